@@ -1,0 +1,95 @@
+"""The three callables a tracker is made of. A function or a small class of yours already fits.
+
+Nobody inherits from these and nothing is registered: they are protocols, for type checkers and
+for reading. Images are uint8 BGR arrays of shape (H, W, 3), as OpenCV reads them; pixel centres
+lie at integers, x to the right, y down. A backend never changes the image it is given.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.skeletons import Skeleton
+from posetrack.structures import Detections, Poses
+
+Image: TypeAlias = NDArray[np.uint8]
+"""uint8, (H, W, 3), BGR."""
+
+Points: TypeAlias = NDArray[np.float32]
+"""float32, (P, 2), x and y in pixels."""
+
+
+class Detector(Protocol):
+    """Finds people: image in, boxes of people only out."""
+
+    def __call__(self, image: Image, /) -> Detections:
+        """People's boxes in ``image``, in any order; none is fine."""
+        ...
+
+
+@runtime_checkable
+class PoseEstimator(Protocol):
+    """Top-down: the keypoints of the person in each given box."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints of the poses are."""
+        ...
+
+    def __call__(self, image: Image, boxes: Detections, /) -> Poses:
+        """One pose for each box, in the boxes' order, with ``boxes`` passed through."""
+        ...
+
+
+@runtime_checkable
+class BottomUpEstimator(Protocol):
+    """All poses of an image at once; a tracker with one needs no detector.
+
+    ``bottom_up = True`` is what tells it from a `PoseEstimator`.
+    """
+
+    bottom_up: bool
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints of the poses are."""
+        ...
+
+    def __call__(self, image: Image, /) -> Poses:
+        """All people's poses in ``image``, in any order."""
+        ...
+
+
+class FlowEstimator(Protocol):
+    """Moves points from one image to the next.
+
+    ``prepare`` does once what an image needs (grey, pyramid, upload); the tracker calls it once an
+    image and uses the state as ``after`` now and as ``before`` for the next image. A state holds
+    no reference to the caller's image buffer, which may be reused.
+    """
+
+    def prepare(self, image: Image, /) -> Any:
+        """Whatever ``move`` needs to know of ``image``."""
+        ...
+
+    def move(self, before: Any, after: Any, xy: Points, /) -> tuple[Points, NDArray[np.bool_]]:
+        """Move points of ``before`` to where they are in ``after``.
+
+        Parameters
+        ----------
+        before, after
+            States from ``prepare``, of images of the same size.
+        xy
+            (P, 2) pixels; NaN rows stay NaN and are not valid.
+
+        Returns
+        -------
+        xy
+            (P, 2) pixels, the moved points.
+        valid
+            (P,), False where a point left the image or could not be followed.
+        """
+        ...

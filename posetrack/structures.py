@@ -1,0 +1,350 @@
+"""What travels between the parts: detections, poses and tracks, as arrays checked once.
+
+Each type is a frozen set of arrays with one row a person. ``len`` counts people, indexing with
+an integer array, a mask or a slice gives the same type with fewer rows, and ``repr`` prints
+shapes. Construction copies into read-only arrays, so a value never changes behind its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from posetrack.skeletons import Skeleton
+
+Rows = slice | Sequence[int] | Sequence[bool] | NDArray[np.bool_] | NDArray[np.integer[Any]]
+FloatArray = NDArray[np.floating[Any]]
+
+
+def _frozen(values: ArrayLike, name: str, shape: tuple[int | None, ...], dtype: Any) -> Any:
+    """Copy ``values`` to a read-only array of ``dtype`` after checking its shape (None = any)."""
+    array = np.array(values, dtype=dtype)
+    if array.size == 0 and array.ndim <= len(shape):
+        # An empty list carries no shape of its own: nobody in the picture is not an error.
+        known = [0 if size is None else size for size in shape]
+        if 0 in known or array.ndim < len(shape):
+            known[0] = 0
+            array = array.reshape(known) if array.shape != tuple(known) else array
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("N" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detections:
+    """Boxes around people, with a score each.
+
+    Parameters
+    ----------
+    xyxy
+        (N, 4), left, top, right, bottom in pixels; float32. Must be finite, with right >= left
+        and bottom >= top.
+    scores
+        (N,), larger is surer, usually in [0, 1]; float32.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, a value is not finite, or a box has negative width or height.
+
+    Examples
+    --------
+    >>> boxes = Detections([[10, 20, 50, 120], [60, 20, 90, 80]], [0.9, 0.4])
+    >>> boxes[boxes.scores > 0.5].xyxy.tolist()
+    [[10.0, 20.0, 50.0, 120.0]]
+    >>> len(Detections.empty())
+    0
+    """
+
+    xyxy: FloatArray
+    scores: FloatArray
+
+    def __post_init__(self) -> None:
+        xyxy = _frozen(self.xyxy, "xyxy", (None, 4), np.float32)
+        scores = _frozen(self.scores, "scores", (len(xyxy),), np.float32)
+        if not (np.isfinite(xyxy).all() and np.isfinite(scores).all()):
+            raise ValueError("boxes and scores must be finite; drop rows with NaN or infinity")
+        if (xyxy[:, 2:] < xyxy[:, :2]).any():
+            row = int(np.flatnonzero((xyxy[:, 2:] < xyxy[:, :2]).any(axis=1))[0])
+            raise ValueError(
+                f"box {row} is {xyxy[row].tolist()}: right < left or bottom < top. "
+                "Boxes are xyxy (left, top, right, bottom); were these xywh?"
+            )
+        object.__setattr__(self, "xyxy", xyxy)
+        object.__setattr__(self, "scores", scores)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Nobody."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, rows: Rows) -> Detections:
+        return Detections(self.xyxy[_as_rows(rows)], self.scores[_as_rows(rows)])
+
+    def __repr__(self) -> str:
+        return f"Detections(xyxy {self.xyxy.shape}, scores {self.scores.shape})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Poses:
+    """People's keypoints in one image.
+
+    Parameters
+    ----------
+    xy
+        (N, K, 2) pixels; float32. A keypoint that was not observed is NaN in both coordinates.
+    scores
+        (N, K), larger is surer; float32. Set to 0 where ``xy`` is NaN.
+    boxes
+        The N boxes the poses belong to, with their scores.
+    skeleton
+        What the K keypoints are.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree with each other or with the skeleton, or a score is not finite.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> poses = Poses.empty(COCO_17)
+    >>> poses.xy.shape
+    (0, 17, 2)
+    """
+
+    xy: FloatArray
+    scores: FloatArray
+    boxes: Detections
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        count, keypoints = len(self.boxes), len(self.skeleton)
+        xy = _frozen(self.xy, "xy", (count, keypoints, 2), np.float32)
+        scores = np.array(_frozen(self.scores, "scores", (count, keypoints), np.float32))
+        unseen = ~np.isfinite(xy).all(axis=-1)
+        if unseen.any():
+            xy = xy.copy()
+            xy[unseen] = np.nan
+            xy.flags.writeable = False
+            scores[unseen] = 0.0
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                "keypoint scores must be finite; an unseen keypoint has NaN xy, score 0"
+            )
+        scores.flags.writeable = False
+        object.__setattr__(self, "xy", xy)
+        object.__setattr__(self, "scores", scores)
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton) -> Poses:
+        """Nobody, with the right shapes."""
+        count = len(skeleton)
+        return cls(np.zeros((0, count, 2)), np.zeros((0, count)), Detections.empty(), skeleton)
+
+    @classmethod
+    def from_keypoints(cls, xy: ArrayLike, scores: ArrayLike | None, skeleton: Skeleton) -> Poses:
+        """Poses whose boxes are the bounding boxes of their seen keypoints.
+
+        Parameters
+        ----------
+        xy
+            (N, K, 2) pixels; NaN where unseen. Poses without a single seen keypoint get a box of
+            no size at the origin.
+        scores
+            (N, K); 1 where seen when None. A box's score is the mean score of its seen keypoints.
+        skeleton
+            What the K keypoints are.
+
+        Examples
+        --------
+        >>> from posetrack.skeletons import COCO_17
+        >>> poses = Poses.from_keypoints(np.full((1, 17, 2), 5.0), None, COCO_17)
+        >>> poses.boxes.xyxy.tolist(), poses.boxes.scores.tolist()
+        ([[5.0, 5.0, 5.0, 5.0]], [1.0])
+        """
+        points = _frozen(xy, "xy", (None, len(skeleton), 2), np.float32)
+        seen = np.isfinite(points).all(axis=-1)
+        marks = seen.astype(np.float32) if scores is None else np.array(scores, np.float32)
+        if marks.shape != seen.shape:
+            raise ValueError(f"scores must have shape {seen.shape}, got {marks.shape}")
+        marks = np.where(seen, marks, 0)
+        low = np.where(seen[..., None], points, np.inf).min(axis=1, initial=np.inf)
+        high = np.where(seen[..., None], points, -np.inf).max(axis=1, initial=-np.inf)
+        xyxy = np.where(seen.any(axis=1)[:, None], np.concatenate([low, high], axis=1), 0)
+        box_scores = marks.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+        return cls(points, marks, Detections(xyxy, box_scores), skeleton)
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __getitem__(self, rows: Rows) -> Poses:
+        rows = _as_rows(rows)
+        return Poses(self.xy[rows], self.scores[rows], self.boxes[rows], self.skeleton)
+
+    def to(self, skeleton: Skeleton) -> Poses:
+        """Map the keypoints to another skeleton by name (see `Skeleton.map_to`)."""
+        xy, scores = self.skeleton.map_to(skeleton, self.xy, self.scores)
+        return Poses(xy, scores, self.boxes, skeleton)
+
+    def __repr__(self) -> str:
+        return f"Poses(xy {self.xy.shape}, scores {self.scores.shape}, {self.skeleton.name})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Person:
+    """One tracked person in one frame; index with a keypoint's name for ``(x, y, score)``."""
+
+    id: int
+    xy: FloatArray
+    scores: FloatArray
+    box: FloatArray
+    box_score: float
+    flow_age: int
+    skeleton: Skeleton = field(repr=False)
+
+    @property
+    def score(self) -> float:
+        """Mean keypoint score."""
+        return float(self.scores.mean())
+
+    @property
+    def source(self) -> Literal["detector", "flow"]:
+        """Where the box came from in this frame."""
+        return "flow" if self.flow_age else "detector"
+
+    def __getitem__(self, keypoint: str) -> tuple[float, float, float]:
+        index = self.skeleton.index(keypoint)
+        x, y = self.xy[index]
+        return float(x), float(y), float(self.scores[index])
+
+    def __repr__(self) -> str:
+        return f"Person(id={self.id}, score={self.score:.2f}, source={self.source!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tracks:
+    """Poses with identities: what `posetrack.Tracker.update` returns for one image.
+
+    Parameters
+    ----------
+    poses
+        N people's keypoints.
+    ids
+        (N,) int64, unique within the image, positive, never reused by one tracker.
+    flow_age
+        (N,) int64: 0 where the detector gave the person's box in this frame, else for how many
+        frames in a row the box has come from optical flow alone. Zeros when None.
+
+    Raises
+    ------
+    ValueError
+        If lengths disagree or an id occurs twice.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> poses = Poses.from_keypoints(np.zeros((2, 17, 2)), None, COCO_17)
+    >>> for person in Tracks(poses, [4, 7]):
+    ...     print(person.id, person["nose"])
+    4 (0.0, 0.0, 1.0)
+    7 (0.0, 0.0, 1.0)
+    """
+
+    poses: Poses
+    ids: NDArray[np.int64]
+    flow_age: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        ids = _frozen(self.ids, "ids", (len(self.poses),), np.int64)
+        if len(np.unique(ids)) != len(ids):
+            raise ValueError(f"an id occurs twice in one frame: {ids.tolist()}")
+        age = np.zeros(len(ids)) if self.flow_age is None else self.flow_age
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "flow_age", _frozen(age, "flow_age", (len(ids),), np.int64))
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton) -> Tracks:
+        """Nobody, with the right shapes."""
+        return cls(Poses.empty(skeleton), np.zeros(0, np.int64))
+
+    @property
+    def xy(self) -> FloatArray:
+        """(N, K, 2) pixels, NaN where unseen."""
+        return self.poses.xy
+
+    @property
+    def scores(self) -> FloatArray:
+        """(N, K) keypoint scores."""
+        return self.poses.scores
+
+    @property
+    def boxes(self) -> Detections:
+        """N boxes with scores."""
+        return self.poses.boxes
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the K keypoints are."""
+        return self.poses.skeleton
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Rows) -> Tracks:
+        rows = _as_rows(rows)
+        assert self.flow_age is not None  # set in __post_init__
+        return Tracks(self.poses[rows], self.ids[rows], self.flow_age[rows])
+
+    def __iter__(self) -> Iterator[Person]:
+        assert self.flow_age is not None  # set in __post_init__
+        for row in range(len(self)):
+            yield Person(
+                id=int(self.ids[row]),
+                xy=self.xy[row],
+                scores=self.scores[row],
+                box=self.boxes.xyxy[row],
+                box_score=float(self.boxes.scores[row]),
+                flow_age=int(self.flow_age[row]),
+                skeleton=self.skeleton,
+            )
+
+    def __repr__(self) -> str:
+        return f"Tracks(ids {self.ids.tolist()}, xy {self.xy.shape}, {self.skeleton.name})"
+
+
+def _as_rows(rows: Rows) -> Any:
+    """Row selectors as numpy takes them; a lone integer, which would drop the axis, is refused."""
+    if isinstance(rows, int | np.integer):
+        raise TypeError(f"index with a list, mask or slice: use [[{rows}]] for one row")
+    if isinstance(rows, slice):
+        return rows
+    index = np.asarray(rows)
+    return index.astype(np.intp) if index.size == 0 and index.dtype != np.bool_ else index
+
+
+def concatenate_detections(first: Detections, *others: Detections) -> Detections:
+    """All boxes in one, in order.
+
+    Examples
+    --------
+    >>> len(concatenate_detections(Detections.empty(), Detections([[0, 0, 1, 1]], [1])))
+    1
+    """
+    parts = (first, *others)
+    return Detections(
+        np.concatenate([part.xyxy for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
