@@ -1,0 +1,178 @@
+"""The steps between the networks: which boxes to look into, and how alike two people are.
+
+Pure functions on poses and boxes; `posetrack.tracker` puts them in order.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
+from posetrack.oks import oks_matrix
+from posetrack.structures import Detections, Poses, concatenate_detections
+
+FloatArray = NDArray[np.float32]
+
+
+class Similarity(Protocol):
+    """How alike past poses are to poses of now: (R, N) in [0, 1], larger is closer."""
+
+    def __call__(self, past: Poses, now: Poses, /) -> NDArray[np.floating]:
+        """Compare each of R past poses with each of N poses of now."""
+        ...
+
+
+class Matching(Protocol):
+    """One-to-one matching of a similarity matrix, such as `posetrack.matching.match_greedily`."""
+
+    def __call__(
+        self, similarity: NDArray[np.floating], /, *, at_least: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Matched rows and columns."""
+        ...
+
+
+def seen_keypoints(poses: Poses, min_keypoint_score: float) -> FloatArray:
+    """(N, K, 2) keypoints with those below the score as NaN.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> poses = Poses.from_keypoints(np.ones((1, 17, 2)), np.linspace(0, 1, 17)[None], COCO_17)
+    >>> int(np.isnan(seen_keypoints(poses, 0.5)[0, :, 0]).sum())
+    8
+    """
+    return np.where((poses.scores >= min_keypoint_score)[..., None], poses.xy, np.float32(np.nan))
+
+
+def pose_similarity(past: Poses, now: Poses, /) -> NDArray[np.floating]:
+    """Object keypoint similarity of each past pose with each pose of now.
+
+    COCO's OKS with the past pose as the reference: the mean is over the keypoints seen in it, and
+    its box's area is the scale.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> grid = np.stack(np.meshgrid(np.arange(17.0), [0.0, 9.0]), axis=-1)
+    >>> pose = Poses.from_keypoints(grid[:1] + np.arange(17)[:, None], None, COCO_17)
+    >>> pose_similarity(pose, pose).tolist()
+    [[1.0]]
+    """
+    return oks_matrix(past.xy, now.xy, area(past.boxes.xyxy), now.skeleton.sigmas)
+
+
+def box_similarity(past: Poses, now: Poses, /) -> NDArray[np.floating]:
+    """IoU of each past pose's box with each box of now: the paper's baseline."""
+    return iou_matrix(past.boxes.xyxy, now.boxes.xyxy)
+
+
+def best_by_id(
+    similarity: NDArray[np.floating], ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """Join the rows of one identity: its similarity is the largest over all remembered frames.
+
+    Parameters
+    ----------
+    similarity
+        (R, N), a row for each remembered pose.
+    ids
+        (R,), whose pose each row is.
+
+    Returns
+    -------
+    known
+        (I,) the different ids, ascending.
+    best
+        (I, N).
+
+    Examples
+    --------
+    >>> similarity = np.array([[0.1, 0.5], [0.9, 0.0], [0.3, 0.6]])
+    >>> known, best = best_by_id(similarity, np.array([2, 1, 2]))
+    >>> known.tolist(), best.tolist()
+    ([1, 2], [[0.9, 0.0], [0.3, 0.6]])
+    """
+    if not len(ids):
+        return ids, similarity
+    order = np.argsort(ids, kind="stable")
+    known, starts = np.unique(ids[order], return_index=True)
+    return known, np.maximum.reduceat(similarity[order], starts, axis=0)
+
+
+def flow_boxes(
+    xy: FloatArray, scores: FloatArray, *, growth: float, size: tuple[int, int]
+) -> tuple[Detections, NDArray[np.intp]]:
+    """Boxes around keypoints that the flow has moved to this image (the paper, section 3.2).
+
+    Parameters
+    ----------
+    xy
+        (M, K, 2) moved keypoints, NaN where not seen or lost.
+    scores
+        (M,) the boxes' scores.
+    growth
+        By how much the extent of the keypoints is enlarged; 0.15 is the paper's.
+    size
+        Width and height of the image; boxes are cut at its border.
+
+    Returns
+    -------
+    boxes
+        Of those with an area inside the image.
+    rows
+        Which of the M each box is from.
+    """
+    xyxy = clip_boxes(boxes_around(xy, grow=growth), size)
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero((xyxy[:, 2] - xyxy[:, 0] > 1) & (xyxy[:, 3] - xyxy[:, 1] > 1))
+    return Detections(xyxy[rows], scores[rows]), rows
+
+
+def merge_boxes(
+    detected: Detections, flowed: Detections, *, max_iou: float
+) -> tuple[Detections, NDArray[np.intp], NDArray[np.bool_]]:
+    """Detector boxes and flow boxes in one set by NMS on their scores (the paper, section 3.3).
+
+    Returns
+    -------
+    boxes
+        The N kept, best first.
+    origin
+        (N,), -1 for a detector box, else the row of ``flowed``.
+    supported
+        (N,), whether a detector box is, or overlaps, the box kept.
+
+    Examples
+    --------
+    >>> seen = Detections([[0, 0, 10, 20]], [0.5])
+    >>> moved = Detections([[1, 0, 11, 20], [50, 0, 60, 20]], [0.9, 0.8])
+    >>> boxes, origin, supported = merge_boxes(seen, moved, max_iou=0.5)
+    >>> origin.tolist(), supported.tolist()
+    ([0, 1], [True, False])
+    """
+    both = concatenate_detections(detected, flowed)
+    kept = nms(both.xyxy, both.scores, max_iou=max_iou)
+    origin = np.where(kept < len(detected), -1, kept - len(detected))
+    overlap = iou_matrix(both.xyxy[kept], detected.xyxy)
+    supported = (overlap > max_iou).any(axis=1) | (origin < 0)
+    return both[kept], origin, supported
+
+
+def pose_scores(poses: Poses, min_keypoint_score: float) -> FloatArray:
+    """Rescored poses: box score times the mean score of the keypoints above a threshold.
+
+    As the paper's authors do before OKS-NMS; 0 for a pose without such a keypoint.
+
+    Returns
+    -------
+    scores
+        (N,) float32.
+    """
+    counted = poses.scores > min_keypoint_score
+    total = np.where(counted, poses.scores, 0).sum(axis=1)
+    mean = total / np.maximum(counted.sum(axis=1), 1)
+    return np.asarray(poses.boxes.scores * mean, np.float32)

@@ -1,0 +1,144 @@
+"""What a tracker remembers: the people of the last few frames, as one flat set of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.skeletons import Skeleton
+from posetrack.structures import Detections, Poses
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Memory:
+    """The deque of past frames, a row for each person in each frame, oldest first.
+
+    One flat struct of arrays rather than a list of frames: all poses are moved by one call of the
+    flow and compared by one similarity matrix.
+
+    Parameters
+    ----------
+    xy
+        (R, K, 2) float32 pixels in the latest image, NaN where unseen or lost by the flow.
+    scores
+        (R, K) float32 keypoint scores.
+    xyxy
+        (R, 4) float32, each person's box, moved along with the keypoints.
+    box_scores
+        (R,) float32.
+    frame
+        (R,) int64, number of the frame in which the person was found.
+    ids
+        (R,) int64; positive once given out, negative while on probation.
+    flow_age
+        (R,) int64, frames in a row that the person has lived on flow boxes alone.
+    missed
+        (R,) int64, runs of the detector in a row that did not find the person.
+    hits
+        (R,) int64, frames so far in which a detection supported the person.
+    """
+
+    xy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    xyxy: NDArray[np.float32]
+    box_scores: NDArray[np.float32]
+    frame: IntArray
+    ids: IntArray
+    flow_age: IntArray
+    missed: IntArray
+    hits: IntArray
+
+    @classmethod
+    def empty(cls, keypoints: int) -> Memory:
+        """Nobody."""
+        return cls(
+            np.zeros((0, keypoints, 2), np.float32),
+            np.zeros((0, keypoints), np.float32),
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
+            *(np.zeros(0, np.int64) for _ in range(5)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Any) -> Memory:
+        return Memory(**{name: values[rows] for name, values in self.arrays().items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Memory:
+        """Rebuild what `arrays` gave, checking names, shapes and kinds.
+
+        Raises
+        ------
+        ValueError
+            If a field is missing or does not fit the others.
+        """
+        keypoints = np.asarray(arrays["xy"]).shape[1] if "xy" in arrays else 0
+        template = cls.empty(keypoints).arrays()
+        rebuilt: dict[str, NDArray[Any]] = {}
+        for name, like in template.items():
+            if name not in arrays:
+                raise ValueError(f"not a tracker's state: {name!r} is missing")
+            values = np.array(arrays[name])
+            count = len(np.asarray(arrays["ids"])) if "ids" in arrays else 0
+            if values.shape != (count, *like.shape[1:]) or values.dtype.kind != like.dtype.kind:
+                raise ValueError(
+                    f"not a tracker's state: {name!r} has shape {values.shape} of {values.dtype}, "
+                    f"expected {(count, *like.shape[1:])} of {like.dtype}"
+                )
+            rebuilt[name] = values.astype(like.dtype)
+        return cls(**rebuilt)
+
+    def join(self, newer: Memory) -> Memory:
+        """Return these rows, then newer ones."""
+        other = newer.arrays()
+        return Memory(
+            **{name: np.concatenate([a, other[name]]) for name, a in self.arrays().items()}
+        )
+
+    def since(self, frame: int) -> Memory:
+        """Return the rows of a frame and all later ones."""
+        return self[self.frame >= frame]
+
+    def moved_to(self, xy: NDArray[np.float32]) -> Memory:
+        """Return the same rows at new keypoint places; boxes go along by the median motion."""
+        if not len(self):
+            return self
+        step = xy - self.xy
+        still = ~np.isfinite(step).any(axis=(1, 2))
+        shift = np.zeros((len(self), 2), np.float32)
+        shift[still] = np.median(step[still], axis=1)
+        for row in np.flatnonzero(~still):
+            known = step[row][np.isfinite(step[row]).all(axis=1)]
+            if len(known):
+                shift[row] = np.median(known, axis=0)
+        return replace(self, xy=xy, xyxy=self.xyxy + np.tile(shift, 2))
+
+    def scaled(self, factors: tuple[float, float]) -> Memory:
+        """Return the same rows for an image whose width and height changed by ``factors``."""
+        scale = np.array(factors, np.float32)
+        return replace(self, xy=self.xy * scale, xyxy=self.xyxy * np.tile(scale, 2))
+
+    def renamed(self, old: int, new: int) -> Memory:
+        """Return the same rows with one id changed everywhere."""
+        return replace(self, ids=np.where(self.ids == old, new, self.ids))
+
+    def latest_of(self, ids: IntArray) -> Memory:
+        """Return the newest row of each of ``ids``, in their order."""
+        order = [int(np.flatnonzero(self.ids == identity)[-1]) for identity in ids]
+        return self[np.array(order, np.intp)]
+
+    def poses(self, skeleton: Skeleton) -> Poses:
+        """Return the rows as poses, where they are believed to be in the latest image."""
+        return Poses(self.xy, self.scores, Detections(self.xyxy, self.box_scores), skeleton)

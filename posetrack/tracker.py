@@ -1,0 +1,412 @@
+"""The one object with memory: poses in a stream of images, with identities.
+
+The algorithm is that of Xiao, Wu and Wei, *Simple Baselines for Human Pose Estimation and
+Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.association import (
+    Matching,
+    Similarity,
+    best_by_id,
+    flow_boxes,
+    merge_boxes,
+    pose_scores,
+    pose_similarity,
+    seen_keypoints,
+)
+from posetrack.boxes import area
+from posetrack.images import as_bgr
+from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
+from posetrack.matching import match_greedily
+from posetrack.memory import Memory
+from posetrack.motion import move_poses
+from posetrack.oks import oks_nms
+from posetrack.skeletons import Skeleton
+from posetrack.state import Arrays, State
+from posetrack.structures import Detections, Poses, Tracks
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Poses of one image and what is known of their boxes."""
+
+    poses: Poses
+    scores: NDArray[np.float32]  # (N,) rescored
+    flow_age: NDArray[np.int64]  # (N,) 0 where a detection supports the box
+    missed: NDArray[np.int64]  # (N,)
+
+
+class Tracker:
+    """Multi-person pose tracker: `update` it with one image after another.
+
+    Parameters
+    ----------
+    detector
+        Image in, boxes of people out. None: the default for the device, fetched on first use.
+    estimator
+        Image and boxes in, poses out; or a bottom-up one, which needs no detector. None: the
+        paper's network, fetched on first use.
+    flow
+        Moves points from image to image. None: DIS, see `posetrack.flows`.
+    device
+        Where the defaults run: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    detect_every
+        Run the detector on every n-th image; boxes moved by flow carry the people between.
+    flow_boxes
+        Also look where the last poses were moved to by flow (the paper's box propagation).
+    flow_similarity
+        Compare with past poses moved by flow; False compares with where they were found.
+    similarity
+        How alike two poses are: `posetrack.association.pose_similarity` (OKS) or
+        ``box_similarity`` (IoU), or a function of yours.
+    match
+        `posetrack.matching.match_greedily` (the paper) or ``match_optimally``.
+    memory
+        Length of the deque: with how many past frames each pose is compared. Longer bridges
+        longer gaps, but flow drifts and a stranger may take over an identity.
+    box_growth
+        By how much the extent of moved keypoints is enlarged to a box; 0.15 is the paper's.
+    max_box_iou
+        NMS of detector and flow boxes together. Lower loses people who overlap, higher asks the
+        network for one person twice, which ``max_oks`` mends.
+    max_oks
+        Of two poses more alike than this the worse is dropped.
+    min_similarity
+        A person less alike than this to all remembered ones is new.
+    min_keypoint_score
+        Keypoints below count as unseen where poses are compared and boxed; they are returned all
+        the same.
+    min_pose_score
+        Poses whose box score times mean keypoint score is below are dropped.
+    min_new_score
+        The same for people who are new: higher starts fewer false tracks.
+    min_hits
+        A new person gets an identity, and is returned, once detections have supported it in this
+        many frames; in the first frames of a stream everybody is returned. 1 is the paper's.
+    max_missed
+        Someone whom the detector has not found in this many of its runs is no longer carried by
+        flow boxes: ghosts die. Higher carries people longer through misses of the detector.
+
+    Examples
+    --------
+    Identities for poses from anywhere, without networks and without images:
+
+    >>> from posetrack import COCO_17, Poses, Tracker
+    >>> tracker = Tracker()
+    >>> body = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
+    >>> for step in range(3):
+    ...     people = tracker.update(poses=Poses.from_keypoints(body + step, None, COCO_17))
+    >>> people.ids.tolist()
+    [1]
+    """
+
+    def __init__(
+        self,
+        detector: Detector | None = None,
+        estimator: PoseEstimator | BottomUpEstimator | None = None,
+        flow: FlowEstimator | None = None,
+        *,
+        device: str = "auto",
+        detect_every: int = 1,
+        flow_boxes: bool = True,
+        flow_similarity: bool = True,
+        similarity: Similarity = pose_similarity,
+        match: Matching = match_greedily,
+        memory: int = 10,
+        box_growth: float = 0.15,
+        max_box_iou: float = 0.6,
+        max_oks: float = 0.5,
+        min_similarity: float = 0.25,
+        min_keypoint_score: float = 0.2,
+        min_pose_score: float = 0.1,
+        min_new_score: float = 0.2,
+        min_hits: int = 2,
+        max_missed: int = 10,
+    ) -> None:
+        for name, least, value in (
+            ("detect_every", 1, detect_every),
+            ("memory", 1, memory),
+            ("min_hits", 1, min_hits),
+            ("max_missed", 0, max_missed),
+        ):
+            if not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(
+                    f"{name} must be a whole number of at least {least}, got {value!r}"
+                )
+        for name, fraction in (
+            ("max_box_iou", max_box_iou),
+            ("max_oks", max_oks),
+            ("min_similarity", min_similarity),
+        ):
+            if not 0 <= fraction <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {fraction!r}")
+        if box_growth < 0:
+            raise ValueError(f"box_growth must not be negative, got {box_growth!r}")
+        self.detector, self.estimator, self.flow = detector, estimator, flow
+        self.device, self.detect_every = device, detect_every
+        self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
+        self.similarity, self.match, self.memory = similarity, match, memory
+        self.box_growth, self.max_box_iou, self.max_oks = box_growth, max_box_iou, max_oks
+        self.min_similarity, self.min_keypoint_score = min_similarity, min_keypoint_score
+        self.min_pose_score, self.min_new_score = min_pose_score, min_new_score
+        self.min_hits, self.max_missed = min_hits, max_missed
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next image is the first, the next id is 1."""
+        self._state = State()
+
+    def update(
+        self,
+        image: Image | None = None,
+        *,
+        detections: Detections | None = None,
+        poses: Poses | None = None,
+    ) -> Tracks:
+        """Find the people in the next image and say who they are.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3) uint8 BGR; grey, BGRA, uint16 and floating images are converted. May be None
+            where ``poses`` are given: poses are then compared without flow.
+        detections
+            Boxes of people from elsewhere: the detector is not run.
+        poses
+            Poses from elsewhere: neither network is run, and all are kept that are not doubles.
+
+        Returns
+        -------
+        tracks
+            The people with an identity, ascending by id.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the image cannot be used, or the skeleton changes in mid-stream. The tracker is then
+            as it was before the call.
+        """
+        image = None if image is None else as_bgr(image)
+        if image is None and poses is None:
+            raise ValueError("update needs an image, or poses to give identities to")
+        after = self._prepared(image)
+        moved = self._moved(image, after)
+        found = self._found(image, moved, detections, poses)
+        if not self.flow_similarity and self._state.past is not None:
+            moved = self._state.past
+        past = moved.since(self._state.frame - self.memory)
+        ids, hits = self._identities(past, found)
+        return self._remember(past, found, ids, hits, image, after)
+
+    def _prepared(self, image: Image | None) -> Any:
+        """The flow's own form of the image; None where no flow is wanted."""
+        if image is None or not (self.flow_boxes or self.flow_similarity):
+            return None
+        if self.flow is None:
+            from posetrack.defaults import default_flow
+
+            self.flow = default_flow(self.device)
+        return self.flow.prepare(image)
+
+    def _estimator(self) -> PoseEstimator | BottomUpEstimator:
+        if self.estimator is None:
+            from posetrack.defaults import default_estimator
+
+            self.estimator = default_estimator(self.device)
+        return self.estimator
+
+    def _moved(self, image: Image | None, after: Any) -> Memory:
+        """Past poses where the flow says they are in this image."""
+        last = self._state
+        past = last.past if last.past is not None else Memory.empty(0)
+        if image is None or not len(past):
+            return past
+        size = (image.shape[1], image.shape[0])
+        if last.size is not None and size != last.size:
+            # A stream that changes its resolution shows the same scene: scale, there is no flow.
+            return past.scaled((size[0] / last.size[0], size[1] / last.size[1]))
+        if last.before is None or self.flow is None or after is None:
+            return past
+        moving = past if self.flow_similarity else past[past.frame == last.frame - 1]
+        return moving.moved_to(move_poses(self.flow, last.before, after, moving.xy))
+
+    def _found(
+        self,
+        image: Image | None,
+        moved: Memory,
+        detections: Detections | None,
+        poses: Poses | None,
+    ) -> _Found:
+        """The poses of this image, without doubles, and how each was come by."""
+        if poses is None and getattr(self._estimator(), "bottom_up", False):
+            poses = cast(BottomUpEstimator, self._estimator())(cast(Image, image))
+        if poses is not None:
+            none = np.zeros(len(poses), np.int64)
+            return self._without_doubles(poses, none, none, min_score=0.0)
+        assert image is not None
+        detected, looked = self._detections(image, detections)
+        last = moved[(moved.frame == self._state.frame - 1) & (moved.missed < self.max_missed)]
+        flowed, rows = Detections.empty(), np.zeros(0, np.intp)
+        if self.flow_boxes and len(last):
+            flowed, rows = flow_boxes(
+                np.where(last.scores[..., None] >= self.min_keypoint_score, last.xy, np.nan),
+                last.box_scores,
+                growth=self.box_growth,
+                size=(image.shape[1], image.shape[0]),
+            )
+        boxes, origin, supported = merge_boxes(detected, flowed, max_iou=self.max_box_iou)
+        source = last[rows[origin[~supported]]]
+        flow_age = np.zeros(len(boxes), np.int64)
+        missed = np.zeros(len(boxes), np.int64)
+        flow_age[~supported] = source.flow_age + 1
+        missed[~supported] = source.missed + looked
+        estimator = cast(PoseEstimator, self._estimator())
+        return self._without_doubles(
+            estimator(image, boxes), flow_age, missed, min_score=self.min_pose_score
+        )
+
+    def _detections(self, image: Image, detections: Detections | None) -> tuple[Detections, int]:
+        """Boxes from the detector, and whether anybody has looked (1) or not (0)."""
+        if detections is not None:
+            return detections, 1
+        if self._state.frame % self.detect_every:
+            return Detections.empty(), 0
+        if self.detector is None:
+            from posetrack.defaults import default_detector
+
+            self.detector = default_detector(self.device)
+        return self.detector(image), 1
+
+    def _without_doubles(
+        self,
+        poses: Poses,
+        flow_age: NDArray[np.int64],
+        missed: NDArray[np.int64],
+        *,
+        min_score: float,
+    ) -> _Found:
+        """OKS-NMS on the rescored poses."""
+        begun = self._state.skeleton
+        if begun is not None and poses.skeleton != begun:
+            raise ValueError(
+                f"the stream began with {begun.name} and now has {poses.skeleton.name}; "
+                "call reset() before another skeleton, or convert with poses.to(skeleton)"
+            )
+        scores = pose_scores(poses, self.min_keypoint_score)
+        good = np.flatnonzero(scores >= min_score)
+        kept = good[
+            oks_nms(
+                seen_keypoints(poses, self.min_keypoint_score)[good],
+                scores[good],
+                area(poses.boxes.xyxy[good]),
+                poses.skeleton.sigmas,
+                max_oks=self.max_oks,
+            )
+        ]
+        return _Found(poses[kept], scores[kept], flow_age[kept], missed[kept])
+
+    def _identities(
+        self, past: Memory, found: _Found
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Id (0: nobody's) and number of supporting detections for each pose found."""
+        ids = np.zeros(len(found.poses), np.int64)
+        hits = (found.flow_age == 0).astype(np.int64)
+        if len(past) and len(ids):
+            now = found.poses
+            seen = Poses(
+                seen_keypoints(now, self.min_keypoint_score), now.scores, now.boxes, now.skeleton
+            )
+            known, similar = best_by_id(self.similarity(past.poses(now.skeleton), seen), past.ids)
+            rows, columns = self.match(similar, at_least=self.min_similarity)
+            ids[columns] = known[rows]
+            hits[columns] += past.latest_of(known[rows]).hits
+        # A box that only flow proposes belongs to somebody known, or to nobody.
+        new = (ids == 0) & (found.flow_age == 0) & (found.scores >= self.min_new_score)
+        ids[new] = self._state.next_probation - np.arange(np.count_nonzero(new))
+        return ids, hits
+
+    def _remember(
+        self,
+        past: Memory,
+        found: _Found,
+        ids: NDArray[np.int64],
+        hits: NDArray[np.int64],
+        image: Image | None,
+        after: Any,
+    ) -> Tracks:
+        """Give out ids, push the frame into the memory and return it."""
+        last, next_id = self._state, self._state.next_id
+        next_probation = last.next_probation - int(np.count_nonzero(ids < 0))
+        proven = (hits >= self.min_hits) | (last.frame < self.min_hits)
+        for row in np.flatnonzero((ids < 0) & proven):
+            past = past.renamed(int(ids[row]), next_id)
+            ids[row] = next_id
+            next_id += 1
+        kept = np.flatnonzero(ids)
+        poses = found.poses[kept]
+        newest = Memory(
+            seen_keypoints(poses, self.min_keypoint_score),
+            np.array(poses.scores, np.float32),
+            np.array(poses.boxes.xyxy, np.float32),
+            np.array(poses.boxes.scores, np.float32),
+            np.full(len(kept), last.frame),
+            ids[kept],
+            found.flow_age[kept],
+            found.missed[kept],
+            hits[kept],
+        )
+        size = None if image is None else (image.shape[1], image.shape[0])
+        past = past.join(newest) if len(past) else newest
+        self._state = State(
+            last.frame + 1, next_id, next_probation, size, after, past, poses.skeleton
+        )
+        shown = kept[ids[kept] > 0]
+        shown = shown[np.argsort(ids[shown])]
+        return Tracks(found.poses[shown], ids[shown], found.flow_age[shown])
+
+    def state_dict(self) -> Arrays:
+        """Everything remembered, as named arrays: a run can go on in another process.
+
+        ``numpy.savez(path, **tracker.state_dict())`` keeps it; settings and networks are not in
+        it, so give the other tracker the same.
+        """
+        return self._state.to_arrays()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another tracker's `state_dict` was taken.
+
+        Raises
+        ------
+        ValueError
+            If it is not a tracker's state, or of another version; the tracker is then unchanged.
+        """
+        self._state = State.from_arrays(state)
+
+
+def track(images: Iterable[Image], tracker: Tracker) -> Iterator[Tracks]:
+    """Update a tracker with each image in turn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from posetrack import Detections, Poses, COCO_17
+    >>> nobody = lambda image: Detections.empty()
+    >>> class Estimator:
+    ...     skeleton = COCO_17
+    ...     def __call__(self, image, boxes):
+    ...         return Poses.empty(COCO_17)
+    >>> images = [np.zeros((48, 64, 3), np.uint8)] * 3
+    >>> [len(people) for people in track(images, Tracker(nobody, Estimator()))]
+    [0, 0, 0]
+    """
+    for image in images:
+        yield tracker.update(image)
