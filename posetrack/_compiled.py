@@ -1,0 +1,44 @@
+"""How the Numba kernels are compiled, and the arrays they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function, **options: Any) -> Function:
+    """Compile ``function`` at its first call and keep the machine code on disk.
+
+    Where no folder can be written, neither the package's nor the user's, the code is compiled
+    anew in each process: slow to start beats not starting.
+    """
+    settings = {"nogil": True, "error_model": "numpy", **options}
+    try:
+        kernel: Function = numba.njit(cache=True, **settings)(function)
+    except RuntimeError:  # Numba found no folder for its cache
+        kernel = numba.njit(**settings)(function)
+    return kernel
+
+
+def kernel_input(values: ArrayLike, dtype: Any) -> NDArray[Any]:
+    """``values`` as a writeable C-contiguous array of ``dtype``; copied only where they are not.
+
+    Numba compiles again for each dtype, layout and read-only flag. Casting here keeps that to one
+    or two versions of a kernel. Kernels never write to these arrays.
+    """
+    array = np.ascontiguousarray(values, dtype)
+    return array if array.flags.writeable else array.copy()
+
+
+def float_type(*arrays: NDArray[Any]) -> Any:
+    """Return float32 if all the arrays are float32, else float64."""
+    for array in arrays:
+        if array.dtype.char != "f":
+            return np.float64
+    return np.float32
