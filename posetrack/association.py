@@ -162,17 +162,20 @@ def merge_boxes(
     return both[kept], origin, supported
 
 
-def pose_scores(poses: Poses, min_keypoint_score: float) -> FloatArray:
-    """Rescored poses: box score times the mean score of the keypoints above a threshold.
-
-    As the paper's authors do before OKS-NMS; 0 for a pose without such a keypoint.
+def pose_scores(poses: Poses) -> FloatArray:
+    """Rescored poses: box score times mean keypoint score (the paper, section 4).
 
     Returns
     -------
     scores
-        (N,) float32.
+        (N,) float32. The mean is over all keypoints, an unseen one counting 0, so that a box with
+        two sure keypoints in it is no person.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> poses = Poses.from_keypoints(np.ones((1, 17, 2)), np.full((1, 17), 0.5), COCO_17)
+    >>> pose_scores(poses).tolist()
+    [0.25]
     """
-    counted = poses.scores > min_keypoint_score
-    total = np.where(counted, poses.scores, 0).sum(axis=1)
-    mean = total / np.maximum(counted.sum(axis=1), 1)
-    return np.asarray(poses.boxes.scores * mean, np.float32)
+    return np.asarray(poses.boxes.scores * poses.scores.mean(axis=1), np.float32)

@@ -30,7 +30,6 @@ from posetrack.matching import match_greedily
 from posetrack.memory import Memory
 from posetrack.motion import move_poses
 from posetrack.oks import oks_nms
-from posetrack.skeletons import Skeleton
 from posetrack.state import Arrays, State
 from posetrack.structures import Detections, Poses, Tracks
 
@@ -43,6 +42,7 @@ class _Found:
     scores: NDArray[np.float32]  # (N,) rescored
     flow_age: NDArray[np.int64]  # (N,) 0 where a detection supports the box
     missed: NDArray[np.int64]  # (N,)
+    given: bool = False  # by the user: everybody gets an identity, in the given order
 
 
 class Tracker:
@@ -90,8 +90,9 @@ class Tracker:
     min_new_score
         The same for people who are new: higher starts fewer false tracks.
     min_hits
-        A new person gets an identity, and is returned, once detections have supported it in this
-        many frames; in the first frames of a stream everybody is returned. 1 is the paper's.
+        A new person gets an identity, and is returned, once found with at least ``min_new_score``
+        in this many frames; in the first frames of a stream everybody is returned. 1 is the
+        paper's.
     max_missed
         Someone whom the detector has not found in this many of its runs is no longer carried by
         flow boxes: ghosts die. Higher carries people longer through misses of the detector.
@@ -128,7 +129,7 @@ class Tracker:
         min_similarity: float = 0.25,
         min_keypoint_score: float = 0.2,
         min_pose_score: float = 0.1,
-        min_new_score: float = 0.2,
+        min_new_score: float = 0.25,
         min_hits: int = 2,
         max_missed: int = 10,
     ) -> None:
@@ -182,12 +183,13 @@ class Tracker:
         detections
             Boxes of people from elsewhere: the detector is not run.
         poses
-            Poses from elsewhere: neither network is run, and all are kept that are not doubles.
+            Poses from elsewhere: neither network is run, no pose is dropped, and every one gets
+            an identity, in the given order.
 
         Returns
         -------
         tracks
-            The people with an identity, ascending by id.
+            The people with an identity, ascending by id (of given poses: in their order).
 
         Raises
         ------
@@ -247,12 +249,14 @@ class Tracker:
         poses: Poses | None,
     ) -> _Found:
         """The poses of this image, without doubles, and how each was come by."""
-        if poses is None and getattr(self._estimator(), "bottom_up", False):
-            poses = cast(BottomUpEstimator, self._estimator())(cast(Image, image))
         if poses is not None:
             none = np.zeros(len(poses), np.int64)
-            return self._without_doubles(poses, none, none, min_score=0.0)
-        assert image is not None
+            return _Found(self._checked(poses), pose_scores(poses), none, none, given=True)
+        assert image is not None  # update() has seen to it
+        if getattr(self._estimator(), "bottom_up", False):
+            poses = cast(BottomUpEstimator, self._estimator())(image)
+            none = np.zeros(len(poses), np.int64)
+            return self._without_doubles(poses, none, none)
         detected, looked = self._detections(image, detections)
         last = moved[(moved.frame == self._state.frame - 1) & (moved.missed < self.max_missed)]
         flowed, rows = Detections.empty(), np.zeros(0, np.intp)
@@ -270,9 +274,7 @@ class Tracker:
         flow_age[~supported] = source.flow_age + 1
         missed[~supported] = source.missed + looked
         estimator = cast(PoseEstimator, self._estimator())
-        return self._without_doubles(
-            estimator(image, boxes), flow_age, missed, min_score=self.min_pose_score
-        )
+        return self._without_doubles(estimator(image, boxes), flow_age, missed)
 
     def _detections(self, image: Image, detections: Detections | None) -> tuple[Detections, int]:
         """Boxes from the detector, and whether anybody has looked (1) or not (0)."""
@@ -286,23 +288,23 @@ class Tracker:
             self.detector = default_detector(self.device)
         return self.detector(image), 1
 
-    def _without_doubles(
-        self,
-        poses: Poses,
-        flow_age: NDArray[np.int64],
-        missed: NDArray[np.int64],
-        *,
-        min_score: float,
-    ) -> _Found:
-        """OKS-NMS on the rescored poses."""
+    def _checked(self, poses: Poses) -> Poses:
+        """The same poses, if they have the stream's skeleton."""
         begun = self._state.skeleton
         if begun is not None and poses.skeleton != begun:
             raise ValueError(
                 f"the stream began with {begun.name} and now has {poses.skeleton.name}; "
                 "call reset() before another skeleton, or convert with poses.to(skeleton)"
             )
-        scores = pose_scores(poses, self.min_keypoint_score)
-        good = np.flatnonzero(scores >= min_score)
+        return poses
+
+    def _without_doubles(
+        self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]
+    ) -> _Found:
+        """Rescoring, then OKS-NMS."""
+        poses = self._checked(poses)
+        scores = pose_scores(poses)
+        good = np.flatnonzero(scores >= self.min_pose_score)
         kept = good[
             oks_nms(
                 seen_keypoints(poses, self.min_keypoint_score)[good],
@@ -319,7 +321,7 @@ class Tracker:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Id (0: nobody's) and number of supporting detections for each pose found."""
         ids = np.zeros(len(found.poses), np.int64)
-        hits = (found.flow_age == 0).astype(np.int64)
+        hits = (found.scores >= self.min_new_score).astype(np.int64)
         if len(past) and len(ids):
             now = found.poses
             seen = Poses(
@@ -330,7 +332,7 @@ class Tracker:
             ids[columns] = known[rows]
             hits[columns] += past.latest_of(known[rows]).hits
         # A box that only flow proposes belongs to somebody known, or to nobody.
-        new = (ids == 0) & (found.flow_age == 0) & (found.scores >= self.min_new_score)
+        new = (ids == 0) & (found.flow_age == 0) & (hits > 0 if not found.given else True)
         ids[new] = self._state.next_probation - np.arange(np.count_nonzero(new))
         return ids, hits
 
@@ -346,7 +348,7 @@ class Tracker:
         """Give out ids, push the frame into the memory and return it."""
         last, next_id = self._state, self._state.next_id
         next_probation = last.next_probation - int(np.count_nonzero(ids < 0))
-        proven = (hits >= self.min_hits) | (last.frame < self.min_hits)
+        proven = (hits >= self.min_hits) | (last.frame < self.min_hits) | found.given
         for row in np.flatnonzero((ids < 0) & proven):
             past = past.renamed(int(ids[row]), next_id)
             ids[row] = next_id
@@ -370,7 +372,8 @@ class Tracker:
             last.frame + 1, next_id, next_probation, size, after, past, poses.skeleton
         )
         shown = kept[ids[kept] > 0]
-        shown = shown[np.argsort(ids[shown])]
+        if not found.given:
+            shown = shown[np.argsort(ids[shown])]
         return Tracks(found.poses[shown], ids[shown], found.flow_age[shown])
 
     def state_dict(self) -> Arrays:

@@ -1,0 +1,42 @@
+"""The command line: the only place that prints, and that turns names into objects."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from posetrack import __version__
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    from posetrack.cli import demo, models, track
+
+    top = argparse.ArgumentParser(
+        prog="posetrack",
+        description="Multi-person pose tracking in video: every person's keypoints over time.",
+    )
+    top.add_argument("--version", action="version", version=f"posetrack {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in (track, demo, models):
+        module.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("posetrack: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
+        # What a user can mend comes as a built-in exception with a message that says how.
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"posetrack: {message}", file=sys.stderr)
+        return 1
+    return status

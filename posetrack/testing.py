@@ -1,0 +1,318 @@
+"""Public fakes and small synthetic scenes: to test a tracker, or a program around one.
+
+A `Scene` knows every person's keypoints, identity and box in every frame, and draws them as
+textured stick people whom optical flow can follow. `SceneDetector` and `SceneEstimator` are
+backends that read the truth and add faults at rates given. No weights, no downloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.interfaces import Image
+from posetrack.skeletons import COCO_17, Skeleton
+from posetrack.structures import Detections, Poses
+
+# A standing person of height 1 seen from the front, feet at y = 0, y down: COCO's order.
+_STANDING = np.array(
+    [
+        (0.00, -0.90), (0.02, -0.92), (-0.02, -0.92), (0.045, -0.91), (-0.045, -0.91),
+        (0.11, -0.78), (-0.11, -0.78), (0.14, -0.61), (-0.14, -0.61), (0.15, -0.46), (-0.15, -0.46),
+        (0.075, -0.50), (-0.075, -0.50), (0.08, -0.27), (-0.08, -0.27), (0.08, -0.04), (-0.08, -0.04),
+    ]
+)  # fmt: skip
+# How far each keypoint swings to the side in a step, by the phase of its limb (+ and - alternate).
+_SWING = np.array(
+    [0, 0, 0, 0, 0, 0, 0, 0.05, -0.05, 0.11, -0.11, 0, 0, -0.06, 0.06, -0.13, 0.13]
+)
+_CODE_BITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """People walking in front of a textured wall, with everything known.
+
+    Parameters
+    ----------
+    xy
+        (T, N, 17, 2) keypoints in pixels.
+    present
+        (T, N), who is in the picture.
+    size
+        Width and height in pixels.
+    pan
+        (T, 2), where the camera looks, in pixels of the wall.
+    rate
+        Frames per second.
+    seed
+        Draws the wall and the clothes.
+
+    Examples
+    --------
+    >>> scene = crossing(frames=5)
+    >>> image = scene.render(3)
+    >>> image.shape, scene.frame_of(image)
+    ((240, 320, 3), 3)
+    """
+
+    xy: NDArray[np.float64]
+    present: NDArray[np.bool_]
+    size: tuple[int, int]
+    pan: NDArray[np.float64]
+    rate: float = 25.0
+    seed: int = 0
+
+    skeleton: Skeleton = COCO_17
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def boxes(self, frame: int) -> NDArray[np.float64]:
+        """(N, 4) xyxy around each person, head and feet included; also of those not present."""
+        xy = self.xy[frame]
+        low, high = xy.min(axis=1), xy.max(axis=1)
+        reach = 0.06 * (high[:, 1:] - low[:, 1:])
+        return np.concatenate([low - reach, high + reach], axis=1)
+
+    def heights(self, frame: int) -> NDArray[np.float64]:
+        """(N,) extent of each person from eye to ankle in pixels."""
+        return np.ptp(self.xy[frame][:, :, 1], axis=1)
+
+    def truth(self, frame: int) -> tuple[Poses, NDArray[np.int64]]:
+        """True poses of those present, and their ids (1, 2, ... in the order of ``xy``)."""
+        here = np.flatnonzero(self.present[frame])
+        boxes = Detections(self.boxes(frame)[here], np.ones(len(here)))
+        xy = self.xy[frame][here]
+        return Poses(xy, np.ones(xy.shape[:2]), boxes, self.skeleton), here + 1
+
+    def render(self, frame: int) -> Image:
+        """(H, W, 3) uint8 BGR; later people stand in front of earlier ones."""
+        image = _wall(self.seed, self.size, self.pan[frame])
+        rng = np.random.default_rng(self.seed)
+        colours = rng.integers(40, 230, (self.xy.shape[1], 3, 3))
+        for person in np.flatnonzero(self.present[frame]):
+            _draw_person(image, self.xy[frame, person], colours[person], self.skeleton)
+        bits = [(frame >> bit) & 1 for bit in range(_CODE_BITS)]
+        image[0, :_CODE_BITS] = np.array(bits, np.uint8)[:, None] * 255
+        return image
+
+    def frame_of(self, image: Image) -> int:
+        """Which frame a picture is: its number is written into the first pixels."""
+        bits = (image[0, :_CODE_BITS, 0] > 127).astype(int)
+        return int((bits << np.arange(_CODE_BITS)).sum())
+
+    def __iter__(self) -> Iterator[Image]:
+        return (self.render(frame) for frame in range(len(self)))
+
+
+def walking(
+    paths: NDArray[np.float64],
+    *,
+    height: NDArray[np.float64] | float = 150.0,
+    present: NDArray[np.bool_] | None = None,
+    size: tuple[int, int] = (320, 240),
+    pan: NDArray[np.float64] | None = None,
+    seed: int = 0,
+) -> Scene:
+    """People who walk along given paths.
+
+    Parameters
+    ----------
+    paths
+        (T, N, 2), where each person's feet are on the wall, in pixels.
+    height
+        (N,) or one for all, pixels from top to feet.
+    present
+        (T, N), everybody always when None.
+    size
+        Width and height of the picture.
+    pan
+        (T, 2), the wall's point at the picture's corner; still when None.
+    seed
+        Draws the wall, the clothes and where in their step people start.
+    """
+    frames, people = paths.shape[:2]
+    pan = np.zeros((frames, 2)) if pan is None else pan
+    start = np.random.default_rng(seed).uniform(0, 2 * np.pi, people)
+    tall = np.broadcast_to(np.asarray(height, float), (people,))
+    travelled = np.cumsum(np.abs(np.diff(paths[..., 0], axis=0, prepend=paths[:1, :, 0])), axis=0)
+    phase = start + travelled / (0.12 * tall)
+    body = np.broadcast_to(_STANDING, (frames, people, 17, 2)).copy()
+    body[..., 0] += np.sin(phase)[..., None] * _SWING
+    xy = body * tall[None, :, None, None] + (paths - pan[:, None])[:, :, None]
+    here = np.ones((frames, people), bool) if present is None else present
+    return Scene(xy, here, size, pan, seed=seed)
+
+
+def crossing(*, frames: int = 60, seed: int = 0) -> Scene:
+    """Two people walk past each other, the second in front."""
+    time = np.linspace(0, 1, frames)
+    paths = np.zeros((frames, 2, 2))
+    paths[:, 0] = np.stack([50 + 220 * time, np.full(frames, 200)], axis=1)
+    paths[:, 1] = np.stack([270 - 220 * time, np.full(frames, 215)], axis=1)
+    return walking(paths, height=np.array([150.0, 165.0]), seed=seed)
+
+
+def leaving(*, frames: int = 60, seed: int = 0) -> Scene:
+    """One person stays; another walks out of the picture on the right and a third comes in."""
+    time = np.linspace(0, 1, frames)
+    paths = np.zeros((frames, 3, 2))
+    paths[:, 0] = (60, 205)
+    paths[:, 1] = np.stack([160 + 400 * time, np.full(frames, 210)], axis=1)
+    paths[:, 2] = np.stack([560 - 420 * time, np.full(frames, 200)], axis=1)
+    present = (paths[..., 0] > -30) & (paths[..., 0] < 350)
+    return walking(paths, present=present, seed=seed)
+
+
+def camera_pan(*, frames: int = 60, people: int = 3, speed: float = 6.0, seed: int = 0) -> Scene:
+    """People stand and stroll while the camera pans by ``speed`` pixels a frame, to and fro."""
+    rng = np.random.default_rng(seed)
+    angle = np.linspace(0, 4 * np.pi, frames)
+    pan = np.stack([np.sin(angle) * speed * frames / (4 * np.pi), np.zeros(frames)], axis=1)
+    left = np.linspace(70, 250, people)
+    paths = np.zeros((frames, people, 2))
+    paths[..., 0] = left + rng.uniform(-0.3, 0.3, people) * np.arange(frames)[:, None]
+    paths[..., 1] = 205 + rng.uniform(-5, 15, people)
+    return walking(paths, height=rng.uniform(120, 150, people), pan=pan, seed=seed)
+
+
+class SceneDetector:
+    """A detector that knows the truth of a scene and makes mistakes at the rates given.
+
+    Parameters
+    ----------
+    scene
+        Whose images it will see.
+    miss
+        Share of people it does not find, drawn for each person and frame.
+    false
+        Mean number of boxes a frame where nobody is.
+    jitter
+        Standard deviation of the boxes' edges as a fraction of the person's height.
+    seed
+        The same seed makes the same mistakes for the same frame, in whatever order asked.
+
+    Examples
+    --------
+    >>> scene = crossing(frames=3)
+    >>> len(SceneDetector(scene)(scene.render(1)))
+    2
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        miss: float = 0.0,
+        false: float = 0.0,
+        jitter: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.scene, self.miss, self.false, self.jitter, self.seed = scene, miss, false, jitter, seed
+
+    def __call__(self, image: Image, /) -> Detections:
+        """Boxes of the people in a picture of the scene."""
+        frame = self.scene.frame_of(image)
+        rng = np.random.default_rng((self.seed, frame))
+        boxes = self.scene.boxes(frame)
+        height = self.scene.heights(frame)
+        found = rng.random(len(boxes)) >= self.miss
+        boxes = boxes + rng.normal(0, 1, boxes.shape) * self.jitter * height[:, None]
+        scores = rng.uniform(0.7, 0.95, len(boxes))
+        keep = found & self.scene.present[frame]
+        width, tall = self.scene.size
+        corner = rng.uniform(0, 1, (rng.poisson(self.false), 2)) * (0.8 * width, 0.5 * tall)
+        ghosts = np.concatenate([corner, corner + (0.15 * width, 0.45 * tall)], axis=1)
+        xyxy = np.concatenate([boxes[keep], ghosts])
+        xyxy[:, 2:] = np.maximum(xyxy[:, 2:], xyxy[:, :2] + 1)
+        return Detections(xyxy, np.concatenate([scores[keep], rng.uniform(0.3, 0.6, len(ghosts))]))
+
+
+class SceneEstimator:
+    """A pose estimator that knows the truth of a scene: the person who fills the box best.
+
+    Parameters
+    ----------
+    scene
+        Whose images it will see.
+    jitter
+        Standard deviation of keypoints as a fraction of the person's height.
+    seed
+        As for `SceneDetector`.
+    """
+
+    def __init__(self, scene: Scene, *, jitter: float = 0.0, seed: int = 0) -> None:
+        self.scene, self.jitter, self.seed = scene, jitter, seed
+        self.skeleton = scene.skeleton
+
+    def __call__(self, image: Image, boxes: Detections, /) -> Poses:
+        """A pose for each box; where nobody is, keypoints all over the box with low scores."""
+        from posetrack.boxes import iou_matrix
+
+        frame = self.scene.frame_of(image)
+        truth, _ = self.scene.truth(frame)
+        overlap = iou_matrix(boxes.xyxy, truth.boxes.xyxy)
+        keypoints = len(self.skeleton)
+        xy = np.zeros((len(boxes), keypoints, 2))
+        scores = np.zeros((len(boxes), keypoints))
+        for row, box in enumerate(boxes.xyxy):
+            rng = np.random.default_rng((self.seed, frame, row))
+            if overlap.shape[1] and overlap[row].max() > 0.3:
+                person = int(overlap[row].argmax())
+                noise = rng.normal(0, 1, (keypoints, 2)) * self.jitter
+                xy[row] = truth.xy[person] + noise * np.ptp(truth.xy[person][:, 1])
+                scores[row] = rng.uniform(0.75, 0.95, keypoints)
+            else:
+                xy[row] = rng.uniform(box[:2], box[2:] + 1e-3, (keypoints, 2))
+                scores[row] = rng.uniform(0.0, 0.15, keypoints)
+        return Poses(xy, scores, boxes, self.skeleton)
+
+
+def _wall(seed: int, size: tuple[int, int], corner: NDArray[np.float64]) -> Image:
+    """A textured wall, the same point of it wherever the camera looks."""
+    import cv2
+
+    tile = 256
+    rng = np.random.default_rng((seed, 1))
+    coarse = cv2.resize(rng.uniform(60, 190, (16, 16, 3)), (tile, tile), interpolation=cv2.INTER_CUBIC)
+    fine = cv2.GaussianBlur(rng.normal(0, 30, (tile, tile, 3)), (0, 0), 1.2)
+    texture = np.clip(coarse + fine, 0, 255).astype(np.uint8)
+    shift = np.array([[1, 0, corner[0] % tile], [0, 1, corner[1] % tile]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(texture, shift, size, flags=flags, borderMode=cv2.BORDER_WRAP)
+    return np.asarray(warped, np.uint8)
+
+
+def _draw_person(
+    image: Image, xy: NDArray[np.float64], colours: NDArray[np.int64], skeleton: Skeleton
+) -> None:
+    """Draw limbs as tubes and the trunk as a patch, striped so that flow has something to follow."""
+    import cv2
+
+    tall = max(float(np.ptp(xy[:, 1])), 1.0)
+    scale = 16  # cv2 draws at 1/16 pixel
+    trunk, limbs, skin = (tuple(int(value) for value in colour) for colour in colours)
+
+    def line(start: NDArray[np.float64], end: NDArray[np.float64], colour, width: float) -> None:  # type: ignore[no-untyped-def]
+        ends = [tuple(int(v) for v in np.rint(point * scale)) for point in (start, end)]
+        cv2.line(image, ends[0], ends[1], colour, max(1, round(width * tall)), cv2.LINE_AA, 4)
+
+    corners = xy[[skeleton.index(name) for name in
+                  ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]]  # fmt: skip
+    cv2.fillPoly(image, [np.rint(corners * scale).astype(np.int32)], trunk, cv2.LINE_AA, 4)
+    for share in (0.25, 0.5, 0.75):
+        left = corners[0] + share * (corners[3] - corners[0])
+        right = corners[1] + share * (corners[2] - corners[1])
+        line(left, right, limbs, 0.03)
+    for start, end in skeleton.edge_indices:
+        names = skeleton.keypoints[start], skeleton.keypoints[end]
+        if all("shoulder" in name or "hip" in name for name in names):
+            continue
+        line(xy[start], xy[end], limbs, 0.07)
+        line(xy[start] + 0.4 * (xy[end] - xy[start]), xy[start] + 0.6 * (xy[end] - xy[start]), skin, 0.07)
+    head = tuple(int(value) for value in np.rint(xy[0] * scale))
+    cv2.circle(image, head, round(0.065 * tall * scale), skin, -1, cv2.LINE_AA, 4)
