@@ -1,9 +1,4 @@
-"""Public fakes and small synthetic scenes: to test a tracker, or a program around one.
-
-A `Scene` knows every person's keypoints, identity and box in every frame, and draws them as
-textured stick people whom optical flow can follow. `SceneDetector` and `SceneEstimator` are
-backends that read the truth and add faults at rates given. No weights, no downloads.
-"""
+"""Small synthetic scenes in which everybody's keypoints, box and identity are known."""
 
 from __future__ import annotations
 
@@ -20,15 +15,15 @@ from posetrack.structures import Detections, Poses
 # A standing person of height 1 seen from the front, feet at y = 0, y down: COCO's order.
 _STANDING = np.array(
     [
-        (0.00, -0.90), (0.02, -0.92), (-0.02, -0.92), (0.045, -0.91), (-0.045, -0.91),
-        (0.11, -0.78), (-0.11, -0.78), (0.14, -0.61), (-0.14, -0.61), (0.15, -0.46), (-0.15, -0.46),
-        (0.075, -0.50), (-0.075, -0.50), (0.08, -0.27), (-0.08, -0.27), (0.08, -0.04), (-0.08, -0.04),
+        (0.0, -0.9), (0.02, -0.92), (-0.02, -0.92), (0.045, -0.91),
+        (-0.045, -0.91), (0.11, -0.78), (-0.11, -0.78), (0.14, -0.61),
+        (-0.14, -0.61), (0.15, -0.46), (-0.15, -0.46), (0.075, -0.5),
+        (-0.075, -0.5), (0.08, -0.27), (-0.08, -0.27), (0.08, -0.04),
+        (-0.08, -0.04),
     ]
 )  # fmt: skip
 # How far each keypoint swings to the side in a step, by the phase of its limb (+ and - alternate).
-_SWING = np.array(
-    [0, 0, 0, 0, 0, 0, 0, 0.05, -0.05, 0.11, -0.11, 0, 0, -0.06, 0.06, -0.13, 0.13]
-)
+_SWING = np.array([0, 0, 0, 0, 0, 0, 0, 0.05, -0.05, 0.11, -0.11, 0, 0, -0.06, 0.06, -0.13, 0.13])
 _CODE_BITS = 16
 
 
@@ -93,7 +88,8 @@ class Scene:
         """(H, W, 3) uint8 BGR; later people stand in front of earlier ones."""
         image = _wall(self.seed, self.size, self.pan[frame])
         rng = np.random.default_rng(self.seed)
-        colours = rng.integers(40, 230, (self.xy.shape[1], 3, 3))
+        colours = rng.integers(20, 240, (self.xy.shape[1], 3, 3))
+        colours[:, 2] = np.array([110, 150, 200]) * rng.uniform(0.4, 1.15, (len(colours), 1))
         for person in np.flatnonzero(self.present[frame]):
             _draw_person(image, self.xy[frame, person], colours[person], self.skeleton)
         bits = [(frame >> bit) & 1 for bit in range(_CODE_BITS)]
@@ -180,107 +176,21 @@ def camera_pan(*, frames: int = 60, people: int = 3, speed: float = 6.0, seed: i
     return walking(paths, height=rng.uniform(120, 150, people), pan=pan, seed=seed)
 
 
-class SceneDetector:
-    """A detector that knows the truth of a scene and makes mistakes at the rates given.
-
-    Parameters
-    ----------
-    scene
-        Whose images it will see.
-    miss
-        Share of people it does not find, drawn for each person and frame.
-    false
-        Mean number of boxes a frame where nobody is.
-    jitter
-        Standard deviation of the boxes' edges as a fraction of the person's height.
-    seed
-        The same seed makes the same mistakes for the same frame, in whatever order asked.
-
-    Examples
-    --------
-    >>> scene = crossing(frames=3)
-    >>> len(SceneDetector(scene)(scene.render(1)))
-    2
-    """
-
-    def __init__(
-        self,
-        scene: Scene,
-        *,
-        miss: float = 0.0,
-        false: float = 0.0,
-        jitter: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.scene, self.miss, self.false, self.jitter, self.seed = scene, miss, false, jitter, seed
-
-    def __call__(self, image: Image, /) -> Detections:
-        """Boxes of the people in a picture of the scene."""
-        frame = self.scene.frame_of(image)
-        rng = np.random.default_rng((self.seed, frame))
-        boxes = self.scene.boxes(frame)
-        height = self.scene.heights(frame)
-        found = rng.random(len(boxes)) >= self.miss
-        boxes = boxes + rng.normal(0, 1, boxes.shape) * self.jitter * height[:, None]
-        scores = rng.uniform(0.7, 0.95, len(boxes))
-        keep = found & self.scene.present[frame]
-        width, tall = self.scene.size
-        corner = rng.uniform(0, 1, (rng.poisson(self.false), 2)) * (0.8 * width, 0.5 * tall)
-        ghosts = np.concatenate([corner, corner + (0.15 * width, 0.45 * tall)], axis=1)
-        xyxy = np.concatenate([boxes[keep], ghosts])
-        xyxy[:, 2:] = np.maximum(xyxy[:, 2:], xyxy[:, :2] + 1)
-        return Detections(xyxy, np.concatenate([scores[keep], rng.uniform(0.3, 0.6, len(ghosts))]))
-
-
-class SceneEstimator:
-    """A pose estimator that knows the truth of a scene: the person who fills the box best.
-
-    Parameters
-    ----------
-    scene
-        Whose images it will see.
-    jitter
-        Standard deviation of keypoints as a fraction of the person's height.
-    seed
-        As for `SceneDetector`.
-    """
-
-    def __init__(self, scene: Scene, *, jitter: float = 0.0, seed: int = 0) -> None:
-        self.scene, self.jitter, self.seed = scene, jitter, seed
-        self.skeleton = scene.skeleton
-
-    def __call__(self, image: Image, boxes: Detections, /) -> Poses:
-        """A pose for each box; where nobody is, keypoints all over the box with low scores."""
-        from posetrack.boxes import iou_matrix
-
-        frame = self.scene.frame_of(image)
-        truth, _ = self.scene.truth(frame)
-        overlap = iou_matrix(boxes.xyxy, truth.boxes.xyxy)
-        keypoints = len(self.skeleton)
-        xy = np.zeros((len(boxes), keypoints, 2))
-        scores = np.zeros((len(boxes), keypoints))
-        for row, box in enumerate(boxes.xyxy):
-            rng = np.random.default_rng((self.seed, frame, row))
-            if overlap.shape[1] and overlap[row].max() > 0.3:
-                person = int(overlap[row].argmax())
-                noise = rng.normal(0, 1, (keypoints, 2)) * self.jitter
-                xy[row] = truth.xy[person] + noise * np.ptp(truth.xy[person][:, 1])
-                scores[row] = rng.uniform(0.75, 0.95, keypoints)
-            else:
-                xy[row] = rng.uniform(box[:2], box[2:] + 1e-3, (keypoints, 2))
-                scores[row] = rng.uniform(0.0, 0.15, keypoints)
-        return Poses(xy, scores, boxes, self.skeleton)
-
-
 def _wall(seed: int, size: tuple[int, int], corner: NDArray[np.float64]) -> Image:
     """A textured wall, the same point of it wherever the camera looks."""
     import cv2
 
-    tile = 256
+    tile, across, down = 512, 16, 32
     rng = np.random.default_rng((seed, 1))
-    coarse = cv2.resize(rng.uniform(60, 190, (16, 16, 3)), (tile, tile), interpolation=cv2.INTER_CUBIC)
-    fine = cv2.GaussianBlur(rng.normal(0, 30, (tile, tile, 3)), (0, 0), 1.2)
-    texture = np.clip(coarse + fine, 0, 255).astype(np.uint8)
+    shade = rng.uniform(-28, 28, (down, across, 1)) + np.array([118, 138, 168])
+    bricks = np.repeat(np.repeat(shade, tile // down, axis=0), tile // across, axis=1)
+    bricks[:: tile // down] = bricks[1 :: tile // down] = 205
+    for course in range(down):  # every other course is laid half a brick along
+        rows = slice(course * tile // down, (course + 1) * tile // down)
+        bricks[rows, :: tile // across] = 205
+        bricks[rows] = np.roll(bricks[rows], (course % 2) * tile // across // 2, axis=1)
+    grain = rng.normal(0, 9, (tile, tile, 1))
+    texture = np.clip(bricks + grain, 0, 255).astype(np.uint8)
     shift = np.array([[1, 0, corner[0] % tile], [0, 1, corner[1] % tile]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(texture, shift, size, flags=flags, borderMode=cv2.BORDER_WRAP)
@@ -290,7 +200,7 @@ def _wall(seed: int, size: tuple[int, int], corner: NDArray[np.float64]) -> Imag
 def _draw_person(
     image: Image, xy: NDArray[np.float64], colours: NDArray[np.int64], skeleton: Skeleton
 ) -> None:
-    """Draw limbs as tubes and the trunk as a patch, striped so that flow has something to follow."""
+    """Draw limbs as tubes and the trunk as a patch, striped so that flow can follow them."""
     import cv2
 
     tall = max(float(np.ptp(xy[:, 1])), 1.0)
@@ -313,6 +223,11 @@ def _draw_person(
         if all("shoulder" in name or "hip" in name for name in names):
             continue
         line(xy[start], xy[end], limbs, 0.07)
-        line(xy[start] + 0.4 * (xy[end] - xy[start]), xy[start] + 0.6 * (xy[end] - xy[start]), skin, 0.07)
+        line(
+            xy[start] + 0.4 * (xy[end] - xy[start]),
+            xy[start] + 0.6 * (xy[end] - xy[start]),
+            skin,
+            0.07,
+        )
     head = tuple(int(value) for value in np.rint(xy[0] * scale))
     cv2.circle(image, head, round(0.065 * tall * scale), skin, -1, cv2.LINE_AA, 4)
