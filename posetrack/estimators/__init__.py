@@ -1,0 +1,1 @@
+"""Pose estimators: callables that find the keypoints of the person in each given box."""
