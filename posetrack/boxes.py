@@ -198,7 +198,8 @@ def clip_boxes(xyxy: ArrayLike, size: tuple[int, int]) -> FloatArray:
         raise ValueError(f"size must be a positive (width, height), got {size}")
     boxes = _boxes(xyxy, "xyxy")
     edge = np.array([width - 1, height - 1, width - 1, height - 1], boxes.dtype)
-    return np.clip(boxes, np.zeros(4, boxes.dtype), edge)
+    clipped: FloatArray = np.clip(boxes, np.zeros(4, boxes.dtype), edge)
+    return clipped
 
 
 def _boxes(values: ArrayLike, name: str) -> NDArray[Any]:
