@@ -1,0 +1,255 @@
+"""One file over https: streamed, resumed where it broke off, with a limit on its size.
+
+What arrives is not trusted: the caller compares its hash before use (`posetrack.weights`).
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import urlsplit
+
+from posetrack.models import require_safe_url
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes there are and the bytes there will be (None if the server does not say)."""
+
+CHUNK: Final = 1 << 18
+MAX_REDIRECTS: Final = 5
+MAX_BREAKS: Final = 4
+"""How often a broken connection is taken up again before a URL is given up."""
+
+_NETWORK_ERRORS: Final = (OSError, http.client.HTTPException, ValueError)
+
+
+class _BrokenError(ConnectionError):
+    """The connection ended early: what has come stays, and the rest may be asked for."""
+
+
+def download(
+    url: str,
+    part: Path,
+    *,
+    max_bytes: int,
+    timeout: float = 30.0,
+    progress: Progress | None = None,
+    wait: float = 1.0,
+) -> None:
+    """Bring ``url`` to ``part``, going on from the bytes that ``part`` already has.
+
+    Parameters
+    ----------
+    url
+        https, or http of this machine; so must be every URL it redirects to.
+    part
+        Where the file grows; when this returns, it is whole. After a broken connection it stays
+        for the next call, and ``part`` + ``.from`` beside it says which version of the file it is.
+    max_bytes
+        More than this is refused, whether announced or just sent.
+    timeout
+        Seconds without a byte until a connection counts as broken.
+    progress
+        See `Progress`.
+    wait
+        Seconds before a broken connection is taken up again, doubled each time.
+
+    Raises
+    ------
+    ConnectionError
+        If the server does not give the file; the message says why, without the URL.
+    OSError
+        If it cannot be written (no space, no permission).
+
+    Examples
+    --------
+    >>> download("http://localhost:1/net.pth", Path("net.part"), max_bytes=10, wait=0)
+    Traceback (most recent call last):
+    ConnectionError: ...
+    """
+    require_safe_url(url)
+    for attempt in range(MAX_BREAKS + 1):
+        before = _size(part)
+        try:
+            return _download_once(url, part, max_bytes, timeout, progress)
+        except _BrokenError:
+            # Only a connection that brought something is worth taking up again.
+            if attempt == MAX_BREAKS or _size(part) <= before:
+                raise
+            time.sleep(wait * 2**attempt)
+    return None
+
+
+def discard(part: Path) -> None:
+    """Remove a partial download and what is known of it."""
+    part.unlink(missing_ok=True)
+    _origin(part).unlink(missing_ok=True)
+
+
+def _download_once(
+    url: str, part: Path, max_bytes: int, timeout: float, progress: Progress | None
+) -> None:
+    have = _size(part)
+    response = _open(url, part, have, timeout)
+    if response is None:
+        return
+    with response:
+        start, total = _place(response, have, part)
+        if response.headers.get_content_type() == "text/html":
+            raise ConnectionError("the server sent a web page instead of the file")
+        if total is not None and total > max_bytes:
+            raise ConnectionError(
+                f"the server announces {total:,} bytes, at most {max_bytes:,} fit"
+            )
+        if total is not None:
+            _require_space(part, total - start)
+        validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        _origin(part).write_text(f"{url}\n{validator}\n", encoding="utf-8")
+        done = start
+        if progress is not None:
+            progress(done, total)
+        with part.open("r+b" if start else "wb") as file:
+            file.truncate(start)
+            file.seek(start)
+            for chunk in _chunks(response):
+                done += len(chunk)
+                if done > max_bytes:
+                    break
+                file.write(chunk)
+                if progress is not None:
+                    progress(done, total)
+    if done > max_bytes:
+        discard(part)
+        raise ConnectionError(f"the server sent more than the {max_bytes:,} bytes that fit")
+    if total is not None and done < total:
+        raise _BrokenError(f"the connection ended after {done:,} of {total:,} bytes")
+    _origin(part).unlink(missing_ok=True)
+
+
+def _open(url: str, part: Path, have: int, timeout: float) -> Any:
+    """The server's answer, to a request for the rest where there is a beginning; None if whole."""
+    headers = {"User-Agent": "posetrack", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        validator = _validator(part, url)
+        if validator:
+            headers["If-Range"] = validator
+    try:
+        return _opener(url).open(urllib.request.Request(url, headers=headers), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            # There is nothing after what we have: all of it is here, or it is of another file.
+            if error.headers.get("Content-Range") == f"bytes */{have}":
+                return None
+            discard(part)
+            return _open(url, part, 0, timeout)
+        reason = " ".join(str(error.reason).split())
+        raise ConnectionError(f"HTTP status {error.code}, {reason}") from error
+    except _NETWORK_ERRORS as error:
+        raise ConnectionError(_reason(error, timeout)) from error
+
+
+def _place(response: Any, have: int, part: Path) -> tuple[int, int | None]:
+    """Where in the file the answer's bytes begin, and the size of the whole file if known."""
+    length = response.headers.get("Content-Length", "")
+    size = int(length) if length.isascii() and length.isdigit() else None
+    if response.status != http.client.PARTIAL_CONTENT:
+        return 0, size  # the server does not resume, or the file has changed: all of it comes
+    given = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", given)
+    if match is None or int(match[1]) != have:
+        discard(part)
+        raise ConnectionError(f"asked for bytes from {have:,} on, the server gave {given!r}")
+    return have, (int(match[2]) + 1 if match[3] == "*" else int(match[3]))
+
+
+def _chunks(response: Any) -> Iterator[bytes]:
+    """What comes over the connection, as it comes; an early end is a `_BrokenError`."""
+    while True:
+        try:
+            chunk = response.read1(CHUNK)
+        except _NETWORK_ERRORS as error:
+            raise _BrokenError(_reason(error, None)) from error
+        if not chunk:
+            return
+        yield chunk
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a few redirects, never away from https."""
+
+    max_redirections = MAX_REDIRECTS
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        require_safe_url(newurl)
+        if req.full_url.startswith("https:") and urlsplit(newurl).scheme != "https":
+            raise ValueError(f"redirected from https to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Opens http and https only: urllib's own also opens file, ftp and data URLs.
+
+    Proxies are those of the environment (``https_proxy``); none for this machine itself.
+    """
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(None if url.startswith("https:") else {}),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _reason(error: Exception, timeout: float | None) -> str:
+    """Why the network failed, in a few words."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, TimeoutError):
+        return "no answer" + (f" within {timeout:g} seconds" if timeout else " in time")
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def _origin(part: Path) -> Path:
+    return part.with_name(part.name + ".from")
+
+
+def _validator(part: Path, url: str) -> str:
+    """What the server called the version of the file that ``part`` is the beginning of."""
+    try:
+        from_url, validator = _origin(part).read_text(encoding="utf-8").split("\n")[:2]
+    except (OSError, ValueError):
+        return ""
+    # HTTP (RFC 9110, section 13.1.5) forbids weak validators here.
+    return validator if from_url == url and not validator.startswith("W/") else ""
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _require_space(part: Path, needed: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC, f"{needed:,} more bytes are needed, {free:,} are free", str(part.parent)
+        )

@@ -1,0 +1,418 @@
+"""The table of published networks: where their weights are and what is needed to use them.
+
+One row a model, data only: nothing here opens a file or a connection (`posetrack.weights` does).
+A row lists its files in the order in which they are tried. Two files of one row hold the same
+network, perhaps trained in two runs and under other key names, so each file has its own hash.
+
+To add a row, write one more ``ModelCard`` in ``_ROWS``. Only what the code can build is listed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+Kind = Literal["pose", "detector", "flow"]
+Layout = Literal["mmpose1", "mmpose0", "torchvision"]
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+_MEAN: Final = (0.485, 0.456, 0.406)
+_STD: Final = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file that can be downloaded.
+
+    Parameters
+    ----------
+    url
+        ``https``; plain ``http`` only for this machine (tests, a local mirror). Its last part is
+        the name of the file in the cache folder.
+    sha256
+        The file's SHA-256, or its first digits where only those are published; at least 8 hex
+        digits, lower case. Eight digits tell a broken or mistaken file, not a forged one: what
+        guards against forgery is https, and that weights are loaded as tensors only.
+    layout
+        How the tensors in it are called: MMPose 1.x, MMPose 0.x or torchvision.
+
+    Raises
+    ------
+    ValueError
+        If the URL's scheme, its last part or the hash is not as said.
+
+    Examples
+    --------
+    >>> RemoteFile("https://example.org/net-0123abcd.pth", "0123abcd", "torchvision").name
+    'net-0123abcd.pth'
+    """
+
+    url: str
+    sha256: str
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        require_safe_url(self.url)
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", self.name):
+            raise ValueError(f"{self.url}: its last part must be a plain file name")
+        if not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
+            raise ValueError(
+                f"{self.url}: expected 8 to 64 lower-case hex digits of SHA-256, "
+                f"got {self.sha256!r}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The file's name in the cache folder."""
+        return urlsplit(self.url).path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of one model.
+
+    Parameters
+    ----------
+    name
+        What the user types.
+    kind
+        ``"pose"`` (top-down heatmaps), ``"detector"`` (boxes) or ``"flow"`` (optical flow).
+    builder
+        ``"pose_resnet"``, or the name of torchvision's function that builds the network.
+    files
+        Where the weights are, first choice first; at least one.
+    size
+        Bytes of a file, to about a percent.
+    input_size
+        (width, height) the network was trained at; None where it takes any.
+    depth
+        Layers of a pose ResNet's backbone; None for other builders.
+    skeleton
+        Name of the skeleton in `posetrack.skeletons.KNOWN_SKELETONS`; None without keypoints.
+    colour_order, mean, std
+        Input channels, and what is subtracted and divided by, in that order, on a scale of 0 to
+        1; None where the network does so itself.
+    licence
+        Of the weights, as their publisher gives it.
+    accuracy
+        As published, with the measure; not measured by us.
+    note
+        What a user should know before choosing it.
+    """
+
+    name: str
+    kind: Kind
+    builder: str
+    files: tuple[RemoteFile, ...]
+    size: int
+    input_size: tuple[int, int] | None = None
+    depth: int | None = None
+    skeleton: str | None = None
+    colour_order: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    licence: str = ""
+    accuracy: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise ValueError(f"{self.name}: a model needs at least one file")
+        if self.size <= 0:
+            raise ValueError(f"{self.name}: size must be a positive number of bytes")
+
+
+def require_safe_url(url: str) -> None:
+    """Do nothing for an https URL, or an http one of this machine; else raise.
+
+    Raises
+    ------
+    ValueError
+        For any other scheme (``file:``, ``ftp:``, ``data:``), or plain http elsewhere.
+
+    Examples
+    --------
+    >>> require_safe_url("http://127.0.0.1:8000/net.pth")
+    >>> require_safe_url("file:///etc/passwd")
+    Traceback (most recent call last):
+    ValueError: file:///etc/passwd: only https is fetched, or http from this machine itself
+    """
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or local):
+        raise ValueError(f"{url}: only https is fetched, or http from this machine itself")
+
+
+def model_card(name: str) -> ModelCard:
+    """The row called ``name``.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message names the closest.
+
+    Examples
+    --------
+    >>> model_card("pose_resnet50_coco_256x192").input_size
+    (192, 256)
+    >>> model_card("raft_smal")
+    Traceback (most recent call last):
+    ValueError: no model is called 'raft_smal'; did you mean 'raft_small' or 'raft_large'? ...
+    """
+    if name in MODELS:
+        return MODELS[name]
+    close = get_close_matches(name, MODELS, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
+    raise ValueError(
+        f"no model is called {name!r}{hint} `posetrack models list` shows all names; "
+        "a file of your own is given by its path"
+    )
+
+
+_COCO_TERMS: Final = "trained on COCO, whose images keep their Flickr terms"
+_POSE_BYTES: Final = {50: 136_217_860, 101: 212_395_676, 152: 275_154_996}
+_SKELETONS: Final = {"coco": "coco_17", "mpii": "mpii_16", "posetrack18": "posetrack_17"}
+
+
+def _mmpose_file(name: str) -> RemoteFile:
+    """A file of MMPose: ``...-HASH_DATE.pth``, where ``td-hm_`` begins the names of 1.x."""
+    newer = name.startswith("td-hm_")
+    folder = "v1/body_2d_keypoint/topdown_heatmap/coco" if newer else "top_down/resnet"
+    return RemoteFile(
+        f"https://download.openmmlab.com/mmpose/{folder}/{name}",
+        name.rsplit("-", 1)[-1].split("_", maxsplit=1)[0],
+        "mmpose1" if newer else "mmpose0",
+    )
+
+
+def _pose(
+    depth: int, dataset: str, height_x_width: str, accuracy: str, *files: str, note: str = ""
+) -> ModelCard:
+    """A pose ResNet of the paper, as trained by MMPose."""
+    height, width = (int(side) for side in height_x_width.split("x"))
+    return ModelCard(
+        name=f"pose_resnet{depth}_{dataset}_{height_x_width}",
+        kind="pose",
+        builder="pose_resnet",
+        files=tuple(_mmpose_file(name) for name in files),
+        size=_POSE_BYTES[depth],
+        input_size=(width, height),
+        depth=depth,
+        skeleton=_SKELETONS[dataset],
+        mean=_MEAN,
+        std=_STD,
+        licence="Apache-2.0",
+        accuracy=accuracy,
+        note=note or (_COCO_TERMS if dataset == "coco" else ""),
+    )
+
+
+def _torchvision(
+    name: str,
+    kind: Kind,
+    file: str,
+    mebibytes: float,
+    accuracy: str,
+    note: str = "",
+    *,
+    builder: str | None = None,
+    skeleton: str | None = None,
+) -> ModelCard:
+    """A network of torchvision: ``...-HASH.pth``; the builder is called as the model if not said.
+
+    Detectors normalise in the network, so that mean and std are None; RAFT takes [-1, 1].
+    """
+    scale = (0.5, 0.5, 0.5) if kind == "flow" else None
+    return ModelCard(
+        name=name,
+        kind=kind,
+        builder=builder or name,
+        files=(
+            RemoteFile(
+                f"https://download.pytorch.org/models/{file}",
+                file.rsplit("-", 1)[-1].removesuffix(".pth"),
+                "torchvision",
+            ),
+        ),
+        size=round(mebibytes * 2**20),
+        skeleton=skeleton,
+        mean=scale,
+        std=scale,
+        licence="BSD-3-Clause",
+        accuracy=accuracy,
+        note="; ".join(filter(None, (note, _COCO_TERMS if kind == "detector" else ""))),
+    )
+
+
+# Sources: the model zoo tables of MMPose 1.3.2 and 0.x (AP on COCO val2017 with person boxes of
+# 56.4 AP, flip test on) and the metadata in torchvision 0.29.2. MMPose's 1.x table links, for
+# ResNet-101 at 384x288, the file of 256x192 by mistake: that row here has the 0.x file alone.
+_ROWS: Final = (
+    _pose(
+        50,
+        "coco",
+        "256x192",
+        "COCO val AP 71.8",
+        "td-hm_res50_8xb64-210e_coco-256x192-04af38ce_20220923.pth",
+        "res50_coco_256x192-ec54d7f3_20200709.pth",
+    ),
+    _pose(
+        50,
+        "coco",
+        "384x288",
+        "COCO val AP 73.1",
+        "td-hm_res50_8xb64-210e_coco-384x288-7b8db90e_20220923.pth",
+        "res50_coco_384x288-e6f795e9_20200709.pth",
+    ),
+    _pose(
+        101,
+        "coco",
+        "256x192",
+        "COCO val AP 72.8",
+        "td-hm_res101_8xb64-210e_coco-256x192-065d3625_20220926.pth",
+        "res101_coco_256x192-6e6babf0_20200708.pth",
+    ),
+    _pose(
+        101,
+        "coco",
+        "384x288",
+        "COCO val AP 74.8",
+        "res101_coco_384x288-8c71bdc9_20200709.pth",
+    ),
+    _pose(
+        152,
+        "coco",
+        "256x192",
+        "COCO val AP 73.6",
+        "td-hm_res152_8xb32-210e_coco-256x192-0345f330_20220928.pth",
+        "res152_coco_256x192-f6e307c2_20200709.pth",
+    ),
+    _pose(
+        152,
+        "coco",
+        "384x288",
+        "COCO val AP 75.0",
+        "td-hm_res152_8xb32-210e_coco-384x288-7fbb906f_20220927.pth",
+        "res152_coco_384x288-3860d4c9_20200709.pth",
+    ),
+    _pose(50, "mpii", "256x256", "MPII val PCKh 88.2", "res50_mpii_256x256-418ffc88_20200812.pth"),
+    _pose(
+        101, "mpii", "256x256", "MPII val PCKh 88.8", "res101_mpii_256x256-416f5d71_20200812.pth"
+    ),
+    _pose(
+        152, "mpii", "256x256", "MPII val PCKh 88.9", "res152_mpii_256x256-3ecba29d_20200812.pth"
+    ),
+    _pose(
+        50,
+        "posetrack18",
+        "256x192",
+        "PoseTrack18 val AP 81.2, boxes given",
+        "res50_posetrack18_256x192-a62807c7_20201028.pth",
+        note="started from COCO; finds the head's bottom and top in place of the eyes",
+    ),
+    _torchvision(
+        "fasterrcnn_resnet50_fpn_v2",
+        "detector",
+        "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
+        167.104,
+        "COCO val box AP 46.7",
+        "the most accurate detector here; for a GPU",
+    ),
+    _torchvision(
+        "fasterrcnn_resnet50_fpn",
+        "detector",
+        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+        159.743,
+        "COCO val box AP 37.0",
+    ),
+    _torchvision(
+        "fasterrcnn_mobilenet_v3_large_fpn",
+        "detector",
+        "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth",
+        74.239,
+        "COCO val box AP 32.8",
+    ),
+    _torchvision(
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "detector",
+        "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth",
+        74.239,
+        "COCO val box AP 22.8",
+        "the fastest R-CNN here",
+    ),
+    _torchvision(
+        "retinanet_resnet50_fpn_v2",
+        "detector",
+        "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth",
+        146.037,
+        "COCO val box AP 41.5",
+    ),
+    _torchvision(
+        "fcos_resnet50_fpn",
+        "detector",
+        "fcos_resnet50_fpn_coco-99b0c9b7.pth",
+        123.608,
+        "COCO val box AP 39.2",
+    ),
+    _torchvision(
+        "ssdlite320_mobilenet_v3_large",
+        "detector",
+        "ssdlite320_mobilenet_v3_large_coco-a79551df.pth",
+        13.418,
+        "COCO val box AP 21.3",
+        "the smallest file",
+    ),
+    _torchvision(
+        "keypointrcnn_resnet50_fpn",
+        "detector",
+        "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
+        226.054,
+        "COCO val AP 54.6 of people, 65.0 of keypoints",
+        "knows people only",
+        skeleton="coco_17",
+    ),
+    _torchvision(
+        "keypointrcnn_resnet50_fpn_legacy",
+        "detector",
+        "keypointrcnn_resnet50_fpn_coco-9f466800.pth",
+        226.054,
+        "COCO val AP 50.6 of people, 61.1 of keypoints",
+        "knows people only; torchvision's older weights",
+        builder="keypointrcnn_resnet50_fpn",
+        skeleton="coco_17",
+    ),
+    _torchvision(
+        "raft_large",
+        "flow",
+        "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+        20.129,
+        "Sintel test end-point error 1.82 clean, 3.07 final",
+        "for a GPU; torchvision's default",
+    ),
+    _torchvision(
+        "raft_large_c_t_v2",
+        "flow",
+        "raft_large_C_T_V2-1bb1363a.pth",
+        20.129,
+        "Sintel train end-point error 1.38 clean, 2.72 final",
+        "for a GPU; never trained on Sintel, which it is measured on",
+        builder="raft_large",
+    ),
+    _torchvision(
+        "raft_small",
+        "flow",
+        "raft_small_C_T_V2-01064c6d.pth",
+        3.821,
+        "Sintel train end-point error 1.99 clean, 3.28 final",
+        "for a GPU; never trained on Sintel, which it is measured on",
+    ),
+)
+
+MODELS: Final[Mapping[str, ModelCard]] = MappingProxyType({card.name: card for card in _ROWS})
+"""By name."""
