@@ -1,0 +1,132 @@
+"""The shape of the package: imports point downward, and the top stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import posetrack
+
+PACKAGE = Path(posetrack.__file__).parent
+
+# From the ground up; a module may import from its own line and from those before it.
+LAYERS = (
+    {"skeletons", "structures", "interfaces", "images"},
+    {"boxes", "oks", "matching", "motion", "crops", "heatmaps", "_affine", "_compiled"},
+    {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
+    {"defaults", "association", "memory", "state", "tracker"},
+    {"video", "formats", "draw", "plots", "testing"},
+    {"evaluation", "training", "analysis"},
+    {"cli", "__main__"},
+)
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name below the package, for each file."""
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+        if path != PACKAGE / "__init__.py"
+    }
+
+
+def imported(path: Path) -> set[str]:
+    """First parts below ``posetrack`` that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module != "posetrack":
+            names.add(node.module)
+        elif isinstance(node, ast.ImportFrom) and node.module == "posetrack":
+            names |= {f"posetrack.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    own = {name.split(".")[1] for name in names if name.startswith("posetrack.")}
+    return own - {"__version__"}
+
+
+def level(part: str) -> int:
+    found = [number for number, layer in enumerate(LAYERS) if part in layer]
+    assert found, f"posetrack.{part} is in no layer: give it a place in tests/test_layers.py"
+    return found[0]
+
+
+def test_imports_point_downward() -> None:
+    upward = [
+        f"{module} imports {target}"
+        for module, path in modules().items()
+        for target in imported(path)
+        if level(target) > level(module.split(".")[0])
+    ]
+    assert upward == []
+
+
+def test_no_part_of_the_package_imports_itself_in_a_ring() -> None:
+    graph = {}
+    for module, path in modules().items():
+        part = module.split(".")[0]
+        graph.setdefault(part, set()).update(imported(path) - {part})
+
+    def reaches(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for target in graph.get(waiting.pop(), set()):
+                if target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+        return seen
+
+    assert [part for part in graph if part in reaches(part)] == []
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = (
+        "torch",
+        "numba",
+        "cv2",
+        "scipy",
+        "matplotlib",
+        "av",
+        "onnxruntime",
+        "pandas",
+        "pyarrow",
+    )
+    code = f"import sys, posetrack; print([m for m in {heavy!r} if m in sys.modules])"
+    assert run(code).strip() == "[]"
+
+
+def test_a_tracker_for_given_poses_needs_neither_torch_nor_opencv() -> None:
+    code = (
+        "import sys, numpy as np; from posetrack import COCO_17, Poses, Tracker;"
+        "t = Tracker(); t.update(poses=Poses.from_keypoints(np.ones((1, 17, 2)), None, COCO_17));"
+        "print([m for m in ('torch', 'cv2', 'onnxruntime') if m in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_public_names_are_these() -> None:
+    assert sorted(posetrack.__all__) == [
+        "BODY_25",
+        "COCO_17",
+        "COCO_18",
+        "Detections",
+        "HALPE_26",
+        "MPII_16",
+        "POSETRACK_15",
+        "POSETRACK_17",
+        "Person",
+        "Poses",
+        "Skeleton",
+        "Tracker",
+        "Tracks",
+        "__version__",
+        "read_skeleton",
+    ]
+    for name in posetrack.__all__:
+        assert getattr(posetrack, name) is not None
