@@ -98,8 +98,8 @@ def udp_matrices(
     Notes
     -----
     J. Huang et al., *The Devil is in the Details: Delving into Unbiased Data Processing for Human
-    Pose Estimation* (CVPR 2020). The sense of rotation is that of `crop_matrices`; mmpose has it the
-    other way round here.
+    Pose Estimation* (CVPR 2020). Rotation turns the same way as in `crop_matrices`; mmpose has it
+    the other way round here.
 
     Examples
     --------
