@@ -116,10 +116,10 @@ class Memory:
         if not len(self):
             return self
         step = xy - self.xy
-        still = ~np.isfinite(step).any(axis=(1, 2))
+        whole = np.isfinite(step).all(axis=(1, 2))
         shift = np.zeros((len(self), 2), np.float32)
-        shift[still] = np.median(step[still], axis=1)
-        for row in np.flatnonzero(~still):
+        shift[whole] = np.median(step[whole], axis=1)
+        for row in np.flatnonzero(~whole):
             known = step[row][np.isfinite(step[row]).all(axis=1)]
             if len(known):
                 shift[row] = np.median(known, axis=0)

@@ -135,7 +135,9 @@ def walking(
     pan = np.zeros((frames, 2)) if pan is None else pan
     start = np.random.default_rng(seed).uniform(0, 2 * np.pi, people)
     tall = np.broadcast_to(np.asarray(height, float), (people,))
-    travelled = np.cumsum(np.abs(np.diff(paths[..., 0], axis=0, prepend=paths[:1, :, 0])), axis=0)
+    travelled: NDArray[np.float64] = np.cumsum(
+        np.abs(np.diff(paths[..., 0], axis=0, prepend=paths[:1, :, 0])), axis=0
+    )
     phase = start + travelled / (0.12 * tall)
     body = np.broadcast_to(_STANDING, (frames, people, 17, 2)).copy()
     body[..., 0] += np.sin(phase)[..., None] * _SWING
@@ -144,22 +146,22 @@ def walking(
     return Scene(xy, here, size, pan, seed=seed)
 
 
-def crossing(*, frames: int = 60, seed: int = 0) -> Scene:
-    """Two people walk past each other, the second in front."""
-    time = np.linspace(0, 1, frames)
+def crossing(*, frames: int = 60, speed: float = 3.7, seed: int = 0) -> Scene:
+    """Two people walk past each other at ``speed`` pixels a frame, the second in front."""
+    walked = speed * np.arange(frames)
     paths = np.zeros((frames, 2, 2))
-    paths[:, 0] = np.stack([50 + 220 * time, np.full(frames, 200)], axis=1)
-    paths[:, 1] = np.stack([270 - 220 * time, np.full(frames, 215)], axis=1)
+    paths[:, 0] = np.stack([50 + walked, np.full(frames, 200)], axis=1)
+    paths[:, 1] = np.stack([270 - walked, np.full(frames, 215)], axis=1)
     return walking(paths, height=np.array([150.0, 165.0]), seed=seed)
 
 
-def leaving(*, frames: int = 60, seed: int = 0) -> Scene:
+def leaving(*, frames: int = 80, speed: float = 6.0, seed: int = 0) -> Scene:
     """One person stays; another walks out of the picture on the right and a third comes in."""
-    time = np.linspace(0, 1, frames)
+    walked = speed * np.arange(frames)
     paths = np.zeros((frames, 3, 2))
     paths[:, 0] = (60, 205)
-    paths[:, 1] = np.stack([160 + 400 * time, np.full(frames, 210)], axis=1)
-    paths[:, 2] = np.stack([560 - 420 * time, np.full(frames, 200)], axis=1)
+    paths[:, 1] = np.stack([160 + walked, np.full(frames, 210)], axis=1)
+    paths[:, 2] = np.stack([600 - walked, np.full(frames, 200)], axis=1)
     present = (paths[..., 0] > -30) & (paths[..., 0] < 350)
     return walking(paths, present=present, seed=seed)
 
@@ -167,8 +169,7 @@ def leaving(*, frames: int = 60, seed: int = 0) -> Scene:
 def camera_pan(*, frames: int = 60, people: int = 3, speed: float = 6.0, seed: int = 0) -> Scene:
     """People stand and stroll while the camera pans by ``speed`` pixels a frame, to and fro."""
     rng = np.random.default_rng(seed)
-    angle = np.linspace(0, 4 * np.pi, frames)
-    pan = np.stack([np.sin(angle) * speed * frames / (4 * np.pi), np.zeros(frames)], axis=1)
+    pan = np.stack([np.sin(0.2 * np.arange(frames)) * speed / 0.2, np.zeros(frames)], axis=1)
     left = np.linspace(70, 250, people)
     paths = np.zeros((frames, people, 2))
     paths[..., 0] = left + rng.uniform(-0.3, 0.3, people) * np.arange(frames)[:, None]

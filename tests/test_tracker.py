@@ -1,0 +1,377 @@
+"""The tracker on scenes with known identities, with fakes that make mistakes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posetrack import COCO_17, POSETRACK_17, Detections, Poses, Tracker, Tracks
+from posetrack.association import box_similarity
+from posetrack.boxes import iou_matrix
+from posetrack.matching import match_optimally
+from posetrack.testing import (
+    Scene,
+    SceneDetector,
+    SceneEstimator,
+    camera_pan,
+    crossing,
+    leaving,
+    walking,
+)
+
+
+def make(scene: Scene, *, detector: Any = None, **settings: Any) -> Tracker:
+    return Tracker(
+        detector or SceneDetector(scene, jitter=0.01),
+        SceneEstimator(scene, jitter=0.005),
+        **settings,
+    )
+
+
+def true_ids(scene: Scene, frame: int, people: Tracks) -> list[int]:
+    """Who each tracked person really is (0: nobody), by the box."""
+    truth, ids = scene.truth(frame)
+    overlap = iou_matrix(people.boxes.xyxy, truth.boxes.xyxy)
+    if not overlap.size:
+        return [0] * len(people)
+    best = overlap.argmax(axis=1)
+    return [int(ids[b]) if overlap[row, b] > 0.3 else 0 for row, b in enumerate(best)]
+
+
+def names_used(scene: Scene, tracker: Tracker) -> dict[int, set[int]]:
+    """For each true person, the ids the tracker gave them over the scene."""
+    used: dict[int, set[int]] = {}
+    for frame, image in enumerate(scene):
+        people = tracker.update(image)
+        for person, truth in zip(people, true_ids(scene, frame, people), strict=True):
+            used.setdefault(truth, set()).add(person.id)
+    return used
+
+
+def test_two_people_who_cross_keep_their_identities() -> None:
+    scene = crossing()
+    used = names_used(scene, make(scene))
+    assert sorted(used) == [1, 2]
+    assert all(len(ids) == 1 for ids in used.values())
+
+
+def test_a_camera_pan_changes_no_identity() -> None:
+    scene = camera_pan(frames=40)
+    used = names_used(scene, make(scene))
+    assert sorted(used) == [1, 2, 3]
+    assert all(len(ids) == 1 for ids in used.values())
+
+
+def test_flow_carries_people_past_the_detectors_misses() -> None:
+    scene = camera_pan(frames=40, seed=1)
+    detector = SceneDetector(scene, miss=0.4, jitter=0.01, seed=3)
+    carried = make(scene, detector=detector)
+    alone = make(scene, detector=detector, flow_boxes=False)
+    present = int(scene.present.sum())
+    with_flow = sum(len(carried.update(image)) for image in scene)
+    without = sum(len(alone.update(image)) for image in scene)
+    assert with_flow >= 0.95 * present
+    assert without <= 0.75 * present
+
+
+def test_the_detector_runs_every_fifth_frame_when_asked() -> None:
+    scene = crossing(frames=20)
+    calls = []
+    detector = SceneDetector(scene)
+
+    def counting(image: np.ndarray) -> Detections:
+        calls.append(scene.frame_of(image))
+        return detector(image)
+
+    tracker = make(scene, detector=counting, detect_every=5)
+    people = [tracker.update(image) for image in scene]
+    assert calls == [0, 5, 10, 15]
+    assert [p.source for p in people[7]] == ["flow", "flow"]
+    assert [p.flow_age for p in people[7]] == [2, 2]
+    assert [p.source for p in people[10]] == ["detector", "detector"]
+    assert [p.ids.tolist() for p in people] == [[1, 2]] * 20
+
+
+def test_a_ghost_that_lives_on_flow_alone_dies() -> None:
+    scene = walking(np.full((30, 1, 2), (100.0, 200.0)))
+    real = SceneDetector(scene)
+
+    def once(image: np.ndarray) -> Detections:
+        return real(image) if scene.frame_of(image) == 0 else Detections.empty()
+
+    tracker = make(scene, detector=once, max_missed=4)
+    seen = [len(tracker.update(image)) for image in scene]
+    assert seen == [1] * 5 + [0] * 25
+
+
+def test_someone_who_stays_and_someone_who_leaves() -> None:
+    scene = leaving()
+    tracker = make(scene, max_missed=2)
+    used = names_used(scene, tracker)
+    assert used[1] == {1}
+    assert len(used[3]) == 1
+    assert not used[3] & (used[1] | used[2])
+
+
+def test_false_boxes_do_not_become_people() -> None:
+    scene = crossing(frames=40)
+    tracker = make(scene, detector=SceneDetector(scene, false=2.0, jitter=0.01))
+    used = names_used(scene, tracker)
+    assert used.get(0, set()) == set()
+
+
+def test_ids_are_never_reused_and_grow() -> None:
+    tracker = Tracker(min_hits=1, memory=2)
+    highest = 0
+    for step in range(12):
+        xy = np.random.default_rng(step).uniform(0, 50, (2, 17, 2)) + 500 * step
+        people = tracker.update(poses=Poses.from_keypoints(xy, None, COCO_17))
+        assert people.ids.min() > highest
+        highest = int(people.ids.max())
+
+
+def test_somebody_new_waits_for_min_hits_frames_but_not_at_the_start() -> None:
+    paths = np.zeros((12, 2, 2))
+    paths[:, 0], paths[:, 1] = (80, 200), (230, 200)
+    present = np.ones((12, 2), bool)
+    present[:4, 1] = False
+    scene = walking(paths, present=present)
+    seen = list(counts(scene, make(scene, min_hits=3)))
+    assert seen == [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
+    assert list(counts(scene, make(scene, min_hits=1)))[4] == 2
+
+
+def counts(scene: Scene, tracker: Tracker) -> Iterator[int]:
+    for image in scene:
+        yield len(tracker.update(image))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"flow_boxes": False},
+        {"flow_similarity": False},
+        {"flow_boxes": False, "flow_similarity": False},
+        {"similarity": box_similarity},
+        {"memory": 1},
+        {"match": match_optimally},
+        {"detect_every": 3},
+    ],
+    ids=lambda settings: ",".join(settings),
+)
+def test_every_step_of_the_ablation_can_be_switched(settings: dict[str, Any]) -> None:
+    scene = crossing(frames=15)
+    assert list(counts(scene, make(scene, **settings))) == [2] * 15
+
+
+def test_flow_similarity_keeps_ids_where_plain_oks_loses_them() -> None:
+    scene = camera_pan(frames=30, speed=30.0, seed=2)
+    moved = names_used(scene, make(scene, flow_boxes=False, memory=1))
+    still = names_used(scene, make(scene, flow_boxes=False, flow_similarity=False, memory=1))
+    assert all(len(ids) == 1 for ids in moved.values())
+    assert max(len(ids) for ids in still.values()) > 1
+
+
+def test_users_detections_replace_the_detector() -> None:
+    scene = crossing(frames=5)
+
+    def never(image: np.ndarray) -> Detections:
+        raise AssertionError("the detector was run")
+
+    tracker = make(scene, detector=never)
+    for frame, image in enumerate(scene):
+        truth, _ = scene.truth(frame)
+        assert len(tracker.update(image, detections=truth.boxes)) == 2
+
+
+def test_users_poses_get_ids_in_their_order_and_none_is_dropped() -> None:
+    scene = crossing(frames=30)
+    tracker = Tracker()
+    for frame, image in enumerate(scene):
+        poses, ids = scene.truth(frame)
+        order = np.array([1, 0]) if frame % 2 else np.array([0, 1])
+        people = tracker.update(image, poses=poses[order])
+        np.testing.assert_array_equal(people.xy, poses.xy[order])
+        assert people.ids.tolist() == ids[order].tolist()
+
+
+def test_a_bottom_up_estimator_needs_no_detector() -> None:
+    scene = crossing(frames=10)
+
+    class BottomUp:
+        bottom_up = True
+        skeleton = COCO_17
+
+        def __call__(self, image: np.ndarray) -> Poses:
+            return scene.truth(scene.frame_of(image))[0]
+
+    tracker = Tracker(None, BottomUp())
+    assert [tracker.update(image).ids.tolist() for image in scene] == [[1, 2]] * 10
+
+
+def ids_of(scene: Scene, tracker: Tracker, frames: range) -> list[list[int]]:
+    return [tracker.update(scene.render(frame)).ids.tolist() for frame in frames]
+
+
+@settings(max_examples=8, deadline=None)
+@given(cut=st.integers(1, 19), seed=st.integers(0, 3))
+def test_a_run_split_at_any_frame_gives_the_same_ids(
+    cut: int, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    scene = camera_pan(frames=20, seed=seed)
+    detector = SceneDetector(scene, miss=0.3, false=0.5, jitter=0.02, seed=seed)
+    whole = ids_of(scene, make(scene, detector=detector), range(20))
+    first = make(scene, detector=detector)
+    halves = ids_of(scene, first, range(cut))
+    path = tmp_path_factory.mktemp("state") / "state.npz"
+    np.savez(path, **first.state_dict())
+    second = make(scene, detector=detector)
+    with np.load(path, allow_pickle=False) as saved:
+        second.load_state_dict(saved)
+    assert halves + ids_of(scene, second, range(cut, 20)) == whole
+
+
+def test_two_trackers_never_affect_each_other() -> None:
+    scenes = [camera_pan(frames=12, seed=seed) for seed in (0, 5)]
+    alone = [ids_of(scene, make(scene), range(12)) for scene in scenes]
+    trackers = [make(scene) for scene in scenes]
+    mixed: list[list[list[int]]] = [[], []]
+    for frame in range(12):
+        for number, scene in enumerate(scenes):
+            mixed[number] += ids_of(scene, trackers[number], range(frame, frame + 1))
+    assert mixed == alone
+
+
+def test_reset_equals_a_new_object() -> None:
+    scene = crossing(frames=10)
+    tracker = make(scene)
+    first = ids_of(scene, tracker, range(10))
+    tracker.reset()
+    assert ids_of(scene, tracker, range(10)) == first
+
+
+def test_inputs_are_left_as_they_were() -> None:
+    scene = crossing(frames=3)
+    tracker = make(scene)
+    for image in scene:
+        before = image.copy()
+        tracker.update(image)
+        np.testing.assert_array_equal(image, before)
+
+
+def test_the_callers_buffer_may_be_used_again() -> None:
+    scene = camera_pan(frames=15)
+    untouched = make(scene)
+    fresh = [untouched.update(image).xy for image in scene]
+    buffer = np.empty_like(scene.render(0))
+    tracker = make(scene)
+    for frame, image in enumerate(scene):
+        buffer[:] = image
+        np.testing.assert_array_equal(tracker.update(buffer).xy, fresh[frame])
+
+
+def test_nobody_is_not_an_error() -> None:
+    scene = crossing(frames=3)
+    tracker = make(scene, detector=lambda image: Detections.empty())
+    for image in scene:
+        people = tracker.update(image)
+        assert people.xy.shape == (0, 17, 2)
+
+
+def test_grey_and_bgra_images_are_taken() -> None:
+    scene = crossing(frames=3)
+    tracker = Tracker()
+    poses, _ = scene.truth(0)
+    for image in (
+        scene.render(0)[..., 0],
+        np.dstack([scene.render(0), np.zeros((240, 320), np.uint8)]),
+        scene.render(0).astype(np.float32) / 255,
+    ):
+        assert tracker.update(image, poses=poses).ids.tolist() == [1, 2]
+
+
+def test_a_new_size_in_mid_stream_keeps_the_ids() -> None:
+    scene = crossing(frames=4)
+    tracker = Tracker()
+    poses, _ = scene.truth(0)
+    assert tracker.update(scene.render(0), poses=poses).ids.tolist() == [1, 2]
+    half = Poses.from_keypoints(poses.xy / 2, poses.scores, COCO_17)
+    small = np.ascontiguousarray(scene.render(0)[::2, ::2])
+    assert tracker.update(small, poses=half).ids.tolist() == [1, 2]
+    assert tracker.update(small, poses=half).ids.tolist() == [1, 2]
+
+
+def test_a_failed_update_leaves_the_tracker_as_it_was() -> None:
+    scene = crossing(frames=6)
+    detector = SceneDetector(scene)
+    broken = False
+
+    def moody(image: np.ndarray) -> Detections:
+        if broken:
+            raise RuntimeError("the camera's cable")
+        return detector(image)
+
+    tracker = make(scene, detector=moody)
+    expected = ids_of(scene, make(scene), range(6))
+    got = ids_of(scene, tracker, range(3))
+    before = tracker.state_dict()
+    broken = True
+    with pytest.raises(RuntimeError, match="cable"):
+        tracker.update(scene.render(3))
+    with pytest.raises(ValueError, match="empty"):
+        tracker.update(np.zeros((0, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match="began with coco_17"):
+        tracker.update(scene.render(3), poses=Poses.empty(POSETRACK_17))
+    after = tracker.state_dict()
+    assert before.keys() == after.keys()
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values)
+    broken = False
+    assert got + ids_of(scene, tracker, range(3, 6)) == expected
+
+
+def test_an_update_needs_something() -> None:
+    with pytest.raises(ValueError, match="needs an image, or poses"):
+        Tracker().update()
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"memory": 0}, "memory"),
+        ({"detect_every": 1.5}, "detect_every"),
+        ({"max_oks": 1.2}, "max_oks"),
+        ({"min_similarity": -0.1}, "min_similarity"),
+        ({"box_growth": -1}, "box_growth"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings: dict, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Tracker(**settings)
+    with pytest.raises(TypeError):
+        Tracker(min_okay=0.5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state.pop("version"),
+        lambda state: state.update(version=np.array(99)),
+        lambda state: state.pop("past.ids"),
+        lambda state: state.update({"past.xy": np.zeros((1, 3, 2))}),
+        lambda state: state.update(counters=np.zeros(2)),
+        lambda state: state.update(skeleton=np.array("{")),
+    ],
+)
+def test_a_state_that_is_none_is_refused_and_changes_nothing(damage: Any) -> None:
+    scene = crossing(frames=4)
+    tracker = make(scene)
+    ids_of(scene, tracker, range(2))
+    state = tracker.state_dict()
+    damage(state)
+    with pytest.raises(ValueError, match="state"):
+        tracker.load_state_dict(state)
+    assert ids_of(scene, tracker, range(2, 4)) == [[1, 2]] * 2
