@@ -127,7 +127,7 @@ def _download_once(
                     progress(done, total)
     if done > max_bytes:
         discard(part)
-        raise ConnectionError(f"the server sent more than the {max_bytes:,} bytes that fit")
+        raise ConnectionError(f"the server sent more than the {max_bytes:,} bytes expected")
     if total is not None and done < total:
         raise _BrokenError(f"the connection ended after {done:,} of {total:,} bytes")
     _origin(part).unlink(missing_ok=True)

@@ -1,0 +1,196 @@
+"""``posetrack models``: which networks there are, and their weights on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from posetrack.download import Progress
+from posetrack.models import MODELS, ModelCard, model_card
+from posetrack.weights import cached_path, fetch, weights_folder
+
+KINDS = ("pose", "detector", "flow")
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add ``models`` and its three commands to the commands of ``posetrack``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "models",
+        help="list, download and find the weights of networks",
+        description="The networks that posetrack knows by name, and their weights on this machine.",
+        epilog="Weights are kept in the platform's cache folder, or in $POSETRACK_HOME/weights. "
+        "With POSETRACK_OFFLINE=1 nothing is ever downloaded.",
+    )
+    parser.set_defaults(run=run)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    listing = actions.add_parser(
+        "list",
+        help="show all models, and which of them are here",
+        description="Show all models. Accuracy is as published, not measured by us.",
+    )
+    listing.add_argument("--kind", choices=KINDS, help="only models of this kind")
+    listing.add_argument("--json", action="store_true", help="all that is known, as JSON")
+
+    getting = actions.add_parser(
+        "download",
+        help="fetch weights now, for use without a connection later",
+        description="Fetch weights, check their SHA-256 and keep them. A download that broke off "
+        "goes on where it stopped. What is here already is not fetched again.",
+    )
+    getting.add_argument("names", nargs="*", metavar="NAME", help="models, as `list` shows them")
+    getting.add_argument("--all", action="store_true", help="every model, or all of --kind")
+    getting.add_argument("--kind", choices=KINDS, help="with --all: only models of this kind")
+    getting.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="give up a silent connection after this long (default: %(default)g)",
+    )
+
+    finding = actions.add_parser(
+        "path",
+        help="print where a model's weights are",
+        description="Print the path of a model's verified file; fails if it is not here.",
+    )
+    finding.add_argument("name", metavar="NAME", help="a model, as `list` shows it")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked; 0 if it worked, 1 if not, 2 if it made no sense."""
+    if args.action == "list":
+        cards = [card for card in MODELS.values() if args.kind in (None, card.kind)]
+        print(as_json(cards) if args.json else as_table(cards))
+        return 0
+    if args.action == "path":
+        return _print_path(args.name)
+    return _download(args)
+
+
+def as_table(cards: Sequence[ModelCard]) -> str:
+    """Models as lines of text, a column each for what one chooses by."""
+    head = ("NAME", "KIND", "MB", "INPUT", "SKELETON", "ACCURACY", "LICENCE", "HERE")
+    rows = [
+        (
+            card.name,
+            card.kind,
+            f"{card.size / 1e6:.0f}",
+            "x".join(map(str, card.input_size)) if card.input_size else "any",
+            card.skeleton or "-",
+            card.accuracy,
+            card.licence,
+            "yes" if cached_path(card) else "no",
+        )
+        for card in cards
+    ]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            text.rjust(width) if column == 2 else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, *rows)
+    ]
+    return "\n".join(
+        [*lines, "", f"INPUT is width x height. Weights are kept in {weights_folder()}"]
+    )
+
+
+def as_json(cards: Sequence[ModelCard]) -> str:
+    """Models as a JSON list of objects, one a model."""
+    return json.dumps([_as_object(card) for card in cards], indent=2)
+
+
+def _as_object(card: ModelCard) -> dict[str, Any]:
+    here = cached_path(card)
+    return {
+        "name": card.name,
+        "kind": card.kind,
+        "builder": card.builder,
+        "depth": card.depth,
+        "size": card.size,
+        "input_size": card.input_size,
+        "skeleton": card.skeleton,
+        "colour_order": card.colour_order,
+        "mean": card.mean,
+        "std": card.std,
+        "licence": card.licence,
+        "accuracy": card.accuracy,
+        "note": card.note,
+        "files": [
+            {"url": file.url, "sha256": file.sha256, "layout": file.layout} for file in card.files
+        ],
+        "path": None if here is None else str(here),
+    }
+
+
+def _print_path(name: str) -> int:
+    path = cached_path(name)
+    if path is None:
+        print(
+            f"posetrack: {name} is not in {weights_folder()}; "
+            f"fetch it with `posetrack models download {name}`",
+            file=sys.stderr,
+        )
+        return 1
+    print(path)
+    return 0
+
+
+def _download(args: argparse.Namespace) -> int:
+    if args.all == bool(args.names) or (args.kind and not args.all):
+        print(
+            "posetrack models download: give names, or --all, which --kind narrows",
+            file=sys.stderr,
+        )
+        return 2
+    # All names are looked up first: a typing error should not show after the first long download.
+    cards = [
+        card
+        for card in (MODELS.values() if args.all else map(model_card, args.names))
+        if args.kind in (None, card.kind)
+    ]
+    failed = 0
+    for card in cards:
+        try:
+            with _Bar(card) as bar:
+                path = fetch(card, progress=bar.show, timeout=args.timeout)
+        except (ConnectionError, FileNotFoundError) as error:
+            print(f"posetrack: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            print(path)
+    if failed and len(cards) > 1:
+        print(f"posetrack: {failed} of {len(cards)} models were not fetched", file=sys.stderr)
+    return 1 if failed else 0
+
+
+class _Bar:
+    """A progress bar on standard error, from the first byte on; silent if that is no terminal."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self._card = card
+        self._bar: Any = None
+        self.show: Progress = self._show
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, done: int, total: int | None) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=self._card.name, unit="B", unit_scale=True, disable=None, initial=done
+            )
+        self._bar.total = total if total is not None else self._card.size
+        self._bar.update(done - self._bar.n)
