@@ -1,0 +1,112 @@
+"""The contract of decode functions, which turn what a detection network answers into boxes.
+
+A decode function takes the network's outputs, a list of arrays in the file's order, and a
+`DecodeContext`, and returns
+
+- ``xyxy``, (N, 4): left, top, right, bottom in pixels of the *image* (``context.to_image`` maps
+  them from the network's input), and
+- ``scores``, (N,): how sure the network is that there is a *person*, larger is surer.
+
+No suppression of doubles, no order: the detector does that. Rows below ``context.min_score`` will
+be dropped, so that a function may leave them out, and should where that saves work. A function of
+yours, ``def decode(outputs, context): ...``, is used like those at hand in
+`posetrack.detectors.onnx_layouts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from posetrack.structures import FloatArray
+
+Outputs: TypeAlias = Sequence[NDArray[Any]]
+Decoded: TypeAlias = tuple[FloatArray, FloatArray]
+
+
+@dataclass(frozen=True)
+class DecodeContext:
+    """What a decode function may want to know beside the network's outputs.
+
+    Parameters
+    ----------
+    image_size, input_size
+        (width, height) of the image and of the network's input.
+    scale, offset
+        A point of the image at ``xy`` is at ``xy * scale + offset`` in the network's input.
+    min_score
+        Rows with a lower score will be dropped.
+    person
+        Which class is the person, as the user says; None for what is usual in the layout.
+    output_names
+        The outputs' names.
+
+    Examples
+    --------
+    >>> context = DecodeContext((200, 100), (50, 50), scale=(0.25, 0.25), offset=(0.0, 12.0))
+    >>> context.to_image([[0, 12, 50, 37]]).tolist()
+    [[0.0, 0.0, 200.0, 100.0]]
+    """
+
+    image_size: tuple[int, int]
+    input_size: tuple[int, int]
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+    min_score: float = 0.0
+    person: int | None = None
+    output_names: tuple[str, ...] = ()
+
+    def to_image(self, xyxy: ArrayLike) -> FloatArray:
+        """Boxes (N, 4) in pixels of the network's input, in pixels of the image."""
+        boxes = np.asarray(xyxy, np.float32).reshape(-1, 4)
+        offset = np.array(self.offset * 2, np.float32)
+        return np.asarray((boxes - offset) / np.array(self.scale * 2, np.float32), np.float32)
+
+
+Decode: TypeAlias = Callable[[Outputs, DecodeContext], Decoded]
+
+
+def person_class(context: DecodeContext, usual: int, classes: int | None = None) -> int:
+    """Which class is the person: what the context says, else ``usual``.
+
+    Raises
+    ------
+    ValueError
+        If the network has only ``classes`` classes and that is none of them.
+
+    Examples
+    --------
+    >>> person_class(DecodeContext((64, 64), (64, 64)), 1)
+    1
+    """
+    label = usual if context.person is None else context.person
+    if classes is not None and not 0 <= label < classes:
+        raise ValueError(f"person is class {label}, but the network has {classes} classes")
+    return label
+
+
+def logistic(values: NDArray[Any]) -> NDArray[Any]:
+    """Logistic function of an array of any shape.
+
+    Examples
+    --------
+    >>> logistic(np.array([-1000.0, 0.0])).tolist()
+    [0.0, 0.5]
+    """
+    with np.errstate(over="ignore"):  # exp of a large number is infinite, and 1 / inf is right
+        return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def shapes(outputs: Outputs) -> str:
+    """Shapes of arrays, for messages.
+
+    Examples
+    --------
+    >>> shapes([np.zeros((1, 4)), np.zeros(3)])
+    '(1, 4), (3,)'
+    """
+    return ", ".join(str(tuple(output.shape)) for output in outputs) or "nothing"

@@ -1,0 +1,102 @@
+"""What every detector does last: drop the weak, the empty and the doubles."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from posetrack.boxes import clip_boxes, nms
+from posetrack.structures import Detections
+
+
+def keep_people(
+    xyxy: ArrayLike,
+    scores: ArrayLike,
+    *,
+    image_size: tuple[int, int],
+    min_score: float,
+    max_iou: float | None,
+    max_people: int | None,
+) -> Detections:
+    """Boxes worth looking at, clipped to the image, best first.
+
+    Parameters
+    ----------
+    xyxy
+        (N, 4) pixels. Must be finite where the score is at least ``min_score``.
+    scores
+        (N,); a NaN is below any threshold.
+    image_size
+        (width, height).
+    min_score
+        Boxes below it are dropped.
+    max_iou
+        Of two boxes that overlap more, the weaker is dropped; None keeps doubles.
+    max_people
+        How many boxes are kept at most; None for all.
+
+    Returns
+    -------
+    people
+        By falling score. A box that shows less than a pixel of the image is dropped.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a box that counts is not finite.
+
+    Examples
+    --------
+    >>> boxes, scores = [[-5, 0, 20, 40], [0, 0, 20, 41], [50, 0, 60, 20]], [0.9, 0.8, 0.1]
+    >>> found = keep_people(
+    ...     boxes, scores, image_size=(64, 48), min_score=0.5, max_iou=0.5, max_people=None
+    ... )
+    >>> found.xyxy.tolist()
+    [[0.0, 0.0, 20.0, 40.0]]
+    """
+    boxes = np.asarray(xyxy, np.float32)
+    marks = np.asarray(scores, np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or marks.shape != (len(boxes),):
+        raise ValueError(
+            f"expected boxes (N, 4) and scores (N,), got {boxes.shape} and {marks.shape}"
+        )
+    sure = marks >= min_score
+    boxes, marks = boxes[sure], marks[sure]
+    if not np.isfinite(boxes).all() or not np.isfinite(marks).all():
+        row = int(np.flatnonzero(~(np.isfinite(boxes).all(axis=1) & np.isfinite(marks)))[0])
+        raise ValueError(
+            f"a box is not finite: {boxes[row].tolist()}, score {marks[row]:g}; is the network "
+            "given the colours and the decoding it was made for?"
+        )
+    boxes = np.asarray(clip_boxes(boxes, image_size), np.float32)
+    seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+    boxes, marks = boxes[seen], marks[seen]
+    order = (
+        np.argsort(-marks, kind="stable") if max_iou is None else nms(boxes, marks, max_iou=max_iou)
+    )
+    order = order[:max_people]
+    return Detections(boxes[order], marks[order])
+
+
+def check_thresholds(*, min_score: float, max_iou: float | None, max_people: int | None) -> None:
+    """Refuse thresholds that cannot be meant.
+
+    Raises
+    ------
+    ValueError
+        If ``min_score`` is not a finite number, ``max_iou`` is outside [0, 1] or ``max_people``
+        is below 1.
+
+    Examples
+    --------
+    >>> check_thresholds(min_score=0.5, max_iou=45, max_people=None)
+    Traceback (most recent call last):
+    ...
+    ValueError: max_iou must lie in [0, 1], got 45
+    """
+    if not np.isfinite(min_score):
+        raise ValueError(f"min_score must be a finite number, got {min_score}")
+    if max_iou is not None and not 0 <= max_iou <= 1:
+        raise ValueError(f"max_iou must lie in [0, 1], got {max_iou}")
+    if max_people is not None and max_people < 1:
+        raise ValueError(f"max_people must be at least 1, got {max_people}")

@@ -1,0 +1,156 @@
+"""Which layout a detection network has, from the names and shapes of its outputs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from posetrack.crops import IMAGENET_RGB, UNIT, Normalisation
+from posetrack.detectors.decoding import Decode, Outputs
+from posetrack.detectors.onnx_labelled import (
+    decode_detr,
+    decode_labelled,
+    decode_rtdetr,
+    find_roles,
+)
+from posetrack.detectors.onnx_layouts import (
+    decode_end2end,
+    decode_fastestdet,
+    decode_yolov5,
+    decode_yolov8,
+    decode_yolox,
+    grid_cells,
+)
+from posetrack.detectors.resizing import Resize, letterbox, letterbox_corner, stretch
+
+BGR_255: Final = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), rgb=False)
+"""BGR in [0, 255] as the image has it: YOLOX."""
+
+BGR_UNIT: Final = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=False)
+"""BGR in [0, 1]: FastestDet."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A decode function and how the networks that need it are usually given their images.
+
+    Parameters
+    ----------
+    decode
+        From outputs to boxes.
+    resize
+        From the image to the input's size.
+    normalisation
+        The input's colours.
+
+    Examples
+    --------
+    >>> LAYOUTS["yolox"].resize.__name__
+    'letterbox_corner'
+    """
+
+    decode: Decode
+    resize: Resize
+    normalisation: Normalisation
+
+
+LAYOUTS: Final[Mapping[str, Layout]] = {
+    "fastestdet": Layout(decode_fastestdet, stretch, BGR_UNIT),
+    "yolox": Layout(decode_yolox, letterbox_corner, BGR_255),
+    "yolov5": Layout(decode_yolov5, letterbox, UNIT),
+    "yolov8": Layout(decode_yolov8, letterbox, UNIT),
+    "end2end": Layout(decode_end2end, letterbox, UNIT),
+    "labelled": Layout(decode_labelled, stretch, UNIT),
+    "detr": Layout(decode_detr, stretch, IMAGENET_RGB),
+    "rtdetr": Layout(decode_rtdetr, stretch, UNIT),
+}
+"""By name, for the command line."""
+
+
+def usual_layout(decode: Decode) -> Layout:
+    """How networks with this decode function are usually fed; stretched RGB in [0, 1] if unknown.
+
+    Examples
+    --------
+    >>> usual_layout(decode_yolov8).resize.__name__
+    'letterbox'
+    """
+    known = [layout for layout in LAYOUTS.values() if layout.decode is decode]
+    return known[0] if known else Layout(decode, stretch, UNIT)
+
+
+def guess_layout(
+    outputs: Outputs, names: tuple[str, ...], input_size: tuple[int, int]
+) -> Layout | None:
+    """The layout of a network's answer; None where it could be several, or none known.
+
+    Parameters
+    ----------
+    outputs
+        The answer to any image; only shapes and dtypes count.
+    names
+        The outputs' names.
+    input_size
+        (width, height) of the input.
+
+    Examples
+    --------
+    >>> answer = [np.zeros((1, 84, 8400), np.float32)]
+    >>> guess_layout(answer, ("output0",), (640, 640)).decode.__name__
+    'decode_yolov8'
+    """
+    name = _guess_by_names(outputs, names) or _guess_by_shape(outputs[0].shape, input_size)
+    if name == "fastestdet" and len(outputs) > 1:
+        return None
+    return LAYOUTS[name] if name else None
+
+
+def _guess_by_names(outputs: Outputs, names: tuple[str, ...]) -> str | None:
+    if {"boxes", "labels", "scores"} <= set(find_roles(outputs, names)):
+        return "labelled"
+    logits = dict(zip(names, outputs, strict=True)).get("logits")
+    if logits is not None and any("box" in name for name in names):
+        # COCO's 91 classes and one for nothing, or its 80 classes: other numbers say nothing.
+        return {92: "detr", 80: "rtdetr"}.get(logits.shape[-1])
+    return None
+
+
+def _guess_by_shape(shape: tuple[int, ...], input_size: tuple[int, int]) -> str | None:
+    if len(shape) == 4 and shape[1] == 85:
+        return "fastestdet" if shape[:1:-1] == tuple(s // 16 for s in input_size) else None
+    if len(shape) == 2 and shape[1] == 7:
+        return "end2end"
+    if len(shape) != 3 or shape[0] != 1:
+        return None
+    cells = {len(grid_cells(input_size, strides)[0]) for strides in _STRIDES}
+    first, last = shape[1:]
+    if last in cells and first >= 5:
+        return "yolov8"
+    if first in cells:
+        return {5: "yolov8", 84: "yolov8", 6: "yolox", 85: "yolox"}.get(last)
+    if first in {3 * count for count in cells} and last >= 6:
+        return "yolov5"
+    return "end2end" if last == 6 else None
+
+
+_STRIDES: Final = ((8, 16, 32), (8, 16, 32, 64))
+
+
+def ambiguity(description: str, outputs: Outputs) -> str:
+    """What to tell a user whose network's layout cannot be guessed.
+
+    Examples
+    --------
+    >>> "decode=" in ambiguity("net.onnx", [np.zeros((1, 2))])
+    True
+    """
+    found = ", ".join(f"{np.asarray(output).dtype} {output.shape}" for output in outputs)
+    known = ", ".join(layout.decode.__name__ for layout in LAYOUTS.values())
+    return (
+        f"{description}: its answer ({found}) could be several layouts, or is none known here. "
+        f"Say which with decode=: {known}, "
+        "or a function of your own (see posetrack.detectors.decoding)"
+    )

@@ -1,0 +1,333 @@
+"""ONNX files as networks that take a batch of images, opened so that what can go wrong is said.
+
+A file of someone else's is data: onnxruntime runs the operators it knows and no code from the
+file, and reads weights kept beside the file only from the file's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NUMPY_TYPES: Mapping[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+
+
+def usable_cores() -> int:
+    """How many cores this process may use, at least 1.
+
+    Examples
+    --------
+    >>> usable_cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def open_session(
+    path: str | Path, *, threads: int | None = None, providers: Sequence[Any] | None = None
+) -> Any:
+    """Open an ONNX file with onnxruntime.
+
+    Parameters
+    ----------
+    path
+        An ``.onnx`` (or ``.ort``) file; weights it keeps in further files must lie beside it.
+    threads
+        Threads for one run; None: as many as there are cores, at most 8. They sleep between
+        runs: waiting busily makes a lone network a little faster and everything else that runs
+        beside it slower.
+    providers
+        onnxruntime's execution providers, first choice first. None: CUDA where the installed
+        onnxruntime has it, else the CPU.
+
+    Returns
+    -------
+    session
+        An ``onnxruntime.InferenceSession``. Running it releases the GIL, and several threads may
+        run it at once.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If onnxruntime is not installed.
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    ValueError
+        If the file is empty, cut short, not ONNX, or needs something this onnxruntime lacks; if
+        a provider is not there or ``threads`` is below 1.
+
+    Examples
+    --------
+    >>> open_session("nowhere.onnx")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: nowhere.onnx: there is no such ONNX file
+    """
+    path = Path(path)
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    _refuse_other_files(path)
+    ort = _onnxruntime(path)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or min(usable_cores(), 8)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what matters comes as an exception
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    chosen = _providers(ort, providers)
+    try:
+        return ort.InferenceSession(str(path), options, providers=chosen)
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise ValueError(_why_refused(path, str(error), ort.__version__)) from error
+
+
+def describe(session: Any) -> str:
+    """Inputs and outputs of a session in one line, for messages.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Fake
+    >>> value = Fake(name="x", type="tensor(float)", shape=[1, "n"])
+    >>> describe(Fake(get_inputs=lambda: [value], get_outputs=lambda: [value]))
+    'inputs x float [1, n]; outputs x float [1, n]'
+    """
+    return (
+        f"inputs {', '.join(_one(value) for value in session.get_inputs())}; "
+        f"outputs {', '.join(_one(value) for value in session.get_outputs())}"
+    )
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """An open ONNX file whose first input is a batch of images; call it with one.
+
+    Parameters
+    ----------
+    path
+        Where it came from, for messages.
+    session
+        The ``onnxruntime.InferenceSession``.
+    input_name
+        Name of the input that takes the images.
+    batch
+        The batch size the file is fixed to; None for any.
+    input_size
+        (width, height) the file is fixed to; None for any.
+    dtype
+        What the input is made of.
+    constants
+        Further inputs, the same in every run.
+
+    Examples
+    --------
+    >>> network = open_network("pose.onnx")  # doctest: +SKIP
+    >>> network(np.zeros((1, 3, 256, 192), np.float32))[0].shape  # doctest: +SKIP
+    (1, 17, 64, 48)
+    """
+
+    path: Path
+    session: Any
+    input_name: str
+    batch: int | None
+    input_size: tuple[int, int] | None
+    dtype: Any
+    constants: Mapping[str, NDArray[Any]]
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(value.name for value in self.session.get_outputs())
+
+    @property
+    def output_shapes(self) -> tuple[tuple[int | None, ...], ...]:
+        """Shapes of the outputs as the file declares them, None where a size is open."""
+        return tuple(
+            tuple(size if isinstance(size, int) else None for size in value.shape)
+            for value in self.session.get_outputs()
+        )
+
+    def size_for(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
+        """The (width, height) to feed: the wanted one if the file takes it, else the file's.
+
+        Raises
+        ------
+        ValueError
+            If the file is fixed to another size, or leaves it open and none is wanted.
+        """
+        if wanted is not None and min(wanted) < 1:
+            raise ValueError(f"input_size must be a positive (width, height), got {wanted}")
+        if self.input_size is None and wanted is None:
+            raise ValueError(
+                f"{self}: it takes images of any size; say which with input_size=(width, height)"
+            )
+        if self.input_size is not None and wanted not in (None, self.input_size):
+            raise ValueError(
+                f"{self}: its input is fixed to {self.input_size} (width, height), "
+                f"input_size={wanted} cannot be had"
+            )
+        size = wanted or self.input_size
+        assert size is not None  # refused above
+        return size
+
+    def __str__(self) -> str:
+        return f"{self.path} ({describe(self.session)})"
+
+    def __call__(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Outputs, in the file's order, for a batch (N, 3, H, W).
+
+        Raises
+        ------
+        RuntimeError
+            If onnxruntime fails; the message names the file.
+        """
+        feed = {self.input_name: images.astype(self.dtype, copy=False), **self.constants}
+        try:
+            return [np.asarray(output) for output in self.session.run(None, feed)]
+        except Exception as error:  # onnxruntime's errors share no base class
+            raise RuntimeError(
+                f"{self}: onnxruntime failed on images {images.shape}: {error}"
+            ) from error
+
+
+def open_network(
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    providers: Sequence[Any] | None = None,
+    constants: Mapping[str, Any] | None = None,
+) -> OnnxNetwork:
+    """Open an ONNX file that takes images.
+
+    Parameters
+    ----------
+    path, threads, providers
+        As for `open_session`.
+    constants
+        Values of further inputs by name, where the file has any, as detection transformers'
+        ``orig_target_sizes``.
+
+    Raises
+    ------
+    ModuleNotFoundError, FileNotFoundError, IsADirectoryError, ValueError
+        As for `open_session`; also ValueError if the file's inputs are not one batch of
+        three-channel images, channels first, and the ``constants``.
+
+    Examples
+    --------
+    >>> open_network("nowhere.onnx")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: nowhere.onnx: there is no such ONNX file
+    """
+    session = open_session(path, threads=threads, providers=providers)
+    fixed = {name: np.asarray(value) for name, value in (constants or {}).items()}
+    inputs = {value.name: value for value in session.get_inputs()}
+    unknown = sorted(set(fixed) - set(inputs))
+    if unknown:
+        raise ValueError(f"{path}: constants for {unknown}, but it has {describe(session)}")
+    images = [value for name, value in inputs.items() if name not in fixed]
+    if len(images) != 1:
+        raise ValueError(
+            f"{path}: expected one input for images; it has {describe(session)}. "
+            "Give the others' values as constants={name: array}"
+        )
+    image = images[0]
+    shape = [size if isinstance(size, int) else None for size in image.shape]
+    if len(shape) != 4 or shape[1] not in (3, None) or image.type not in _NUMPY_TYPES:
+        last = len(shape) == 4 and shape[3] == 3
+        raise ValueError(
+            f"{path}: expected images as (N, 3, height, width) of numbers; it has "
+            f"{describe(session)}"
+            + (". Channels come last in it: export it again with channels first" if last else "")
+        )
+    batch, _, height, width = shape
+    size = (width, height) if width and height else None
+    dtype = _NUMPY_TYPES[image.type]
+    return OnnxNetwork(Path(path), session, image.name, batch, size, dtype, fixed)
+
+
+def _onnxruntime(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'running {path} needs onnxruntime: pip install "posetrack[onnx]"'
+        ) from error
+    return onnxruntime
+
+
+def _refuse_other_files(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected an ONNX file, this is a folder")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such ONNX file")
+    with path.open("rb") as file:
+        start = file.read(256).lstrip().lower()
+    if not start:
+        raise ValueError(f"{path}: the file is empty; was a download broken off? Fetch it again")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise ValueError(
+            f"{path}: this is a web page, not ONNX: the host answered with a page. "
+            "Open the link in a browser and save the file itself"
+        )
+    if start.startswith(b"version https://git-lfs"):
+        raise ValueError(f"{path}: this is a Git LFS pointer; fetch the file with 'git lfs pull'")
+
+
+def _providers(ort: Any, wanted: Sequence[Any] | None) -> list[Any]:
+    there = ort.get_available_providers()
+    if wanted is None:
+        usual = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        return [provider for provider in usual if provider in there]
+    names = [item[0] if isinstance(item, tuple) else item for item in wanted]
+    missing = [name for name in names if name not in there]
+    if missing or not names:
+        raise ValueError(
+            f"this onnxruntime has the providers {there}, not {missing or 'an empty list'}; "
+            "CUDA needs the package onnxruntime-gpu"
+        )
+    return list(wanted)
+
+
+def _why_refused(path: Path, message: str, version: str) -> str:
+    """Onnxruntime's refusal, led by what it means for the user."""
+    short = " ".join(message.split())[:400]
+    low = message.lower()
+    if "external data" in low:
+        return (
+            f"{path}: its weights are in a further file, which is missing, cut short or outside "
+            f"the model's folder. Keep both files together as exported ({short})"
+        )
+    if "protobuf" in low or "no graph was found" in low:
+        return (
+            f"{path} ({path.stat().st_size:,} bytes) is not an ONNX file, or is cut short. "
+            f"Compare its size with the publisher's and fetch it again ({short})"
+        )
+    if "opset" in low or "ir_version" in low or "ir version" in low:
+        return (
+            f"{path} was made for a newer ONNX than onnxruntime {version} knows. "
+            f"Update onnxruntime, or export with a lower opset ({short})"
+        )
+    if "not a registered function" in low or "no op registered" in low:
+        return (
+            f"{path} uses an operator that onnxruntime {version} does not have. Export with "
+            f"standard operators only, without plugins for other runtimes ({short})"
+        )
+    return f"{path}: onnxruntime {version} cannot open it: {short}"
+
+
+def _one(value: Any) -> str:
+    kind = value.type.removeprefix("tensor(").removesuffix(")")
+    return f"{value.name} {kind} [{', '.join(str(size) for size in value.shape)}]"
