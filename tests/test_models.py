@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from posetrack.models import MODELS, ModelCard, RemoteFile, model_card
+from posetrack.skeletons import KNOWN_SKELETONS
+
+CARDS = list(MODELS.values())
+POSE = [card for card in CARDS if card.kind == "pose"]
+TORCHVISION = [card for card in CARDS if card.builder != "pose_resnet"]
+
+
+def each(cards):
+    return pytest.mark.parametrize("card", cards, ids=lambda card: card.name)
+
+
+def test_names_are_unique():
+    from posetrack.models import _ROWS
+
+    assert len(_ROWS) == len(MODELS)
+    assert all(name == card.name for name, card in MODELS.items())
+
+
+def test_no_two_files_share_a_url_or_a_name_in_the_cache_folder():
+    files = [file for card in CARDS for file in card.files]
+    assert max(Counter(file.url for file in files).values()) == 1
+    assert max(Counter(file.name for file in files).values()) == 1
+    assert max(Counter(file.sha256 for file in files).values()) == 1
+
+
+@each(CARDS)
+def test_a_row_is_complete_and_sane(card):
+    assert all(file.url.startswith("https://") for file in card.files)
+    assert card.skeleton is None or card.skeleton in KNOWN_SKELETONS
+    assert 1e6 < card.size < 1e9
+    assert card.licence
+    assert card.accuracy
+    assert (card.mean is None) == (card.std is None)
+    if card.kind == "pose":
+        assert card.input_size is not None
+        assert min(card.input_size) > 0
+        assert card.depth in (18, 34, 50, 101, 152)
+        assert card.skeleton is not None
+        assert card.mean is not None
+
+
+@each(CARDS)
+def test_hashes_are_those_in_the_file_names(card):
+    for file in card.files:
+        assert re.search(rf"-{file.sha256}(_\d{{8}})?\.pth$", file.url)
+
+
+@each(POSE)
+def test_the_size_in_a_pose_models_name_is_height_by_width(card):
+    width, height = card.input_size
+    assert card.name.endswith(f"_{height}x{width}")
+    assert all(f"{height}x{width}" in file.name for file in card.files)
+    assert all(f"res{card.depth}_" in file.name for file in card.files)
+
+
+@each(TORCHVISION)
+def test_torchvision_can_build_what_the_table_names(card):
+    models = pytest.importorskip("torchvision.models")
+    url = card.files[0].url
+    weights = models.get_model_weights(card.builder)
+    assert url in {entry.url for entry in weights}
+
+
+def test_torchvision_rows_match_the_recorded_metadata(shared: Path):
+    path = shared / "reference" / "nets" / "torchvision_weights.json"
+    facts = {row["url"]: row for row in json.loads(path.read_text())["weights"]}
+    assert len(TORCHVISION) >= 10
+    for card in TORCHVISION:
+        fact = facts[card.files[0].url]
+        assert card.builder == fact["builder"]
+        assert card.files[0].sha256 == fact["sha256_prefix"]
+        assert card.size == round(fact["file_mb"] * 2**20)
+        assert card.kind == {"detection": "detector", "optical_flow": "flow"}[fact["group"]]
+        published = {
+            f"{value:.{digits}f}"
+            for metric in fact["metrics"].values()
+            for value in metric.values()
+            for digits in (1, 2)
+        }
+        assert set(re.findall(r"\d+\.\d+", card.accuracy)) <= published
+
+
+def test_pose_rows_match_the_recorded_tables(shared: Path):
+    text = (shared / "reference" / "nets" / "CHECKPOINTS.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| pose_resnet")]
+    # URL -> model, input and accuracy of every row that says it, the mistaken one included.
+    said = {url: [] for row in rows for url in re.findall(r"https://\S+\.pth", row[-2])}
+    for row in rows:
+        for url in re.findall(r"https://\S+\.pth", row[-2]):
+            said[url].append((row[1].strip(), row[2].strip(), float(row[3])))
+    assert len(POSE) >= 10
+    for card in POSE:
+        width, height = card.input_size
+        for file in card.files:
+            models = [(model, size) for model, size, _ in said[file.url]]
+            assert (f"pose_resnet_{card.depth}", f"{height}x{width}") in models
+        best = max(float(value) for value in re.findall(r"\d+\.\d", card.accuracy))
+        mine = [
+            entry[2] if entry[2] > 1 else 100 * entry[2]
+            for entry in said[card.files[0].url]
+            if entry[1] == f"{height}x{width}"
+        ]
+        assert mine == [pytest.approx(best)]
+
+
+def test_sizes_of_pose_files_are_those_of_their_tensors(shared: Path):
+    for depth in (50, 101, 152):
+        path = shared / "reference" / "nets" / "keys" / f"mmpose1_pose_resnet{depth}.json.gz"
+        keys = json.loads(gzip.decompress(path.read_bytes()))["keys"]
+        tensors = sum(
+            math.prod(shape) * (8 if "int64" in dtype else 4) for dtype, shape in keys.values()
+        )
+        for card in CARDS:
+            if card.depth == depth:
+                assert card.size == tensors
+
+
+def test_the_mistaken_link_of_resnet_101_at_384x288_is_not_used():
+    card = MODELS["pose_resnet101_coco_384x288"]
+    assert [file.sha256 for file in card.files] == ["8c71bdc9"]
+
+
+def test_an_unknown_name_says_which_names_are_close():
+    with pytest.raises(ValueError, match="did you mean 'pose_resnet50_coco_256x192'"):
+        model_card("pose_resnet50_coco_256x129")
+    with pytest.raises(ValueError, match="posetrack models list"):
+        model_card("zzz")
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "message"),
+    [
+        ("file:///etc/passwd", "0" * 8, "only https"),
+        ("http://example.org/a.pth", "0" * 8, "only https"),
+        ("ftp://example.org/a.pth", "0" * 8, "only https"),
+        ("https:///a.pth", "0" * 8, "only https"),
+        ("https://example.org/", "0" * 8, "plain file name"),
+        ("https://example.org/..", "0" * 8, "plain file name"),
+        ("https://example.org/a%2Fb.pth", "0" * 8, "plain file name"),
+        ("https://example.org/a.pth", "0" * 7, "hex digits"),
+        ("https://example.org/a.pth", "G" * 8, "hex digits"),
+        ("https://example.org/a.pth", "A" * 8, "hex digits"),
+    ],
+)
+def test_a_file_with_a_bad_url_or_hash_cannot_be_listed(url, sha256, message):
+    with pytest.raises(ValueError, match=message):
+        RemoteFile(url, sha256, "torchvision")
+
+
+def test_a_model_needs_a_file_and_a_size():
+    file = RemoteFile("https://example.org/a.pth", "0" * 8, "torchvision")
+    with pytest.raises(ValueError, match="at least one file"):
+        ModelCard("a", "flow", "a", (), 10)
+    with pytest.raises(ValueError, match="size"):
+        ModelCard("a", "flow", "a", (file,), 0)
+
+
+def test_the_table_cannot_be_changed():
+    with pytest.raises(TypeError):
+        MODELS["mine"] = CARDS[0]
