@@ -209,6 +209,30 @@ class Tracker:
         ids, hits = self._identities(past, found)
         return self._remember(past, found, ids, hits, image, after)
 
+    @property
+    def frame(self) -> int:
+        """How many images there have been: the number of the next one."""
+        return self._state.frame
+
+    def detect(self, image: Image, frame: int) -> Detections | None:
+        """What `update` asks of the detector for the image of that number.
+
+        It touches nothing remembered, so it may run ahead in another thread and its result be
+        given to `update` as ``detections``.
+
+        Returns
+        -------
+        detections
+            None where the detector is not due (`detect_every`) or not needed (bottom-up).
+        """
+        if frame % self.detect_every or getattr(self._estimator(), "bottom_up", False):
+            return None
+        if self.detector is None:
+            from posetrack.defaults import default_detector
+
+            self.detector = default_detector(self.device)
+        return self.detector(as_bgr(image))
+
     def _prepared(self, image: Image | None) -> Any:
         """The flow's own form of the image; None where no flow is wanted."""
         if image is None or not (self.flow_boxes or self.flow_similarity):
@@ -257,7 +281,10 @@ class Tracker:
             poses = cast(BottomUpEstimator, self._estimator())(image)
             none = np.zeros(len(poses), np.int64)
             return self._without_doubles(poses, none, none)
-        detected, looked = self._detections(image, detections)
+        if detections is None:
+            detections = self.detect(image, self.frame)
+        detected = Detections.empty() if detections is None else detections
+        looked = detections is not None
         last = moved[(moved.frame == self._state.frame - 1) & (moved.missed < self.max_missed)]
         flowed, rows = Detections.empty(), np.zeros(0, np.intp)
         if self.flow_boxes and len(last):
@@ -275,18 +302,6 @@ class Tracker:
         missed[~supported] = source.missed + looked
         estimator = cast(PoseEstimator, self._estimator())
         return self._without_doubles(estimator(image, boxes), flow_age, missed)
-
-    def _detections(self, image: Image, detections: Detections | None) -> tuple[Detections, int]:
-        """Boxes from the detector, and whether anybody has looked (1) or not (0)."""
-        if detections is not None:
-            return detections, 1
-        if self._state.frame % self.detect_every:
-            return Detections.empty(), 0
-        if self.detector is None:
-            from posetrack.defaults import default_detector
-
-            self.detector = default_detector(self.device)
-        return self.detector(image), 1
 
     def _checked(self, poses: Poses) -> Poses:
         """The same poses, if they have the stream's skeleton."""

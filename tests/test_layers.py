@@ -16,6 +16,7 @@ LAYERS = (
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults", "association", "memory", "state", "tracker"},
     {"video", "formats", "draw", "plots", "testing"},
+    {"pipeline"},
     {"evaluation", "training", "analysis"},
     {"cli", "__main__"},
 )

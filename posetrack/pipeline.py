@@ -1,0 +1,130 @@
+"""A whole video through a tracker, with decoding, detection and tracking overlapped.
+
+What comes out is the same as from a plain loop over `posetrack.Tracker.update`; it only comes
+sooner. OpenCV, ONNX Runtime and torch let go of Python's lock while they work, so threads do.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from posetrack.structures import Detections, Tracks
+from posetrack.tracker import Tracker
+from posetrack.video import Frame
+from posetrack.video.prefetch import Prefetch
+
+Item = TypeVar("Item")
+
+
+def track_video(
+    frames: Iterable[Frame], tracker: Tracker, *, ahead: int = 2
+) -> Iterator[tuple[Frame, Tracks]]:
+    """Track the people in a video.
+
+    Parameters
+    ----------
+    frames
+        An open video, or any frames in order.
+    tracker
+        Updated with each frame. Its detector runs in a background thread while the frame before
+        is still being tracked; its other parts run in this one.
+    ahead
+        For how many frames the detector may be ahead; 0 keeps everything in this thread.
+
+    Yields
+    ------
+    frame, tracks
+        For every frame.
+
+    Examples
+    --------
+    >>> from posetrack.testing import SceneDetector, SceneEstimator, crossing
+    >>> scene = crossing(frames=4)
+    >>> frames = [Frame(image, index, index / 25) for index, image in enumerate(scene)]
+    >>> tracker = Tracker(SceneDetector(scene), SceneEstimator(scene))
+    >>> [people.ids.tolist() for _, people in track_video(frames, tracker)]
+    [[1, 2], [1, 2], [1, 2], [1, 2]]
+    """
+    detected = _detected(frames, tracker, tracker.frame)
+    if ahead == 0:
+        for frame, detections in detected:
+            yield frame, tracker.update(frame.image, detections=detections)
+        return
+    with Prefetch(detected, ahead) as ready:
+        for frame, detections in ready:
+            yield frame, tracker.update(frame.image, detections=detections)
+
+
+def _detected(
+    frames: Iterable[Frame], tracker: Tracker, first: int
+) -> Generator[tuple[Frame, Detections | None], None, None]:
+    """Each frame with its detections, None where the detector is not due."""
+    for number, frame in enumerate(frames, first):
+        yield frame, tracker.detect(frame.image, number)
+
+
+class Background(Generic[Item]):
+    """Do something with one item after another in a thread of its own, in order.
+
+    Parameters
+    ----------
+    work
+        Called with each item.
+    waiting
+        How many items may wait before `put` blocks.
+
+    Examples
+    --------
+    >>> done = []
+    >>> with Background(done.append) as background:
+    ...     background.put(3)
+    >>> done
+    [3]
+    """
+
+    def __init__(self, work: Callable[[Item], None], *, waiting: int = 4) -> None:
+        self._work = work
+        self._items: queue.Queue[Item | None] = queue.Queue(maxsize=waiting)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="posetrack-background", daemon=True)
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Hand over an item; raises what an earlier item's work raised."""
+        if self._error is not None:
+            raise self._error
+        self._items.put(item)
+
+    def close(self) -> None:
+        """Wait until all is done; raises what the work raised."""
+        self._items.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while (item := self._items.get()) is not None:
+            if self._error is None:
+                try:
+                    self._work(item)
+                except BaseException as error:  # carried to the thread that waits for the result
+                    self._error = error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:  # what is going on is the error to tell; still let the thread finish
+            self._items.put(None)
+            self._thread.join()
