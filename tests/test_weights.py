@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from weight_server import Served, serving
 
-from posetrack import weights
 from posetrack.models import ModelCard, RemoteFile
 from posetrack.weights import cache_folder, cached_path, fetch, verify, weights_folder
 
@@ -265,7 +264,7 @@ def test_a_partial_file_over_the_limit_does_not_stay(server):
 def test_no_space_on_the_disk_is_said_before_anything_is_written(server, monkeypatch):
     server.files["/a.pth"] = Served(CONTENT)
     full = type("Usage", (), {"free": 10})()
-    monkeypatch.setattr("posetrack.download.shutil.disk_usage", lambda _: full)
+    monkeypatch.setattr("posetrack.weights.download.shutil.disk_usage", lambda _: full)
     with pytest.raises(OSError, match="1,024,000 more bytes are needed, 10 are free"):
         get(card(f"{server.url}/a.pth"))
 
@@ -334,7 +333,9 @@ class TestCache:
         server.files["/a.pth"] = Served(CONTENT)
         model = card(f"{server.url}/a.pth")
         path = get(model)
-        monkeypatch.setattr(weights, "_sha256", lambda _: pytest.fail("hashed again"))
+        monkeypatch.setattr(
+            "posetrack.weights.cache.sha256_of", lambda _: pytest.fail("hashed again")
+        )
         assert cached_path(model) == path
 
     @pytest.mark.parametrize("note", ["", "nonsense", "a b c", "ff 1 2"])
@@ -413,7 +414,7 @@ def test_a_lock_left_by_a_process_that_died_holds_nobody_up(server):
 
 
 def test_without_locks_the_file_still_comes_and_nothing_is_left(server, monkeypatch):
-    monkeypatch.setattr(weights, "_lock", lambda _: False)
+    monkeypatch.setattr("posetrack.weights.fetching._lock", lambda _: False)
     server.files["/a.pth"] = Served(CONTENT, break_after=600_000)
     path = get(card(f"{server.url}/a.pth"))
     assert path.read_bytes() == CONTENT
@@ -428,7 +429,7 @@ def test_proxies_are_not_asked_for_this_machine(server, monkeypatch):
 
 def test_waiting_between_attempts_is_as_long_as_told(server, monkeypatch):
     waits = []
-    monkeypatch.setattr("posetrack.download.time.sleep", waits.append)
+    monkeypatch.setattr("posetrack.weights.download.time.sleep", waits.append)
     server.files["/a.pth"] = Served(CONTENT, break_after=300_000, breaks=3)
     get(card(f"{server.url}/a.pth"), wait=1.0)
     assert waits == [1, 2, 4]

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from posetrack.download import Progress
 from posetrack.models import MODELS, ModelCard, model_card
 from posetrack.weights import cached_path, fetch, weights_folder
+from posetrack.weights.download import Progress
 
 KINDS = ("pose", "detector", "flow")
 

@@ -1,0 +1,21 @@
+"""The weights of the models in the table, as verified files on this machine.
+
+    path = fetch("pose_resnet50_coco_256x192")  # downloaded once, then found in the cache folder
+
+Nothing here opens what is in a file: see `posetrack.networks`.
+"""
+
+from posetrack.models import MODELS, ModelCard
+from posetrack.weights.cache import cache_folder, cached_path, verify, weights_folder
+from posetrack.weights.fetching import fetch, is_offline
+
+__all__ = [
+    "MODELS",
+    "ModelCard",
+    "cache_folder",
+    "cached_path",
+    "fetch",
+    "is_offline",
+    "verify",
+    "weights_folder",
+]
