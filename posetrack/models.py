@@ -150,7 +150,7 @@ def require_safe_url(url: str) -> None:
 
 
 def model_card(name: str) -> ModelCard:
-    """The row called ``name``.
+    """The row called ``name``; hyphens are as good as underscores.
 
     Raises
     ------
@@ -165,8 +165,9 @@ def model_card(name: str) -> ModelCard:
     Traceback (most recent call last):
     ValueError: no model is called 'raft_smal'; did you mean 'raft_small' or 'raft_large'? ...
     """
-    if name in MODELS:
-        return MODELS[name]
+    found = MODELS.get(name.replace("-", "_"))
+    if found is not None:
+        return found
     close = get_close_matches(name, MODELS, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
     raise ValueError(

@@ -132,6 +132,10 @@ def test_the_mistaken_link_of_resnet_101_at_384x288_is_not_used():
     assert [file.sha256 for file in card.files] == ["8c71bdc9"]
 
 
+def test_hyphens_are_as_good_as_underscores():
+    assert model_card("raft-small") is model_card("raft_small")
+
+
 def test_an_unknown_name_says_which_names_are_close():
     with pytest.raises(ValueError, match="did you mean 'pose_resnet50_coco_256x192'"):
         model_card("pose_resnet50_coco_256x129")

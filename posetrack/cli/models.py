@@ -10,7 +10,6 @@ from typing import Any
 
 from posetrack.models import MODELS, ModelCard, model_card
 from posetrack.weights import cached_path, fetch, weights_folder
-from posetrack.weights.download import Progress
 
 KINDS = ("pose", "detector", "flow")
 
@@ -158,7 +157,7 @@ def _download(args: argparse.Namespace) -> int:
     failed = 0
     for card in cards:
         try:
-            with _Bar(card) as bar:
+            with DownloadBar(card.name) as bar:
                 path = fetch(card, progress=bar.show, timeout=args.timeout)
         except (ConnectionError, FileNotFoundError) as error:
             print(f"posetrack: {error}", file=sys.stderr)
@@ -170,27 +169,28 @@ def _download(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-class _Bar:
-    """A progress bar on standard error, from the first byte on; silent if that is no terminal."""
+class DownloadBar:
+    """A progress bar on standard error, from the first byte on; silent if that is no terminal.
 
-    def __init__(self, card: ModelCard) -> None:
-        self._card = card
+    ``show`` is what `posetrack.weights.fetch` takes as ``progress``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._bar: Any = None
-        self.show: Progress = self._show
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> DownloadBar:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def _show(self, done: int, total: int | None) -> None:
+    def show(self, done: int, total: int | None) -> None:
+        """Show that of ``total`` bytes ``done`` are here."""
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(
-                desc=self._card.name, unit="B", unit_scale=True, disable=None, initial=done
-            )
-        self._bar.total = total if total is not None else self._card.size
+            self._bar = tqdm(desc=self._name, unit="B", unit_scale=True, disable=None, initial=done)
+        self._bar.total = total
         self._bar.update(done - self._bar.n)
