@@ -14,7 +14,7 @@ A person's motion then depends, a little, on where the other people are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -182,6 +182,23 @@ def check_same_size(
         )
 
 
+def contrib_flows(method: str) -> Any:
+    """OpenCV's contrib module of optical flow, which plain OpenCV lacks.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If it is not there.
+    """
+    if not hasattr(cv2, "optflow"):
+        raise ModuleNotFoundError(
+            f"{method} needs OpenCV's contrib modules, and the OpenCV installed is without: "
+            "pip uninstall opencv-python opencv-python-headless, then "
+            "pip install --force-reinstall opencv-contrib-python"
+        )
+    return cv2.optflow
+
+
 def follow_field(field: Field) -> Follow:
     """Make a dense flow follow points: each goes where the field at its place says."""
 
@@ -283,10 +300,11 @@ def window(xy: Float32Array, shape: tuple[int, ...], margin: float | None) -> tu
     return slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
 
 
-def _part(pixels: Pixels, rows: slice, columns: slice, min_side: int) -> Any:
+def _part(pixels: Pixels, rows: slice, columns: slice, min_side: int) -> Pixels:
     """A window of an image, contiguous, and padded to the right and below to ``min_side``."""
-    part: Any = np.ascontiguousarray(pixels[rows, columns])
+    part = np.ascontiguousarray(pixels[rows, columns])
     below, right = max(0, min_side - part.shape[0]), max(0, min_side - part.shape[1])
     if below or right:
-        part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        padded: Any = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        return cast(Pixels, padded)
     return part

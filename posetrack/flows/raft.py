@@ -1,0 +1,252 @@
+"""RAFT, by torchvision: a network, for GPUs.
+
+Teed, Deng: *RAFT: Recurrent All-Pairs Field Transforms for Optical Flow*, ECCV 2020.
+
+An image goes to the device once, and RAFT's feature encoder sees it once: `RaftFlow.prepare` keeps
+the features, and the RAFT that `RaftFlow.move` runs is put together, through torchvision's own
+constructor, with an encoder that hands out kept features. The context encoder sees only the first
+image of a pair, so it runs once an image in any case. The points are sampled on the device, and
+only they come back.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample, pad
+
+from posetrack.flows.points import (
+    Float32Array,
+    check_points,
+    check_same_size,
+    check_scale,
+    prepare_colour,
+    to_image,
+    to_working,
+)
+from posetrack.images import as_bgr
+from posetrack.motion import inside_image
+from posetrack.networks.weight_files import read_weights
+
+RaftState: TypeAlias = tuple[Any, Any, Any]
+Model: TypeAlias = Callable[..., Any]
+Weights: TypeAlias = str | PathLike[str] | Mapping[str, Tensor]
+
+MIN_SIDE: Final = 128
+"""RAFT's smallest image side: its correlation pyramid has four levels of features at 1/8."""
+
+
+class RaftFlow:
+    """Moves points by RAFT.
+
+    A prepared image is ``(pixels, features, size)``: (1, 3, h, w) normalised RGB on the device, its
+    feature map, and the full width and height. A tracker that is restored may give these as NumPy
+    arrays. The model is copied, so instances share nothing.
+
+    Parameters
+    ----------
+    model
+        A torchvision RAFT, small or large; a file or state dict with the weights of one, of which
+        the kind is found out; or any function that takes two images, (1, 3, h, w) in [-1, 1], and
+        ``num_flow_updates``, and gives a list of flows (1, 2, h, w), the last being the result.
+        Nothing is ever downloaded.
+    scale
+        The flow is computed on images reduced by this, in (0, 1]; None reduces to about 640 x 360
+        pixels. The sides are then padded to multiples of 8, and at least 128.
+    updates
+        Steps of the recurrent unit. Fewer are faster and less exact.
+    half
+        Compute in half precision on CUDA, under autocast. Elsewhere it changes nothing.
+    device
+        Where to compute; "auto" is CUDA where there is one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a setting is out of its range, or the weights are not RAFT's.
+
+    Examples
+    --------
+    >>> def right(first, second, num_flow_updates):  # instead of a network
+    ...     return [torch.tensor([2.0, 0]).view(1, 2, 1, 1).expand(1, 2, *first.shape[2:])]
+    >>> flow, image = RaftFlow(right, device="cpu"), np.zeros((120, 160, 3), np.uint8)
+    >>> xy, valid = flow.move(flow.prepare(image), flow.prepare(image), [[10, 20], [159, 5]])
+    >>> xy.tolist(), valid.tolist()
+    ([[12.0, 20.0], [161.0, 5.0]], [True, False])
+    """
+
+    def __init__(
+        self,
+        model: Model | Weights,
+        *,
+        scale: float | None = None,
+        updates: int = 12,
+        half: bool = True,
+        device: str | torch.device = "auto",
+    ) -> None:
+        if updates < 1:
+            raise ValueError(f"updates must be at least 1, got {updates}")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        self.scale = check_scale(scale)
+        self.updates = updates
+        self.half = half and self.device.type == "cuda"
+        loaded = model if callable(model) else load_raft(model)
+        if isinstance(loaded, nn.Module):
+            # A copy: RAFT keeps the pair in work in itself, and the caller's may be in training.
+            loaded = copy.deepcopy(loaded).to(self.device).eval()
+        self._encoder, self._kept, self._model = _split(loaded)
+
+    @torch.inference_mode()
+    def prepare(self, image: NDArray[Any], /) -> RaftState:
+        """Pixels and features on the device; see `posetrack.interfaces.FlowEstimator`."""
+        pixels, size = prepare_colour(as_bgr(image), self.scale)
+        uploaded = torch.from_numpy(pixels).to(self.device)
+        normalised = uploaded.flip(2).permute(2, 0, 1)[None].float() / 127.5 - 1
+        if self._encoder is None:
+            return normalised, np.zeros(0, np.float32), size
+        with self._precision():
+            return normalised, self._encoder(_padded(normalised)), size
+
+    @torch.inference_mode()
+    def move(
+        self, before: RaftState, after: RaftState, xy: ArrayLike, /
+    ) -> tuple[Float32Array, NDArray[np.bool_]]:
+        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
+        points = check_points(xy)
+        (first, _, size), (second, _, size_after) = before, after
+        check_same_size(size, size_after, tuple(first.shape), tuple(second.shape))
+        moved = np.full_like(points, np.nan)
+        full = (int(size[0]), int(size[1]))
+        known = inside_image(points, full)
+        if not known.any():
+            return moved, known
+        shape = tuple(first.shape[2:])
+        start = to_working(points[known], shape, np.asarray(size))
+        flow = self._flow(before, after)
+        ends = start + sample_on_device(flow, torch.from_numpy(start).to(flow.device)).cpu().numpy()
+        moved[known] = to_image(ends, shape, np.asarray(size))
+        return moved, inside_image(moved, full)
+
+    def _flow(self, before: RaftState, after: RaftState) -> Tensor:
+        """(1, 2, h, w) pixels of the working image, float32, padding cut off."""
+        first, second = (torch.as_tensor(state[0], device=self.device) for state in (before, after))
+        if self._kept is not None:
+            maps = [torch.as_tensor(state[1], device=self.device) for state in (before, after)]
+            self._kept.features = torch.cat(maps)
+        with self._precision():
+            flows = self._model(_padded(first), _padded(second), num_flow_updates=self.updates)
+        flow: Tensor = flows[-1][:, :, : first.shape[2], : first.shape[3]].float()
+        return flow
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.float16, enabled=self.half)
+
+
+class _KeptFeatures(nn.Module):
+    """Stands for RAFT's feature encoder: gives what was computed before, for both images."""
+
+    features: Tensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        del images
+        return self.features
+
+
+def _split(model: Model) -> tuple[nn.Module | None, _KeptFeatures | None, Model]:
+    """RAFT's feature encoder, its stand-in, and the rest; other models stay in one piece."""
+    from torchvision.models.optical_flow import RAFT
+
+    if not isinstance(model, RAFT):
+        return None, None, model
+    kept = _KeptFeatures()
+    rest = RAFT(
+        feature_encoder=kept,
+        context_encoder=model.context_encoder,
+        corr_block=model.corr_block,
+        update_block=model.update_block,
+        mask_predictor=model.mask_predictor,
+    )
+    return model.feature_encoder, kept, rest.eval()
+
+
+def load_raft(weights: Weights) -> nn.Module:
+    """Build torchvision's RAFT, small or large as the weights say, with these weights.
+
+    Parameters
+    ----------
+    weights
+        A state dict, or a file with one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file cannot be read, or these are not the weights of a RAFT.
+
+    Examples
+    --------
+    >>> from torchvision.models.optical_flow import raft_small
+    >>> type(load_raft(raft_small().state_dict())).__name__
+    'RAFT'
+    """
+    from torchvision.models.optical_flow import raft_large, raft_small
+
+    tensors = weights if isinstance(weights, Mapping) else read_weights(Path(weights)).tensors
+    # Only the large RAFT learns how to enlarge its flow.
+    large = any(name.startswith("mask_predictor.") for name in tensors)
+    model: nn.Module = (raft_large if large else raft_small)(weights=None)
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise ValueError(
+            "expected the state dict of torchvision's raft_small or raft_large; "
+            f"it does not fit: {str(error)[:300]}"
+        ) from None
+    return model
+
+
+def sample_on_device(flow: Tensor, xy: Tensor) -> Tensor:
+    """Flow at points, bilinear, on the flow's device; as `posetrack.motion.sample_field`.
+
+    Parameters
+    ----------
+    flow
+        (1, 2, h, w) pixels.
+    xy
+        (P, 2) finite pixels; outside, the nearest border pixel counts.
+
+    Returns
+    -------
+    (P, 2) float32.
+
+    Examples
+    --------
+    >>> flow = torch.tensor([[[0.0, 1], [0, 1]], [[0, 0], [10, 10]]])[None]  # (x, 10 y)
+    >>> sample_on_device(flow, torch.tensor([[0.25, 0.5]])).tolist()
+    [[0.25, 5.0]]
+    """
+    size = torch.tensor([flow.shape[3], flow.shape[2]], device=flow.device)
+    grid = ((2 * xy + 1) / size - 1).view(1, 1, -1, 2)
+    sampled = grid_sample(flow, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled[0, :, 0].T
+
+
+def _padded(images: Tensor) -> Tensor:
+    """Sides brought to multiples of 8 and at least `MIN_SIDE`, by repeating the border."""
+    height, width = images.shape[2:]
+    below = max(MIN_SIDE, -(-height // 8) * 8) - height
+    right = max(MIN_SIDE, -(-width // 8) * 8) - width
+    return pad(images, (0, right, 0, below), mode="replicate")

@@ -1,0 +1,97 @@
+"""TV-L1 flow, by OpenCV's contrib modules. Exact and slow: to compare with, not to track with.
+
+Zach, Pock, Bischof: *A Duality Based Approach for Realtime TV-L1 Optical Flow*, DAGM 2007.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from posetrack.flows.points import (
+    Float32Array,
+    Pixels,
+    Prepared,
+    check_scale,
+    contrib_flows,
+    follow_field,
+    move_points,
+    prepare_grey,
+)
+
+
+class TvL1Flow:
+    """Moves points by TV-L1.
+
+    Parameters
+    ----------
+    scale
+        The flow is computed on images reduced by this, in (0, 1]; None reduces to about 640 x 360
+        pixels.
+    scales, warps
+        Pyramid levels, and linearisations at each level. Fewer are faster and follow less.
+    smoothness
+        Weight of the data against smoothness (the paper's lambda): smaller is smoother.
+    margin, max_round_trip
+        See `posetrack.flows.dis.DisFlow`.
+
+    Raises
+    ------
+    ValueError
+        If the scale is out of its range.
+    ModuleNotFoundError
+        If OpenCV is installed without its contrib modules.
+
+    Examples
+    --------
+    >>> from posetrack.testing import crossing
+    >>> first, second = list(crossing(frames=2))
+    >>> flow = TvL1Flow(scale=0.25)
+    >>> xy, valid = flow.move(flow.prepare(first), flow.prepare(second), [[100, 120], [-9, 5]])
+    >>> valid.tolist()
+    [True, False]
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: float | None = None,
+        scales: int = 5,
+        warps: int = 5,
+        smoothness: float = 0.15,
+        margin: float | None = 0.1,
+        max_round_trip: float | None = None,
+    ) -> None:
+        self.scale = check_scale(scale)
+        self.margin = margin
+        self.max_round_trip = max_round_trip
+        # Holds working buffers: one for each instance, never shared.
+        self._tvl1 = contrib_flows("TV-L1").DualTVL1OpticalFlow.create()
+        self._tvl1.setScalesNumber(scales)
+        self._tvl1.setWarpingsNumber(warps)
+        self._tvl1.setLambda(smoothness)
+        self._follow = follow_field(self._field)
+
+    def _field(self, before: Pixels, after: Pixels) -> Float32Array:
+        field: Float32Array = self._tvl1.calc(before, after, None)
+        return field
+
+    def prepare(self, image: NDArray[Any], /) -> Prepared:
+        """Reduced grey pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
+        return prepare_grey(image, self.scale)
+
+    def move(
+        self, before: Prepared, after: Prepared, xy: ArrayLike, /
+    ) -> tuple[Float32Array, NDArray[np.bool_]]:
+        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
+        return move_points(
+            self._follow,
+            before,
+            after,
+            xy,
+            margin=self.margin,
+            min_side=16,
+            max_round_trip=self.max_round_trip,
+        )
