@@ -1,0 +1,177 @@
+"""From packets to numbered pictures: what the decoder gives, matched to what the file holds."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av.error
+
+from posetrack.video.frames import Selection, Status
+from posetrack.video.packets import Arranger, Chooser, Ranked, Ranker
+
+Numbered = tuple[int, float, Status, Any]
+"""Index, seconds, status, and the decoder's picture where the status is DECODED."""
+
+_REORDER = 20  # no codec holds back more than 16 frames
+_OUTSTANDING = 256  # times remembered of packets that gave no picture (yet)
+
+
+class TimedDecoding:
+    """Frames numbered by their packets' times of showing.
+
+    Parameters
+    ----------
+    stream
+        PyAV's video stream, opened for this decoding alone.
+    selection
+        Which frames are wanted; others are decoded only where a wanted one needs them.
+    rate
+        Frames per second, for packets without any time.
+    keyframes
+        Whether the container's keyframe marks can be relied on.
+    """
+
+    def __init__(
+        self, stream: Any, selection: Selection, *, rate: Fraction, keyframes: bool
+    ) -> None:
+        self.at_end = False
+        self._stream = stream
+        self._selection = selection
+        self._rate = rate
+        self._ranker: Ranker[Any] = Ranker()
+        self._chooser: Chooser[Any] = Chooser(selection, keyframes=keyframes)
+        self._arranger: Arranger[Any] = Arranger(_REORDER + stream.codec_context.thread_count)
+        self._at_decoder: dict[int, deque[int]] = {}  # time of showing -> ranks
+
+    @property
+    def count(self) -> int:
+        """How many frames the packets held so far."""
+        return self._ranker.ranked
+
+    def run(self, packets: Iterator[Any]) -> Iterator[Numbered]:
+        """All frames up to the end of the selection or of the packets, in order of index."""
+        for packet in packets:
+            for ranked in self._ranker.push(packet, shown=_is_shown(packet)):
+                self._take(ranked)
+            yield from self._ready()
+            if self._chooser.done:
+                break
+        else:
+            for ranked in self._ranker.finish():
+                self._take(ranked)
+            self.at_end = not self._chooser.done
+        self._decode(None)
+        yield from self._ready(end=True)
+
+    def _take(self, ranked: Ranked[Any]) -> None:
+        """Enter a packet's frame and decode what it releases."""
+        if ranked.rank is not None:
+            wanted = self._selection.wants(ranked.rank)
+            self._arranger.expect(ranked.rank, seconds=self._seconds(ranked), wanted=wanted)
+        gap, chosen = self._chooser.push(ranked)
+        if gap:
+            self._decode(None)
+            self._stream.codec_context.flush_buffers()
+        for one in chosen:
+            self._feed(one)
+
+    def _feed(self, ranked: Ranked[Any]) -> None:
+        packet, rank = ranked.packet, ranked.rank
+        wanted = rank is not None and self._selection.wants(rank)
+        if rank is not None and wanted and packet.pts is not None:
+            self._at_decoder.setdefault(packet.pts, deque()).append(rank)
+            if len(self._at_decoder) > _OUTSTANDING:
+                del self._at_decoder[next(iter(self._at_decoder))]
+        if not self._selection.everything:
+            # A picture that no other refers to is not decoded at all unless it is wanted.
+            self._stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        self._arranger.fed(rank)
+        self._decode(packet)
+
+    def _decode(self, packet: Any) -> None:
+        pictures, _ = decoded(self._stream, packet)
+        for picture in pictures:
+            ranks = self._at_decoder.get(picture.pts)
+            if ranks:
+                self._arranger.put(ranks.popleft(), None if picture.is_corrupt else picture)
+                if not ranks:
+                    del self._at_decoder[picture.pts]
+
+    def _ready(self, *, end: bool = False) -> Iterator[Numbered]:
+        for numbered in self._arranger.ready(end=end):
+            if self._selection.is_past(numbered[0]):
+                return
+            yield numbered
+
+    def _seconds(self, ranked: Ranked[Any]) -> float:
+        packet = ranked.packet
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None:
+            return float((ranked.rank or 0) / self._rate)
+        return float(time * packet.time_base)
+
+
+class CountedDecoding:
+    """Frames numbered as the decoder gives them, where packets carry no times of showing.
+
+    A packet that fails stands in the ledger where it failed, which among reordered frames may be
+    a few places off. Everything is decoded, since no packet's index is known before.
+
+    Parameters are those of `TimedDecoding`; ``keyframes`` makes no difference.
+    """
+
+    def __init__(
+        self, stream: Any, selection: Selection, *, rate: Fraction, keyframes: bool
+    ) -> None:
+        del keyframes
+        self.at_end = False
+        self.count = 0
+        self._stream = stream
+        self._selection = selection
+        self._rate = rate
+        self._times: list[float] = []
+
+    def run(self, packets: Iterator[Any]) -> Iterator[Numbered]:
+        """All frames up to the end of the selection or of the packets, in order of index."""
+        for packet in chain(packets, [None]):
+            if packet is not None and packet.pts is not None:
+                heapq.heappush(self._times, float(packet.pts * packet.time_base))
+            pictures, failed = decoded(self._stream, packet)
+            for picture in [*pictures, *([None] if failed and packet is not None else [])]:
+                if self._selection.is_past(self.count):
+                    return
+                yield self._number(picture)
+        self.at_end = True
+
+    def _number(self, picture: Any) -> Numbered:
+        index, self.count = self.count, self.count + 1
+        # The frames' times are the packets' times, sorted.
+        seconds = heapq.heappop(self._times) if self._times else float(index / self._rate)
+        if not self._selection.wants(index):
+            return index, seconds, Status.SKIPPED, None
+        if picture is None or picture.is_corrupt:
+            return index, seconds, Status.CORRUPT, None
+        return index, seconds, Status.DECODED, picture
+
+
+def decoded(stream: Any, packet: Any) -> tuple[list[Any], bool]:
+    """What the decoder gives for a packet (None empties it), and whether it failed."""
+    try:
+        return list(stream.decode(packet)), False
+    except av.error.EOFError:
+        return [], False
+    except av.error.FFmpegError:
+        return [], True
+
+
+def _is_shown(packet: Any) -> bool:
+    """Whether a packet has a frame of its own to show."""
+    if packet.is_discard:  # cut away by an edit list
+        return False
+    # VP8 stores reference pictures that are never shown as packets of their own; RFC 6386, 9.1.
+    return packet.stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] >> 4 & 1)

@@ -1,0 +1,330 @@
+"""Open anything that gives frames, and read it ahead of its consumer."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import re
+from collections.abc import Generator, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+from posetrack.video.frames import (
+    Facts,
+    Frame,
+    Ledger,
+    Selection,
+    Source,
+    Status,
+    Step,
+    Steps,
+)
+from posetrack.video.prefetch import Prefetch
+
+LIVE_ROWS = 1 << 20
+"""Ledger rows kept of an endless stream: 9 MiB, almost five hours at 60 frames a second."""
+
+
+class VideoReader:
+    """Frames of an opened source, in order, and what is known of it. Made by `open_video`.
+
+    Iterate over it once. It closes itself at the end, when used as a context manager, and when
+    nobody holds it any more.
+
+    Parameters
+    ----------
+    steps
+        The opened source.
+    selection
+        What the source was asked for.
+    prefetch
+        How many steps a background thread reads ahead; 0 reads in the caller's thread.
+    """
+
+    def __init__(self, steps: Steps, selection: Selection, *, prefetch: int) -> None:
+        self._facts: Facts = steps.facts
+        self._selection = selection
+        self.ledger = Ledger(max_rows=LIVE_ROWS if self._facts.live else None)
+        """Every frame met so far: index, seconds, status. See `Ledger`."""
+        self.problem: str | None = None
+        """Why reading ended before the end of the video, known then; None if it did not."""
+        self._ended = False
+        generator: Generator[Step, None, None] = steps.steps()  # type: ignore[assignment]
+        self._steps: Prefetch[Step] | Generator[Step, None, None] = (
+            Prefetch(generator, prefetch) if prefetch else generator
+        )
+        self._first: Step | None = None
+        try:
+            self._first = self._first_frame()
+            self._check_anything()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of the first frame, turned upright; later ones may differ."""
+        if self._first_size is not None:
+            return self._first_size
+        return self._facts.size or (0, 0)
+
+    @property
+    def rate(self) -> Fraction:
+        """Average frames per second that the source declares, 25 where it declares none."""
+        return self._facts.rate
+
+    @property
+    def count(self) -> int | None:
+        """How many frames the file holds: exact once read to the end, before that as declared."""
+        if self._ended and not self._selection.is_past(len(self.ledger)):
+            return len(self.ledger)
+        return self._facts.count
+
+    @property
+    def seconds(self) -> float | None:
+        """Declared length, None where none is declared."""
+        return self._facts.seconds
+
+    @property
+    def source(self) -> Source:
+        """What was opened, for provenance."""
+        return self._facts.source
+
+    @property
+    def truncated(self) -> bool:
+        """Whether reading ended before the end of the video; `problem` says why."""
+        return self.problem is not None
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        step, self._first = self._first, None
+        while step is None or step.frame is None:
+            if step is not None:
+                self._note(step)
+            step = next(self._steps, None)
+            if step is None:
+                self._ended = True
+                self.close()
+                raise StopIteration
+        self._note(step)
+        return step.frame
+
+    def close(self) -> None:
+        """Stop reading and release the file; the ledger stays. May be called twice."""
+        self._steps.close()
+        self._first = None
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        rate = f"{float(self.rate):g} fps"
+        return f"VideoReader({self.source.name!r}, {width}x{height}, {rate}, {self.ledger})"
+
+    def _note(self, step: Step) -> None:
+        self.ledger.extend(step.rows)
+        self.problem = step.problem or self.problem
+
+    def _first_frame(self) -> Step | None:
+        """Read up to the first frame, so that opening tells what is wrong."""
+        self._first_size: tuple[int, int] | None = None
+        for step in self._steps:
+            if step.frame is not None:
+                height, width = step.frame.image.shape[:2]
+                self._first_size = width, height
+                return step
+            self._note(step)
+        self._ended = True
+        return None
+
+    def _check_anything(self) -> None:
+        """Refuse a source that was read from its first frame to its end and gave nothing."""
+        if not self._ended or self._selection.is_past(len(self.ledger)):
+            return
+        name = self.source.name
+        if not len(self.ledger):
+            reason = f" ({self.problem})" if self.problem else ""
+            raise ValueError(f"{name}: expected frames, there is none in it{reason}")
+        if self.ledger.counts[Status.CORRUPT] == len(self.ledger):
+            raise ValueError(
+                f"{name}: none of its {len(self.ledger)} frames can be decoded; "
+                "the file is damaged or not what its name says"
+            )
+
+
+def open_video(
+    source: str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]],
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    stride: int = 1,
+    prefetch: int = 4,
+    rate: float | Fraction | None = None,
+    timeout: float = 10.0,
+    threads: int | None = None,
+    max_pixels: int = 2**28,
+) -> VideoReader:
+    """Open a video file, a folder, pattern or list of images, a camera, or a URL.
+
+    Parameters
+    ----------
+    source
+        A path to a video or an image; a folder (its image files in natural order: 2 before 10);
+        a pattern such as ``"shots/*.png"``; a sequence of image paths, in its order; a camera's
+        number; or a URL (RTSP, HTTP, RTMP, SRT, UDP).
+    start, stop, stride
+        Deliver the frames of ``range(start, stop, stride)``; None reads to the end. The others
+        up to ``stop`` stand in the ledger as skipped, with their times. They are decoded only
+        where a delivered frame depends on them, and never converted. Reading ends at ``stop``.
+    prefetch
+        How many frames a background thread decodes ahead; at most this many, and one more, are
+        in memory. 0 decodes in the caller's thread. Same frames, same ledger either way.
+    rate
+        Images per second, for folders, patterns and lists of images only; 30 when None.
+    timeout
+        Seconds to wait for a URL's host, and for each read from it.
+    threads
+        Decoder threads; None is one up to 1920x1088 and as many as FFmpeg likes above.
+    max_pixels
+        Pictures whose header claims more are refused before memory is taken.
+
+    Returns
+    -------
+    reader
+        Iterator of `Frame`, context manager, with ``size``, ``rate``, ``count``, ``seconds``,
+        ``ledger``, ``source``, ``truncated`` and ``problem``. A frame that cannot be decoded whole
+        is corrupt in the ledger, and reading goes on after it. Frames that refer to a lost one
+        are delivered as the decoder gives them. A file that is cut off gives what it holds; then
+        ``truncated`` is set, and frames that an MP4 lists but no longer holds are corrupt.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, folder, camera or match, or a folder holds no image.
+    PermissionError, ConnectionError, TimeoutError, OSError
+        If it cannot be read, or the host refuses or does not answer.
+    ValueError
+        If it holds no video or nothing in it can be decoded, or an argument is out of range.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from posetrack.video import VideoWriter
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "black.mp4"
+    ...     with VideoWriter(path, rate=25) as writer:
+    ...         for _ in range(10):
+    ...             writer.write(np.zeros((48, 64, 3), np.uint8))
+    ...     with open_video(path, start=2, stop=8, stride=3) as video:
+    ...         print([(frame.index, frame.seconds) for frame in video], video.ledger)
+    [(2, 0.08), (5, 0.2)] Ledger(8 frames: 2 decoded, 0 corrupt, 6 skipped)
+    """
+    selection = Selection(start, stop, stride)
+    if prefetch < 0:
+        raise ValueError(f"prefetch counts frames, 0 for none, got {prefetch}")
+    if threads is not None and threads < 0:
+        raise ValueError(f"threads counts decoder threads, 0 for FFmpeg's choice, got {threads}")
+    if rate is not None and not 0 < rate < float("inf"):
+        raise ValueError(f"rate is images per second, above 0, got {rate}")
+    found = _find(source)
+    if isinstance(found, list):
+        from posetrack.video.images import ImageSteps
+
+        spacing = None if rate is None else Fraction(rate).limit_denominator(1_000_000)
+        name = str(source) if isinstance(source, str | os.PathLike) else f"{len(found)} images"
+        steps: Steps = ImageSteps(
+            found, name=name, selection=selection, rate=spacing, max_pixels=max_pixels
+        )
+        return VideoReader(steps, selection, prefetch=prefetch)
+    if rate is not None:
+        raise ValueError(f"rate is for images only: {source!r} has times of its own")
+    if isinstance(found, int):
+        from posetrack.video.camera import CameraSteps
+
+        return VideoReader(CameraSteps(found, selection), selection, prefetch=prefetch)
+    from posetrack.video.stream import StreamSteps
+
+    steps = StreamSteps(
+        str(found),
+        selection,
+        is_url=isinstance(found, str),
+        timeout=timeout,
+        threads=threads,
+        max_pixels=max_pixels,
+    )
+    return VideoReader(steps, selection, prefetch=prefetch)
+
+
+def _find(
+    source: str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]],
+) -> list[Path] | Path | str | int:
+    """What the user means: image paths, a video's path, a URL, or a camera's number."""
+    from posetrack.video import images
+
+    if isinstance(source, bool) or source is None:
+        raise TypeError(f"expected a path, URL, camera number or list of images, got {source!r}")
+    if isinstance(source, int):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        paths = [Path(path) for path in source]
+        if not paths:
+            raise ValueError("expected image paths, the list is empty")
+        for path in paths:
+            if not path.is_file():
+                raise _not_found(path)
+        return paths
+    text = os.fspath(source)
+    if isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        return _url(text)
+    path = Path(text)
+    if path.is_dir():
+        return images.images_in(path)
+    if path.exists():
+        with path.open("rb"):  # a built-in error with the path if it may not be read
+            pass
+        return [path] if path.suffix.lower() in images.SUFFIXES else path
+    if glob.has_magic(text):
+        matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
+        paths = [match for match in matches if match.suffix.lower() in images.SUFFIXES]
+        if not paths:
+            others = f", only {matches[0]}" if matches else ""
+            raise FileNotFoundError(f"{text}: no image matches this pattern{others}")
+        return images.sorted_naturally(paths)
+    if text.isdecimal():
+        return int(text)
+    raise _not_found(path)
+
+
+def _url(text: str) -> str:
+    from posetrack.video.stream import URL_SCHEMES, without_credentials
+
+    scheme = text.partition("://")[0].lower()
+    if scheme not in URL_SCHEMES:
+        raise ValueError(
+            f"{without_credentials(text)}: expected a URL that begins with one of "
+            f"{', '.join(URL_SCHEMES)}; name a file by its path"
+        )
+    return text
+
+
+def _not_found(path: Path) -> FileNotFoundError:
+    """Say what is there instead, if anything has a similar name."""
+    parent = path.parent
+    if not parent.is_dir():
+        return FileNotFoundError(f"{path}: no such file, and no folder {parent}")
+    near = difflib.get_close_matches(path.name, [entry.name for entry in parent.iterdir()])
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    return FileNotFoundError(f"{path}: no such file or folder{hint}")
