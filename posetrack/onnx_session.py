@@ -2,6 +2,11 @@
 
 A file of someone else's is data: onnxruntime runs the operators it knows and no code from the
 file, and reads weights kept beside the file only from the file's own folder.
+
+Threads sleep between runs instead of waiting busily, onnxruntime's default. Measured on two cores
+with a detector and a pose network of three people for a 1088 x 1920 video, two threads each: 20 ms
+a frame against 46 with detection of the next frame beside the poses of this one, and 26 against 59
+one after the other.
 """
 
 from __future__ import annotations
@@ -46,9 +51,7 @@ def open_session(
     path
         An ``.onnx`` (or ``.ort``) file; weights it keeps in further files must lie beside it.
     threads
-        Threads for one run; None: as many as there are cores, at most 8. They sleep between
-        runs: waiting busily makes a lone network a little faster and everything else that runs
-        beside it slower.
+        Threads for one run; None: as many as there are cores, at most 8.
     providers
         onnxruntime's execution providers, first choice first. None: CUDA where the installed
         onnxruntime has it, else the CPU.

@@ -1,0 +1,282 @@
+"""torchvision's detection networks, trained on COCO, as detectors of people.
+
+The functions build a network and load weights that are already here, from a file or a state
+dict; nothing is downloaded. `TorchvisionDetector` runs one on the device: the image goes up once
+as bytes, only boxes come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from posetrack.detectors.filtering import check_thresholds, keep_people
+from posetrack.images import as_bgr
+from posetrack.interfaces import Image
+from posetrack.networks.weight_files import read_weights
+from posetrack.structures import Detections
+
+Weights: TypeAlias = str | Path | Mapping[str, Tensor]
+
+COCO_CLASSES: Final = 91
+"""Outputs of a network trained on COCO: background, and numbers up to 90."""
+
+
+class TorchvisionDetector:
+    """A torchvision detection network as a `Detector`.
+
+    Parameters
+    ----------
+    network
+        Takes a list of images (3, H, W), RGB in [0, 1], and gives for each a dict of ``boxes``,
+        ``labels`` and ``scores``, as all of ``torchvision.models.detection`` do. It is moved to
+        the device and set to evaluation; it is not copied.
+    person
+        The person's label; 1 in torchvision's own weights.
+    device
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    half
+        Compute in half precision where that is safe (autocast). None: on CUDA only.
+    min_score
+        Boxes below it are dropped. Lower finds more people and more ghosts.
+    max_iou
+        Of two boxes that overlap more, the weaker is dropped; the networks themselves suppress
+        doubles at 0.5 to 0.6.
+    max_people
+        The best so many are kept; None for all.
+
+    Raises
+    ------
+    ValueError
+        If a threshold cannot be meant, or the device is CUDA and there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> network = ssdlite_mobilenet(None)
+    >>> TorchvisionDetector(network, device="cpu")(np.zeros((64, 96, 3), np.uint8))
+    Detections(xyxy (0, 4), scores (0,))
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        person: int = 1,
+        device: str | torch.device = "auto",
+        half: bool | None = None,
+        min_score: float = 0.5,
+        max_iou: float = 0.6,
+        max_people: int | None = 100,
+    ) -> None:
+        check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
+        self.device = _device(device)
+        self.half = self.device.type == "cuda" if half is None else half
+        self.person = person
+        self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
+        self._network = network.eval().to(self.device)
+
+    def __call__(self, image: Image, /) -> Detections:
+        """People in the image, best first.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3) uint8 BGR.
+        """
+        image = as_bgr(image)
+        with torch.inference_mode(), self._precision():
+            found = self._network([_upload(image, self.device)])[0]
+            wanted = (found["labels"] == self.person) & (found["scores"] >= self.min_score)
+            people = torch.cat([found["boxes"], found["scores"][:, None]], dim=1)[wanted]
+            rows = people.float().cpu().numpy()
+        return keep_people(
+            rows[:, :4],
+            rows[:, 4],
+            image_size=(image.shape[1], image.shape[0]),
+            min_score=self.min_score,
+            max_iou=self.max_iou,
+            max_people=self.max_people,
+        )
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if not self.half:
+            return nullcontext()
+        kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=kind)
+
+
+def faster_rcnn_mobilenet_320(weights: Weights | None, **settings: Any) -> nn.Module:
+    """Faster R-CNN, MobileNetV3-Large, images of 320 pixels: the fastest R-CNN.
+
+    Parameters
+    ----------
+    weights
+        torchvision's state dict, or a file with it; None leaves the network untrained.
+    settings
+        Passed on to torchvision's function, as ``num_classes`` (91 unless given).
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    ValueError
+        If it is no weight file, or its weights belong to another network.
+
+    Examples
+    --------
+    >>> faster_rcnn_mobilenet_320("nowhere.pth")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: ...
+    """
+    return _built("fasterrcnn_mobilenet_v3_large_320_fpn", weights, settings)
+
+
+def faster_rcnn_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
+    """Faster R-CNN, MobileNetV3-Large, images of 800 pixels. See `faster_rcnn_mobilenet_320`."""
+    return _built("fasterrcnn_mobilenet_v3_large_fpn", weights, settings)
+
+
+def faster_rcnn_resnet50(weights: Weights | None, **settings: Any) -> nn.Module:
+    """Faster R-CNN, ResNet-50. Parameters as for `faster_rcnn_mobilenet_320`."""
+    # The published weights were trained when torchvision added nothing to the variance.
+    return _built("fasterrcnn_resnet50_fpn", weights, settings, norm_eps=0.0)
+
+
+def faster_rcnn_resnet50_v2(weights: Weights | None, **settings: Any) -> nn.Module:
+    """Faster R-CNN, ResNet-50, the better trained one. See `faster_rcnn_mobilenet_320`."""
+    return _built("fasterrcnn_resnet50_fpn_v2", weights, settings)
+
+
+def retinanet_resnet50_v2(weights: Weights | None, **settings: Any) -> nn.Module:
+    """RetinaNet, ResNet-50, the better trained one. See `faster_rcnn_mobilenet_320`."""
+    return _built("retinanet_resnet50_fpn_v2", weights, settings)
+
+
+def fcos_resnet50(weights: Weights | None, **settings: Any) -> nn.Module:
+    """FCOS, ResNet-50. Parameters as for `faster_rcnn_mobilenet_320`."""
+    return _built("fcos_resnet50_fpn", weights, settings)
+
+
+def ssdlite_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
+    """SSDlite, MobileNetV3-Large, images of 320 pixels. See `faster_rcnn_mobilenet_320`.
+
+    Examples
+    --------
+    >>> ssdlite_mobilenet({"head.weight": torch.zeros(1)})
+    Traceback (most recent call last):
+    ...
+    ValueError: the state dict does not fit ssdlite320_mobilenet_v3_large: ...
+    """
+    # By itself it keeps boxes from a score of 0.001 on and sorts them all; nobody asks for those.
+    return _built("ssdlite320_mobilenet_v3_large", weights, {"score_thresh": 0.05, **settings})
+
+
+def keypoint_rcnn_resnet50(weights: Weights | None, **settings: Any) -> nn.Module:
+    """Keypoint R-CNN, ResNet-50, for its boxes alone: sure of people, knows nothing else.
+
+    Its keypoint branch is loaded with the rest and then taken off, since it would be computed for
+    nothing. Parameters as for `faster_rcnn_mobilenet_320`; 2 classes unless given.
+
+    Examples
+    --------
+    >>> keypoint_rcnn_resnet50(None).roi_heads.has_keypoint()
+    False
+    """
+    network = _built(
+        "keypointrcnn_resnet50_fpn", weights, {"num_classes": 2, **settings}, norm_eps=0.0
+    )
+    heads: Any = network.roi_heads
+    heads.keypoint_roi_pool = heads.keypoint_head = heads.keypoint_predictor = None
+    return network
+
+
+NETWORKS: Final[Mapping[str, Callable[..., nn.Module]]] = {
+    "fasterrcnn_mobilenet_v3_large_320_fpn": faster_rcnn_mobilenet_320,
+    "fasterrcnn_mobilenet_v3_large_fpn": faster_rcnn_mobilenet,
+    "fasterrcnn_resnet50_fpn": faster_rcnn_resnet50,
+    "fasterrcnn_resnet50_fpn_v2": faster_rcnn_resnet50_v2,
+    "retinanet_resnet50_fpn_v2": retinanet_resnet50_v2,
+    "fcos_resnet50_fpn": fcos_resnet50,
+    "ssdlite320_mobilenet_v3_large": ssdlite_mobilenet,
+    "keypointrcnn_resnet50_fpn": keypoint_rcnn_resnet50,
+}
+"""By the name of torchvision's function, for the table of models and the command line."""
+
+
+def _built(
+    name: str, weights: Weights | None, settings: Mapping[str, Any], norm_eps: float | None = None
+) -> nn.Module:
+    """A network of torchvision's, without its downloads, with all of the given weights.
+
+    torchvision gives some networks a batch normalisation of its own when it fetches weights, and
+    the usual one when it does not. Evaluated, the two differ in nothing but ``norm_eps``.
+    """
+    try:
+        from torchvision.models import detection
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{name} needs torchvision: pip install torchvision") from error
+    arguments = {"num_classes": COCO_CLASSES, **settings}
+    network: nn.Module = getattr(detection, name)(weights=None, weights_backbone=None, **arguments)
+    if weights is not None:
+        _load(network, name, weights)
+        for module in network.modules():
+            if norm_eps is not None and isinstance(module, nn.BatchNorm2d):
+                module.eps = norm_eps
+    return network.eval()
+
+
+def _load(network: nn.Module, name: str, weights: Weights) -> None:
+    if isinstance(weights, Mapping):
+        source, tensors = "the state dict", weights
+    else:
+        source, tensors = str(weights), read_weights(weights).tensors
+    own = network.state_dict()
+    wanted = {key for key in own if not key.endswith(_COUNTER)}
+    given = {key for key in tensors if not key.endswith(_COUNTER)}
+    other_shape = [
+        f"{key} {tuple(tensors[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in sorted(wanted & given)
+        if tensors[key].shape != own[key].shape
+    ]
+    problems = [
+        f"{len(found)} {kind}, as {found[0]}"
+        for kind, found in (
+            ("missing", sorted(wanted - given)),
+            ("too many", sorted(given - wanted)),
+            ("of another shape", other_shape),
+        )
+        if found
+    ]
+    if problems:
+        raise ValueError(
+            f"{source} does not fit {name}: {'; '.join(problems)}. Are these the weights of "
+            "another network, or for another number of classes (num_classes=)?"
+        )
+    network.load_state_dict({key: tensors[key] for key in wanted}, strict=False)
+
+
+_COUNTER: Final = ".num_batches_tracked"
+"""Batches seen in training: needed for nothing here, and published files often lack them."""
+
+
+def _upload(image: Image, device: torch.device) -> Tensor:
+    """(3, H, W) float, RGB in [0, 1], on the device; it is bytes that travel."""
+    # torch would warn of a read-only array; nothing here writes to it.
+    pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).to(device)
+    return pixels.permute(2, 0, 1).flip(0).float().div_(255)
+
+
+def _device(wanted: str | torch.device) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f'device {wanted!r}: torch sees no CUDA here; use "auto" or "cpu"')
+    return device
