@@ -62,8 +62,8 @@ class PoseResNet(nn.Module):
     >>> import torch
     >>> network = PoseResNet(18, 17).eval()
     >>> with torch.inference_mode():
-    ...     network(torch.zeros(1, 3, 64, 48)).shape
-    torch.Size([1, 17, 16, 12])
+    ...     network(torch.zeros(1, 3, 64, 32)).shape
+    torch.Size([1, 17, 16, 8])
     """
 
     def __init__(

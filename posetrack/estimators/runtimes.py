@@ -1,0 +1,320 @@
+"""Running a torch network on the CPU, by whatever runs it fastest there.
+
+A *runtime* is a function ``(network, input_size, keypoints) -> run``, where ``run`` takes a batch
+(N, 3, height, width) float32 and gives heatmaps (N, keypoints, h, w) float32. Give one to
+`posetrack.estimators.torch_topdown.TorchTopDown`, or a function of your own.
+
+ResNet-50 at 192 x 256 on two cores, one person (``benchmarks/pose_network.py``): torch 106 ms, with
+batch normalisation folded and channels last 94, onnxruntime 79, OpenVINO 52; eight people: 647,
+475, 474 and 401. So OpenVINO is taken where it is installed, then onnxruntime, then torch. None
+of them is less exact than torch. OpenVINO in bfloat16 needs 27 and 201 ms but differs by a
+hundredth of the highest peak; it has to be asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import inspect
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from posetrack.networks.pose_resnet import PoseResNet, fold_batch_norm
+from posetrack.weights import cache_folder
+
+Batch: TypeAlias = NDArray[np.float32]
+Run: TypeAlias = Callable[[Batch], Batch]
+Runtime: TypeAlias = Callable[[nn.Module, tuple[int, int], int], Run]
+
+MAX_DIFFERENCE = 1e-3
+"""Largest difference from torch's heatmaps, relative to their largest value, that is accepted."""
+
+_OPSET = 17
+
+
+def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:
+    """Run with torch itself, channels last; a `PoseResNet` with its batch normalisation folded.
+
+    Parameters
+    ----------
+    network
+        Left as it is.
+    input_size, keypoints
+        Not needed here.
+
+    Examples
+    --------
+    >>> run = run_with_torch(PoseResNet(18, 17), (32, 64), 17)
+    >>> run(np.zeros((1, 3, 64, 32), np.float32)).shape
+    (1, 17, 16, 8)
+    """
+    del input_size, keypoints
+    ready = for_inference(network).to(memory_format=torch.channels_last)
+
+    def run(batch: Batch) -> Batch:
+        with torch.inference_mode():
+            images = torch.from_numpy(batch).to(memory_format=torch.channels_last)
+            return cast(Batch, ready(images).float().numpy())
+
+    return run
+
+
+def run_with_onnxruntime(
+    network: nn.Module, input_size: tuple[int, int], keypoints: int, *, threads: int | None = None
+) -> Run:
+    """Run with onnxruntime, from a file exported once.
+
+    Parameters
+    ----------
+    network
+        Left as it is.
+    input_size
+        Width and height of its input.
+    keypoints
+        How many heatmaps it gives.
+    threads
+        As many as torch uses when None.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If onnxruntime is not installed.
+    RuntimeError
+        If its heatmaps differ from torch's by more than `MAX_DIFFERENCE`.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'onnxruntime is not installed: pip install "posetrack[onnx]"'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.log_severity_level = 3
+    # Threads that wait busily make this alone a fifth faster, and all that runs beside it slower.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+
+    def start(model: bytes) -> Run:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return lambda batch: cast(Batch, session.run(["heatmaps"], {"images": batch})[0])
+
+    return _checked(start, network, input_size, keypoints, MAX_DIFFERENCE)
+
+
+def run_with_openvino(
+    network: nn.Module,
+    input_size: tuple[int, int],
+    keypoints: int,
+    *,
+    threads: int | None = None,
+    bfloat16: bool = False,
+) -> Run:
+    """Run with OpenVINO, from a file exported once.
+
+    What it returns must not be called from two threads at a time.
+
+    Parameters
+    ----------
+    network
+        Left as it is.
+    input_size
+        Width and height of its input.
+    keypoints
+        How many heatmaps it gives.
+    threads
+        As many as torch uses when None.
+    bfloat16
+        Compute in 16 bits where the processor can: about half the time, heatmaps that differ by
+        a hundredth of the highest peak. Left to itself OpenVINO does so; here it is asked for.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If OpenVINO is not installed.
+    RuntimeError
+        If its heatmaps differ from torch's by more than `MAX_DIFFERENCE`, 50 times that with
+        ``bfloat16``.
+    """
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'OpenVINO is not installed: pip install "posetrack[openvino]"'
+        ) from error
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+        "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+        # Threads bound to cores stand in the way of the video decoder's; it gains nothing here.
+        "ENABLE_CPU_PINNING": False,
+    }
+
+    def start(model: bytes) -> Run:
+        core = openvino.Core()
+        request = core.compile_model(
+            core.read_model(io.BytesIO(model)), "CPU", settings
+        ).create_infer_request()
+        return lambda batch: cast(Batch, request.infer({0: batch}, share_inputs=True)[0])
+
+    limit = MAX_DIFFERENCE * (50 if bfloat16 else 1)
+    return _checked(start, network, input_size, keypoints, limit)
+
+
+def run_with_best(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:
+    """Run with OpenVINO, else onnxruntime, else torch: the first that is installed and agrees.
+
+    Warns
+    -----
+    RuntimeWarning
+        If one is installed and fails; the next is taken.
+    """
+    for name, runtime in (("openvino", run_with_openvino), ("onnxruntime", run_with_onnxruntime)):
+        if find_spec(name) is None:
+            continue
+        try:
+            return runtime(network, input_size, keypoints)
+        except Exception as error:  # whatever fails in there, torch can still run the network
+            warnings.warn(
+                f"{name} cannot run this network, trying the next runtime: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    return run_with_torch(network, input_size, keypoints)
+
+
+def for_inference(network: nn.Module) -> nn.Module:
+    """Copy of a network in evaluation mode, without gradients; a `PoseResNet`'s norms folded.
+
+    Examples
+    --------
+    >>> any(weight.requires_grad for weight in for_inference(nn.Linear(1, 1)).parameters())
+    False
+    """
+    exact = type(network) is PoseResNet
+    ready = fold_batch_norm(cast(PoseResNet, network)) if exact else copy.deepcopy(network)
+    return ready.eval().requires_grad_(False)
+
+
+def _checked(
+    start: Callable[[bytes], Run],
+    network: nn.Module,
+    input_size: tuple[int, int],
+    keypoints: int,
+    limit: float,
+) -> Run:
+    """Start a runtime on the exported network, and believe it once it agrees with torch.
+
+    It is asked at every start, not only after the export: that also finds a file that was damaged
+    or belongs to other code, for about the time of one image. Such a file is made anew, once.
+    """
+    width, height = input_size
+    images = np.random.default_rng(0).normal(size=(1, 3, height, width)).astype(np.float32)
+    ready = for_inference(network).cpu()
+    with torch.inference_mode():
+        wanted = ready(torch.from_numpy(images)).float().numpy()
+    if wanted.ndim != 4 or wanted.shape[:2] != (1, keypoints):
+        raise ValueError(
+            f"the network should give heatmaps (1, {keypoints}, h, w), it gives {wanted.shape}"
+        )
+    path = cache_folder() / "exported" / f"{_fingerprint(network, input_size)}.onnx"
+    reason = ""
+    for fresh in (False, True):
+        if not fresh and not path.is_file():
+            continue
+        model = _export(ready, input_size, path) if fresh else path.read_bytes()
+        try:
+            run = start(model)
+            difference = _difference(run(images), wanted)
+        except Exception as error:  # a damaged file fails in ways of each library's own
+            if fresh:
+                raise
+            reason = str(error)
+            continue
+        if difference <= limit:
+            return run
+        reason = f"its heatmaps differ from torch's by {difference:.2g} of the largest value"
+    raise RuntimeError(f"{reason}; at most {limit:g} is accepted")
+
+
+def _difference(heatmaps: Batch, wanted: Batch) -> float:
+    """Largest difference relative to the largest value; infinite where shapes or numbers fail."""
+    if heatmaps.shape != wanted.shape or not np.isfinite(heatmaps).all():
+        return float("inf")
+    return float(np.abs(heatmaps - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
+
+
+def _export(network: nn.Module, input_size: tuple[int, int], path: Path) -> bytes:
+    """An ONNX model of any batch size, also put at ``path`` where that can be written.
+
+    The file appears whole or not at all, so processes that start together do no harm.
+    """
+    if find_spec("onnx") is None:
+        raise ModuleNotFoundError(
+            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
+        )
+    width, height = input_size
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but the new one needs another package and more time.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, height, width),),
+            cast(Any, file),
+            dynamo=False,
+            input_names=["images"],
+            output_names=["heatmaps"],
+            dynamic_axes={"images": {0: "people"}, "heatmaps": {0: "people"}},
+            opset_version=_OPSET,
+        )
+    model = file.getvalue()
+    try:
+        _write_whole(path, model)
+    except OSError as error:
+        warnings.warn(
+            f"cannot keep the exported network at {path} ({error}); it is exported anew each "
+            "time. Set POSETRACK_HOME to a folder that can be written",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return model
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _fingerprint(network: nn.Module, input_size: tuple[int, int]) -> str:
+    """Name of all that an exported file depends on: weights, layers, code, sizes, versions."""
+    digest = hashlib.blake2b(digest_size=16)
+    facts: list[Any] = [torch.__version__, _OPSET, input_size, type(network).__qualname__, network]
+    digest.update(repr(facts).encode())
+    with contextlib.suppress(OSError, TypeError):  # classes made in a terminal have no source
+        digest.update(inspect.getsource(type(network)).encode())
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        plain = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(plain.view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,233 @@
+"""Crops, flip test and decoding as torch operations, to stay on the device a network runs on.
+
+They answer as `posetrack.crops` and `posetrack.heatmaps` do, up to rounding: crops are not rounded
+to whole grey levels. Sizes are (width, height), pixel centres lie at integers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from posetrack.crops import Normalisation, inverse_affine
+from posetrack.heatmaps import decode_argmax, decode_dark, decode_quarter
+
+TorchDecoder = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def upload(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """An image (H, W, 3) uint8 on a device, as (1, 3, H, W) float32 in [0, 255].
+
+    Bytes travel, not floats; to a GPU through pinned memory, so that the call does not wait. The
+    caller's buffer may be reused at once.
+
+    Examples
+    --------
+    >>> upload(np.zeros((4, 6, 3), np.uint8), torch.device("cpu")).shape
+    torch.Size([1, 3, 4, 6])
+    """
+    pixels = torch.empty(image.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    pixels.numpy()[...] = image
+    return pixels.to(device, non_blocking=True).permute(2, 0, 1)[None].float()
+
+
+def crop_on_device(
+    image: Tensor, matrices: NDArray[np.float64], input_size: tuple[int, int]
+) -> Tensor:
+    """What each matrix shows of an image; bilinear, black outside, by one ``grid_sample``.
+
+    Parameters
+    ----------
+    image
+        (1, 3, H, W) float.
+    matrices
+        (N, 2, 3), from image to crop pixels; see `posetrack.crops.crop_matrices`.
+    input_size
+        Width and height of a crop.
+
+    Returns
+    -------
+    crops
+        (N, 3, height, width), channels as in the image.
+
+    Notes
+    -----
+    All crops are asked for as one tall picture, so the image is not repeated in memory.
+
+    Examples
+    --------
+    >>> image = torch.arange(12.0).reshape(1, 1, 3, 4)
+    >>> crop_on_device(image, np.array([[[1.0, 0, -1], [0, 1, -1]]]), (2, 2)).round().tolist()
+    [[[[5.0, 6.0], [9.0, 10.0]]]]
+    """
+    width, height = input_size
+    count, channels = len(matrices), image.shape[1]
+    theta = _normalised(inverse_affine(matrices), input_size, (image.shape[3], image.shape[2]))
+    grid = functional.affine_grid(
+        torch.tensor(theta, dtype=torch.float32).to(image.device, non_blocking=True),
+        [count, channels, height, width],
+        align_corners=False,
+    )
+    tall = functional.grid_sample(
+        image, grid.reshape(1, count * height, width, 2), "bilinear", "zeros", align_corners=False
+    )
+    return tall.reshape(channels, count, height, width).transpose(0, 1)
+
+
+def _normalised(
+    to_image: NDArray[np.float64], crop_size: tuple[int, int], image_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Matrices between pixels (N, 2, 3) as matrices between coordinates in [-1, 1].
+
+    Without aligned corners a size s puts pixel i at (2 i + 1) / s - 1. Done in float64, for a
+    pixel's coordinate in a wide image needs more digits than float32 has to spare.
+    """
+    crop, image = np.array(crop_size, float), np.array(image_size, float)
+    theta = np.empty_like(to_image)
+    theta[:, :, :2] = to_image[:, :, :2] * crop / image[:, None]
+    middle = (to_image[:, :, :2] @ ((crop - 1) / 2)) + to_image[:, :, 2]
+    theta[:, :, 2] = (2 * middle + 1) / image - 1
+    return theta
+
+
+def normalise_on_device(crops: Tensor, normalisation: Normalisation) -> Tensor:
+    """BGR crops (N, 3, H, W) in [0, 255] as the network takes them.
+
+    Examples
+    --------
+    >>> from posetrack.crops import UNIT
+    >>> blue = torch.tensor([255.0, 0, 0]).reshape(1, 3, 1, 1)
+    >>> normalise_on_device(blue, UNIT).flatten().tolist()
+    [0.0, 0.0, 1.0]
+    """
+    mean = torch.tensor(normalisation.mean, device=crops.device).mul_(255)[:, None, None]
+    std = torch.tensor(normalisation.std, device=crops.device).mul_(255)[:, None, None]
+    return ((crops.flip(1) if normalisation.rgb else crops) - mean) / std
+
+
+def average_flipped_on_device(output: Tensor, of_mirrored: Tensor, mirror_order: Tensor) -> Tensor:
+    """Flip test, see `posetrack.heatmaps.average_flipped`: (N, K, H, W) both, and (K,).
+
+    Examples
+    --------
+    >>> maps = torch.tensor([[[[0.0, 0.0, 1.0, 0.0]]]])
+    >>> average_flipped_on_device(maps, maps, torch.tensor([0])).tolist()
+    [[[[0.0, 0.0, 1.0, 0.0]]]]
+    """
+    back = of_mirrored.flip(3)[:, mirror_order]
+    back = torch.cat([back[..., :1], back[..., :-1]], dim=3)
+    return (output + back) * 0.5
+
+
+def argmax_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """`posetrack.heatmaps.decode_argmax` of a tensor.
+
+    Examples
+    --------
+    >>> argmax_on_device(torch.eye(3)[None, None])[0].tolist()
+    [[[0.0, 0.0]]]
+    """
+    width = heatmaps.shape[3]
+    flat = heatmaps.float().flatten(2)
+    usable = torch.where(flat.isnan(), -math.inf, flat)
+    scores, cells = usable.max(dim=2)  # of equal maxima the first
+    xy = torch.stack([cells % width, cells.div(width, rounding_mode="floor")], dim=2).float()
+    xy = torch.where((scores > 0)[..., None], xy, 0.0)
+    unseen = scores == -math.inf
+    return torch.where(unseen[..., None], math.nan, xy), torch.where(unseen, 0.0, scores)
+
+
+def quarter_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """`posetrack.heatmaps.decode_quarter` of a tensor.
+
+    Examples
+    --------
+    >>> maps = torch.zeros(1, 1, 8, 6)
+    >>> maps[0, 0, 5, 3], maps[0, 0, 5, 4] = 0.7, 0.2
+    >>> quarter_on_device(maps)[0].tolist()
+    [[[3.25, 5.0]]]
+    """
+    xy, scores = argmax_on_device(heatmaps)
+    height, width = heatmaps.shape[2:]
+    near = _around(heatmaps.float(), xy, 1)
+    slope = torch.stack([near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], -1)
+    last = xy.new_tensor([width - 1, height - 1])
+    inside = ((xy > 1) & (xy < last)).all(dim=-1, keepdim=True)
+    return xy + torch.where(inside, slope.nan_to_num(0.0).sign() * 0.25, 0.0), scores
+
+
+def dark_on_device(heatmaps: Tensor, *, blur_size: int = 11) -> tuple[Tensor, Tensor]:
+    """`posetrack.heatmaps.decode_dark` of a tensor.
+
+    Examples
+    --------
+    >>> y, x = torch.meshgrid(torch.arange(16.0), torch.arange(12.0), indexing="ij")
+    >>> maps = torch.exp(-((x - 5.3) ** 2 + (y - 8.1) ** 2) / 8)[None, None]
+    >>> dark_on_device(maps)[0].round(decimals=2).tolist()
+    [[[5.3..., 8.1...]]]
+    """
+    xy, scores = argmax_on_device(heatmaps)
+    height, width = heatmaps.shape[2:]
+    reach = blur_size // 2
+    steps = torch.arange(-reach, reach + 1, device=heatmaps.device, dtype=torch.float64)
+    window = torch.exp(-0.5 * (steps / (0.15 * blur_size + 0.35)) ** 2)
+    window = window / window.sum()
+    # Only the cells that the fit reads are smoothed, in float64: second differences of logarithms.
+    rough = _around(heatmaps, xy, reach + 2).double().unfold(-1, blur_size, 1) @ window
+    logs = (rough.transpose(-1, -2).unfold(-1, blur_size, 1) @ window).transpose(-1, -2)
+    g = logs.clamp_min(1e-10).log()
+    dx, dy = (g[..., 2, 3] - g[..., 2, 1]) / 2, (g[..., 3, 2] - g[..., 1, 2]) / 2
+    dxx = (g[..., 2, 4] - 2 * g[..., 2, 2] + g[..., 2, 0]) / 4
+    dyy = (g[..., 4, 2] - 2 * g[..., 2, 2] + g[..., 0, 2]) / 4
+    dxy = (g[..., 3, 3] - g[..., 1, 3] - g[..., 3, 1] + g[..., 1, 1]) / 4
+    determinant = dxx * dyy - dxy * dxy
+    step = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], -1) / determinant[..., None]
+    last = xy.new_tensor([width - 2, height - 2])
+    fits = ((xy > 1) & (xy < last)).all(dim=-1) & (determinant != 0) & ~determinant.isnan()
+    return xy + torch.where(fits[..., None], step.float(), 0.0), scores
+
+
+def _around(heatmaps: Tensor, xy: Tensor, reach: int) -> Tensor:
+    """(N, K, 2 reach + 1, 2 reach + 1) cells around each (N, K, 2) whole cell; 0 outside."""
+    count, keypoints, height, width = heatmaps.shape
+    steps = torch.arange(-reach, reach + 1, device=heatmaps.device)
+    cells = xy.nan_to_num(0.0).long()
+    columns = cells[..., :1] + steps
+    rows = cells[..., 1:] + steps
+    inside = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[
+        ..., None, :
+    ]
+    places = (
+        rows.clamp(0, height - 1)[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
+    )
+    values = heatmaps.flatten(2).gather(2, places.flatten(2))
+    return torch.where(inside, values.reshape(count, keypoints, *inside.shape[2:]), 0.0)
+
+
+def on_device(decode: Callable[..., Any]) -> TorchDecoder | None:
+    """The torch counterpart of a decoder of `posetrack.heatmaps`; None if it has none.
+
+    A ``functools.partial`` of `posetrack.heatmaps.decode_dark` keeps its ``blur_size``.
+
+    Examples
+    --------
+    >>> on_device(decode_quarter) is quarter_on_device, on_device(print) is None
+    (True, True)
+    """
+    known: dict[Any, Callable[..., tuple[Tensor, Tensor]]] = {
+        decode_argmax: argmax_on_device,
+        decode_quarter: quarter_on_device,
+        decode_dark: dark_on_device,
+    }
+    if isinstance(decode, partial):
+        found = None if decode.args else known.get(decode.func)
+        return None if found is None else partial(found, **decode.keywords)
+    return known.get(decode)
