@@ -1,0 +1,106 @@
+"""What the JSON writers share: one spool of JSON lines, flushed every second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack.formats.metadata import dump_json
+from posetrack.formats.recovery import IMAGE, PERSON, json_from_spool
+from posetrack.formats.sinks import FrameWriter, PartialFile
+from posetrack.skeletons import Skeleton
+from posetrack.structures import FloatArray
+
+_MOST_BYTES = 250_000
+_MOST_SECONDS = 1.0
+
+
+class JsonWriter(FrameWriter):
+    """Writes images and people to a spool of JSON lines and, on closing, the JSON file.
+
+    JSON cannot be read before its last bracket; the spool (``match.partial.jsonl``) can, line by
+    line, and it lets images and people, which the file holds one after the other, be written as
+    they come in flat memory.
+
+    Parameters
+    ----------
+    path
+        The JSON file.
+    skeleton
+        What the keypoints of the tracks are.
+    header
+        All that the file says of itself, its ``format`` among it.
+    """
+
+    def __init__(self, path: str | Path, skeleton: Skeleton, header: Mapping[str, Any]) -> None:
+        super().__init__(path, skeleton)
+        first = dump_json(dict(header))
+        self._file = PartialFile(self.path, ".jsonl")
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._flushed = time.monotonic()
+        self._file.write(first + b"\n")
+
+    def _image(self, image: Mapping[str, Any]) -> None:
+        self._line(IMAGE, image)
+
+    def _person(self, person: Mapping[str, Any]) -> None:
+        self._line(PERSON, person)
+
+    def _line(self, kind: bytes, value: Mapping[str, Any]) -> None:
+        line = kind + dump_json(value) + b"}\n"
+        self._lines.append(line)
+        self._size += len(line)
+
+    def _end_of_frame(self) -> None:
+        # Whole frames only: a spool never holds half of one.
+        if self._size > _MOST_BYTES or time.monotonic() - self._flushed >= _MOST_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._lines:
+            self._file.write(b"".join(self._lines))
+        self._lines, self._size = [], 0
+        self._flushed = time.monotonic()
+
+    def _finish(self) -> None:
+        self._flush()
+        spool = self._file.keep()
+        json_from_spool(spool, self.path)
+        spool.unlink()
+
+    def _keep(self) -> Path:
+        try:
+            self._flush()
+        finally:
+            spool = self._file.keep()
+        partial = spool.with_suffix(self.path.suffix)  # free, see PartialFile
+        json_from_spool(spool, partial)
+        spool.unlink()
+        return partial
+
+    def _discard(self) -> None:
+        self._file.discard()
+
+
+def rounded(values: FloatArray, decimals: int) -> list[Any]:
+    """Nested lists of short decimals.
+
+    Examples
+    --------
+    >>> rounded(np.array([0.1, 2 / 3], np.float32), 2)
+    [0.1, 0.67]
+    """
+    nested: list[Any] = values.astype(np.float64).round(decimals).tolist()
+    return nested
+
+
+def boxes_xywh(xyxy: FloatArray) -> list[list[float]]:
+    """(N, 4) boxes as lists of left, top, width and height, to a hundredth of a pixel."""
+    wide = xyxy.astype(np.float64)
+    wide[:, 2:] -= wide[:, :2]
+    return rounded(wide, 2)

@@ -1,0 +1,185 @@
+"""The JSON beside the numbers: skeleton, frames and provenance of a file, checked when read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from posetrack.skeletons import Skeleton
+
+_MAX_BYTES = 64_000_000
+_JITTER = 0.002
+
+Run: TypeAlias = tuple[int, int, int, float, float]
+"""First index, last index, step, first time, last time."""
+
+
+def dump_json(value: object) -> bytes:
+    """Compact UTF-8 JSON; NaN, which is not JSON, is refused."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
+
+
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object from ``data``; errors name ``where``."""
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"{where}: {len(data)} bytes of metadata; expected a few thousand")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def sidecar_path(path: Path) -> Path:
+    """Where the metadata of a file lies that cannot hold its own.
+
+    Examples
+    --------
+    >>> sidecar_path(Path("out/match.csv")).name
+    'match.csv.meta.json'
+    """
+    return path.with_name(path.name + ".meta.json")
+
+
+def skeleton_as_json(skeleton: Skeleton) -> dict[str, Any]:
+    """Everything a skeleton is.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> skeleton_from_json(skeleton_as_json(COCO_17), "here") == COCO_17
+    True
+    """
+    return {
+        "name": skeleton.name,
+        "keypoints": list(skeleton.keypoints),
+        "edges": [list(pair) for pair in skeleton.edges],
+        "mirrored": [list(pair) for pair in skeleton.mirrored],
+        "sigmas": list(skeleton.sigmas),
+    }
+
+
+def skeleton_from_json(value: object, where: str) -> Skeleton:
+    """A skeleton from what `skeleton_as_json` made; errors name ``where`` and the key."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: 'skeleton' must be an object, got {type(value).__name__}")
+    names = value.get("keypoints")
+    if not _is_list_of(names, str):
+        raise ValueError(f"{where}: the skeleton's 'keypoints' must be a list of names")
+    sigmas = value.get("sigmas")
+    if not _is_list_of(sigmas, int | float):
+        raise ValueError(f"{where}: the skeleton's 'sigmas' must be a list of numbers")
+    pairs: dict[str, tuple[tuple[str, str], ...]] = {}
+    for key in ("edges", "mirrored"):
+        given = value.get(key)
+        if not isinstance(given, list) or not all(
+            _is_list_of(pair, str) and len(pair) == 2 for pair in given
+        ):
+            raise ValueError(f"{where}: the skeleton's {key!r} must be a list of pairs of names")
+        pairs[key] = tuple((first, second) for first, second in given)
+    assert names is not None  # checked above
+    assert sigmas is not None
+    try:
+        return Skeleton(
+            str(value.get("name", "unnamed")),
+            tuple(names),
+            pairs["edges"],
+            pairs["mirrored"],
+            tuple(float(sigma) for sigma in sigmas),
+        )
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _is_list_of(value: Any, kind: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, kind) and not isinstance(item, bool) for item in value
+    )
+
+
+class EmptyFrames:
+    """Frames in which nobody was seen, as runs: a table has no row that could tell of them.
+
+    A run is first index, last index, step, first time, last time; the times between are evenly
+    spaced, so a change of step in index, or by more than 2 ms in time, begins a new one. Memory
+    grows with the number of runs, not of frames.
+
+    Parameters
+    ----------
+    runs
+        Those already known.
+
+    Examples
+    --------
+    >>> empty = EmptyFrames()
+    >>> for index in (3, 4, 5, 9):
+    ...     empty.add(index, index / 10)
+    >>> empty.runs
+    [(3, 5, 1, 0.3, 0.5), (9, 9, 1, 0.9, 0.9)]
+    >>> list(empty)
+    [(3, 0.3), (4, 0.4), (5, 0.5), (9, 0.9)]
+    """
+
+    def __init__(self, runs: Sequence[Run] = ()) -> None:
+        self.runs = list(runs)
+        self._interval = math.nan
+
+    def add(self, index: int, seconds: float) -> None:
+        """Note a frame without people, later than those before."""
+        if self.runs:
+            first, last, step, start, end = self.runs[-1]
+            if first == last:
+                self._interval, step = seconds - end, index - last
+            if index - last == step and abs(seconds - end - self._interval) <= _JITTER:
+                self.runs[-1] = (first, index, step, start, seconds)
+                return
+        self.runs.append((index, index, 1, seconds, seconds))
+
+    def __len__(self) -> int:
+        return sum((last - first) // step + 1 for first, last, step, _, _ in self.runs)
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        for first, last, step, start, end in self.runs:
+            count = (last - first) // step
+            for number in range(count):
+                yield first + number * step, start + (end - start) * number / count
+            yield last, end
+
+
+def empty_frames_from_json(value: object, where: str, *, max_frames: int) -> EmptyFrames:
+    """Runs of empty frames from a file; refuses what claims more than ``max_frames``."""
+    if not isinstance(value, list):
+        raise ValueError(f"{where}: 'empty_frames' must be a list, got {type(value).__name__}")
+    runs = []
+    for number, run in enumerate(value):
+        well_formed = (
+            isinstance(run, list)
+            and len(run) == 5
+            and all(isinstance(item, int) and not isinstance(item, bool) for item in run[:3])
+            and all(_is_number(item) for item in run[3:])
+            and 0 <= run[0] <= run[1]
+            and run[2] >= 1
+        )
+        if not well_formed:
+            raise ValueError(
+                f"{where}: 'empty_frames' {number} must be first index, last index, step, first "
+                f"time, last time; got {run!r:.80}"
+            )
+        runs.append((run[0], run[1], run[2], float(run[3]), float(run[4])))
+    empty = EmptyFrames(runs)
+    count = len(empty)
+    if count > max_frames:
+        raise ValueError(f"{where}: {count} frames without people; at most {max_frames} are read")
+    return empty
+
+
+def _is_number(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
+    )  # False for NaN, too

@@ -1,0 +1,316 @@
+"""The tidy table back from CSV, Parquet or an unfinished spool; what is read is not trusted."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from posetrack.formats.metadata import (
+    EmptyFrames,
+    empty_frames_from_json,
+    parse_json,
+    sidecar_path,
+    skeleton_from_json,
+)
+from posetrack.formats.recovery import METADATA_KEY, spool_batches
+from posetrack.formats.table import (
+    BOX_COLUMNS,
+    INTEGER_COLUMNS,
+    TrackTable,
+    column_names,
+    keypoint_columns,
+)
+from posetrack.formats.table_writers import arrow_type
+from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
+from posetrack.skeletons.known import pairs_by_name, sigma_of
+
+_LONGEST_HEADER = 1_000_000
+_MOST_COLUMNS = 10_000
+_DERIVED = ("source", "score")
+
+
+def read_table(path: str | Path, *, max_rows: int = 20_000_000) -> TrackTable:
+    r"""Read a whole table that `CsvWriter` or `ParquetWriter` wrote, finished or not.
+
+    Rows may have been dropped, added and put in another order, and columns added: these are
+    ignored. Columns ``score`` and ``source`` follow from others and are not read.
+
+    Parameters
+    ----------
+    path
+        A ``.csv`` (with its ``.meta.json`` beside it, or without: then the skeleton is told from
+        the columns), ``.parquet`` or ``.arrows`` file.
+    max_rows
+        Larger tables are refused before they fill the memory (a row of COCO's 17 keypoints takes
+        260 bytes).
+
+    Returns
+    -------
+    TrackTable
+
+    Raises
+    ------
+    ValueError
+        If it is no such table; the message names the file, the column and the row.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "match.csv"
+    >>> _ = path.write_text("frame,seconds,nose_x,nose_y,nose_score\n0,0.0,3,4,1\n")
+    >>> read_table(path)
+    Traceback (most recent call last):
+        ...
+    ValueError: ...match.csv: columns are missing: id, left, top, right, bottom, box_score, ...
+    """
+    path = Path(path)
+    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".arrows": _read_spool}
+    if path.suffix.lower() not in readers:
+        raise ValueError(f"{path}: expected a file that ends in {', '.join(readers)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    arrow, described, skeleton = readers[path.suffix.lower()](path, max_rows)
+    empty = empty_frames_from_json(
+        described.get("empty_frames", []), f"{path} (metadata)", max_frames=50 * max_rows
+    )
+    return _checked(path, arrow, skeleton, empty, described)
+
+
+def _read_csv(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], Skeleton]:
+    names = _csv_header(path)
+    described: dict[str, Any] = {}
+    beside = sidecar_path(path)
+    if beside.is_file():
+        described = parse_json(beside.read_bytes(), str(beside))
+    skeleton = _skeleton(path, described, names)
+    wanted = _wanted(skeleton)
+    convert = pa.csv.ConvertOptions(
+        column_types={name: arrow_type(name) for name in wanted},
+        include_columns=list(wanted),
+        null_values=["", "NaN", "nan"],
+    )
+    with path.open("rb") as raw:
+        source = _WholeLines(raw) if ".partial" in path.stem else raw
+        try:
+            with pa.csv.open_csv(
+                source, pa.csv.ReadOptions(use_threads=False), convert_options=convert
+            ) as reader:
+                return _gathered(path, reader, max_rows), described, skeleton
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path}: {_with_column_name(str(error), names)}") from error
+
+
+def _csv_header(path: Path) -> list[str]:
+    with path.open("rb") as stream:
+        line = stream.readline(_LONGEST_HEADER)
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: the first line is not text: {error}") from error
+    names = next(csv.reader([text]), [])
+    if len(line) >= _LONGEST_HEADER or "frame" not in names:
+        raise ValueError(f"{path}: the first line names no columns of a table of tracks")
+    return names
+
+
+def _with_column_name(message: str, names: list[str]) -> str:
+    """Arrow counts columns; people go by names."""
+    found = re.search(r"In CSV column #(\d+): (.*)", message, re.DOTALL)
+    if found and int(found[1]) < len(names):
+        return f"column {names[int(found[1])]!r}: {found[2]}"
+    return message
+
+
+class _WholeLines:
+    """The unfinished CSV of a killed process, without a last line that was torn off."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._left = _end_of_last_line(raw)
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most ``size``."""
+        data = self._raw.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+def _end_of_last_line(raw: BinaryIO) -> int:
+    """How many bytes the whole lines of a file take; the file is back at its start."""
+    end = raw.seek(0, 2)
+    while end:
+        start = max(0, end - _LONGEST_HEADER)
+        raw.seek(start)
+        cut = raw.read(end - start).rfind(b"\n") + 1
+        if cut:
+            end = start + cut
+            break
+        end = start
+    raw.seek(0)
+    return end
+
+
+def _read_parquet(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], Skeleton]:
+    try:
+        file = pa.parquet.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path}: not a whole Parquet file: {error}") from error
+    with file:
+        if file.metadata.num_rows > max_rows:
+            raise ValueError(
+                f"{path}: {file.metadata.num_rows} rows; at most {max_rows} are read at once, "
+                "see max_rows"
+            )
+        described, skeleton = _described(path, file.schema_arrow)
+        wanted = list(_wanted(skeleton))
+        try:
+            batches = file.iter_batches(columns=wanted)
+            return _gathered(path, batches, max_rows), described, skeleton
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ValueError(f"{path}: damaged: {error}") from error
+
+
+def _read_spool(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], Skeleton]:
+    schema, batches = spool_batches(path)
+    described, skeleton = _described(path, schema)
+    wanted = list(_wanted(skeleton))
+    chosen = (batch.select(wanted) for batch in batches)
+    return _gathered(path, chosen, max_rows), described, skeleton
+
+
+def _described(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skeleton]:
+    text = (schema.metadata or {}).get(METADATA_KEY)
+    described = parse_json(text, f"{path} (metadata)") if text else {}
+    return described, _skeleton(path, described, schema.names)
+
+
+def _wanted(skeleton: Skeleton) -> tuple[str, ...]:
+    return tuple(name for name in column_names(skeleton) if name not in _DERIVED)
+
+
+def _skeleton(path: Path, described: dict[str, Any], names: list[str]) -> Skeleton:
+    """The skeleton that the metadata tells of, else the columns; all its columns are there."""
+    if len(names) > _MOST_COLUMNS:
+        raise ValueError(f"{path}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(f"{path}: columns occur twice: {', '.join(twice)}")
+    if "skeleton" in described:
+        skeleton = skeleton_from_json(described["skeleton"], f"{path} (metadata)")
+    else:
+        skeleton = _skeleton_of_columns(path, names)
+    missing = [name for name in _wanted(skeleton) if name not in names]
+    if missing:
+        more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+        raise ValueError(f"{path}: columns are missing: {', '.join(missing[:10])}{more}")
+    return skeleton
+
+
+def _skeleton_of_columns(path: Path, names: list[str]) -> Skeleton:
+    """The known skeleton with the keypoints that have columns; else one without edges."""
+    present = set(names)
+    keypoints = tuple(
+        name[:-2]
+        for name in names
+        if name.endswith("_x") and {f"{name[:-2]}_y", f"{name[:-2]}_score"} <= present
+    )
+    if not keypoints:
+        raise ValueError(f"{path}: no keypoints: expected columns NAME_x, NAME_y and NAME_score")
+    for known in KNOWN_SKELETONS.values():
+        if set(known.keypoints) == set(keypoints):
+            return known
+    sigmas = tuple(sigma_of(keypoint) for keypoint in keypoints)
+    return Skeleton(path.stem, keypoints, (), pairs_by_name(keypoints), sigmas)
+
+
+def _gathered(path: Path, batches: Iterator[pa.RecordBatch], max_rows: int) -> pa.Table:
+    parts: list[pa.RecordBatch] = []
+    rows = 0
+    schema = None
+    for batch in batches:
+        schema = batch.schema
+        rows += len(batch)
+        if rows > max_rows:
+            raise ValueError(f"{path}: more than {max_rows} rows; see max_rows")
+        parts.append(batch)
+    return pa.Table.from_batches(parts, schema) if parts else pa.table({})
+
+
+def _checked(
+    path: Path,
+    arrow: pa.Table,
+    skeleton: Skeleton,
+    empty: EmptyFrames,
+    described: dict[str, Any],
+) -> TrackTable:
+    columns = {name: _column(path, arrow, name) for name in _wanted(skeleton)}
+    rows = len(columns["frame"])
+    for name in (*INTEGER_COLUMNS, "seconds", *BOX_COLUMNS, "box_score"):
+        bad = ~np.isfinite(columns[name])
+        if name in ("frame", "flow_age"):
+            bad |= columns[name] < 0
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(
+                f"{path}: column {name!r}, row {row + 1}: missing or out of range: "
+                f"{columns[name][row]}"
+            )
+    xyxy = np.stack([columns[name] for name in BOX_COLUMNS], axis=1)
+    wrong = (xyxy[:, 2:] < xyxy[:, :2]).any(axis=1)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{path}: row {row + 1}: right < left or bottom < top: {xyxy[row]}")
+    order = _order(path, columns["frame"], columns["id"])
+    places = np.stack([columns[name] for name in keypoint_columns(skeleton)], axis=1)
+    places = places.reshape(rows, len(skeleton), 3)[order]
+    seen = np.isfinite(places[..., :2]).all(axis=-1)
+    return TrackTable(
+        columns["frame"][order],
+        columns["seconds"][order],
+        columns["id"][order],
+        xyxy[order],
+        columns["box_score"][order],
+        columns["flow_age"][order],
+        np.where(seen[..., None], places[..., :2], np.float32(np.nan)),
+        np.where(seen & np.isfinite(places[..., 2]), places[..., 2], np.float32(0)),
+        skeleton,
+        empty,
+        described,
+    )
+
+
+def _column(path: Path, arrow: pa.Table, name: str) -> NDArray[Any]:
+    """A column as an array: NaN for nulls; integers may have none."""
+    kind = arrow_type(name)
+    if not arrow.num_columns:
+        return np.zeros(0, kind.to_pandas_dtype())
+    column = arrow.column(name)
+    if column.null_count and name in INTEGER_COLUMNS:
+        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise ValueError(f"{path}: column {name!r}, row {row + 1}: missing")
+    try:
+        values: NDArray[Any] = column.cast(kind).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"{path}: column {name!r}: expected {kind}, {error}") from error
+    return values
+
+
+def _order(path: Path, frame: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Rows in order of frames, as they stand within one; an id may occur once in a frame."""
+    by_id = np.lexsort((ids, frame))
+    twice = (np.diff(frame[by_id]) == 0) & (np.diff(ids[by_id]) == 0)
+    if twice.any():
+        row = int(by_id[np.flatnonzero(twice)[0] + 1])
+        raise ValueError(f"{path}: row {row + 1}: id {ids[row]} occurs twice in frame {frame[row]}")
+    return np.argsort(frame, kind="stable")

@@ -1,0 +1,304 @@
+"""The tidy table to CSV and Parquet, row by row, in flat memory.
+
+Rows are gathered in one block of arrays and leave it when it is full or a second has passed, so a
+frame costs a few copies of small arrays and a killed process loses at most that second. CSV goes
+straight to its unfinished file. Parquet cannot be read before its end is written, so its rows go
+to an Arrow stream (``match.partial.arrows``), which can, and are turned into Parquet on closing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from posetrack.formats.metadata import EmptyFrames, dump_json, sidecar_path, skeleton_as_json
+from posetrack.formats.recovery import METADATA_KEY, parquet_from_spool
+from posetrack.formats.sinks import FrameWriter, PartialFile, write_whole
+from posetrack.formats.table import (
+    FORMAT,
+    FORMAT_VERSION,
+    column_names,
+    keypoint_columns,
+)
+from posetrack.skeletons import Skeleton
+from posetrack.structures import Tracks
+
+_BLOCK_ROWS = 1024
+_MOST_SECONDS = 1.0
+
+
+class RowBlock:
+    """Up to ``capacity`` rows as arrays, one row of memory a column so that each is contiguous."""
+
+    def __init__(self, skeleton: Skeleton, capacity: int = _BLOCK_ROWS) -> None:
+        self.capacity = capacity
+        self.rows = 0
+        self._skeleton = skeleton
+        self._seconds = np.zeros(capacity)
+        self._integers = np.zeros((3, capacity), np.int64)  # frame, id, flow age
+        self._person = np.zeros((6, capacity), np.float32)  # box, its score, the pose's score
+        self._keypoints = np.zeros((len(skeleton), 3, capacity), np.float32)
+
+    def add(self, index: int, seconds: float, tracks: Tracks) -> None:
+        """Append a frame's people; there must be room."""
+        assert tracks.flow_age is not None  # set by Tracks
+        rows = slice(self.rows, self.rows + len(tracks))
+        self._seconds[rows] = seconds
+        self._integers[0, rows] = index
+        self._integers[1, rows] = tracks.ids
+        self._integers[2, rows] = tracks.flow_age
+        self._person[:4, rows] = tracks.boxes.xyxy.T
+        self._person[4, rows] = tracks.boxes.scores
+        self._person[5, rows] = tracks.scores.mean(axis=1)
+        self._keypoints[:, :2, rows] = tracks.xy.transpose(1, 2, 0)
+        self._keypoints[:, 2, rows] = tracks.scores.T
+        self.rows += len(tracks)
+
+    def batch(self) -> pa.RecordBatch:
+        """The rows as Arrow; it shares this block's memory, so use it before adding more."""
+        rows = self.rows
+        frame, ids, flow_age = self._integers[:, :rows]
+        source = np.where(flow_age > 0, "flow", "detector").astype(object)
+        columns: list[NDArray[Any]] = [frame, self._seconds[:rows], ids]
+        columns += [*self._person[:, :rows], source, flow_age]
+        columns += list(self._keypoints.reshape(-1, self.capacity)[:, :rows])
+        names = column_names(self._skeleton)
+        may_miss = {
+            name for name in keypoint_columns(self._skeleton) if not name.endswith("_score")
+        }
+        arrays = [
+            pa.array(column, type=arrow_type(name), from_pandas=name in may_miss)
+            for name, column in zip(names, columns, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self._skeleton))
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """The type of a column by its name."""
+    kinds = {"seconds": pa.float64(), "source": pa.string()}
+    kinds |= dict.fromkeys(("frame", "id", "flow_age"), pa.int64())
+    return kinds.get(name, pa.float32())
+
+
+def arrow_schema(skeleton: Skeleton) -> pa.Schema:
+    """Names and types of all columns; only a keypoint's place may be missing."""
+    places = {f"{name}_{axis}" for name in skeleton.keypoints for axis in "xy"}
+    return pa.schema(
+        pa.field(name, arrow_type(name), nullable=name in places) for name in column_names(skeleton)
+    )
+
+
+class _TableWriter(FrameWriter):
+    """What CSV and Parquet share: gathering rows, the time of the last flush, the metadata."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        skeleton: Skeleton,
+        *,
+        image_size: tuple[int, int] | None = None,
+        rate: float | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path, skeleton)
+        self._described = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "skeleton": skeleton_as_json(skeleton),
+            "image_size": None if image_size is None else [int(side) for side in image_size],
+            "rate": None if rate is None else float(rate),
+            "provenance": dict(provenance or {}),
+        }
+        dump_json(self._described)  # what is not JSON is refused now, not after the run
+        self._block = RowBlock(skeleton)
+        self._empty = EmptyFrames()
+        self._rows = 0
+        self._flushed = time.monotonic()
+
+    def _add(self, index: int, seconds: float, tracks: Tracks) -> None:
+        if self._block.rows + len(tracks) > self._block.capacity:
+            self._flush()
+        if len(tracks) > self._block.capacity:
+            self._block = RowBlock(self.skeleton, len(tracks))
+        if len(tracks):
+            self._block.add(index, seconds, tracks)
+        else:
+            self._empty.add(index, seconds)
+        if time.monotonic() - self._flushed >= _MOST_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._block.rows:
+            self._write_batch(self._block.batch())
+            self._rows += self._block.rows
+            self._block.rows = 0
+        self._flushed = time.monotonic()
+
+    def _metadata(self) -> bytes:
+        counts = {"frames": self.frames, "rows": self._rows, "empty_frames": self._empty.runs}
+        return dump_json(self._described | counts)
+
+    def _write_batch(self, batch: pa.RecordBatch) -> None:
+        raise NotImplementedError
+
+
+class CsvWriter(_TableWriter):
+    """Write the tidy table as CSV, which plain ``pandas.read_csv(path)`` opens.
+
+    Skeleton and provenance lie beside it, in ``NAME.csv.meta.json``: comment lines would trip
+    those who do not expect them. It is renamed just before the table.
+
+    Parameters
+    ----------
+    path
+        The table; its folder must exist.
+    skeleton
+        What the keypoints are.
+    image_size
+        Width and height of the frames in pixels, if known.
+    rate
+        Frames a second, if known.
+    provenance
+        What made the file, see `posetrack.formats.describe_run`.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from posetrack.skeletons import COCO_17
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "match.csv"
+    >>> with CsvWriter(path, COCO_17, rate=25.0) as table:
+    ...     table.write(0, 0.0, Tracks.empty(COCO_17))
+    >>> path.read_text()[:21]
+    'frame,seconds,id,left'
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        skeleton: Skeleton,
+        *,
+        image_size: tuple[int, int] | None = None,
+        rate: float | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path, skeleton, image_size=image_size, rate=rate, provenance=provenance)
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(column_names(skeleton))
+        self._file = PartialFile(self.path)
+        self._file.write(header.getvalue().encode())
+        self._write_sidecar(self._file.partial)  # a killed process leaves its skeleton, too
+
+    def _write_batch(self, batch: pa.RecordBatch) -> None:
+        text = pa.BufferOutputStream()
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
+        pyarrow.csv.write_csv(batch, text, options)
+        self._file.write(memoryview(text.getvalue()))
+
+    def _write_sidecar(self, table: Path) -> None:
+        write_whole((sidecar_path(table), [self._metadata()]))
+
+    def _finish(self) -> None:
+        self._flush()
+        self._file.keep()  # all of it is on the disk before anything takes its name
+        self._write_sidecar(self.path)
+        self._file.publish()
+        sidecar_path(self._file.partial).unlink(missing_ok=True)
+
+    def _keep(self) -> Path:
+        try:
+            self._flush()
+            self._write_sidecar(self._file.partial)
+        finally:
+            self._file.keep()
+        return self._file.partial
+
+    def _discard(self) -> None:
+        sidecar_path(self._file.partial).unlink(missing_ok=True)
+        self._file.discard()
+
+
+class ParquetWriter(_TableWriter):
+    """Write the tidy table as Parquet, with skeleton and provenance inside.
+
+    The metadata is JSON under the key ``posetrack`` of the schema. Floats are split by bytes and
+    compressed with zstd, in groups of 65,536 rows.
+
+    Parameters
+    ----------
+    path
+        The table; its folder must exist.
+    skeleton
+        What the keypoints are.
+    image_size
+        Width and height of the frames in pixels, if known.
+    rate
+        Frames a second, if known.
+    provenance
+        What made the file, see `posetrack.formats.describe_run`.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from posetrack.skeletons import COCO_17
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "match.parquet"
+    >>> with ParquetWriter(path, COCO_17) as table:
+    ...     table.write(0, 0.0, Tracks.empty(COCO_17))
+    >>> path.read_bytes()[:4]
+    b'PAR1'
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        skeleton: Skeleton,
+        *,
+        image_size: tuple[int, int] | None = None,
+        rate: float | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path, skeleton, image_size=image_size, rate=rate, provenance=provenance)
+        schema = arrow_schema(skeleton).with_metadata({METADATA_KEY: self._metadata()})
+        self._file = PartialFile(self.path, ".arrows")
+        self._file.write(memoryview(schema.serialize()))
+
+    def _write_batch(self, batch: pa.RecordBatch) -> None:
+        # One Arrow stream is its schema's message and then one message a batch.
+        self._file.write(memoryview(batch.serialize()))
+
+    def _finish(self) -> None:
+        self._flush()
+        spool = self._file.keep()
+        parquet_from_spool(spool, self.path, self._metadata())
+        spool.unlink()
+
+    def _keep(self) -> Path:
+        try:
+            self._flush()
+        finally:
+            spool = self._file.keep()
+        partial = spool.with_suffix(self.path.suffix)  # free, see PartialFile
+        parquet_from_spool(spool, partial, self._metadata())
+        spool.unlink()
+        return partial
+
+    def _discard(self) -> None:
+        self._file.discard()
