@@ -87,8 +87,9 @@ class DisFlow:
         self.scale = check_scale(scale)
         self.margin = margin
         self.max_round_trip = max_round_trip
-        # OpenCV reads beyond its buffers where not one patch fits into the finest image.
-        self._min_side = patch_size << finest_scale
+        # For smaller images OpenCV replaces the settings by its own, for good, or reads beyond its
+        # buffers where not one patch fits into the finest image (4.x and 5.0).
+        self._min_side = 4 * patch_size << finest_scale
         # Holds working buffers: one for each instance, never shared.
         self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(finest_scale)

@@ -233,7 +233,7 @@ def move_points(
         How far the window reaches beyond the points, as a part of the image's longer side; None
         takes the whole image.
     min_side
-        Windows narrower or lower are padded to this many pixels by repeating their border.
+        Windows are not narrower or lower; smaller images are padded by repeating their border.
     max_round_trip
         Follow the points back too, and drop those that come out further than this from where
         they started, in pixels of the reduced image. None does not look.
@@ -260,7 +260,7 @@ def move_points(
     if not known.any():
         return moved, known
     start = to_working(points[known], first.shape, size)
-    rows, columns = window(start, first.shape, margin)
+    rows, columns = window(start, first.shape, margin, min_side)
     corner = np.array([columns.start, rows.start], np.float32)
     first_part = _part(first, rows, columns, min_side)
     second_part = _part(second, rows, columns, min_side)
@@ -273,7 +273,9 @@ def move_points(
     return moved, inside_image(moved, full)
 
 
-def window(xy: Float32Array, shape: tuple[int, ...], margin: float | None) -> tuple[slice, slice]:
+def window(
+    xy: Float32Array, shape: tuple[int, ...], margin: float | None, min_side: int = 1
+) -> tuple[slice, slice]:
     """Rows and columns of the smallest window around points, grown by a margin.
 
     Parameters
@@ -284,20 +286,30 @@ def window(xy: Float32Array, shape: tuple[int, ...], margin: float | None) -> tu
         (h, w, ...) of the image.
     margin
         A part of the longer side; None for the whole image.
+    min_side
+        The window is not smaller than this, unless the image is.
 
     Examples
     --------
     >>> window(np.array([[10, 20], [30, 25]], np.float32), (100, 200), 0.1)
     (slice(0, 46, None), slice(0, 51, None))
+    >>> window(np.array([[100, 20]], np.float32), (100, 200), 0.1, 64)
+    (slice(0, 64, None), slice(69, 133, None))
     """
-    height, width = shape[:2]
     if margin is None:
-        return slice(0, height), slice(0, width)
-    reach = margin * max(height, width)
-    low = np.floor(xy.min(axis=0) - reach).astype(int)
-    high = np.ceil(xy.max(axis=0) + reach).astype(int) + 1
-    (left, top), (right, bottom) = low.tolist(), high.tolist()
-    return slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
+        return slice(0, shape[0]), slice(0, shape[1])
+    reach = margin * max(shape[:2])
+    low = np.floor(xy.min(axis=0) - reach).astype(int).tolist()
+    high = np.ceil(xy.max(axis=0) + reach).astype(int).tolist()
+    rows = _span(low[1], high[1] + 1, shape[0], min_side)
+    return rows, _span(low[0], high[0] + 1, shape[1], min_side)
+
+
+def _span(low: int, high: int, limit: int, least: int) -> slice:
+    """Cut to [0, limit], then widened to ``least`` as far as that goes."""
+    low, high = max(0, low), min(limit, high)
+    low = max(0, min(low - max(0, least - (high - low)) // 2, limit - least))
+    return slice(low, min(limit, max(high, low + least)))
 
 
 def _part(pixels: Pixels, rows: slice, columns: slice, min_side: int) -> Pixels:
