@@ -379,16 +379,6 @@ _ROWS: Final = (
         skeleton="coco_17",
     ),
     _torchvision(
-        "keypointrcnn_resnet50_fpn_legacy",
-        "detector",
-        "keypointrcnn_resnet50_fpn_coco-9f466800.pth",
-        226.054,
-        "COCO val AP 50.6 of people, 61.1 of keypoints",
-        "knows people only; torchvision's older weights",
-        builder="keypointrcnn_resnet50_fpn",
-        skeleton="coco_17",
-    ),
-    _torchvision(
         "raft_large",
         "flow",
         "raft_large_C_T_SKHT_V2-ff5fadd5.pth",

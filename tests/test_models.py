@@ -73,6 +73,13 @@ def test_torchvision_can_build_what_the_table_names(card):
     assert url in {entry.url for entry in weights}
 
 
+@each([card for card in CARDS if card.kind == "detector"])
+def test_posetrack_can_build_every_detector_in_the_table(card):
+    from posetrack.detectors.torchvision import NETWORKS
+
+    assert card.builder in NETWORKS
+
+
 def test_torchvision_rows_match_the_recorded_metadata(shared: Path):
     path = shared / "reference" / "nets" / "torchvision_weights.json"
     facts = {row["url"]: row for row in json.loads(path.read_text())["weights"]}
