@@ -75,6 +75,15 @@ def server(contents, monkeypatch, tmp_path):
         yield running
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """On a busy machine threads of torch wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
 
 
