@@ -12,7 +12,7 @@ import torch
 from filled import fill_network
 from torch import nn
 
-from posetrack.estimators import runtimes
+from posetrack.estimators import exporting, runtimes
 from posetrack.estimators.runtimes import (
     run_with_best,
     run_with_onnxruntime,
@@ -122,7 +122,7 @@ def test_a_network_is_exported_once_and_again_when_it_changes(
     runtime(small(), SIZE, 17)
     (first,) = exported(home)
     with monkeypatch.context() as patched:
-        patched.setattr(runtimes, "_export", None)  # would fail, were it called
+        patched.setattr(runtimes, "export", None)  # would fail, were it called
         runtime(small(), SIZE, 17)
     runtime(small(2.0), SIZE, 17)
     runtime(small(), (64, 64), 17)
@@ -138,7 +138,7 @@ def test_stride_which_no_weight_tells_makes_another_file() -> None:
     state = {name: torch.zeros(tensor.shape) for name, tensor in usual.state_dict().items()}
     usual.load_state_dict(state, assign=True)
     caffe.load_state_dict(state, assign=True)
-    assert runtimes._fingerprint(usual, SIZE) != runtimes._fingerprint(caffe, SIZE)
+    assert exporting._fingerprint(usual, SIZE) != exporting._fingerprint(caffe, SIZE)
 
 
 @pytest.mark.parametrize("content", [b"", b"not onnx", None], ids=["empty", "nonsense", "other"])
@@ -219,14 +219,14 @@ def test_a_broken_off_write_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
-        runtimes._write_whole(path, b"content")
+        exporting._write_whole(path, b"content")
     assert list(path.parent.iterdir()) == []
 
 
 def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from posetrack.estimators.runtimes import _write_whole\n"
+        "from posetrack.estimators.exporting import _write_whole\n"
         "content = sys.argv[1].encode() * 200_000\n"
         "for _ in range(30): _write_whole(Path(sys.argv[2]), content)\n"
     )

@@ -13,26 +13,20 @@ hundredth of the highest peak; it has to be asked for.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import hashlib
-import inspect
 import io
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from posetrack.estimators.exporting import export, exported_path
 from posetrack.networks.pose_resnet import PoseResNet, fold_batch_norm
-from posetrack.weights import cache_folder
 
 Batch: TypeAlias = NDArray[np.float32]
 Run: TypeAlias = Callable[[Batch], Batch]
@@ -40,8 +34,6 @@ Runtime: TypeAlias = Callable[[nn.Module, tuple[int, int], int], Run]
 
 MAX_DIFFERENCE = 1e-3
 """Largest difference from torch's heatmaps, relative to their largest value, that is accepted."""
-
-_OPSET = 17
 
 
 def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:
@@ -228,12 +220,12 @@ def _checked(
         raise ValueError(
             f"the network should give heatmaps (1, {keypoints}, h, w), it gives {wanted.shape}"
         )
-    path = cache_folder() / "exported" / f"{_fingerprint(network, input_size)}.onnx"
+    path = exported_path(network, input_size)
     reason = ""
     for fresh in (False, True):
         if not fresh and not path.is_file():
             continue
-        model = _export(ready, input_size, path) if fresh else path.read_bytes()
+        model = export(ready, input_size, path) if fresh else path.read_bytes()
         try:
             run = start(model)
             difference = _difference(run(images), wanted)
@@ -253,68 +245,3 @@ def _difference(heatmaps: Batch, wanted: Batch) -> float:
     if heatmaps.shape != wanted.shape or not np.isfinite(heatmaps).all():
         return float("inf")
     return float(np.abs(heatmaps - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
-
-
-def _export(network: nn.Module, input_size: tuple[int, int], path: Path) -> bytes:
-    """An ONNX model of any batch size, also put at ``path`` where that can be written.
-
-    The file appears whole or not at all, so processes that start together do no harm.
-    """
-    if find_spec("onnx") is None:
-        raise ModuleNotFoundError(
-            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
-        )
-    width, height = input_size
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        # The tracing exporter is deprecated, but the new one needs another package and more time.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, height, width),),
-            cast(Any, file),
-            dynamo=False,
-            input_names=["images"],
-            output_names=["heatmaps"],
-            dynamic_axes={"images": {0: "people"}, "heatmaps": {0: "people"}},
-            opset_version=_OPSET,
-        )
-    model = file.getvalue()
-    try:
-        _write_whole(path, model)
-    except OSError as error:
-        warnings.warn(
-            f"cannot keep the exported network at {path} ({error}); it is exported anew each "
-            "time. Set POSETRACK_HOME to a folder that can be written",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return model
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
-
-
-def _fingerprint(network: nn.Module, input_size: tuple[int, int]) -> str:
-    """Name of all that an exported file depends on: weights, layers, code, sizes, versions."""
-    digest = hashlib.blake2b(digest_size=16)
-    facts: list[Any] = [torch.__version__, _OPSET, input_size, type(network).__qualname__, network]
-    digest.update(repr(facts).encode())
-    with contextlib.suppress(OSError, TypeError):  # classes made in a terminal have no source
-        digest.update(inspect.getsource(type(network)).encode())
-    for name, tensor in network.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        plain = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(plain.view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -71,11 +71,13 @@ def crop_on_device(
     width, height = input_size
     count, channels = len(matrices), image.shape[1]
     theta = _normalised(inverse_affine(matrices), input_size, (image.shape[3], image.shape[2]))
-    grid = functional.affine_grid(
-        torch.tensor(theta, dtype=torch.float32).to(image.device, non_blocking=True),
-        [count, channels, height, width],
-        align_corners=False,
-    )
+    sides = torch.tensor(theta, dtype=torch.float32).to(image.device, non_blocking=True)
+    across = ((torch.arange(width, device=image.device) * 2 + 1) / width - 1)[:, None]
+    down = ((torch.arange(height, device=image.device) * 2 + 1) / height - 1)[:, None, None]
+    # Not by affine_grid: that multiplies matrices, in TF32 where a user allows it, and so is off
+    # by up to a pixel in a wide image.
+    x_part, y_part, offset = (sides[:, None, None, :, column] for column in range(3))
+    grid = across * x_part + down * y_part + offset
     tall = functional.grid_sample(
         image, grid.reshape(1, count * height, width, 2), "bilinear", "zeros", align_corners=False
     )

@@ -1,0 +1,128 @@
+"""Torch networks as ONNX models in the cache folder, made once for each network.
+
+A file's name is a fingerprint of all it depends on, so nothing in the folder is ever out of date;
+it may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import io
+import os
+import tempfile
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from posetrack.weights import cache_folder
+
+_OPSET = 17
+
+
+def exported_path(network: nn.Module, input_size: tuple[int, int]) -> Path:
+    """Where a network's exported file is, or would be.
+
+    Parameters
+    ----------
+    network
+        Any; what its state dict, layers and class's source say goes into the name.
+    input_size
+        Width and height of its input.
+
+    Examples
+    --------
+    >>> exported_path(nn.Linear(1, 1), (192, 256)).suffix
+    '.onnx'
+    """
+    return cache_folder() / "exported" / f"{_fingerprint(network, input_size)}.onnx"
+
+
+def export(network: nn.Module, input_size: tuple[int, int], path: Path) -> bytes:
+    """An ONNX model of any batch size, also put at ``path`` where that can be written.
+
+    The file appears whole or not at all, so processes that start together do no harm. Its input
+    is called ``images``, its output ``heatmaps``.
+
+    Parameters
+    ----------
+    network
+        On the CPU, in evaluation mode; left as it is.
+    input_size
+        Width and height of its input.
+    path
+        Where the file is kept; its folder is made.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the onnx package is not installed.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the file cannot be written.
+    """
+    if find_spec("onnx") is None:
+        raise ModuleNotFoundError(
+            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
+        )
+    width, height = input_size
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but the new one needs another package and more time.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, height, width),),
+            cast(Any, file),
+            dynamo=False,
+            input_names=["images"],
+            output_names=["heatmaps"],
+            dynamic_axes={"images": {0: "people"}, "heatmaps": {0: "people"}},
+            opset_version=_OPSET,
+        )
+    model = file.getvalue()
+    try:
+        _write_whole(path, model)
+    except OSError as error:
+        warnings.warn(
+            f"cannot keep the exported network at {path} ({error}); it is exported anew each "
+            "time. Set POSETRACK_HOME to a folder that can be written",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return model
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _fingerprint(network: nn.Module, input_size: tuple[int, int]) -> str:
+    """Name of all that an exported file depends on: weights, layers, code, sizes, versions."""
+    digest = hashlib.blake2b(digest_size=16)
+    facts: list[Any] = [torch.__version__, _OPSET, input_size, type(network).__qualname__, network]
+    digest.update(repr(facts).encode())
+    with contextlib.suppress(OSError, TypeError):  # classes made in a terminal have no source
+        digest.update(inspect.getsource(type(network)).encode())
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        plain = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(plain.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
