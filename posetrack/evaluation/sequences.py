@@ -1,0 +1,201 @@
+"""What the readers give and what the metrics take: annotated sequences as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+Region = Floats
+"""(V, 2), the corners of a polygon."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AnnotatedSequence:
+    """One sequence as its file holds it: T images and P people, in the file's order.
+
+    Readers of all formats give this; a protocol then makes of it what it counts.
+
+    Parameters
+    ----------
+    source
+        The file, for messages.
+    name
+        The sequence.
+    image_names
+        T names.
+    image_ids
+        T ids as the file has them; the positions where the format has none.
+    labelled
+        T times whether the file says that the image is annotated; None where it says nothing.
+    regions
+        T times the polygons to ignore; None where the file does not have the key.
+    annotated
+        (T,), whether the image has any annotation, with keypoints or not.
+    frame
+        (P,), position of each person's image; rising.
+    ids
+        (P,) track ids.
+    keypoints
+        (P, K, 3): x and y in pixels and the visibility flag as the file has it.
+    scores
+        (P, K); NaN where there is none.
+    score_counts
+        (P,), how many scores the file gives the person; -1 where the key is missing.
+    heads
+        (P, 4), x and y of two corners of the head box in pixels; NaN where there is none.
+    landmarks
+        K names, or None where the file does not say what its keypoints are.
+    whole_numbers
+        (P,), whether all of the person's keypoints are written without a decimal point.
+    repeated
+        Position of an image and a track id that occurs twice in it, if there is such, rectangles
+        without points included.
+    strays
+        How many annotations belong to no image of the file.
+    spare
+        PoseTrack17 only: points beyond the first of each known keypoint, in file order.
+    """
+
+    source: str
+    name: str
+    image_names: tuple[str, ...]
+    image_ids: tuple[Any, ...]
+    labelled: tuple[bool | None, ...]
+    regions: tuple[tuple[Region, ...] | None, ...]
+    annotated: Bools
+    frame: Ints
+    ids: Ints
+    keypoints: Floats
+    scores: Floats
+    score_counts: Ints
+    heads: Floats
+    landmarks: tuple[str, ...] | None
+    whole_numbers: Bools
+    repeated: tuple[int, int] | None = None
+    strays: int = 0
+    spare: SparePoints | None = None
+
+    def __len__(self) -> int:
+        return len(self.image_names)
+
+    def __repr__(self) -> str:
+        return (
+            f"AnnotatedSequence({self.name!r}, {len(self)} images, "
+            f"keypoints {self.keypoints.shape})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SparePoints:
+    """Points of a PoseTrack17 file that count only if those before them are ignored.
+
+    Parameters
+    ----------
+    person
+        (Q,), row of the person.
+    keypoint
+        (Q,), 0 to 14, or -1 where the id is unknown.
+    xy
+        (Q, 2) pixels.
+    scores
+        (Q,), NaN where there is none.
+    """
+
+    person: Ints
+    keypoint: Ints
+    xy: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """One side of a sequence, true or predicted, as a protocol counts it: F frames, P people.
+
+    Parameters
+    ----------
+    offsets
+        (F + 1,): the people of frame f are rows ``offsets[f]`` to ``offsets[f + 1]``.
+    ids
+        (P,) track ids.
+    xy
+        (P, K, 2) pixels; where ``has`` is False the values mean nothing.
+    has
+        (P, K), which keypoints exist.
+    scores
+        (P, K).
+    sizes
+        (P,) head sizes in pixels; NaN where unknown.
+    """
+
+    offsets: Ints
+    ids: Ints
+    xy: Floats
+    has: Bools
+    scores: Floats
+    sizes: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class SequencePair:
+    """True and predicted people of the F frames of one sequence that count.
+
+    Parameters
+    ----------
+    name
+        The sequence.
+    frames
+        (F,), positions of the frames in the file.
+    truth, predicted
+        The people of these frames.
+    """
+
+    name: str
+    frames: Ints
+    truth: People
+    predicted: People
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def first(self, count: int) -> SequencePair:
+        """The same with only the first ``count`` frames."""
+        return SequencePair(
+            self.name,
+            self.frames[:count],
+            _first(self.truth, count),
+            _first(self.predicted, count),
+        )
+
+
+def _first(people: People, count: int) -> People:
+    end = int(people.offsets[count])
+    return People(
+        people.offsets[: count + 1],
+        people.ids[:end],
+        people.xy[:end],
+        people.has[:end],
+        people.scores[:end],
+        people.sizes[:end],
+    )
+
+
+def offsets_of(frame: Ints, frames: int) -> Ints:
+    """(F + 1,) offsets of people by the frame that each belongs to, rising.
+
+    Examples
+    --------
+    >>> offsets_of(np.array([0, 0, 2]), 3).tolist()
+    [0, 2, 2, 3]
+    """
+    counts = np.bincount(frame, minlength=frames)
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
