@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -44,7 +45,8 @@ class TimedDecoding:
         self._selection = selection
         self._rate = rate
         self._ranker: Ranker[Any] = Ranker()
-        self._chooser: Chooser[Any] = Chooser(selection, keyframes=keyframes)
+        is_start = partial(starts_afresh, extradata=bytes(stream.codec_context.extradata or b""))
+        self._chooser: Chooser[Any] = Chooser(selection, is_start if keyframes else None)
         self._arranger: Arranger[Any] = Arranger(_REORDER + stream.codec_context.thread_count)
         self._at_decoder: dict[int, deque[int]] = {}  # time of showing -> ranks
 
@@ -175,3 +177,27 @@ def _is_shown(packet: Any) -> bool:
         return False
     # VP8 stores reference pictures that are never shown as packets of their own; RFC 6386, 9.1.
     return packet.stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] >> 4 & 1)
+
+
+def starts_afresh(packet: Any, *, extradata: bytes) -> bool:
+    """Whether this frame and all shown after it decode exactly without any packet before.
+
+    A container's mark of a keyframe is not enough: H.264 and H.265 streams also mark places from
+    which a decoder recovers over several frames. Their units say what a packet is (ISO/IEC
+    14496-10 and 23008-2, table 7-1; lengths as in 14496-15).
+    """
+    codec = packet.stream.codec_context.name
+    if not packet.is_keyframe or codec not in ("h264", "hevc"):
+        return bool(packet.is_keyframe)
+    shortest = 7 if codec == "h264" else 23
+    if len(extradata) < shortest or extradata[0] != 1:
+        return False  # units without lengths; rare in containers with marks
+    width = (extradata[4 if codec == "h264" else 21] & 3) + 1
+    data = memoryview(packet)
+    place = 0
+    while place + width < len(data):
+        head = data[place + width]
+        if (head & 31) == 5 if codec == "h264" else 16 <= (head >> 1 & 63) <= 21:
+            return True
+        place += width + int.from_bytes(data[place : place + width], "big")
+    return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -32,11 +32,6 @@ class PacketLike(Protocol):
     @property
     def dts(self) -> int | None:
         """Time of decoding: never decreases, never later than ``pts`` of this or a later one."""
-        ...
-
-    @property
-    def is_keyframe(self) -> bool:
-        """Whether decoding can start here."""
         ...
 
 
@@ -64,7 +59,7 @@ class Ranker(Generic[P]):
     >>> from types import SimpleNamespace
     >>> ranker = Ranker()
     >>> for pts, dts in [(0, -1), (2, 0), (1, 1), (3, 2)]:
-    ...     packet = SimpleNamespace(pts=pts, dts=dts, is_keyframe=False)
+    ...     packet = SimpleNamespace(pts=pts, dts=dts)
     ...     print([(ranked.packet.pts, ranked.rank) for ranked in ranker.push(packet)])
     []
     [(0, 0)]
@@ -133,20 +128,21 @@ class Ranker(Generic[P]):
 class Chooser(Generic[P]):
     """Leave out packets that no wanted frame needs.
 
-    Packets are kept back until a wanted one arrives, which releases them in order, or until a
-    keyframe arrives at or before the next wanted frame, which makes those before it useless.
+    Packets are kept back until a wanted one arrives, which releases them in order, or until
+    decoding can start afresh at or before the next wanted frame, which makes them useless.
 
     Parameters
     ----------
     selection
         Which frames are wanted.
-    keyframes
-        Whether the container's keyframe marks can be relied on; else every packet is released.
+    is_start
+        Tells whether decoding can start afresh at a packet; None where that cannot be known. Then
+        every packet is released.
     """
 
-    def __init__(self, selection: Selection, *, keyframes: bool) -> None:
+    def __init__(self, selection: Selection, is_start: Callable[[P], bool] | None) -> None:
         self._selection = selection
-        self._keyframes = keyframes and not selection.everything
+        self._is_start = None if selection.everything else is_start
         self._held: list[Ranked[P]] = []
         self._gap = False
         self._arrived = 0
@@ -163,10 +159,15 @@ class Chooser(Generic[P]):
             What to decode now.
         """
         rank = ranked.rank
-        starts = self._keyframes and rank is not None and ranked.packet.is_keyframe
-        # Every frame before `_arrived` has come. One that is shown before this keyframe but comes
-        # after it needs the frames before the keyframe.
-        if starts and self._held and self._selection.next_from(self._arrived) >= (rank or 0):
+        # Every frame before `_arrived` has come. One that is shown before a start but comes after
+        # it may need the frames before the start.
+        if (
+            self._is_start is not None
+            and rank is not None
+            and self._held
+            and self._selection.next_from(self._arrived) >= rank
+            and self._is_start(ranked.packet)
+        ):
             self._held.clear()
             self._gap = True
         self._held.append(ranked)
@@ -174,7 +175,7 @@ class Chooser(Generic[P]):
             self._arrived += 1
             self._arrived_before_stop += not self._selection.is_past(rank)
         wanted = rank is not None and self._selection.wants(rank)
-        if self._keyframes and not wanted and len(self._held) < MAX_HELD:
+        if self._is_start is not None and not wanted and len(self._held) < MAX_HELD:
             return False, []
         packets, self._held = self._held, []
         gap, self._gap = self._gap, False

@@ -90,7 +90,7 @@ class StreamSteps:
         self._max_pixels = max_pixels
         self._problem: str | None = None
         self._packets_read = 0
-        self._last = 0.0  # time of the last packet
+        self._last = 0.0  # end of the last packet's showing
 
     def _check_size(self, max_pixels: int) -> None:
         width, height = self.facts.size or (0, 0)
@@ -153,7 +153,8 @@ class StreamSteps:
                         self._packets_read += 1
                         time = packet.dts if packet.pts is None else packet.pts
                         if time is not None:
-                            self._last = max(self._last, float(time * packet.time_base))
+                            end = time + (packet.duration or 0)
+                            self._last = max(self._last, float(end * packet.time_base))
                         yield packet
             except av.error.EOFError:
                 return
@@ -176,8 +177,8 @@ class StreamSteps:
                 )
             return missing
         declared, rate = self._declared_seconds(), float(self.facts.rate)
-        read = max(self._last + 1 / rate, self._packets_read / rate)
-        if self._problem is None and declared is not None and read < declared - max(0.5, 2 / rate):
+        read = max(self._last, self._packets_read / rate)
+        if self._problem is None and declared is not None and read < declared - 2.5 / rate:
             self._problem = (
                 f"{self._label}: the file is cut off: it declares {declared:.2f} seconds "
                 f"and holds about {read:.2f}"
@@ -236,8 +237,10 @@ def _open(name: str, label: str, *, is_url: bool, timeout: float) -> Any:
 
 
 def _unreadable(name: str) -> str:
+    if not Path(name).is_file():
+        return f"{name}: expected a video, there is nothing in it"
     with Path(name).open("rb") as file:
-        start = file.read(4096)
+        start = file.read(16)
     if not start:
         return f"{name}: expected a video, the file is empty (0 bytes)"
     if start[4:8] == b"ftyp":
@@ -253,6 +256,8 @@ def _video_stream(container: Any, label: str) -> Any:
         raise ValueError(f"{label}: expected a video, this is text")
     cover = getattr(getattr(av.stream, "Disposition", None), "attached_pic", 0)
     streams = [s for s in container.streams.video if not (cover and s.disposition & cover)]
+    if not container.streams:
+        raise ValueError(_unreadable(label))
     if not streams:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise ValueError(f"{label}: expected a video, the file holds no video stream but {kinds}")
