@@ -7,6 +7,8 @@ matched. They do not see what is compared: OKS, IoU or anything of the user's ow
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -14,6 +16,9 @@ from posetrack._compiled import compiled, float_type, kernel_input
 from posetrack.structures import FloatArray
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+_BELOW_ZERO = math.nextafter(0.0, -math.inf)
+_SOLVED, _INFINITE, _DISPUTED = 0, 1, 2
 
 
 def match_greedily(similarity: ArrayLike, *, at_least: float) -> Pairs:
@@ -45,7 +50,7 @@ def match_greedily(similarity: ArrayLike, *, at_least: float) -> Pairs:
     >>> rows.tolist(), cols.tolist()
     ([0], [0])
     """
-    rows, cols = _match_greedily(_matrix(similarity), float(at_least))
+    rows, cols = _match_greedily(_matrix(similarity), math.nextafter(at_least, -math.inf))
     return rows, cols
 
 
@@ -76,15 +81,31 @@ def match_optimally(similarity: ArrayLike, *, at_least: float) -> Pairs:
     >>> rows.tolist(), cols.tolist()
     ([0, 1], [1, 0])
     """
-    from scipy.optimize import linear_sum_assignment
-
+    floor = max(math.nextafter(at_least, -math.inf), _BELOW_ZERO)
     matrix = _matrix(similarity)
-    allowed = (matrix >= at_least) & (matrix >= 0)
-    if np.isinf(matrix[allowed]).any():
-        raise ValueError("similarity must be finite")
-    rows, cols = linear_sum_assignment(np.where(allowed, matrix, 0), maximize=True)
-    keep = allowed[rows, cols]
-    return rows[keep], cols[keep]
+    tall = matrix.shape[0] > matrix.shape[1]
+    wide = np.ascontiguousarray(matrix.T) if tall else matrix
+    status, owner = _match_optimally(wide, floor)
+    if status == _INFINITE:
+        raise ValueError("similarities must be finite; give certain pairs 1, not infinity")
+    if status == _DISPUTED:
+        owner = _owners_by_lap(wide, floor)
+    rows, cols = _pairs(owner, len(wide), tall)
+    return rows, cols
+
+
+def _owners_by_lap(wide: FloatArray, floor: float) -> NDArray[np.intp]:
+    """Row of each column, -1 for none, by lap's solver for square matrices."""
+    import lap
+
+    height, width = wide.shape
+    allowed = wide > floor
+    cost = np.zeros((width, width))
+    np.negative(wide, out=cost[:height], where=allowed)
+    owner: NDArray[np.intp] = lap.lapjv(cost)[2].astype(np.intp)
+    owner[owner >= height] = -1
+    owner[(owner >= 0) & ~allowed[owner, np.arange(width)]] = -1
+    return owner
 
 
 def _matrix(similarity: ArrayLike) -> FloatArray:
@@ -98,42 +119,154 @@ def _matrix(similarity: ArrayLike) -> FloatArray:
 
 
 @compiled
-def _best_column(row: FloatArray, taken: NDArray[np.bool_], at_least: float) -> tuple[float, int]:
-    best, where = -np.inf, -1
+def _best_column(row: FloatArray, taken: NDArray[np.bool_], floor: float) -> tuple[float, int]:
+    """First largest value of a row in the columns not taken, if above ``floor``; else column -1."""
+    best, where = floor, -1
     for j in range(len(row)):
-        if not taken[j] and row[j] >= at_least and (row[j] > best or where < 0):
+        # In this order: the first condition is rarely true, so the branch costs next to nothing.
+        if row[j] > best and not taken[j]:
             best, where = row[j], j
     return best, where
 
 
 @compiled
-def _match_greedily(similarity: FloatArray, at_least: float) -> Pairs:
+def _match_greedily(similarity: FloatArray, floor: float) -> Pairs:
+    """Keep each row's best free column; the best row takes its own, unless it is gone by then."""
     height, width = similarity.shape
     taken = np.zeros(width, np.bool_)
-    match = np.full(height, -1, np.intp)
+    owner = np.full(width, -1, np.intp)
     best = np.empty(height, np.float64)
     where = np.empty(height, np.intp)
     for i in range(height):
-        best[i], where[i] = _best_column(similarity[i], taken, at_least)
-    count = 0
+        best[i], where[i] = _best_column(similarity[i], taken, floor)
     while True:
-        top = -1
+        top, highest = -1, floor
         for i in range(height):
-            if where[i] >= 0 and match[i] < 0 and (top < 0 or best[i] > best[top]):
-                top = i
+            if best[i] > highest:
+                top, highest = i, best[i]
         if top < 0:
             break
         if taken[where[top]]:
-            best[top], where[top] = _best_column(similarity[top], taken, at_least)
+            best[top], where[top] = _best_column(similarity[top], taken, floor)
             continue
-        match[top] = where[top]
+        owner[where[top]] = top
         taken[where[top]] = True
-        count += 1
-    rows = np.empty(count, np.intp)
-    cols = np.empty(count, np.intp)
+        best[top] = floor
+    return _pairs(owner, height, False)
+
+
+@compiled
+def _pairs(owner: NDArray[np.intp], height: int, tall: bool) -> Pairs:
+    """Row of each column, -1 for none, as indices of rows and columns; swapped if ``tall``."""
+    match = np.full(height, -1, np.intp)
     count = 0
-    for i in range(height):
-        if match[i] >= 0:
-            rows[count], cols[count] = i, match[i]
+    for j in range(len(owner)):
+        if owner[j] >= 0:
+            match[owner[j]] = j
+            count += 1
+    first = owner if tall else match
+    rows, cols = np.empty(count, np.intp), np.empty(count, np.intp)
+    count = 0
+    for i in range(len(first)):
+        if first[i] >= 0:
+            rows[count], cols[count] = i, first[i]
             count += 1
     return rows, cols
+
+
+@compiled
+def _match_optimally(similarity: FloatArray, floor: float) -> tuple[int, NDArray[np.intp]]:
+    """Shortest augmenting paths, with a seat of its own, worth 0, for each row left unmatched.
+
+    Returns a status and the row of each column. ``price`` and ``discount`` are the dual variables
+    of rows and columns: a pair's similarity is at most ``price + discount``, and equal to it
+    where matched. First each row gets its best column, then rows that found it taken are seated
+    one by one. In large squares where most are, lap's solver is faster: they come back disputed.
+    """
+    height, width = similarity.shape
+    match, owner = np.full(height, -1, np.intp), np.full(width, -1, np.intp)
+    price, discount = np.zeros(height), np.zeros(width)
+    nobody, late = np.zeros(width, np.bool_), np.empty(height, np.intp)
+    count = 0
+    for i in range(height):
+        best, j = _best_column(similarity[i], nobody, floor)
+        if best == np.inf:
+            return _INFINITE, owner
+        if j < 0:
+            continue
+        price[i] = best
+        while j < width and (owner[j] >= 0 or similarity[i, j] != best):
+            j += 1
+        if j < width:
+            match[i], owner[j] = j, i
+        else:
+            late[count] = i
+            count += 1
+    if count >= 25 and 2 * count > height and width <= 1.1 * height:
+        return _DISPUTED, owner
+    if count:
+        worth = np.empty((height, width))
+        for i in range(height):
+            for j in range(width):
+                worth[i, j] = similarity[i, j] if similarity[i, j] > floor else -np.inf
+        for i in late[:count]:
+            _augment(worth, i, match, owner, price, discount)
+    return _SOLVED, owner
+
+
+@compiled
+def _augment(
+    worth: NDArray[np.float64],
+    start: int,
+    match: NDArray[np.intp],
+    owner: NDArray[np.intp],
+    price: NDArray[np.float64],
+    discount: NDArray[np.float64],
+) -> None:
+    """Seat row ``start`` at the least loss, by moving other rows along the cheapest path.
+
+    Dijkstra's search over columns: ``loss[j]`` is what the sum loses if the path goes on from
+    column j, ``before[j]`` the row that then takes it. A path ends at a free column or where a
+    row gives up its column for nothing.
+    """
+    width = len(owner)
+    loss, before = np.full(width, np.inf), np.full(width, start)
+    closed = np.zeros(width, np.bool_)
+    visited = np.empty(width, np.intp)
+    count = 0
+    i, reached = start, 0.0
+    least_quit, quitter = np.inf, start
+    while True:
+        if reached + price[i] < least_quit:
+            least_quit, quitter = reached + price[i], i
+        # Two loops: the first has no branches, so several columns are dealt with at once.
+        row, base = worth[i], reached + price[i]
+        for j in range(width):
+            candidate = base - row[j] + discount[j]
+            nearer = candidate < loss[j] and not closed[j]
+            loss[j] = candidate if nearer else loss[j]
+            before[j] = i if nearer else before[j]
+        nearest, least = -1, np.inf
+        for j in range(width):
+            if loss[j] <= least and not closed[j] and (loss[j] < least or owner[j] < 0):
+                nearest, least = j, loss[j]
+        if least_quit <= least:
+            reached, end = least_quit, match[quitter]
+            match[quitter] = -1
+            break
+        reached = least
+        if owner[nearest] < 0:
+            end = nearest
+            break
+        closed[nearest] = True
+        visited[count] = nearest
+        count += 1
+        i = owner[nearest]
+    price[start] -= reached
+    for j in visited[:count]:
+        discount[j] += reached - loss[j]
+        price[owner[j]] -= reached - loss[j]
+    while end >= 0:
+        i = before[end]
+        owner[end] = i
+        match[i], end = end, match[i] if i != start else -1

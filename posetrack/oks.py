@@ -7,16 +7,20 @@ the size of the person in square pixels and sigma the keypoint's constant from t
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack._compiled import compiled, float_type, kernel_input
+from posetrack._compiled import float_type, kernel_input
+from posetrack._oks_kernels import (
+    oks_float32,
+    oks_float64,
+    oks_nms_rows,
+    soft_oks_nms_rows,
+    wrong_sign,
+)
 from posetrack.structures import FloatArray
-
-_SPACING = float(np.spacing(1.0))  # added to areas by COCO's evaluation code
 
 
 def oks_matrix(
@@ -80,7 +84,8 @@ def oks_matrix(
         return np.zeros((len(first), len(second)), dtype)
     _check_constants(sizes, spreads, first.shape)
     out = np.empty((len(first), len(second)), dtype)
-    _oks_exact(first, second, sizes, spreads, common_only, out)
+    fill = oks_float32 if dtype is np.float32 else oks_float64
+    fill(first, second, sizes, spreads, bool(common_only), out)
     return out
 
 
@@ -139,7 +144,7 @@ def oks_nms(
     [1, 2]
     """
     arguments = _nms_arguments(xy, scores, areas, sigmas, seen)
-    kept: NDArray[np.intp] = _oks_nms(*arguments, float(max_oks), common_only)
+    kept: NDArray[np.intp] = oks_nms_rows(*arguments, float(max_oks), common_only)
     return kept
 
 
@@ -189,7 +194,7 @@ def soft_oks_nms(
     if not spread > 0:
         raise ValueError(f"spread must be positive, got {spread}")
     arguments = _nms_arguments(xy, scores, areas, sigmas, seen)
-    order: NDArray[np.intp] = _soft_oks_nms(
+    order: NDArray[np.intp] = soft_oks_nms_rows(
         *arguments, float(spread), max(int(max_poses), 0), common_only
     )
     return order
@@ -214,7 +219,7 @@ def _check_constants(areas: FloatArray, sigmas: FloatArray, shape: tuple[int, ..
         raise ValueError(
             f"sigmas must have shape ({keypoints},), one a keypoint, got {sigmas.shape}"
         )
-    status = _wrong_sign(areas, sigmas)
+    status = wrong_sign(areas, sigmas)
     if status:
         raise ValueError(("areas must not be negative", "sigmas must be positive")[status - 1])
 
@@ -237,119 +242,3 @@ def _nms_arguments(
     if visible.shape != poses.shape[:2]:
         raise ValueError(f"seen must have shape {poses.shape[:2]}, got {visible.shape}")
     return poses, marks, sizes, spreads, visible
-
-
-@compiled
-def _wrong_sign(areas: FloatArray, sigmas: FloatArray) -> int:
-    for value in areas:
-        if value < 0:
-            return 1
-    for value in sigmas:
-        if not value > 0:
-            return 2
-    return 0
-
-
-@compiled
-def _oks_exact(
-    references: FloatArray,
-    poses: FloatArray,
-    areas: FloatArray,
-    sigmas: FloatArray,
-    common_only: bool,
-    out: FloatArray,
-) -> None:
-    for m in range(len(references)):
-        size = 8 * (areas[m] + _SPACING)
-        for n in range(len(poses)):
-            total, count = 0.0, 0
-            for k in range(len(sigmas)):
-                if np.isnan(references[m, k, 0]) or np.isnan(references[m, k, 1]):
-                    continue
-                dx = poses[n, k, 0] - references[m, k, 0]
-                dy = poses[n, k, 1] - references[m, k, 1]
-                squared = dx * dx + dy * dy
-                if np.isnan(squared):
-                    count += 0 if common_only else 1
-                    continue
-                count += 1
-                if size == size:
-                    total += math.exp(-squared / (size * sigmas[k] * sigmas[k]))
-            out[m, n] = total / count if count else 0.0
-
-
-@compiled
-def _pair_oks(
-    better: int,
-    worse: int,
-    xy: FloatArray,
-    areas: FloatArray,
-    sigmas: FloatArray,
-    seen: NDArray[np.bool_],
-    common_only: bool,
-) -> float:
-    """OKS of two poses with their mean area, over the keypoints that `oks_nms` says count."""
-    size = 8 * ((areas[better] + areas[worse]) / 2 + _SPACING)
-    total, count = 0.0, 0
-    for k in range(len(sigmas)):
-        if not seen[worse, k] or (common_only and not seen[better, k]):
-            continue
-        dx = xy[worse, k, 0] - xy[better, k, 0]
-        dy = xy[worse, k, 1] - xy[better, k, 1]
-        exponent = (dx * dx + dy * dy) / (size * sigmas[k] * sigmas[k])
-        count += 1
-        if exponent < 700:  # also False for NaN
-            total += math.exp(-exponent)
-    return total / count if count else 0.0
-
-
-@compiled
-def _oks_nms(
-    xy: FloatArray,
-    scores: FloatArray,
-    areas: FloatArray,
-    sigmas: FloatArray,
-    seen: NDArray[np.bool_],
-    max_oks: float,
-    common_only: bool,
-) -> NDArray[np.intp]:
-    kept = np.empty(len(xy), np.intp)
-    size = 0
-    for i in np.argsort(-scores, kind="mergesort"):
-        keep = True
-        for j in kept[:size]:
-            if _pair_oks(j, i, xy, areas, sigmas, seen, common_only) > max_oks:
-                keep = False
-                break
-        if keep:
-            kept[size] = i
-            size += 1
-    return kept[:size]
-
-
-@compiled
-def _soft_oks_nms(
-    xy: FloatArray,
-    scores: FloatArray,
-    areas: FloatArray,
-    sigmas: FloatArray,
-    seen: NDArray[np.bool_],
-    spread: float,
-    max_poses: int,
-    common_only: bool,
-) -> NDArray[np.intp]:
-    left = scores.copy()
-    taken = np.zeros(len(xy), np.bool_)
-    order = np.empty(min(len(xy), max_poses), np.intp)
-    for place in range(len(order)):
-        best = -1
-        for i in range(len(xy)):
-            if not taken[i] and (best < 0 or left[i] > left[best]):
-                best = i
-        order[place] = best
-        taken[best] = True
-        for i in range(len(xy)):
-            if not taken[i]:
-                oks = _pair_oks(best, i, xy, areas, sigmas, seen, common_only)
-                left[i] *= math.exp(-oks * oks / spread)
-    return order

@@ -184,6 +184,26 @@ class TestOptimal:
         result = match_optimally(similarity, at_least=at_least)
         assert total(worth, result) == pytest.approx(worth[rows, cols].sum(), rel=1e-12)
 
+    @pytest.mark.parametrize("shape", [(30, 30), (60, 60), (60, 64), (64, 60), (60, 90), (90, 60)])
+    @pytest.mark.parametrize("at_least", [0.0, 0.6, 0.8])
+    def test_sum_is_scipys_where_everybody_wants_the_same(self, shape, at_least):
+        rng = np.random.default_rng(2)
+        similarity = np.add.outer(rng.random(shape[0]), rng.random(shape[1])) / 2
+        worth = np.where(similarity >= at_least, similarity, 0)
+        wanted = worth[linear_sum_assignment(worth, maximize=True)].sum()
+        rows, cols = match_optimally(similarity, at_least=at_least)
+        assert (similarity[rows, cols] >= at_least).all()
+        assert len(set(cols.tolist())) == len(cols) == len(rows)
+        assert similarity[rows, cols].sum() == pytest.approx(wanted, rel=1e-12)
+
+    def test_sum_is_scipys_with_many_ties(self):
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            similarity = rng.integers(0, 4, rng.integers(1, 12, 2)) / 4
+            worth = np.where(similarity >= 0.25, similarity, 0)
+            wanted = worth[linear_sum_assignment(worth, maximize=True)].sum()
+            assert total(similarity, match_optimally(similarity, at_least=0.25)) == wanted
+
     def test_pairs_below_zero_are_not_worth_it(self):
         assert pairs_of(match_optimally([[-0.5, 0.2]], at_least=-1)) == [(0, 1)]
         assert pairs_of(match_optimally([[-0.5]], at_least=-1)) == []

@@ -134,7 +134,8 @@ class TestMatrix:
         pose = random_poses(1, dtype=dtype)
         steps = np.linspace(0, 300, 60).astype(dtype)
         oks = oks_matrix(pose, pose + steps[:, None, None], [2e4], SIGMAS)[0]
-        assert (np.diff(oks) < 0).all()
+        assert ((np.diff(oks) < 0) | (oks[1:] == 0)).all()
+        assert (oks[:10] > 0).all()
 
     @given(st.integers(0, 2**32 - 1), st.floats(-1e3, 1e3), st.floats(0.01, 100))
     @settings(deadline=None, max_examples=40)
