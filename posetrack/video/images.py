@@ -142,12 +142,13 @@ def read_image(path: Path | str, *, max_pixels: int = 2**28) -> Image:
         # No more than the pixels could fill uncompressed, whatever the file's length.
         data = np.frombuffer(file.read(width * height * 16 + (1 << 24)), np.uint8)
     try:
-        pixels: Any = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        pixels: Any = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
         raise ValueError(f"{path}: damaged image: {error}") from error
     if pixels is None:
         raise ValueError(f"{path}: damaged image, or of a kind that OpenCV cannot decode")
-    return to_uint8(pixels)
+    image = to_uint8(pixels)
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 def to_uint8(pixels: NDArray[Any]) -> Image:

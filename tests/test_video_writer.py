@@ -1,0 +1,295 @@
+"""Writing videos: whole or not at all, at the source's times, off the caller's path."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from video_made import make_video, number_of, numbered
+
+from posetrack.video import VideoWriter, open_video
+
+
+def write(path: Path, count: int = 20, **settings: object) -> Path:
+    with VideoWriter(path, **{"rate": 25, **settings}) as writer:  # type: ignore[arg-type]
+        for number in range(count):
+            writer.write(numbered(number))
+    return path
+
+
+def threads_of_ours() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("posetrack")]
+
+
+@pytest.mark.parametrize("queue", [0, 1, 8])
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_what_is_written_is_read_again(tmp_path: Path, suffix: str, queue: int) -> None:
+    path = write(tmp_path / f"video.{suffix}", queue=queue)
+    with open_video(path) as reader:
+        frames = list(reader)
+    assert [number_of(frame.image) for frame in frames] == list(range(20))
+    np.testing.assert_allclose([f.seconds for f in frames], np.arange(20) / 25, atol=1e-3)
+    assert reader.size == (64, 48)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert threads_of_ours() == []
+
+
+@pytest.mark.parametrize("rate", [23.976, Fraction(30000, 1001), 60, 12.5, 1])
+def test_the_rate_is_kept(tmp_path: Path, rate: float | Fraction) -> None:
+    with open_video(write(tmp_path / "video.mp4", rate=rate)) as reader:
+        list(reader)
+    assert float(reader.rate) == pytest.approx(float(rate), rel=1e-4)
+    steps = np.diff(reader.ledger.seconds)
+    np.testing.assert_allclose(steps, 1 / float(rate), rtol=2e-3)
+
+
+def test_times_given_are_kept_from_the_first(tmp_path: Path) -> None:
+    times = np.array([7.0, 7.04, 7.05, 7.3, 9.0, 9.001])
+    with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+        for number, seconds in enumerate(times):
+            writer.write(numbered(number), seconds)
+    with open_video(tmp_path / "video.mp4") as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(6))
+    np.testing.assert_allclose(reader.ledger.seconds, times - 7, atol=1e-4)
+
+
+def test_times_that_are_closer_than_a_tick_stay_apart(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+        for number in range(4):
+            writer.write(numbered(number), number * 1e-7)
+    with open_video(tmp_path / "video.mp4") as reader:
+        assert [number_of(frame.image) for frame in reader] == [0, 1, 2, 3]
+
+
+def test_a_copy_keeps_the_times_of_a_variable_frame_rate(tmp_path: Path) -> None:
+    times = [0, 40, 50, 60, 200, 900]
+    source = make_video(tmp_path / "source.mp4", 6, times=times)
+    with (
+        open_video(source) as video,
+        VideoWriter(tmp_path / "copy.mp4", rate=video.rate) as writer,
+    ):
+        for frame in video:
+            writer.write(frame.image, frame.seconds)
+    with open_video(tmp_path / "copy.mp4") as copy:
+        list(copy)
+    np.testing.assert_allclose(copy.ledger.seconds, np.array(times) / 1000, atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(width=st.integers(2, 70), height=st.integers(2, 70))
+def test_odd_sizes_repeat_their_last_column_and_row(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+        for number in range(2):
+            writer.write(numbered(number + 9, (width, height)))
+    with open_video(tmp_path / "video.mp4") as reader:
+        frames = list(reader)
+    assert reader.size == (width + width % 2, height + height % 2)
+    assert abs(float(np.median(frames[0].image[-1, :, 0])) - 9 * 12) < 8
+
+
+def test_images_are_scaled_to_the_size_of_the_video(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", rate=25, size=(32, 20)) as writer:
+        writer.write(numbered(3))
+        writer.write(numbered(7, (200, 100)))
+    with open_video(tmp_path / "video.mp4") as reader:
+        assert [(f.image.shape, number_of(f.image)) for f in reader] == [
+            ((20, 32, 3), 3),
+            ((20, 32, 3), 7),
+        ]
+
+
+def test_colours_survive_in_any_player(tmp_path: Path) -> None:
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (30, 120, 200)]
+    with VideoWriter(tmp_path / "video.mp4", rate=25, quality=5) as writer:
+        for colour in colours:
+            writer.write(np.full((48, 64, 3), colour, np.uint8))
+    capture = cv2.VideoCapture(str(tmp_path / "video.mp4"))
+    with open_video(tmp_path / "video.mp4") as reader:
+        for frame, colour in zip(reader, colours, strict=True):
+            assert np.abs(frame.image[24, 32].astype(int) - colour).max() <= 6
+            assert np.abs(capture.read()[1][24, 32].astype(int) - colour).max() <= 6
+    with av.open(str(tmp_path / "video.mp4")) as file:
+        stream = file.streams.video[0]
+        # What browsers play: H.264, 4:2:0, 8 bits; and the matrix is said, not guessed.
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.colorspace, stream.color_range) == (6, 1)
+
+
+def test_grey_images_are_written(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+        writer.write(np.full((48, 64), 120, np.uint8))
+    with open_video(tmp_path / "video.mp4") as reader:
+        assert np.abs(next(reader).image.astype(int) - 120).max() <= 3
+
+
+def test_the_caller_may_reuse_its_buffer(tmp_path: Path) -> None:
+    buffer = np.empty((48, 64, 3), np.uint8)
+    with VideoWriter(tmp_path / "video.mp4", rate=25, queue=20) as writer:
+        for number in range(20):
+            buffer[:] = numbered(number)
+            writer.write(buffer)
+            assert (buffer == numbered(number)).all()
+    with open_video(tmp_path / "video.mp4") as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(20))
+
+
+# Whole or not at all
+
+
+@pytest.mark.parametrize("queue", [0, 4])
+def test_a_file_appears_when_closed_and_replaces_the_old_one(tmp_path: Path, queue: int) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_text("old")
+    writer = VideoWriter(path, rate=25, queue=queue)
+    writer.write(numbered(1))
+    assert path.read_text() == "old"
+    writer.close()
+    writer.close()
+    assert len(list(open_video(path))) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["video.mp4"]
+
+
+@pytest.mark.parametrize("queue", [0, 4])
+def test_an_exception_leaves_a_playable_partial_file(tmp_path: Path, queue: int) -> None:
+    path = tmp_path / "video.mp4"
+    writer = VideoWriter(path, rate=25, queue=queue)
+
+    def fail() -> None:
+        with writer:
+            for number in range(10):
+                writer.write(numbered(number))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not path.exists()
+    assert writer.partial == tmp_path / ".video.partial.mp4"
+    with open_video(writer.partial) as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(10))
+    assert threads_of_ours() == []
+    write(path, 3)  # the next run takes the partial file's place
+    assert [entry.name for entry in tmp_path.iterdir()] == ["video.mp4"]
+
+
+def test_a_killed_process_leaves_what_it_had(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time, numpy as np\n"
+        "from posetrack.video import VideoWriter\n"
+        "writer = VideoWriter(sys.argv[1], rate=10, queue=0)\n"
+        "for number in range(65): writer.write(np.full((48, 64, 3), number, np.uint8))\n"
+        "os._exit(9)"
+    )
+    path = tmp_path / "video.mp4"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=60)
+    assert done.returncode == 9
+    assert not path.exists()
+    with open_video(tmp_path / ".video.partial.mp4") as reader:
+        frames = list(reader)
+    assert len(frames) >= 40  # all but the last two seconds, and what the encoder holds
+
+
+def test_an_abandoned_writer_leaves_no_thread(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "video.mp4", rate=25)
+    writer.write(numbered(4))
+    partial = writer.partial
+    del writer
+    gc.collect()
+    assert threads_of_ours() == []
+    assert len(list(open_video(partial))) == 1
+    assert not (tmp_path / "video.mp4").exists()
+
+
+def test_no_images_make_no_file(tmp_path: Path) -> None:
+    write(tmp_path / "video.mp4", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("queue", [0, 2])
+def test_an_error_of_the_encoder_comes_to_the_caller(tmp_path: Path, queue: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    writer = VideoWriter(folder / "video.mp4", rate=25, queue=queue)
+    folder.rmdir()
+
+    def use() -> None:
+        with writer:
+            for number in range(20):
+                writer.write(numbered(number))
+
+    with pytest.raises(FileNotFoundError):
+        use()
+    assert threads_of_ours() == []
+
+
+# Refused
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("video.webm", {}, "ending in"),
+        ("video.mp4", {"rate": 0}, "rate"),
+        ("video.mp4", {"rate": float("inf")}, "rate"),
+        ("video.mp4", {"size": (0, 10)}, "size"),
+        ("video.mp4", {"size": (10, 99999)}, "size"),
+        ("video.mp4", {"queue": -1}, "queue"),
+    ],
+)
+def test_settings_out_of_range_are_named(
+    tmp_path: Path, name: str, settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        VideoWriter(tmp_path / name, **{"rate": 25, **settings})  # type: ignore[arg-type]
+
+
+def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="make it first"):
+        VideoWriter(tmp_path / "nowhere" / "video.mp4", rate=25)
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(IsADirectoryError, match="folder"):
+        VideoWriter(tmp_path / "folder.mp4", rate=25)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4, 3)),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
+)
+def test_images_of_another_kind_are_refused_and_writing_goes_on(
+    tmp_path: Path, image: np.ndarray
+) -> None:
+    with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+        writer.write(numbered(0))
+        with pytest.raises(ValueError, match="expected"):
+            writer.write(image)
+        writer.write(numbered(1))
+    assert len(list(open_video(tmp_path / "video.mp4"))) == 2
+
+
+def test_times_must_increase_and_come_with_every_image(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+        writer.write(numbered(0), 1.0)
+        for wrong in (1.0, 0.5, float("nan")):
+            with pytest.raises(ValueError, match="increase"):
+                writer.write(numbered(1), wrong)
+        with pytest.raises(ValueError, match="every image or with none"):
+            writer.write(numbered(1))
+        writer.write(numbered(1), 1.5)
+    with pytest.raises(ValueError, match="closed"):
+        writer.write(numbered(2), 2.0)
