@@ -153,7 +153,7 @@ def evaluate_posetrack(
     A prediction without scores counts with -9999, which is what the official code does: below all
     others and in no defined order among themselves. ``notes`` of the result says how many.
     """
-    pairs = _pairs(truth, predictions)
+    pairs = pair_sources(truth, predictions)
 
     def evaluate(pair: tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]) -> _Part | None:
         return _evaluate_sequence(
@@ -172,7 +172,7 @@ def evaluate_posetrack(
     return _result(parts, tracking=tracking, textbook_motp=textbook_motp)
 
 
-def _pairs(
+def pair_sources(
     truth: Source, predictions: Source
 ) -> Iterable[tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]]:
     """What belongs together, by ascending name."""
