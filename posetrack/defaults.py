@@ -31,6 +31,17 @@ DETECTOR_ON_GPU: Final = "fasterrcnn_resnet50_fpn_v2"
 DETECTOR_ON_CPU: Final = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
 
+def detector_name(device: str = "auto") -> str:
+    """Name in the table of the default detector for a device.
+
+    Examples
+    --------
+    >>> detector_name("cpu")
+    'fasterrcnn_mobilenet_v3_large_320_fpn'
+    """
+    return DETECTOR_ON_GPU if _resolved(device).startswith("cuda") else DETECTOR_ON_CPU
+
+
 def default_detector(
     device: str = "auto",
     *,
@@ -39,8 +50,9 @@ def default_detector(
     **settings: Any,
 ) -> Detector:
     """The detector of `Tracker()`, chosen for the device; see `build_detector`."""
-    name = DETECTOR_ON_GPU if _resolved(device).startswith("cuda") else DETECTOR_ON_CPU
-    return build_detector(name, device=device, offline=offline, progress=progress, **settings)
+    return build_detector(
+        detector_name(device), device=device, offline=offline, progress=progress, **settings
+    )
 
 
 def default_estimator(

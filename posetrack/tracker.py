@@ -124,14 +124,14 @@ class Tracker:
         match: Matching = match_greedily,
         memory: int = 10,
         box_growth: float = 0.15,
-        max_box_iou: float = 0.6,
+        max_box_iou: float = 0.5,
         max_oks: float = 0.5,
         min_similarity: float = 0.25,
         min_keypoint_score: float = 0.2,
         min_pose_score: float = 0.1,
         min_new_score: float = 0.25,
         min_hits: int = 2,
-        max_missed: int = 10,
+        max_missed: int = 30,
     ) -> None:
         for name, least, value in (
             ("detect_every", 1, detect_every),

@@ -12,7 +12,17 @@ PACKAGE = Path(posetrack.__file__).parent
 # From the ground up; a module may import from its own line and from those before it.
 LAYERS = (
     {"skeletons", "structures", "interfaces", "images"},
-    {"boxes", "oks", "matching", "motion", "crops", "heatmaps", "_affine", "_compiled"},
+    {
+        "boxes",
+        "oks",
+        "matching",
+        "motion",
+        "crops",
+        "heatmaps",
+        "_affine",
+        "_compiled",
+        "_oks_kernels",
+    },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults", "association", "memory", "state", "tracker"},
     {"video", "formats", "draw", "plots", "testing"},

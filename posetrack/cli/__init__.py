@@ -34,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, ImportError) as error:
-        # What a user can mend comes as a built-in exception with a message that says how.
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"posetrack: {message}", file=sys.stderr)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        # What a user can mend comes as one of these, with a message that says how; anything else
+        # is a fault of ours and keeps its traceback.
+        print(f"posetrack: {error}", file=sys.stderr)
         return 1
     return status

@@ -1,0 +1,180 @@
+"""Names and files from the command line become detectors, estimators, flows and skeletons."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from posetrack.cli.models import DownloadBar
+from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
+from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
+
+FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
+_CHECKPOINTS = (".pth", ".pt", ".tar", ".safetensors")
+
+
+def skeleton_from(name: str) -> Skeleton:
+    """A skeleton by name, or from a TOML file.
+
+    Examples
+    --------
+    >>> skeleton_from("mpii_16")
+    Skeleton('mpii_16', 16 keypoints)
+    """
+    if name in KNOWN_SKELETONS:
+        return KNOWN_SKELETONS[name]
+    if name.endswith(".toml"):
+        return read_skeleton(name)
+    known = ", ".join(KNOWN_SKELETONS)
+    raise ValueError(f"--skeleton {name}: expected a .toml file or one of {known}")
+
+
+def function_from(name: str) -> Callable[..., Any]:
+    """A user's function from ``module:function``; the current folder is searched first.
+
+    Examples
+    --------
+    >>> function_from("math:hypot")(3, 4)
+    5.0
+    """
+    module_name, colon, function_name = name.partition(":")
+    if not (module_name and colon and function_name):
+        raise ValueError(f"expected module:function, such as my_network:decode, got {name!r}")
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(module_name.removesuffix(".py"))
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{name}: there is no module {error.name!r} here or installed") from error
+    finally:
+        sys.path.remove(folder)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise ValueError(f"{name}: {module_name} has no function {function_name!r}")
+    return function  # type: ignore[no-any-return]
+
+
+def size_from(text: str) -> tuple[int, int]:
+    """Width and height from the field's ``HEIGHTxWIDTH``.
+
+    Examples
+    --------
+    >>> size_from("256x192")
+    (192, 256)
+    """
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, such as 256x192, got {text!r}")
+    return int(width), int(height)
+
+
+def fetching(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """How networks of the table are fetched and where they run."""
+    progress = DownloadBar(name).show
+    return {"device": arguments.device, "offline": arguments.offline, "progress": progress}
+
+
+def build_flow(arguments: argparse.Namespace) -> FlowEstimator:
+    """The flow method that ``--flow`` names."""
+    name = arguments.flow
+    if name.startswith("raft-"):
+        from posetrack.defaults import build_flow as build_network
+
+        return build_network(name, **fetching(arguments, name))
+    module, kind = {
+        "dis": ("dis", "DisFlow"),
+        "farneback": ("farneback", "FarnebackFlow"),
+        "tvl1": ("tvl1", "TvL1Flow"),
+        "rlof": ("rlof", "RlofFlow"),
+        "lk": ("lucas_kanade", "LucasKanadeFlow"),
+    }[name]
+    flow: FlowEstimator = getattr(importlib.import_module(f"posetrack.flows.{module}"), kind)()
+    return flow
+
+
+def build_detector(arguments: argparse.Namespace) -> Detector:
+    """What ``--detector`` says: a name in the table, ``hog`` or an ONNX file; else the default."""
+    name: str | None = arguments.detector
+    given = {"min_score": arguments.min_score, "max_iou": arguments.max_iou}
+    thresholds = {key: value for key, value in given.items() if value is not None}
+    if arguments.decode is not None and not (name or "").endswith(".onnx"):
+        raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
+    if name is None:
+        from posetrack.defaults import default_detector
+
+        return default_detector(**fetching(arguments, "detector"), **thresholds)
+    if name.endswith(".onnx"):
+        from posetrack.detectors.onnx import OnnxDetector
+
+        decode = function_from(arguments.decode) if arguments.decode else None
+        return OnnxDetector(name, decode=decode, **thresholds)
+    if name == "hog":
+        from posetrack.detectors.hog import HogDetector
+
+        return HogDetector(**thresholds)
+    from posetrack.defaults import build_detector as build_from_table
+
+    return build_from_table(name, device=arguments.device, offline=arguments.offline, **thresholds)
+
+
+def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
+    """What ``--estimator`` says: a name in the table, an ONNX file or a checkpoint."""
+    name: str | None = arguments.estimator
+    skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
+    common: dict[str, Any] = {"flip_test": arguments.flip_test}
+    if arguments.dark:
+        from posetrack.heatmaps import decode_dark
+
+        common["decode"] = decode_dark
+    if name is not None and name.endswith(".onnx"):
+        from posetrack.estimators.onnx import OnnxTopDown
+
+        if skeleton is not None:
+            common["skeleton"] = skeleton
+        if arguments.size is not None:
+            common["input_size"] = arguments.size
+        return OnnxTopDown(name, **common)
+    if name is not None and name.endswith(_CHECKPOINTS):
+        from posetrack.estimators.torch_topdown import TorchTopDown
+        from posetrack.networks.checkpoints import load_pose_resnet
+
+        sized = {} if arguments.size is None else {"input_size": arguments.size}
+        network, found = load_pose_resnet(name, skeleton=skeleton, **sized)
+        return TorchTopDown(
+            network,
+            found.skeleton,
+            input_size=found.input_size,
+            normalisation=found.normalisation,
+            device=arguments.device,
+            **common,
+        )
+    from posetrack.defaults import build_estimator as build_from_table
+    from posetrack.defaults import default_estimator
+
+    if name is None:
+        return default_estimator(**fetching(arguments, "estimator"), **common)
+    return build_from_table(name, **fetching(arguments, name), **common)
+
+
+def weight_files(arguments: argparse.Namespace) -> dict[str, Path]:
+    """The files that the networks came from, by what they are for."""
+    from posetrack.defaults import ESTIMATOR, detector_name
+    from posetrack.models import MODELS
+    from posetrack.weights import cached_path
+
+    named = {
+        "detector": arguments.detector or detector_name(arguments.device),
+        "estimator": arguments.estimator or ESTIMATOR,
+        "flow": arguments.flow,
+    }
+    files: dict[str, Path] = {}
+    for kind, name in named.items():
+        if Path(name).is_file():
+            files[kind] = Path(name)
+        elif name in MODELS and (path := cached_path(name)) is not None:
+            files[kind] = path
+    return files

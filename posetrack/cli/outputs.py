@@ -1,0 +1,167 @@
+"""Where a run's results go: one file a format, the overlay drawn and encoded in the background."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from posetrack.structures import Tracks
+
+FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames")
+_ENDINGS = {
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "posetrack18": ".json",
+    "coco": ".coco.json",
+    "frames": ".frames.csv",
+}
+
+
+def output_name(source: str, taken: set[str]) -> str:
+    """What a video's results are called: after the file, folder or address, each name once.
+
+    Examples
+    --------
+    >>> output_name("games/match.mp4", set()), output_name("0", set())
+    ('match', 'camera-0')
+    >>> output_name("rtsp://camera.local/hall/stream1", {"stream1"})
+    'stream1-2'
+    """
+    if source.isdigit():
+        name = f"camera-{source}"
+    elif "://" in source:
+        parts = urlsplit(source)
+        name = Path(parts.path).stem or parts.hostname or "stream"
+    else:
+        path = Path(source)
+        # A glob such as walk/*.png is called after its folder.
+        name = path.resolve().parent.name if set("*?[") & set(path.name) else path.resolve().stem
+    name = name or "video"
+    number, unique = 2, name
+    while unique in taken:
+        unique, number = f"{name}-{number}", number + 1
+    return unique
+
+
+class Outputs:
+    """All results of one video; files are begun with the first frame and appear when whole."""
+
+    def __init__(
+        self,
+        video: Any,
+        name: str,
+        formats: list[str],
+        settings: dict[str, object],
+        weights: dict[str, Path],
+        arguments: argparse.Namespace,
+    ) -> None:
+        self.video, self.name, self.formats = video, name, formats
+        self.settings, self.weights, self.arguments = settings, weights, arguments
+        self.frames = 0
+        self.paths: list[Path] = []
+        self._stack = ExitStack()
+        self._sinks: list[Any] = []
+        self._overlay: Any = None
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        """Add a frame to every file. The overlay is drawn into the frame's own image."""
+        if not self.frames:
+            self._begin(frame, tracks)
+        self.frames += 1
+        for sink in self._sinks:
+            sink.write(frame.index, frame.seconds, tracks)
+        if self._overlay is not None:
+            self._overlay.put((frame, tracks))
+
+    def problems(self) -> list[str]:
+        """What there is to say of frames that were not there or could not be read."""
+        from posetrack.video import Status
+
+        corrupt = self.video.ledger.where(Status.CORRUPT)
+        found = [] if not len(corrupt) else [
+            f"{len(corrupt)} frames could not be decoded, the first is frame {int(corrupt[0])}"
+        ]  # fmt: skip
+        return [*([self.video.problem] if self.video.problem else []), *found]
+
+    def _begin(self, frame: Any, tracks: Tracks) -> None:
+        from posetrack.formats import CocoWriter, CsvWriter, ParquetWriter, PoseTrack18Writer
+        from posetrack.formats.provenance import describe_run
+
+        height, width = frame.image.shape[:2]
+        made = describe_run(
+            settings=self.settings, weights=self.weights, source=self.video.source.name
+        )
+        writers: dict[str, Any] = {
+            "csv": CsvWriter,
+            "parquet": ParquetWriter,
+            "posetrack18": PoseTrack18Writer,
+            "coco": CocoWriter,
+        }
+        for name in self.formats:
+            path = self.arguments.out / f"{self.name}{_ENDINGS[name]}"
+            self.paths.append(path)
+            if name in writers:
+                sink = writers[name](
+                    path,
+                    tracks.skeleton,
+                    image_size=(width, height),
+                    rate=float(self.video.rate),
+                    provenance=made,
+                )
+                self._sinks.append(self._stack.enter_context(sink))
+        if self.arguments.overlay:
+            self._begin_overlay()
+
+    def _begin_overlay(self) -> None:
+        from posetrack.draw import Trails, draw_tracks
+        from posetrack.pipeline import Background
+        from posetrack.video import VideoWriter
+
+        path = self.arguments.out / f"{self.name}.mp4"
+        if path.exists() and Path(str(self.video.source.name)).resolve() == path.resolve():
+            path = path.with_name(f"{self.name}-tracked.mp4")  # never over the video itself
+        self.paths.append(path)
+        rate = self.video.rate / self.arguments.stride
+        writer = self._stack.enter_context(VideoWriter(path, rate=rate, queue=0))
+        trails = Trails(self.arguments.trails) if self.arguments.trails else None
+
+        def draw(item: tuple[Any, Tracks]) -> None:
+            frame, tracks = item
+            image = draw_tracks(frame.image, tracks, trails=trails, out=frame.image)
+            writer.write(image, frame.seconds)
+
+        self._overlay = self._stack.enter_context(Background(draw))
+
+    def _write_ledger(self) -> None:
+        """``frames``: index, seconds and status of every frame of the file."""
+        path = self.arguments.out / f"{self.name}{_ENDINGS['frames']}"
+        partial = path.with_suffix(".partial.csv")
+        with partial.open("w", newline="") as stream:
+            rows = csv.writer(stream)
+            rows.writerow(("frame", "seconds", "status"))
+            for index, seconds, status in self.video.ledger:
+                rows.writerow((index, f"{seconds:.6f}", status.name.lower()))
+        partial.replace(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if error is None:
+            if "frames" in self.formats:
+                self._write_ledger()
+        elif self.frames:
+            where = self.arguments.out / f"{self.name}.partial.*"
+            print(f"{self.name}: {self.frames} frames so far are in {where}", file=sys.stderr)

@@ -1,0 +1,205 @@
+"""``posetrack track``: from videos to tables, PoseTrack files and overlays."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from posetrack.cli.build import (
+    FLOWS,
+    build_detector,
+    build_estimator,
+    build_flow,
+    size_from,
+    weight_files,
+)
+from posetrack.cli.outputs import FORMATS, Outputs, output_name
+
+_SWITCHES = ("flow_boxes", "flow_similarity")
+_NUMBERS = (
+    "detect_every",
+    "memory",
+    "box_growth",
+    "max_box_iou",
+    "max_oks",
+    "min_similarity",
+    "min_keypoint_score",
+    "min_pose_score",
+    "min_new_score",
+    "min_hits",
+    "max_missed",
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options; what they default to is the tracker's own."""
+    parser = commands.add_parser(
+        "track",
+        help="track the people in videos",
+        description="Track the people in videos and write every person's keypoints over time.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="VIDEO",
+        help="a file, a folder or glob of images, a camera's number, or an RTSP or HTTP address",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
+    )
+    parser.add_argument(
+        "--format",
+        dest="formats",
+        default="csv,parquet,posetrack18",
+        metavar="LIST",
+        help=f"tables to write, of {', '.join(FORMATS)}",
+    )
+    parser.add_argument(
+        "--overlay",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write the video, too",
+    )
+    parser.add_argument("--trails", type=int, default=0, metavar="N", help="draw the last N places")
+    _add_networks(parser)
+    _add_tracker(parser)
+    frames = parser.add_argument_group("frames")
+    frames.add_argument("--start", type=int, default=0, help="first frame")
+    frames.add_argument("--stop", type=int, default=None, help="frame to stop before")
+    frames.add_argument("--stride", type=int, default=1, help="take every n-th frame")
+    frames.add_argument("--ahead", type=int, default=2, help="frames detected ahead; 0: none")
+    parser.set_defaults(run=run)
+
+
+def _add_networks(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("networks")
+    group.add_argument(
+        "--detector",
+        metavar="NAME|FILE",
+        help="a name of `posetrack models list`, hog, or FILE.onnx",
+    )
+    group.add_argument(
+        "--decode", metavar="MODULE:FUNCTION", help="your decode function for an ONNX detector"
+    )
+    group.add_argument("--min-score", type=float, help="detections below are dropped")
+    group.add_argument("--max-iou", type=float, help="NMS inside the detector")
+    group.add_argument(
+        "--estimator",
+        metavar="NAME|FILE",
+        help="a name of `posetrack models list`, FILE.onnx, or a checkpoint",
+    )
+    group.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")
+    group.add_argument(
+        "--size", type=size_from, metavar="HEIGHTxWIDTH", help="its input size, if not in the file"
+    )
+    group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
+    group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
+    group.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    group.add_argument("--offline", action="store_true", help="never download")
+
+
+def _add_tracker(parser: argparse.ArgumentParser) -> None:
+    from posetrack.tracker import Tracker
+
+    group = parser.add_argument_group("tracker (see posetrack.Tracker)")
+    signature = inspect.signature(Tracker).parameters
+    for name in _NUMBERS:
+        default = signature[name].default
+        group.add_argument(
+            "--" + name.replace("_", "-"), type=type(default), default=default, help=" "
+        )
+    for name in _SWITCHES:
+        group.add_argument(
+            "--" + name.replace("_", "-"),
+            action=argparse.BooleanOptionalAction,
+            default=signature[name].default,
+            help=" ",
+        )
+    group.add_argument(
+        "--similarity", choices=("oks", "iou"), default="oks", help="of poses or boxes"
+    )
+    group.add_argument("--match", choices=("greedy", "optimal"), default="greedy", help="matching")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Track each video in turn."""
+    formats = [name.strip() for name in arguments.formats.split(",") if name.strip()]
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"--format: unknown {unknown}; expected a list of {', '.join(FORMATS)}")
+    tracker = _tracker(arguments)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    names: set[str] = set()
+    for source in arguments.sources:
+        name = output_name(source, names)
+        names.add(name)
+        _track(source, name, formats, tracker, arguments)
+        tracker.reset()
+    return 0
+
+
+def _tracker(arguments: argparse.Namespace) -> Any:
+    from posetrack.association import box_similarity, pose_similarity
+    from posetrack.matching import match_greedily, match_optimally
+    from posetrack.tracker import Tracker
+
+    return Tracker(
+        build_detector(arguments),
+        build_estimator(arguments),
+        build_flow(arguments),
+        device=arguments.device,
+        similarity={"oks": pose_similarity, "iou": box_similarity}[arguments.similarity],
+        match={"greedy": match_greedily, "optimal": match_optimally}[arguments.match],
+        **{name: getattr(arguments, name) for name in (*_NUMBERS, *_SWITCHES)},
+    )
+
+
+def _track(
+    source: str, name: str, formats: list[str], tracker: Any, arguments: argparse.Namespace
+) -> None:
+    from tqdm import tqdm
+
+    from posetrack.pipeline import track_video
+    from posetrack.video import open_video
+
+    opened: str | int = int(source) if source.isdigit() else source
+    with ExitStack() as stack:
+        video = stack.enter_context(
+            open_video(opened, start=arguments.start, stop=arguments.stop, stride=arguments.stride)
+        )
+        outputs = stack.enter_context(
+            Outputs(video, name, formats, _settings(arguments), weight_files(arguments), arguments)
+        )
+        bar = stack.enter_context(
+            tqdm(total=_expected(video, arguments), unit=" frames", desc=name, disable=None)
+        )
+        people: set[int] = set()
+        for frame, tracks in track_video(video, tracker, ahead=arguments.ahead):
+            people.update(tracks.ids.tolist())
+            outputs.write(frame, tracks)
+            bar.update()
+            bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
+    if outputs.paths:
+        files = ", ".join(str(path) for path in outputs.paths)
+        print(f"{name}: {outputs.frames} frames, {len(people)} people -> {files}")
+    else:
+        print(f"{name}: no frame between --start and --stop, nothing written")
+    for problem in outputs.problems():
+        print(f"{name}: {problem}", file=sys.stderr)
+
+
+def _expected(video: Any, arguments: argparse.Namespace) -> int | None:
+    """How many frames there will be, as far as the video says."""
+    ends = [end for end in (video.count, arguments.stop) if end is not None]
+    return len(range(arguments.start, min(ends), arguments.stride)) if ends else None
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, object]:
+    """All options as they were used, for the files' provenance."""
+    return {key: value for key, value in vars(arguments).items() if key not in ("run", "command")}
