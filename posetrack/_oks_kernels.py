@@ -42,6 +42,16 @@ def wrong_sign(areas: FloatArray, sigmas: FloatArray) -> int:
 
 
 @compiled
+def keypoints_seen(poses: FloatArray) -> NDArray[np.bool_]:
+    """(N, K), which keypoints have no NaN."""
+    seen = np.empty(poses.shape[:2], np.bool_)
+    for n in range(poses.shape[0]):
+        for k in range(poses.shape[1]):
+            seen[n, k] = not (np.isnan(poses[n, k, 0]) or np.isnan(poses[n, k, 1]))
+    return seen
+
+
+@compiled
 def oks_float64(
     references: FloatArray,
     poses: FloatArray,
@@ -186,7 +196,7 @@ def _pair_oks(
         dy = xy[worse, k, 1] - xy[better, k, 1]
         exponent = (dx * dx + dy * dy) / (size * sigmas[k] * sigmas[k])
         count += 1
-        if exponent < 700:  # also False for NaN
+        if exponent < 40:  # not for NaN; exp(-40) is lost beside one keypoint that is near
             total += math.exp(-exponent)
     return total / count if count else 0.0
 

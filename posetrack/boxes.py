@@ -117,10 +117,10 @@ def nms(
     marks = np.asarray(scores)
     if marks.shape != (len(boxes),):
         raise ValueError(f"scores must have shape ({len(boxes)},), got {marks.shape}")
-    dtype = float_type(boxes)
+    dtype = float_type(boxes, marks)
     kept: NDArray[np.intp] = _nms(
         kernel_input(boxes, dtype),
-        kernel_input(marks, np.float64),
+        kernel_input(marks, dtype),
         float(max_iou),
         1.0 if inclusive else 0.0,
     )
@@ -231,9 +231,7 @@ def _iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 @compiled
-def _nms(
-    xyxy: FloatArray, scores: NDArray[np.float64], max_iou: float, extra: float
-) -> NDArray[np.intp]:
+def _nms(xyxy: FloatArray, scores: FloatArray, max_iou: float, extra: float) -> NDArray[np.intp]:
     count = len(xyxy)
     order = np.empty(count, np.intp)
     if count <= 64:

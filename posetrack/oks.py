@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack._compiled import float_type, kernel_input
 from posetrack._oks_kernels import (
+    keypoints_seen,
     oks_float32,
     oks_float64,
     oks_nms_rows,
@@ -84,6 +85,8 @@ def oks_matrix(
         return np.zeros((len(first), len(second)), dtype)
     _check_constants(sizes, spreads, first.shape)
     out = np.empty((len(first), len(second)), dtype)
+    if not out.size:
+        return out
     fill = oks_float32 if dtype is np.float32 else oks_float64
     fill(first, second, sizes, spreads, bool(common_only), out)
     return out
@@ -238,7 +241,7 @@ def _nms_arguments(
         raise ValueError(f"scores must have shape ({len(poses)},), got {marks.shape}")
     sizes, spreads = kernel_input(areas, np.float64), kernel_input(sigmas, np.float64)
     _check_constants(sizes, spreads, poses.shape)
-    visible = kernel_input(~np.isnan(poses).any(axis=2) if seen is None else seen, np.bool_)
+    visible = keypoints_seen(poses) if seen is None else kernel_input(seen, np.bool_)
     if visible.shape != poses.shape[:2]:
         raise ValueError(f"seen must have shape {poses.shape[:2]}, got {visible.shape}")
     return poses, marks, sizes, spreads, visible
