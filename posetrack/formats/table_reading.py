@@ -26,9 +26,9 @@ from posetrack.formats.recovery import METADATA_KEY, spool_batches
 from posetrack.formats.table import (
     BOX_COLUMNS,
     INTEGER_COLUMNS,
+    PERSON_COLUMNS,
     TrackTable,
     column_names,
-    keypoint_columns,
 )
 from posetrack.formats.table_writers import arrow_type
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
@@ -254,27 +254,18 @@ def _checked(
     empty: EmptyFrames,
     described: dict[str, Any],
 ) -> TrackTable:
-    columns = {name: _column(path, arrow, name) for name in _wanted(skeleton)}
-    rows = len(columns["frame"])
-    for name in (*INTEGER_COLUMNS, "seconds", *BOX_COLUMNS, "box_score"):
-        bad = ~np.isfinite(columns[name])
+    persons = [name for name in PERSON_COLUMNS if name not in _DERIVED]
+    columns = {name: _column(path, arrow, name) for name in persons}
+    for name, values in columns.items():
+        bad: NDArray[np.bool_] = ~np.isfinite(values)
         if name in ("frame", "flow_age"):
-            bad |= columns[name] < 0
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise ValueError(
-                f"{path}: column {name!r}, row {row + 1}: missing or out of range: "
-                f"{columns[name][row]}"
-            )
+            bad |= values < 0
+        _refuse(path, bad, name, values)
     xyxy = np.stack([columns[name] for name in BOX_COLUMNS], axis=1)
-    wrong = (xyxy[:, 2:] < xyxy[:, :2]).any(axis=1)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(f"{path}: row {row + 1}: right < left or bottom < top: {xyxy[row]}")
+    for low, high in (("left", "right"), ("top", "bottom")):
+        _refuse(path, columns[high] < columns[low], high, columns[high])
     order = _order(path, columns["frame"], columns["id"])
-    places = np.stack([columns[name] for name in keypoint_columns(skeleton)], axis=1)
-    places = places.reshape(rows, len(skeleton), 3)[order]
-    seen = np.isfinite(places[..., :2]).all(axis=-1)
+    xy, scores = _keypoints(path, arrow, skeleton)
     return TrackTable(
         columns["frame"][order],
         columns["seconds"][order],
@@ -282,12 +273,37 @@ def _checked(
         xyxy[order],
         columns["box_score"][order],
         columns["flow_age"][order],
-        np.where(seen[..., None], places[..., :2], np.float32(np.nan)),
-        np.where(seen & np.isfinite(places[..., 2]), places[..., 2], np.float32(0)),
+        xy[order],
+        scores[order],
         skeleton,
         empty,
         described,
     )
+
+
+def _refuse(path: Path, bad: NDArray[np.bool_], column: str, values: NDArray[Any]) -> None:
+    """Name the first row where a column cannot be right."""
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            f"{path}: column {column!r}, row {row + 1}: missing or out of range: {values[row]}"
+        )
+
+
+def _keypoints(
+    path: Path, arrow: pa.Table, skeleton: Skeleton
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(R, K, 2) places and (R, K) scores, an unseen keypoint NaN with score 0."""
+    xy = np.empty((len(arrow), len(skeleton), 2), np.float32)
+    scores = np.empty(xy.shape[:2], np.float32)
+    for number, name in enumerate(skeleton.keypoints):
+        xy[:, number, 0] = _column(path, arrow, f"{name}_x")
+        xy[:, number, 1] = _column(path, arrow, f"{name}_y")
+        scores[:, number] = _column(path, arrow, f"{name}_score")
+    unseen = ~np.isfinite(xy).all(axis=-1)
+    xy[unseen] = np.nan
+    scores[unseen | ~np.isfinite(scores)] = 0
+    return xy, scores
 
 
 def _column(path: Path, arrow: pa.Table, name: str) -> NDArray[Any]:
@@ -306,11 +322,15 @@ def _column(path: Path, arrow: pa.Table, name: str) -> NDArray[Any]:
     return values
 
 
-def _order(path: Path, frame: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.intp]:
+def _order(
+    path: Path, frame: NDArray[np.int64], ids: NDArray[np.int64]
+) -> NDArray[np.intp] | slice:
     """Rows in order of frames, as they stand within one; an id may occur once in a frame."""
     by_id = np.lexsort((ids, frame))
     twice = (np.diff(frame[by_id]) == 0) & (np.diff(ids[by_id]) == 0)
     if twice.any():
         row = int(by_id[np.flatnonzero(twice)[0] + 1])
         raise ValueError(f"{path}: row {row + 1}: id {ids[row]} occurs twice in frame {frame[row]}")
+    if (np.diff(frame) >= 0).all():
+        return slice(None)  # as written: a copy of everything saved
     return np.argsort(frame, kind="stable")
