@@ -61,5 +61,5 @@ def _as_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
                 f"a floating image must lie in [0, 1], got [{low:g}, {high:g}]; "
                 "divide by its largest possible value, or convert it to uint8"
             )
-        return np.rint(image * 255).astype(np.uint8)
+        return np.asarray(np.rint(image * 255), np.uint8)
     raise TypeError(f"expected an image of uint8, uint16 or floating numbers, got {image.dtype}")

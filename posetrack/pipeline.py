@@ -21,7 +21,11 @@ Item = TypeVar("Item")
 
 
 def track_video(
-    frames: Iterable[Frame], tracker: Tracker, *, ahead: int = 2
+    frames: Iterable[Frame],
+    tracker: Tracker,
+    *,
+    boxes: Callable[[int], Detections] | None = None,
+    ahead: int = 2,
 ) -> Iterator[tuple[Frame, Tracks]]:
     """Track the people in a video.
 
@@ -32,6 +36,9 @@ def track_video(
     tracker
         Updated with each frame. Its detector runs in a background thread while the frame before
         is still being tracked; its other parts run in this one.
+    boxes
+        From a frame's index to its boxes, in place of the tracker's detector; asked as often as
+        that would be (``detect_every``).
     ahead
         For how many frames the detector may be ahead; 0 keeps everything in this thread.
 
@@ -49,7 +56,7 @@ def track_video(
     >>> [people.ids.tolist() for _, people in track_video(frames, tracker)]
     [[1, 2], [1, 2], [1, 2], [1, 2]]
     """
-    detected = _detected(frames, tracker, tracker.frame)
+    detected = _detected(frames, tracker, boxes)
     if ahead == 0:
         for frame, detections in detected:
             yield frame, tracker.update(frame.image, detections=detections)
@@ -60,11 +67,14 @@ def track_video(
 
 
 def _detected(
-    frames: Iterable[Frame], tracker: Tracker, first: int
+    frames: Iterable[Frame], tracker: Tracker, boxes: Callable[[int], Detections] | None
 ) -> Generator[tuple[Frame, Detections | None], None, None]:
     """Each frame with its detections, None where the detector is not due."""
-    for number, frame in enumerate(frames, first):
-        yield frame, tracker.detect(frame.image, number)
+    for number, frame in enumerate(frames, tracker.frame):
+        if boxes is None:
+            yield frame, tracker.detect(frame.image, number)
+        else:
+            yield frame, None if number % tracker.detect_every else boxes(frame.index)
 
 
 class Background(Generic[Item]):

@@ -135,7 +135,7 @@ def unflatten(name: str, arrays: Mapping[str, Any]) -> Any:
     """
     if name in arrays:
         return np.array(arrays[name])
-    parts = []
+    parts: list[Any] = []
     while True:
         prefix = f"{name}.{len(parts)}"
         if not any(key == prefix or key.startswith(prefix + ".") for key in arrays):

@@ -282,6 +282,7 @@ class Tracker:
             none = np.zeros(len(poses), np.int64)
             return self._without_doubles(poses, none, none)
         if detections is None:
+            # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
         detected = Detections.empty() if detections is None else detections
         looked = detections is not None

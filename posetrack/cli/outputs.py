@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 from contextlib import ExitStack
@@ -59,7 +58,7 @@ class Outputs:
         formats: list[str],
         settings: dict[str, object],
         weights: dict[str, Path],
-        arguments: argparse.Namespace,
+        arguments: Any,
     ) -> None:
         self.video, self.name, self.formats = video, name, formats
         self.settings, self.weights, self.arguments = settings, weights, arguments

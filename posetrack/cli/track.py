@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,12 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
         help="a name of `posetrack models list`, hog, or FILE.onnx",
     )
     group.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="people's boxes from PoseTrack18 or COCO JSON or MOT text, in place of a detector",
+    )
+    group.add_argument(
         "--decode", metavar="MODULE:FUNCTION", help="your decode function for an ONNX detector"
     )
     group.add_argument("--min-score", type=float, help="detections below are dropped")
@@ -109,22 +117,35 @@ def _add_tracker(parser: argparse.ArgumentParser) -> None:
 
     group = parser.add_argument_group("tracker (see posetrack.Tracker)")
     signature = inspect.signature(Tracker).parameters
-    for name in _NUMBERS:
+    meaning = _first_sentences(inspect.getdoc(Tracker) or "")
+    for name in (*_NUMBERS, *_SWITCHES):
         default = signature[name].default
-        group.add_argument(
-            "--" + name.replace("_", "-"), type=type(default), default=default, help=" "
+        kind: dict[str, Any] = (
+            {"action": argparse.BooleanOptionalAction}
+            if isinstance(default, bool)
+            else {"type": type(default), "metavar": "N" if isinstance(default, int) else "X"}
         )
-    for name in _SWITCHES:
-        group.add_argument(
-            "--" + name.replace("_", "-"),
-            action=argparse.BooleanOptionalAction,
-            default=signature[name].default,
-            help=" ",
-        )
+        flag = "--" + name.replace("_", "-")
+        group.add_argument(flag, default=default, help=meaning[name], **kind)
     group.add_argument(
         "--similarity", choices=("oks", "iou"), default="oks", help="of poses or boxes"
     )
     group.add_argument("--match", choices=("greedy", "optimal"), default="greedy", help="matching")
+
+
+def _first_sentences(docstring: str) -> dict[str, str]:
+    """What each parameter of a numpydoc docstring means, in its first sentence."""
+    meaning: dict[str, str] = {}
+    name = ""
+    for line in docstring.partition("Examples\n")[0].splitlines():
+        if line and not line.startswith(" "):
+            name = line.strip()
+        elif name and line.strip():
+            meaning[name] = f"{meaning.get(name, '')} {line.strip()}".strip()
+    return {
+        key: re.split(r"(?<=[.:;]) ", text)[0].rstrip(".:;").replace("%", "%%").replace("`", "")
+        for key, text in meaning.items()
+    }
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -133,15 +154,27 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise ValueError(f"--format: unknown {unknown}; expected a list of {', '.join(FORMATS)}")
+    boxes = _boxes(arguments)
     tracker = _tracker(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        _track(source, name, formats, tracker, arguments)
+        _track(source, name, formats, tracker, boxes, arguments)
         tracker.reset()
     return 0
+
+
+def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
+    """From a frame's index to the boxes in the file given."""
+    if arguments.boxes is None:
+        return None
+    if arguments.detector or len(arguments.sources) > 1:
+        raise ValueError("--boxes FILE goes with one video, and takes the place of --detector")
+    from posetrack.detectors.boxes_file import ReplayDetector, read_boxes
+
+    return ReplayDetector(read_boxes(arguments.boxes, min_score=arguments.min_score)).at
 
 
 def _tracker(arguments: argparse.Namespace) -> Any:
@@ -150,7 +183,7 @@ def _tracker(arguments: argparse.Namespace) -> Any:
     from posetrack.tracker import Tracker
 
     return Tracker(
-        build_detector(arguments),
+        None if arguments.boxes else build_detector(arguments),
         build_estimator(arguments),
         build_flow(arguments),
         device=arguments.device,
@@ -161,7 +194,12 @@ def _tracker(arguments: argparse.Namespace) -> Any:
 
 
 def _track(
-    source: str, name: str, formats: list[str], tracker: Any, arguments: argparse.Namespace
+    source: str,
+    name: str,
+    formats: list[str],
+    tracker: Any,
+    boxes: Callable[[int], Any] | None,
+    arguments: argparse.Namespace,
 ) -> None:
     from tqdm import tqdm
 
@@ -180,7 +218,7 @@ def _track(
             tqdm(total=_expected(video, arguments), unit=" frames", desc=name, disable=None)
         )
         people: set[int] = set()
-        for frame, tracks in track_video(video, tracker, ahead=arguments.ahead):
+        for frame, tracks in track_video(video, tracker, boxes=boxes, ahead=arguments.ahead):
             people.update(tracks.ids.tolist())
             outputs.write(frame, tracks)
             bar.update()

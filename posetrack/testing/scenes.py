@@ -75,7 +75,8 @@ class Scene:
 
     def heights(self, frame: int) -> NDArray[np.float64]:
         """(N,) extent of each person from eye to ankle in pixels."""
-        return np.ptp(self.xy[frame][:, :, 1], axis=1)
+        y: NDArray[np.float64] = self.xy[frame][:, :, 1]
+        return np.asarray(y.max(axis=1) - y.min(axis=1))
 
     def truth(self, frame: int) -> tuple[Poses, NDArray[np.int64]]:
         """True poses of those present, and their ids (1, 2, ... in the order of ``xy``)."""
