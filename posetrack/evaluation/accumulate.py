@@ -238,7 +238,7 @@ def _step(
         h = memory.last[k, o]
         j = memory.place[h] if h >= 0 else -1
         if j >= 0 and free_others[j] and not np.isnan(distance[i, j]):
-            n = _found(rows, n, frame, k, o, memory)
+            n = _found(rows, n, k, o, memory)
             n = _put(rows, n, frame, k, MATCH, o, h, NOBODY, distance[i, j])
             free[i] = False
             free_others[j] = False
@@ -277,7 +277,7 @@ def _assigned(
 ) -> int:
     """Events of a pair that the assignment made."""
     last, owner = memory.last[k, o], memory.owner[k, h]
-    n = _found(rows, n, frame, k, o, memory)
+    n = _found(rows, n, k, o, memory)
     switch = last >= 0 and last != h
     if switch and not memory.matched[k, h]:
         n = _put(rows, n, frame, k, ASCEND, o, h, last, distance)
@@ -293,7 +293,7 @@ def _assigned(
 
 
 @compiled
-def _found(rows: Rows, n: int, frame: int, k: int, o: int, memory: Memory) -> int:
+def _found(rows: Rows, n: int, k: int, o: int, memory: Memory) -> int:
     """A gap in the track of ``o`` is over: it was a fragmentation, in the frame it began."""
     if memory.lost[k, o] >= 0:
         last = memory.last[k, o]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def json_files(folder: Path) -> list[Path]:
     files = sorted(
         (path for path in folder.iterdir() if path.name.endswith((".json", ".json.gz"))), key=_stem
     )
-    for first, second in zip(files, files[1:], strict=False):
+    for first, second in itertools.pairwise(files):
         if _stem(first) == _stem(second):
             raise ValueError(f"{folder} holds both {first.name} and {second.name}: remove one")
     return files

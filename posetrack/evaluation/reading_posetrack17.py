@@ -168,6 +168,7 @@ class _Rows:
             scores=scores,
             score_counts=np.where(np.isnan(scores).all(axis=1), -1, _COUNT),
             heads=np.array(self.heads, np.float64).reshape(-1, 4),
+            areas=np.full(len(self.ids), np.nan),
             landmarks=POSETRACK_15.keypoints,
             whole_numbers=np.zeros(len(self.ids), np.bool_),
             spare=SparePoints(

@@ -48,7 +48,7 @@ def read_posetrack18(document: Any, source: str, name: str) -> AnnotatedSequence
         image_names=tuple(str(image.get("file_name", "")) for image in images),
         image_ids=image_ids,
         labelled=tuple(_flag(image, source) for image in images),
-        regions=tuple(_regions(image, f"{source}: image {i}") for i, image in _all(images)),
+        regions=tuple(image_regions(image, f"{source}: image {i}") for i, image in _all(images)),
         annotated=np.bincount(frame, minlength=len(images)) > 0,
         frame=frame,
         ids=ids,
@@ -56,6 +56,7 @@ def read_posetrack18(document: Any, source: str, name: str) -> AnnotatedSequence
         scores=scores,
         score_counts=score_counts,
         heads=_heads(rows, source),
+        areas=_areas(rows),
         landmarks=_landmarks(document),
         whole_numbers=np.array([_is_whole(row["keypoints"]) for row in rows], np.bool_),
         repeated=repeated_id(frame, ids),
@@ -202,6 +203,19 @@ def _heads(rows: list[dict[str, Any]], source: str) -> Floats:
     return heads
 
 
+def _areas(rows: list[dict[str, Any]]) -> Floats:
+    return np.array([_area(row) for row in rows], np.float64)
+
+
+def _area(row: Mapping[str, Any]) -> float:
+    """Size of a person; NaN if the file does not tell, or not in numbers."""
+    area, box = row.get("area"), row.get("bbox")
+    try:
+        return float(box[2] * box[3]) if area is None else float(area)  # type: ignore[index]
+    except (TypeError, IndexError, KeyError, ValueError):
+        return float("nan")
+
+
 def _flag(image: Mapping[str, Any], source: str) -> bool | None:
     value = image.get("is_labeled")
     if isinstance(value, list):
@@ -209,7 +223,8 @@ def _flag(image: Mapping[str, Any], source: str) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _regions(image: Mapping[str, Any], where: str) -> tuple[Region, ...] | None:
+def image_regions(image: Mapping[str, Any], where: str) -> tuple[Region, ...] | None:
+    """Polygons to ignore in an image; None if the file does not have both keys."""
     if "ignore_regions_x" not in image or "ignore_regions_y" not in image:
         return None
     all_x, all_y = image["ignore_regions_x"], image["ignore_regions_y"]

@@ -50,6 +50,9 @@ class AnnotatedSequence:
         (P,), how many scores the file gives the person; -1 where the key is missing.
     heads
         (P, 4), x and y of two corners of the head box in pixels; NaN where there is none.
+    areas
+        (P,), size of each person in square pixels: the file's ``area``, else that of its ``bbox``;
+        NaN where it has neither.
     landmarks
         K names, or None where the file does not say what its keypoints are.
     whole_numbers
@@ -76,6 +79,7 @@ class AnnotatedSequence:
     scores: Floats
     score_counts: Ints
     heads: Floats
+    areas: Floats
     landmarks: tuple[str, ...] | None
     whole_numbers: Bools
     repeated: tuple[int, int] | None = None

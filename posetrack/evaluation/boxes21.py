@@ -1,0 +1,211 @@
+"""PoseTrack21's box metrics: HOTA, and CLEAR and identity with or without ignore regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from posetrack.evaluation.accumulate import FALSE_POSITIVE, Rows, events_of_distances
+from posetrack.evaluation.assignment import assign
+from posetrack.evaluation.clear import TrackingCounts, identity_matches, tracking_counts
+from posetrack.evaluation.hota import Hota, combine
+from posetrack.evaluation.polygon_area import Trapezoids, region_iou, trapezoids
+from posetrack.evaluation.reading_mot import BoxSequence, read_box_sequences
+from posetrack.evaluation.sequences import Bools, Floats, Ints
+from posetrack.evaluation.similarities import FrameSimilarities, iou_similarities
+
+_MIN_IOU: Final = 0.5
+_MAX_REGION_IOU: Final = 0.1
+_EPS: Final = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxResult:
+    """Box tracking metrics of one run.
+
+    Parameters
+    ----------
+    sequences
+        Names.
+    hota, hota_by_sequence
+        HOTA on IoU, without unmatched boxes in ignore regions, (19,).
+    clear, clear_by_sequence
+        CLEAR and identity counts, every prediction counted.
+    clear_ignoring, clear_ignoring_by_sequence
+        The same without unmatched predictions in ignore regions.
+    """
+
+    sequences: tuple[str, ...]
+    hota: Hota
+    hota_by_sequence: tuple[Hota, ...]
+    clear: TrackingCounts
+    clear_by_sequence: tuple[TrackingCounts, ...]
+    clear_ignoring: TrackingCounts
+    clear_ignoring_by_sequence: tuple[TrackingCounts, ...]
+
+    @property
+    def row(self) -> dict[str, float]:
+        """Totals in percent (and counts), ignore regions applied."""
+        mean, clear = self.hota.mean(), self.clear_ignoring
+        ratios = {
+            "HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a,
+            "FragA": mean.frag_a, "FA-HOTA": mean.fa_hota, "MOTA": clear.mota,
+            "IDF1": clear.idf1, "Prec": clear.precision, "Rec": clear.recall,
+        }  # fmt: skip
+        return {
+            **{name: 100 * float(value) for name, value in ratios.items()},
+            "IDs": clear.switches,
+            "Frag": clear.fragmentations,
+        }
+
+
+def evaluate_posetrack21_boxes(
+    truth: str | PathLike[str], predictions: str | PathLike[str]
+) -> BoxResult:
+    """Box tracking as PoseTrack21's two tools have it.
+
+    Parameters
+    ----------
+    truth, predictions
+        Folders; see `posetrack.evaluation.reading_mot.read_box_sequences`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        See `posetrack.evaluation.reading_mot.read_box_sequences`.
+
+    Notes
+    -----
+    The tool for CLEAR cuts true boxes to whole pixels and takes one pixel off all four numbers of
+    predicted ones, the tool for HOTA does neither. A box whose IoU with a single region exceeds
+    0.1 is ignored if no true box is matched to it.
+    """
+    sequences = read_box_sequences(Path(truth), Path(predictions))
+    hota = tuple(_hota(sequence) for sequence in sequences)
+    both = [_clear(sequence) for sequence in sequences]
+    plain, ignoring = zip(*both, strict=True)
+    return BoxResult(
+        sequences=tuple(sequence.name for sequence in sequences),
+        hota=combine(hota),
+        hota_by_sequence=hota,
+        clear=_sum(plain),
+        clear_by_sequence=plain,
+        clear_ignoring=_sum(ignoring),
+        clear_ignoring_by_sequence=ignoring,
+    )
+
+
+def _sum(parts: Sequence[TrackingCounts]) -> TrackingCounts:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _in_regions(regions: Sequence[Trapezoids], xywh: Floats) -> Bools:
+    """(P,), boxes that overlap a single region by more than a tenth."""
+    boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    return np.array(
+        [any(region_iou(region, box) > _MAX_REGION_IOU for region in regions) for box in boxes],
+        np.bool_,
+    )
+
+
+def _cut(sequence: BoxSequence) -> list[list[Trapezoids]]:
+    return [[trapezoids(region) for region in frame if len(region)] for frame in sequence.regions]
+
+
+def _hota(sequence: BoxSequence) -> Hota:
+    regions = _cut(sequence)
+    true_ids, ids, matrices = [], [], []
+    for f in range(len(regions)):
+        g = np.flatnonzero(sequence.true_frame == f)
+        p = np.flatnonzero(sequence.frame == f)
+        iou = iou_similarities(sequence.true_xywh[g], sequence.xywh[p])
+        if len(g) and len(p) and regions[f]:
+            ignored = ~_matched(iou) & _in_regions(regions[f], sequence.xywh[p])
+            p, iou = p[~ignored], iou[:, ~ignored]
+        true_ids.append(sequence.true_ids[g])
+        ids.append(sequence.ids[p])
+        matrices.append(iou)
+    frames = np.arange(len(regions))
+    similar = FrameSimilarities(sequence.name, frames, tuple(true_ids), tuple(ids), tuple(matrices))
+    return similar.hota()
+
+
+def _matched(iou: Floats) -> Bools:
+    """(P,), predictions that an assignment of the pairs above 0.5 uses."""
+    scores = np.where(iou < _MIN_IOU - _EPS, 0.0, iou)
+    columns = assign(-scores)
+    rows = np.flatnonzero(columns >= 0)
+    used = rows[scores[rows, columns[rows]] > _EPS]
+    matched = np.zeros(iou.shape[1], np.bool_)
+    matched[columns[used]] = True
+    return matched
+
+
+def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
+    """Counts without and with ignore regions."""
+    regions = _cut(sequence)
+    true_xywh = np.trunc(sequence.true_xywh)
+    xywh = sequence.xywh - 1
+    # People come in the order in which their tracks first appear in the file.
+    _, first, track = np.unique(sequence.ids, return_index=True, return_inverse=True)
+    order = np.lexsort((first[track], sequence.frame))
+    true_ids, ids, distances, candidates = [], [], [], []
+    for f in range(len(regions)):
+        g = np.flatnonzero(sequence.true_frame == f)
+        p = order[sequence.frame[order] == f]
+        apart = 1 - iou_similarities(true_xywh[g], xywh[p])
+        true_ids.append(sequence.true_ids[g])
+        ids.append(sequence.ids[p])
+        distances.append(np.where(apart > 1 - _MIN_IOU, np.nan, apart))
+        candidates.append(
+            _in_regions(regions[f], xywh[p]) if regions[f] else np.zeros(len(p), np.bool_)
+        )
+    rows, _, known = events_of_distances(true_ids, ids, distances)
+    plain = _counts(rows, true_ids, ids, distances)
+    ignored = _ignored(rows, known, ids, candidates)
+    kept_rows = Rows(*(column[~ignored] for column in rows))
+    far = [
+        candidate & np.isnan(distance).all(axis=0)
+        for candidate, distance in zip(candidates, distances, strict=True)
+    ]
+    ids = [of_frame[~gone] for of_frame, gone in zip(ids, far, strict=True)]
+    distances = [matrix[:, ~gone] for matrix, gone in zip(distances, far, strict=True)]
+    return plain, _counts(kept_rows, true_ids, ids, distances)
+
+
+def _ignored(rows: Rows, known: Ints, ids: list[Ints], candidates: list[Bools]) -> Bools:
+    """False positives that are candidates to be ignored."""
+    gone = {
+        (f, track)
+        for f, (of_frame, marks) in enumerate(zip(ids, candidates, strict=True))
+        for track in of_frame[marks].tolist()
+    }
+    names = np.append(known, 0)[rows.predicted]
+    return np.array(
+        [
+            kind == FALSE_POSITIVE and (frame, name) in gone
+            for kind, frame, name in zip(
+                rows.kind.tolist(), rows.frame.tolist(), names.tolist(), strict=True
+            )
+        ],
+        np.bool_,
+    )
+
+
+def _counts(
+    rows: Rows, true_ids: list[Ints], ids: list[Ints], distances: list[Floats]
+) -> TrackingCounts:
+    return tracking_counts(
+        rows,
+        frames=len(ids),
+        predictions=sum(map(len, ids)),
+        idtp=identity_matches(true_ids, ids, distances),
+    )

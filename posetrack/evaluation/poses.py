@@ -1,0 +1,277 @@
+"""Tracking of whole poses: CLEAR and identity metrics with 1 - OKS as the distance, and HOTA."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.evaluation.accumulate import events_of_distances
+from posetrack.evaluation.events import EventLog, log_of
+from posetrack.evaluation.hota import Hota, combine
+from posetrack.evaluation.posetrack import Source, pair_sources
+from posetrack.evaluation.reading import read_sequence
+from posetrack.evaluation.reading_posetrack18 import repeated_id
+from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints
+from posetrack.evaluation.similarities import FrameSimilarities, oks_similarities
+from posetrack.skeletons import POSETRACK_15, POSETRACK_17, Skeleton
+from posetrack.skeletons.known import sigma_of
+
+PERSON = "person"
+"""What the event log calls the one thing tracked."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackingResult:
+    """CLEAR and identity metrics per sequence and over all, HOTA, and the event log.
+
+    Each array is (S + 1,): the sequences, then all of them together. Ratios are fractions; a
+    ratio with nothing to divide by is NaN. ``motp`` is the mean distance (1 - similarity) of
+    detections, so that small is good.
+    """
+
+    sequences: tuple[str, ...]
+    mota: Floats
+    motp: Floats
+    precision: Floats
+    recall: Floats
+    idf1: Floats
+    idp: Floats
+    idr: Floats
+    switches: Ints
+    fragmentations: Ints
+    misses: Ints
+    false_positives: Ints
+    matches: Ints
+    objects: Ints
+    predictions: Ints
+    unique_objects: Ints
+    mostly_tracked: Ints
+    partially_tracked: Ints
+    mostly_lost: Ints
+    transfers: Ints
+    ascends: Ints
+    migrates: Ints
+    idtp: Ints
+    idfp: Ints
+    idfn: Ints
+    hota: Hota
+    hota_by_sequence: tuple[Hota, ...]
+    events: EventLog
+
+    @property
+    def row(self) -> dict[str, float]:
+        """Totals as papers print them: ratios in percent, then counts."""
+        ratios = {
+            "MOTA": self.mota, "MOTP": 1 - self.motp, "IDF1": self.idf1, "IDP": self.idp,
+            "IDR": self.idr, "Prec": self.precision, "Rec": self.recall,
+        }  # fmt: skip
+        counts = {
+            "IDs": self.switches, "Frag": self.fragmentations, "MT": self.mostly_tracked,
+            "ML": self.mostly_lost,
+        }  # fmt: skip
+        return {
+            **{name: 100 * float(values[-1]) for name, values in ratios.items()},
+            "HOTA": 100 * float(self.hota.mean().hota),
+            **{name: int(values[-1]) for name, values in counts.items()},
+        }
+
+
+_METRICS = {
+    "mota": "mota", "motp": "motp", "precision": "precision", "recall": "recall",
+    "idf1": "idf1", "idp": "idp", "idr": "idr", "switches": "num_switches",
+    "fragmentations": "num_fragmentations", "misses": "num_misses",
+    "false_positives": "num_false_positives", "matches": "num_matches",
+    "objects": "num_objects", "predictions": "num_predictions",
+    "unique_objects": "num_unique_objects", "mostly_tracked": "mostly_tracked",
+    "partially_tracked": "partially_tracked", "mostly_lost": "mostly_lost",
+    "transfers": "num_transfer", "ascends": "num_ascend", "migrates": "num_migrate",
+    "idtp": "idtp", "idfp": "idfp", "idfn": "idfn",
+}  # fmt: skip
+_RATIOS = ("mota", "motp", "precision", "recall", "idf1", "idp", "idr")
+
+
+def evaluate_poses(truth: Source, predictions: Source, *, min_oks: float = 0.5) -> TrackingResult:
+    """MOTA, MOTP, IDF1, switches and their kin of whole people, through motmetrics.
+
+    Parameters
+    ----------
+    truth, predictions
+        Folders, files or sequences already read, of any PoseTrack year.
+    min_oks
+        Smallest OKS at which a prediction may be a person.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file or a sequence's prediction is missing.
+    ValueError
+        If a file is not what it should be, numbers of frames or keypoints differ, or an id occurs
+        twice in a frame.
+
+    Notes
+    -----
+    Frames flagged as not labelled are left out, all others count. True people need a keypoint
+    with a visibility above 0; people whose keypoints all lie in ignore regions are removed. The
+    area in OKS is the annotation's, else that of its box, else that of the box around its
+    keypoints.
+    """
+    sequences = []
+    for pair in pair_sources(truth, predictions):
+        true, predicted = (
+            part if isinstance(part, AnnotatedSequence) else read_sequence(part) for part in pair
+        )
+        sequences.append(pose_similarities(true, predicted))
+    return evaluate_similarities(sequences, min_similarity=min_oks)
+
+
+def evaluate_similarities(
+    sequences: Sequence[FrameSimilarities], *, min_similarity: float = 0.5
+) -> TrackingResult:
+    """The same from similarities of any kind, such as IoU of boxes.
+
+    Examples
+    --------
+    >>> one, sure = np.array([1]), np.ones((1, 1))
+    >>> walk = FrameSimilarities("walk", np.arange(2), (one, one), (one, one + 1), (sure, sure))
+    >>> evaluate_similarities([walk]).switches.tolist()
+    [1, 1]
+    """
+    parts = []
+    for sequence in sequences:
+        rows, true_ids, predicted_ids = events_of_distances(
+            list(sequence.true_ids),
+            list(sequence.predicted_ids),
+            sequence.distances(min_similarity=min_similarity),
+        )
+        parts.append((rows, sequence.frames, true_ids, predicted_ids))
+    names = tuple(sequence.name for sequence in sequences)
+    hota = tuple(sequence.hota() for sequence in sequences)
+    return TrackingResult(
+        sequences=names,
+        **_motmetrics(sequences, min_similarity),
+        hota=combine(hota),
+        hota_by_sequence=hota,
+        events=log_of(parts, names, (PERSON,), np.zeros((len(names), 1))),
+    )
+
+
+def _motmetrics(
+    sequences: Sequence[FrameSimilarities], min_similarity: float
+) -> dict[str, Floats | Ints]:
+    """Values of every metric by our name."""
+    with _quiet():
+        import motmetrics
+
+        accumulators = []
+        for sequence in sequences:
+            accumulator = motmetrics.MOTAccumulator(auto_id=True)
+            distances = sequence.distances(min_similarity=min_similarity)
+            frames = zip(sequence.true_ids, sequence.predicted_ids, distances, strict=True)
+            with motmetrics.lap.set_default_solver("scipy"):
+                for true, predicted, distance in frames:
+                    accumulator.update(true, predicted, distance)
+            accumulators.append(accumulator)
+        table = motmetrics.metrics.create().compute_many(
+            accumulators,
+            metrics=list(_METRICS.values()),
+            names=[str(s) for s in range(len(sequences))],
+            generate_overall=True,
+        )
+    return {
+        ours: table[theirs].to_numpy(np.float64 if ours in _RATIOS else np.int64)
+        for ours, theirs in _METRICS.items()
+    }
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Pandas announces its plans at motmetrics, of which our callers need not hear."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) -> FrameSimilarities:
+    """OKS of all true with all predicted people in the labelled frames of a sequence."""
+    if len(truth) != len(predicted):
+        raise ValueError(
+            f"{predicted.source}: {len(predicted)} frames, but the ground truth {truth.source} "
+            f"has {len(truth)}; frames are paired by position"
+        )
+    count = truth.keypoints.shape[1]
+    if predicted.keypoints.shape[1] != count and len(predicted.ids) and len(truth.ids):
+        raise ValueError(
+            f"{predicted.source}: {predicted.keypoints.shape[1]} keypoints, but the ground truth "
+            f"has {count}"
+        )
+    for sequence in (truth, predicted):
+        repeated = repeated_id(sequence.frame, sequence.ids)
+        if repeated is not None:
+            raise ValueError(
+                f"{sequence.source}: track id {repeated[1]} occurs twice in frame {repeated[0]}"
+            )
+    frames = np.flatnonzero([flag is not False for flag in truth.labelled])
+    regions = [polygons or () for polygons in truth.regions]
+    true_rows = _outside(truth, regions) & (truth.keypoints[:, :, 2] > 0).any(axis=1)
+    other_rows = _outside(predicted, regions)
+    areas = _areas(truth)
+    sigmas = skeleton_of(truth, count).sigmas
+    true_ids, other_ids, similarities = [], [], []
+    for f in frames.tolist():
+        g = np.flatnonzero((truth.frame == f) & true_rows)
+        p = np.flatnonzero((predicted.frame == f) & other_rows)
+        true_ids.append(truth.ids[g])
+        other_ids.append(predicted.ids[p])
+        matrix = np.zeros((len(g), len(p)))
+        if matrix.size:
+            matrix = oks_similarities(
+                truth.keypoints[g], areas[g], predicted.keypoints[p], sigmas=sigmas
+            )
+        similarities.append(matrix)
+    return FrameSimilarities(
+        truth.name, frames, tuple(true_ids), tuple(other_ids), tuple(similarities)
+    )
+
+
+def skeleton_of(sequence: AnnotatedSequence, count: int) -> Skeleton:
+    """The skeleton of a file's keypoints: by the names it gives, else by their number."""
+    known = {len(POSETRACK_15): POSETRACK_15, len(POSETRACK_17): POSETRACK_17}
+    names = sequence.landmarks
+    if names is None or len(names) != count:
+        if count not in known:
+            raise ValueError(
+                f"{sequence.source}: {count} keypoints without names; give them in 'categories'"
+            )
+        return known[count]
+    return Skeleton("file", names, (), (), tuple(sigma_of(name) for name in names))
+
+
+def _outside(sequence: AnnotatedSequence, regions: list[tuple[Floats, ...]]) -> Bools:
+    """People who are not wholly inside ignore regions."""
+    if not any(regions):
+        return np.ones(len(sequence.ids), np.bool_)
+    points = sequence.keypoints[:, :, :2]
+    where = np.repeat(sequence.frame, points.shape[1])
+    inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
+    absent = ~np.isfinite(points).all(axis=2) | (sequence.keypoints == 0).all(axis=2)
+    return ~(inside | absent).all(axis=1) | absent.all(axis=1)
+
+
+def _areas(truth: AnnotatedSequence) -> Floats:
+    seen = truth.keypoints[:, :, 2:] > 0
+    xy = truth.keypoints[:, :, :2]
+    low = np.where(seen, xy, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, xy, -np.inf).max(axis=1, initial=-np.inf)
+    extent = np.where(seen.any(axis=1), high, 0) - np.where(seen.any(axis=1), low, 0)
+    return np.where(np.isnan(truth.areas), extent.prod(axis=1), truth.areas)
+
+
+__all__ = [
+    "PERSON", "TrackingResult", "evaluate_poses", "evaluate_similarities",
+    "pose_similarities",
+]  # fmt: skip

@@ -1,0 +1,128 @@
+"""PoseTrack21's box tracking files: MOT text and ``image_info.json``."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from posetrack.evaluation.documents import read_json
+from posetrack.evaluation.reading_posetrack18 import image_regions
+from posetrack.evaluation.sequences import Floats, Ints, Region
+
+_COLUMNS = 7
+
+
+@dataclass(frozen=True, eq=False)
+class BoxSequence:
+    """True and predicted boxes of a sequence, in the order of their files.
+
+    Parameters
+    ----------
+    name
+        The sequence.
+    regions
+        For each of the T frames the polygons to ignore.
+    true_frame, true_ids, true_xywh
+        (P,) frame from 0, (P,) id, (P, 4) left, top, width, height in pixels.
+    frame, ids, xywh
+        The same of the predictions.
+    """
+
+    name: str
+    regions: tuple[tuple[Region, ...], ...]
+    true_frame: Ints
+    true_ids: Ints
+    true_xywh: Floats
+    frame: Ints
+    ids: Ints
+    xywh: Floats
+
+
+def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
+    """Read all sequences of a folder by name.
+
+    Parameters
+    ----------
+    truth
+        A folder with, for each sequence, ``<sequence>/gt/gt.txt`` and
+        ``<sequence>/image_info.json``.
+    predictions
+        A folder with ``<sequence>.txt`` (or ``<sequence>``) for each.
+
+    Raises
+    ------
+    FileNotFoundError
+        If something is missing.
+    ValueError
+        If a line is not frame, id, left, top, width, height and confidence, a frame is not in
+        ``image_info.json``, or an id occurs twice in a frame.
+    """
+    if not truth.is_dir():
+        raise FileNotFoundError(f"no folder of ground truth at {truth}")
+    folders = sorted(path for path in truth.iterdir() if (path / "gt" / "gt.txt").is_file())
+    if not folders:
+        raise FileNotFoundError(f"no <sequence>/gt/gt.txt in {truth}")
+    return [_read(folder, predictions) for folder in folders]
+
+
+def _read(folder: Path, predictions: Path) -> BoxSequence:
+    info_path = folder / "image_info.json"
+    info = read_json(info_path)
+    if not isinstance(info, list) or not all(isinstance(image, dict) for image in info):
+        raise ValueError(f"{info_path}: expected a list of images")
+    regions = tuple(
+        image_regions(_nested(image), f"{info_path}: image {i}") or ()
+        for i, image in enumerate(info)
+    )
+    found = [predictions / (folder.name + end) for end in (".txt", "")]
+    given = [path for path in found if path.is_file()]
+    if not given:
+        raise FileNotFoundError(f"no predictions for {folder.name}: expected {found[0]}")
+    return BoxSequence(
+        folder.name,
+        regions,
+        *_read_boxes(folder / "gt" / "gt.txt", len(info), of_truth=True),
+        *_read_boxes(given[0], len(info), of_truth=False),
+    )
+
+
+def _nested(image: dict[str, object]) -> dict[str, object]:
+    """A single polygon may stand without the list around it."""
+    copy = dict(image)
+    for key in ("ignore_regions_x", "ignore_regions_y"):
+        value = copy.get(key)
+        if isinstance(value, list) and value and not isinstance(value[0], list):
+            copy[key] = [value]
+    return copy
+
+
+def _read_boxes(path: Path, frames: int, *, of_truth: bool) -> tuple[Ints, Ints, Floats]:
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = [line for line in csv.reader(file) if line]
+    try:
+        table = np.array([line[: _COLUMNS + of_truth] for line in lines], np.float64)
+        table = table.reshape(len(lines), _COLUMNS + of_truth)
+    except ValueError:
+        raise ValueError(
+            f"{path}: every line must be frame, id, left, top, width, height, confidence"
+            f"{', class' if of_truth else ''} and may have more numbers"
+        ) from None
+    if not np.isfinite(table).all():
+        raise ValueError(f"{path}: numbers must be finite")
+    if of_truth and (table[:, 7] != -1).any():
+        raise ValueError(f"{path}: the eighth number of every line must be -1")
+    frame, ids = table[:, 0].astype(np.int64) - 1, table[:, 1].astype(np.int64)
+    outside = (frame < 0) | (frame >= frames)
+    if outside.any():
+        raise ValueError(
+            f"{path}: frame {int(frame[np.argmax(outside)]) + 1}; 'image_info.json' lists "
+            f"{frames} images, counted from 1"
+        )
+    keys, counts = np.unique(np.stack([frame, ids], axis=1), axis=0, return_counts=True)
+    if (counts > 1).any():
+        twice = keys[np.argmax(counts > 1)]
+        raise ValueError(f"{path}: id {twice[1]} occurs twice in frame {twice[0] + 1}")
+    return frame, ids, table[:, 2:6]
