@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
@@ -124,16 +124,14 @@ def test_nobody_is_not_an_error(tmp_path: Path, empty: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "wrong",
     [{"min_score": float("nan")}, {"max_iou": 45}, {"max_people": 0}, {"input_size": (32, 32)}],
     ids=str,
 )
-def test_settings_that_cannot_be_meant_are_refused(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     path = answering(tmp_path / "net.onnx", one_class((32, 32, 20, 30, 0.9)))
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        OnnxDetector(path, threads=1, **settings)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        OnnxDetector(path, threads=1, **wrong)
 
 
 def test_a_larger_batch_is_refused(tmp_path: Path) -> None:
@@ -167,6 +165,7 @@ def test_the_network_sees_the_colours_it_wants(tmp_path: Path) -> None:
         np.testing.assert_allclose(seen[-1], expected, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([stretch, letterbox, letterbox_corner]),
     st.tuples(st.integers(1, 90), st.integers(1, 90)),

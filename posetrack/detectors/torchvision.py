@@ -237,33 +237,33 @@ def _load(network: nn.Module, name: str, weights: Weights) -> None:
         source, tensors = "the state dict", weights
     else:
         source, tensors = str(weights), read_weights(weights).tensors
-    own = network.state_dict()
-    wanted = {key for key in own if not key.endswith(_COUNTER)}
-    given = {key for key in tensors if not key.endswith(_COUNTER)}
-    other_shape = [
-        f"{key} {tuple(tensors[key].shape)} instead of {tuple(own[key].shape)}"
-        for key in sorted(wanted & given)
-        if tensors[key].shape != own[key].shape
-    ]
+    try:
+        # Not torch's own strictness: it is torchvision that knows the older names in its files,
+        # and files of the older normalisation lack the counters of the newer.
+        found = network.load_state_dict(dict(tensors), strict=False)
+    except RuntimeError as error:
+        shape = next((line for line in str(error).splitlines() if "mismatch" in line), str(error))
+        raise ValueError(_misfit(source, name, shape.strip())) from error
     problems = [
-        f"{len(found)} {kind}, as {found[0]}"
-        for kind, found in (
-            ("missing", sorted(wanted - given)),
-            ("too many", sorted(given - wanted)),
-            ("of another shape", other_shape),
+        f"{len(keys)} {kind}, as {keys[0]}"
+        for kind, keys in (
+            ("missing", [key for key in found.missing_keys if not key.endswith(_COUNTER)]),
+            ("too many", [key for key in found.unexpected_keys if not key.endswith(_COUNTER)]),
         )
-        if found
+        if keys
     ]
     if problems:
-        raise ValueError(
-            f"{source} does not fit {name}: {'; '.join(problems)}. Are these the weights of "
-            "another network, or for another number of classes (num_classes=)?"
-        )
-    network.load_state_dict({key: tensors[key] for key in wanted}, strict=False)
+        raise ValueError(_misfit(source, name, "; ".join(problems)))
+
+
+def _misfit(source: str, name: str, problems: str) -> str:
+    return (
+        f"{source} does not fit {name}: {problems}. Are these the weights of another network, or "
+        "for another number of classes (num_classes=)?"
+    )
 
 
 _COUNTER: Final = ".num_batches_tracked"
-"""Batches seen in training: needed for nothing here, and published files often lack them."""
 
 
 def _upload(image: Image, device: torch.device) -> Tensor:
