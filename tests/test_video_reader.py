@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from video_made import (
     cut,
     make_audio,
+    make_audio_with_cover,
     make_video,
     number_of,
     numbered,
@@ -215,12 +216,23 @@ def test_skipping_is_exact_for_every_structure_of_references(
             np.testing.assert_array_equal(ours.image, theirs.image)
 
 
-def test_reading_ends_at_stop_without_reading_on(video: Path) -> None:
-    cut(video, 0.999)  # what follows the stop does not matter
-    with open_video(make_video(video), stop=3) as reader:
+@pytest.mark.parametrize("threads", [0, 1, 2, 16, 40])
+def test_many_decoder_threads_lose_nothing(tmp_path: Path, threads: int) -> None:
+    options = {"x264-params": "bframes=16:b-pyramid=normal:ref=16"}
+    path = make_video(tmp_path / "video.mp4", 150, b_frames=16, gop=100, options=options)
+    with open_video(path, threads=threads) as reader:
+        assert [frame.index for frame in reader] == list(range(150))
+
+
+def test_reading_ends_at_stop_and_what_follows_does_not_matter(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "video.mp4", b_frames=0, container={"movflags": "faststart"})
+    position, _, _ = packets_of(path)[10]
+    path.write_bytes(path.read_bytes()[:position])
+    with open_video(path, stop=3) as reader:
         assert len(list(reader)) == 3
+    assert not reader.truncated
     assert len(reader.ledger) == 3
-    assert reader.count == 20
+    assert reader.count == 20  # as declared
 
 
 def test_a_start_behind_the_end_gives_no_frames_and_a_full_ledger(video: Path) -> None:
@@ -378,6 +390,8 @@ def test_text_is_refused_whatever_its_name(tmp_path: Path, name: str) -> None:
 def test_sound_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no video stream but audio"):
         open_video(make_audio(tmp_path / "sound.mp4"))
+    with pytest.raises(ValueError, match="but a cover picture and audio"):
+        open_video(make_audio_with_cover(tmp_path / "album.m4a"))
 
 
 def test_a_video_of_no_frames_is_refused(tmp_path: Path) -> None:

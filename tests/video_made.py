@@ -18,7 +18,7 @@ MILLISECOND = Fraction(1, 1000)
 def numbered(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     """An image whose brightness tells its number; its top left corner is red."""
     width, height = size
-    image = np.full((height, width, 3), number * STEP, np.uint8)
+    image = np.full((height, width, 3), number * STEP % 256, np.uint8)
     image[: height // 4, : width // 4] = (0, 0, 255)
     return image
 
@@ -79,6 +79,24 @@ def make_audio(path: Path) -> Path:
         sound.sample_rate, sound.pts = 8000, 0
         file.mux(stream.encode(sound))
         file.mux(stream.encode(None))
+    return path
+
+
+def make_audio_with_cover(path: Path) -> Path:
+    """Sound with a picture of its cover, which is a stream of video to the container."""
+    with av.open(str(path), "w", format="mp4") as file:
+        sound: Any = file.add_stream("aac", rate=8000)
+        cover: Any = file.add_stream("mjpeg", rate=25)
+        (cover.width, cover.height), cover.pix_fmt = SIZE, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(numbered(3), format="bgr24")
+        picture.pts, picture.time_base = 0, MILLISECOND
+        file.mux(cover.encode(picture))
+        file.mux(cover.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+        silence.sample_rate, silence.pts = 8000, 0
+        file.mux(sound.encode(silence))
+        file.mux(sound.encode(None))
     return path
 
 

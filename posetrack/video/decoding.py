@@ -19,6 +19,7 @@ Numbered = tuple[int, float, Status, Any]
 """Index, seconds, status, and the decoder's picture where the status is DECODED."""
 
 _REORDER = 20  # no codec holds back more than 16 frames
+_MOST_THREADS = 17  # that FFmpeg takes by itself; each holds one frame
 _OUTSTANDING = 256  # times remembered of packets that gave no picture (yet)
 
 
@@ -47,7 +48,9 @@ class TimedDecoding:
         self._ranker: Ranker[Any] = Ranker()
         is_start = partial(starts_afresh, extradata=bytes(stream.codec_context.extradata or b""))
         self._chooser: Chooser[Any] = Chooser(selection, is_start if keyframes else None)
-        self._arranger: Arranger[Any] = Arranger(_REORDER + stream.codec_context.thread_count)
+        threads = stream.codec_context.thread_count
+        self._alone = threads == 1
+        self._arranger: Arranger[Any] = Arranger(_REORDER + (threads or _MOST_THREADS))
         self._at_decoder: dict[int, deque[int]] = {}  # time of showing -> ranks
 
     @property
@@ -93,16 +96,19 @@ class TimedDecoding:
             # A picture that no other refers to is not decoded at all unless it is wanted.
             self._stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
         self._arranger.fed(rank)
-        self._decode(packet)
+        failed = self._decode(packet)
+        if failed and self._alone and rank is not None:
+            self._arranger.put(rank, None)  # several threads fail later, at another packet
 
-    def _decode(self, packet: Any) -> None:
-        pictures, _ = decoded(self._stream, packet)
+    def _decode(self, packet: Any) -> bool:
+        pictures, failed = decoded(self._stream, packet)
         for picture in pictures:
             ranks = self._at_decoder.get(picture.pts)
             if ranks:
                 self._arranger.put(ranks.popleft(), None if picture.is_corrupt else picture)
                 if not ranks:
                     del self._at_decoder[picture.pts]
+        return failed
 
     def _ready(self, *, end: bool = False) -> Iterator[Numbered]:
         for numbered in self._arranger.ready(end=end):

@@ -41,9 +41,13 @@ class VideoReader:
         What the source was asked for.
     prefetch
         How many steps a background thread reads ahead; 0 reads in the caller's thread.
+    patience
+        Seconds that closing waits for a thread inside a read.
     """
 
-    def __init__(self, steps: Steps, selection: Selection, *, prefetch: int) -> None:
+    def __init__(
+        self, steps: Steps, selection: Selection, *, prefetch: int, patience: float = 15.0
+    ) -> None:
         self._facts: Facts = steps.facts
         self._selection = selection
         self.ledger = Ledger(max_rows=LIVE_ROWS if self._facts.live else None)
@@ -51,9 +55,10 @@ class VideoReader:
         self.problem: str | None = None
         """Why reading ended before the end of the video, known then; None if it did not."""
         self._ended = False
+        self._first_size: tuple[int, int] | None = None
         generator: Generator[Step, None, None] = steps.steps()  # type: ignore[assignment]
         self._steps: Prefetch[Step] | Generator[Step, None, None] = (
-            Prefetch(generator, prefetch) if prefetch else generator
+            Prefetch(generator, prefetch, patience=patience) if prefetch else generator
         )
         self._first: Step | None = None
         try:
@@ -140,7 +145,6 @@ class VideoReader:
 
     def _first_frame(self) -> Step | None:
         """Read up to the first frame, so that opening tells what is wrong."""
-        self._first_size: tuple[int, int] | None = None
         for step in self._steps:
             if step.frame is not None:
                 height, width = step.frame.image.shape[:2]
@@ -265,7 +269,7 @@ def open_video(
         threads=threads,
         max_pixels=max_pixels,
     )
-    return VideoReader(steps, selection, prefetch=prefetch)
+    return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5)
 
 
 def _find(

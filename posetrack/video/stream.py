@@ -259,8 +259,11 @@ def _video_stream(container: Any, label: str) -> Any:
     if not container.streams:
         raise ValueError(_unreadable(label))
     if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise ValueError(f"{label}: expected a video, the file holds no video stream but {kinds}")
+        kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
+        raise ValueError(
+            f"{label}: expected a video, the file holds no video stream but "
+            f"{' and '.join(sorted(kinds))}"
+        )
     if streams[0].codec_context is None:
         raise ValueError(f"{label}: this build of FFmpeg has no decoder for the video stream")
     return max(streams, key=lambda s: (s.width or 0) * (s.height or 0))

@@ -112,16 +112,17 @@ class VideoWriter:
         image
             (H, W, 3) uint8 BGR, or (H, W) grey.
         seconds
-            Time of showing. Times count from the first one given and must increase; give them to
-            every image or to none, which are then shown at ``rate``.
+            Time of showing, counted from the first one given. Where it does not increase (a
+            stream whose clock was set back) the clock goes on one frame at ``rate`` after the
+            image before. Give times to every image or to none, which are then shown at ``rate``.
         copy
             False promises that the image will not change any more, and saves a copy.
 
         Raises
         ------
         ValueError
-            If the image is not uint8 of such a shape, the writer is closed, or times do not
-            increase or come and go.
+            If the image is not uint8 of such a shape, the writer is closed, or times are not
+            finite or come and go.
         OSError
             If writing fails; perhaps only at a later call.
         """
@@ -226,19 +227,20 @@ class _Encoder:
         self._container: Any = None
         self._stream: Any = None
         self._written = 0
-        self._first: float | None = None
+        self._timed = False
+        self._zero = 0.0  # the time that is shown at 0
         self._last: float | None = None
         self._last_ticks = -1
 
     def check_time(self, seconds: float | None, count: int) -> None:
         """Refuse a time that cannot follow; called in the caller's order."""
-        if count and (seconds is None) != (self._last is None):
+        if count and (seconds is None) == self._timed:
             raise ValueError("give seconds with every image or with none")
         if seconds is None:
             return
-        if not np.isfinite(seconds) or (self._last is not None and seconds <= self._last):
-            raise ValueError(f"seconds must increase: {seconds} after {self._last}")
-        self._last = float(seconds)
+        if not np.isfinite(seconds):
+            raise ValueError(f"seconds must be finite, got {seconds}")
+        self._timed = True
 
     def encode(self, image: Image, seconds: float | None) -> None:
         """Append one checked image."""
@@ -284,7 +286,7 @@ class _Encoder:
         context = stream.codec_context
         context.thread_count = self._threads
         context.gop_size = max(1, round(self._rate * _SECONDS_A_FRAGMENT))
-        context.time_base = self._time_base(self._last)
+        context.time_base = self._time_base(0.0 if self._timed else None)
         context.colorspace, context.color_range = 6, 1  # SMPTE 170M (BT.601), 16 .. 235
         context.color_primaries, context.color_trc = 1, 1
         self._stream = stream
@@ -295,9 +297,13 @@ class _Encoder:
     def _ticks(self, seconds: float | None) -> int:
         if seconds is None:
             return self._written
-        self._first = seconds if self._first is None else self._first
+        if self._last is None:
+            self._zero = seconds
+        elif seconds <= self._last:
+            self._zero = seconds - self._last_ticks / _TICKS - float(1 / self._rate)
+        self._last = seconds
         # Two times closer than a tick still need two ticks.
-        self._last_ticks = max(round((seconds - self._first) * _TICKS), self._last_ticks + 1)
+        self._last_ticks = max(round((seconds - self._zero) * _TICKS), self._last_ticks + 1)
         return self._last_ticks
 
 
