@@ -186,8 +186,11 @@ class OnnxTopDown:
         if size is None or size == len(batch):
             return self._run(batch)
         parts = [_filled(batch[start : start + size], size) for start in range(0, len(batch), size)]
-        runs = map(self._run, parts) if self._pool is None else self._pool.map(self._run, parts)
-        return np.concatenate(list(runs))[: len(batch)]
+        if self._pool is None or len(parts) == 1:
+            runs = [self._run(part) for part in parts]
+        else:
+            runs = list(self._pool.map(self._run, parts))
+        return np.concatenate(runs)[: len(batch)]
 
     def _run(self, batch: Float32Array) -> Float32Array:
         return np.asarray(self._network(batch)[self._output], np.float32)
