@@ -25,8 +25,9 @@ class TrackingCounts:
     """What is counted in a sequence; counts of several sequences may be added.
 
     ``unique_objects`` are true identities; ``mostly_tracked`` those detected in at least 80 % of
-    their frames, ``mostly_lost`` in less than 20 %. ``distance`` is the sum over detections;
-    ``predictions`` are those that ``idp`` counts, ``idtp`` the detections that the best one-to-one assignment of identities explains.
+    their frames, ``mostly_lost`` in less than 20 %. ``distance`` is the sum over detections.
+    ``predictions`` are those that ``idp`` counts, ``idtp`` the detections that the best one-to-one
+    assignment of identities explains.
     """
 
     frames: int

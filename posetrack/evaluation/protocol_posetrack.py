@@ -34,7 +34,9 @@ MAX_TRACK_ID: Final = 10_000
 """The official evaluator refuses this id and larger ones."""
 
 _HEAD_FACTOR: Final = 0.6
-_SOURCES: Final = ("mpii", "bonn", "mpiinew")
+IMAGE_SOURCES: Final = ("mpii", "bonn", "mpiinew")
+"""Where PoseTrack's videos come from, as the names of their folders say."""
+
 _COUNTS: Final = (15, 17)
 
 
@@ -181,25 +183,50 @@ def _first_video(sequence: AnnotatedSequence) -> Bools:
     """(T,), which images belong to the video of the first; all names are checked."""
     if not len(sequence):
         raise ValueError(f"{sequence.source}: 'images' is empty")
-    videos = [_video_of(name, sequence.source) for name in sequence.image_names]
+    try:
+        videos = [image_numbers(name)[0] for name in sequence.image_names]
+    except ValueError as error:
+        raise ValueError(f"{sequence.source}: {error}") from None
     return np.array([video == videos[0] for video in videos], np.bool_)
 
 
-def _video_of(image_name: str, source: str) -> str:
+def image_numbers(image_name: str, *, suffix: bool = False) -> tuple[str, str, int]:
+    """Video, source and frame number from the name of an image.
+
+    Parameters
+    ----------
+    image_name
+        As the files have it.
+    suffix
+        Allow ``_...`` after the frame number, as in some files of 2017.
+
+    Raises
+    ------
+    ValueError
+        If the name is not ``.../<number>_<source>[_...]/<frame>.<extension>`` with a known
+        source and a frame number below 10000, by which the official tools number images.
+
+    Examples
+    --------
+    >>> image_numbers("images/val/000342_mpii_test/000007.jpg")
+    ('000342', 'mpii', 7)
+    """
     folder, base = posixpath.split(image_name)
     video, _, rest = posixpath.basename(folder).partition("_")
-    number = base.split(".")[0]
+    source = rest.split("_")[0]
     try:
-        known = int(video) >= 0 and rest.split("_")[0] in _SOURCES and 0 <= int(number) < 10_000
+        int(video)
+        number = base.split(".")[0]
+        frame = int(number.split("_")[0] if suffix else number)
+        known = source in IMAGE_SOURCES and 0 <= frame < 10_000
     except ValueError:
         known = False
     if not known:
         raise ValueError(
-            f"{source}: image name {image_name!r}; expected .../<number>_<{'|'.join(_SOURCES)}>"
-            "[_...]/<frame number below 10000>.<extension>, by which the official evaluator "
-            "numbers images"
+            f"image name {image_name!r}; expected .../<number>_<{'|'.join(IMAGE_SOURCES)}>[_...]/"
+            "<frame number below 10000>.<extension>, by which the official tools number images"
         )
-    return video
+    return video, source, frame
 
 
 def _remaining(side: _Side, kept: Ints, regions: list[tuple[Region, ...]]) -> People:
