@@ -3,10 +3,10 @@
 A file of someone else's is data: onnxruntime runs the operators it knows and no code from the
 file, and reads weights kept beside the file only from the file's own folder.
 
-Threads sleep between runs instead of waiting busily, onnxruntime's default. Measured on two cores
-with a detector and a pose network of three people for a 1088 x 1920 video, two threads each: 20 ms
-a frame against 46 with detection of the next frame beside the poses of this one, and 26 against 59
-one after the other.
+Threads sleep between runs instead of waiting busily, onnxruntime's default. With a detector beside
+the pose network of the frame before, on two cores that had other work too, that took 25 ms a frame
+against 34 (``benchmarks/onnx_threads.py``), in an earlier run 20 against 46. A network that runs
+alone on an idle machine is a tenth to a fifth slower for it.
 """
 
 from __future__ import annotations

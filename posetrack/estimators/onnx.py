@@ -1,7 +1,7 @@
 """Top-down heatmap networks in ONNX files, run by onnxruntime.
 
-Files fixed to one crop a run are common. Measured on two cores with a 2.4 MB network for
-192 x 256 crops (milliseconds a person, with 1, 3 and 6 people; medians of 25 interleaved repeats):
+Files fixed to one crop a run are common. Measured on two otherwise idle cores with a 2.4 MB network
+for 192 x 256 crops (``benchmarks/onnx_threads.py``; milliseconds a person with 1, 3 and 6 people):
 
 ========================================================  =====  =====  =====
 one run after the other, one thread                        5.0    5.0    5.0
@@ -11,9 +11,8 @@ runs side by side in a session of two threads              4.9    4.5    3.8
 file changed to take any batch, one run of two threads     4.5    4.1    3.8
 ========================================================  =====  =====  =====
 
-So the file is left as it is and its runs go side by side in a session of as many threads. Letting
-threads wait busily gains a further tenth to a fifth when nothing else runs, and loses more than
-that when a decoder or a detector runs beside it.
+Changing the file gains next to nothing and would need the onnx package, so the file is left as it
+is and its runs go side by side in a session of as many threads.
 """
 
 from __future__ import annotations
