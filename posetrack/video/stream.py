@@ -105,8 +105,8 @@ class StreamSteps:
         context.options = {"max_pixels": str(max_pixels)}
         width, height = self.facts.size or (0, 0)
         if threads is None:
-            # One thread costs a third less processor time a frame than several up to this size,
-            # and is ahead of any network that uses the frames.
+            # Up to this size one thread is ahead of any network that uses the frames, costs a
+            # tenth less processor time than several, and tells damage at the packet that fails.
             threads = 1 if width * height <= 1920 * 1088 else 0
         context.thread_count = threads
         context.thread_type = "NONE" if threads == 1 else "AUTO"
