@@ -6,7 +6,7 @@ file, and reads weights kept beside the file only from the file's own folder.
 Threads sleep between runs instead of waiting busily, onnxruntime's default. With a detector beside
 the pose network of the frame before, on two cores that had other work too, that took 25 ms a frame
 against 34 (``benchmarks/onnx_threads.py``), in an earlier run 20 against 46. A network that runs
-alone on an idle machine is a tenth to a fifth slower for it.
+alone on an idle machine is up to a quarter slower for it.
 """
 
 from __future__ import annotations
