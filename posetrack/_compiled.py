@@ -36,9 +36,7 @@ def kernel_input(values: ArrayLike, dtype: Any) -> NDArray[Any]:
     return array if array.flags.writeable else array.copy()
 
 
-def float_type(*arrays: NDArray[Any]) -> Any:
-    """Return float32 if all the arrays are float32, else float64."""
-    for array in arrays:
-        if array.dtype.char != "f":
-            return np.float64
-    return np.float32
+def float_type(first: NDArray[Any], second: NDArray[Any] | None = None) -> Any:
+    """Return float32 if all that is given is float32, else float64."""
+    single = first.dtype.char == "f" and (second is None or second.dtype.char == "f")
+    return np.float32 if single else np.float64

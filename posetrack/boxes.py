@@ -115,14 +115,14 @@ def nms(
     """
     boxes = _boxes(xyxy, "xyxy")
     marks = np.asarray(scores)
-    if marks.shape != (len(boxes),):
+    if marks.ndim != 1 or len(marks) != len(boxes):
         raise ValueError(f"scores must have shape ({len(boxes)},), got {marks.shape}")
     dtype = float_type(boxes, marks)
     kept: NDArray[np.intp] = _nms(
         kernel_input(boxes, dtype),
         kernel_input(marks, dtype),
         float(max_iou),
-        1.0 if inclusive else 0.0,
+        1.0 if inclusive else 0.0,  # added to widths and heights
     )
     return kept
 

@@ -29,7 +29,7 @@ def match_greedily(similarity: ArrayLike, *, at_least: float) -> Pairs:
     Parameters
     ----------
     similarity
-        (M, N), larger is closer. NaN is never matched.
+        (M, N), larger is closer. NaN and minus infinity are never matched.
     at_least
         Smallest similarity that may be matched.
 
@@ -209,64 +209,82 @@ def _match_optimally(similarity: FloatArray, floor: float) -> tuple[int, NDArray
         for i in range(height):
             for j in range(width):
                 worth[i, j] = similarity[i, j] if similarity[i, j] > floor else -np.inf
-        for i in late[:count]:
-            _augment(worth, i, match, owner, price, discount)
+        _seat(worth, late[:count], match, owner, price, discount)
     return _SOLVED, owner
 
 
 @compiled
-def _augment(
+def _seat(
     worth: NDArray[np.float64],
-    start: int,
+    late: NDArray[np.intp],
     match: NDArray[np.intp],
     owner: NDArray[np.intp],
     price: NDArray[np.float64],
     discount: NDArray[np.float64],
 ) -> None:
-    """Seat row ``start`` at the least loss, by moving other rows along the cheapest path.
-
-    Dijkstra's search over columns: ``loss[j]`` is what the sum loses if the path goes on from
-    column j, ``before[j]`` the row that then takes it. A path ends at a free column or where a
-    row gives up its column for nothing.
-    """
+    """Seat the late rows one by one, each at the least loss of the sum."""
     width = len(owner)
-    loss, before = np.full(width, np.inf), np.full(width, start)
-    closed = np.zeros(width, np.bool_)
-    visited = np.empty(width, np.intp)
-    count = 0
-    i, reached = start, 0.0
+    loss, before = np.empty(width), np.empty(width, np.intp)
+    closed, visited = np.empty(width, np.bool_), np.empty(width, np.intp)
+    for start in late:
+        end, reached, count = _cheapest_path(
+            worth, start, owner, price, discount, loss, before, closed, visited
+        )
+        price[start] -= reached
+        for j in visited[:count]:
+            discount[j] += reached - loss[j]
+            price[owner[j]] -= reached - loss[j]
+        if end < 0:  # a row gives up its column
+            quitter = -1 - end
+            end, match[quitter] = match[quitter], -1
+        while end >= 0:
+            i = before[end]
+            owner[end] = i
+            match[i], end = end, match[i]
+
+
+@compiled
+def _cheapest_path(
+    worth: NDArray[np.float64],
+    start: int,
+    owner: NDArray[np.intp],
+    price: NDArray[np.float64],
+    discount: NDArray[np.float64],
+    loss: NDArray[np.float64],
+    before: NDArray[np.intp],
+    closed: NDArray[np.bool_],
+    visited: NDArray[np.intp],
+) -> tuple[int, float, int]:
+    """Dijkstra's search for the cheapest way to seat row ``start`` by moving others along.
+
+    ``loss[j]`` is what the sum loses if the path goes on from column j, ``before[j]`` the row
+    that then takes it. The path ends at a free column, or where a row gives up its column for
+    nothing. Returns that column (or -1 - row), the loss, and how many columns were visited.
+    """
+    loss[:] = np.inf
+    closed[:] = False
+    count, i, reached = 0, start, 0.0
     least_quit, quitter = np.inf, start
     while True:
-        if reached + price[i] < least_quit:
-            least_quit, quitter = reached + price[i], i
-        # Two loops: the first has no branches, so several columns are dealt with at once.
         row, base = worth[i], reached + price[i]
-        for j in range(width):
+        if base < least_quit:
+            least_quit, quitter = base, i
+        # Two loops: the first has no branches, so several columns are dealt with at once.
+        for j in range(len(owner)):
             candidate = base - row[j] + discount[j]
             nearer = candidate < loss[j] and not closed[j]
             loss[j] = candidate if nearer else loss[j]
             before[j] = i if nearer else before[j]
         nearest, least = -1, np.inf
-        for j in range(width):
+        for j in range(len(owner)):
             if loss[j] <= least and not closed[j] and (loss[j] < least or owner[j] < 0):
                 nearest, least = j, loss[j]
         if least_quit <= least:
-            reached, end = least_quit, match[quitter]
-            match[quitter] = -1
-            break
+            return -1 - quitter, least_quit, count
         reached = least
         if owner[nearest] < 0:
-            end = nearest
-            break
+            return nearest, reached, count
         closed[nearest] = True
         visited[count] = nearest
         count += 1
         i = owner[nearest]
-    price[start] -= reached
-    for j in visited[:count]:
-        discount[j] += reached - loss[j]
-        price[owner[j]] -= reached - loss[j]
-    while end >= 0:
-        i = before[end]
-        owner[end] = i
-        match[i], end = end, match[i] if i != start else -1
