@@ -75,6 +75,12 @@ def match_optimally(similarity: ArrayLike, *, at_least: float) -> Pairs:
     ValueError
         If ``similarity`` is not a matrix, or a similarity is infinite.
 
+    Notes
+    -----
+    Most rows of a frame of tracking want a column that nobody else wants; they get it at once, and
+    only the others are searched for. That beats the calls into scipy and lap, which see the whole
+    matrix, but for large squares in which most rows want the same columns: those go to lap.
+
     Examples
     --------
     >>> rows, cols = match_optimally([[0.9, 0.8], [0.85, 0.1]], at_least=0.25)
