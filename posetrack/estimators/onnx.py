@@ -1,7 +1,7 @@
 """Top-down heatmap networks in ONNX files, run by onnxruntime.
 
-Files fixed to one crop a run are common. Measured on two nearly idle cores with a 2.4 MB network for
-192 x 256 crops (milliseconds a person with 1, 3 and 6 people; medians of 25 interleaved repeats):
+Files fixed to one crop a run are common. Measured on two nearly idle cores with a 2.4 MB network
+for 192 x 256 crops (milliseconds a person with 1, 3 and 6 people, medians of 25 repeats):
 
 ========================================================  =====  =====  =====
 one run after the other, one thread                        5.0    5.0    5.0
@@ -12,8 +12,9 @@ file changed to take any batch, one run of two threads     4.5    4.1    3.8
 ========================================================  =====  =====  =====
 
 With other work on the cores the ways differ by less than the noise, and one thread in turn is as
-good as any (``benchmarks/onnx_threads.py``). Changing the file gains next to nothing and would need the onnx package, so the file is left as it
-is and its runs go side by side in a session of as many threads.
+good as any (``benchmarks/onnx_threads.py``). Changing the file gains next to nothing and would need
+the onnx package, so the file is left as it is and its runs go side by side in a session of as many
+threads.
 """
 
 from __future__ import annotations
