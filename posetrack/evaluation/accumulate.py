@@ -40,6 +40,14 @@ class Rows(NamedTuple):
     previous: NDArray[np.int32]
     distance: Floats
 
+    def take(self, rows: slice | Bools) -> Rows:
+        """A copy of some rows."""
+        return Rows(
+            self.frame[rows].copy(), self.keypoint[rows].copy(), self.kind[rows].copy(),
+            self.truth[rows].copy(), self.predicted[rows].copy(), self.previous[rows].copy(),
+            self.distance[rows].copy(),
+        )  # fmt: skip
+
 
 class Memory(NamedTuple):
     """What is remembered of the frames before, per keypoint and identity; -1 = never."""
@@ -109,7 +117,7 @@ def keypoint_events(
         predicted.offsets, predicted_index, predicted.xy, predicted.has,
         placeholder_frames, memory, rows, sums,
     )  # fmt: skip
-    return Rows(*(column[:count].copy() for column in rows)), sums, true_ids, predicted_ids
+    return rows.take(slice(count)), sums, true_ids, predicted_ids
 
 
 def events_of_distances(
@@ -153,9 +161,21 @@ def events_of_distances(
             other_index[starts[1][f] : starts[1][f + 1]],
             np.array(distance, np.float64, order="C"), memory, rows, 0,
         )  # fmt: skip
-        parts.append(Rows(*(column[:count] for column in rows)))
-    joined = [np.concatenate(columns) for columns in zip(empty_rows(0), *parts, strict=True)]
-    return Rows(*joined), all_true.astype(np.int64), all_other.astype(np.int64)
+        parts.append(rows.take(slice(count)))
+    return _join(parts), all_true.astype(np.int64), all_other.astype(np.int64)
+
+
+def _join(parts: list[Rows]) -> Rows:
+    parts = [empty_rows(0), *parts]
+    return Rows(
+        np.concatenate([part.frame for part in parts]),
+        np.concatenate([part.keypoint for part in parts]),
+        np.concatenate([part.kind for part in parts]),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.predicted for part in parts]),
+        np.concatenate([part.previous for part in parts]),
+        np.concatenate([part.distance for part in parts]),
+    )
 
 
 @compiled

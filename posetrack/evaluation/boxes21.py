@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class BoxResult:
     def row(self) -> dict[str, float]:
         """Totals in percent (and counts), ignore regions applied."""
         mean, clear = self.hota.mean(), self.clear_ignoring
-        ratios = {
+        ratios: dict[str, Any] = {
             "HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a,
             "FragA": mean.frag_a, "FA-HOTA": mean.fa_hota, "MOTA": clear.mota,
             "IDF1": clear.idf1, "Prec": clear.precision, "Rec": clear.recall,
@@ -171,7 +171,7 @@ def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
     rows, _, known = events_of_distances(true_ids, ids, distances)
     plain = _counts(rows, true_ids, ids, distances)
     ignored = _ignored(rows, known, ids, candidates)
-    kept_rows = Rows(*(column[~ignored] for column in rows))
+    kept_rows = rows.take(~ignored)
     far = [
         candidate & np.isnan(distance).all(axis=0)
         for candidate, distance in zip(candidates, distances, strict=True)

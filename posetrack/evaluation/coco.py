@@ -79,8 +79,8 @@ def evaluate_coco(
         keypoints are not 17.
     """
     try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
+        from pycocotools.coco import COCO  # type: ignore[import-untyped]
+        from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             'COCO metrics need pycocotools: pip install "posetrack[eval]"', name=error.name

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class EventLog:
         return f"EventLog({counts})"
 
     def _kind_counts(self) -> list[int]:
-        return np.bincount(self.kind, minlength=len(KINDS)).tolist()
+        return [int(n) for n in np.bincount(self.kind, minlength=len(KINDS))]
 
     def counts(self, kind: int) -> Ints:
         """(S, K) numbers of events of a kind."""
@@ -109,7 +109,8 @@ class EventLog:
         shape = len(self.sequences), len(self.keypoints)
         cell = self.sequence[rows].astype(np.int64) * shape[1] + self.keypoint[rows]
         weights = None if weights is None else weights[rows]
-        return np.bincount(cell, weights, minlength=shape[0] * shape[1]).reshape(shape)
+        sums = np.bincount(cell, weights, minlength=shape[0] * shape[1])
+        return sums.reshape(shape).astype(np.float64)
 
     def of(
         self, *, sequence: str | None = None, keypoint: str | None = None, kinds: Sequence[int] = ()
@@ -189,29 +190,43 @@ def log_of(
     pair_distances
         (S, K).
     """
-    columns: list[list[NDArray[np.generic]]] = [[] for _ in range(8)]
-    for s, (rows, frames, true_ids, predicted_ids) in enumerate(parts):
-        by_owner = np.isin(rows.kind, (TRANSFER, MIGRATE))
-        previous = _named(rows.previous, predicted_ids)
-        previous[by_owner] = _named(rows.previous[by_owner], true_ids)
-        values = (
-            np.full(len(rows.kind), s, np.int32),
-            frames.astype(np.int32)[rows.frame],
-            rows.keypoint,
-            rows.kind,
-            _named(rows.truth, true_ids),
-            _named(rows.predicted, predicted_ids),
-            previous,
-            rows.distance,
-        )
-        for column, part in zip(columns, values, strict=True):
-            column.append(part)
-    kinds = (np.int32, np.int32, np.int8, np.int8, np.int64, np.int64, np.int64, np.float64)
-    joined = [
-        np.concatenate([np.zeros(0, kind), *column])
-        for kind, column in zip(kinds, columns, strict=True)
-    ]
-    return EventLog(*joined, tuple(sequences), tuple(keypoints), pair_distances)  # type: ignore[arg-type]
+    tables = [_named_rows(*part) for part in parts]
+    rows = [part[0] for part in parts]
+    lengths = [len(part.kind) for part in rows]
+    empty = np.zeros(0, np.int64)
+
+    def joined(name: str) -> Ints:
+        return np.concatenate([empty, *(table[name] for table in tables)])
+
+    def column(name: str, dtype: Any) -> Any:
+        return np.concatenate([np.zeros(0, dtype), *(getattr(part, name) for part in rows)])
+
+    return EventLog(
+        sequence=np.repeat(np.arange(len(parts), dtype=np.int32), lengths),
+        frame=joined("frame").astype(np.int32),
+        keypoint=column("keypoint", np.int8),
+        kind=column("kind", np.int8),
+        truth=joined("truth"),
+        predicted=joined("predicted"),
+        previous=joined("previous"),
+        distance=column("distance", np.float64),
+        sequences=tuple(sequences),
+        keypoints=tuple(keypoints),
+        pair_distances=pair_distances,
+    )
+
+
+def _named_rows(rows: Rows, frames: Ints, true_ids: Ints, predicted_ids: Ints) -> dict[str, Ints]:
+    """Columns with the positions replaced by what is there."""
+    by_owner = np.isin(rows.kind, (TRANSFER, MIGRATE))
+    previous = _named(rows.previous, predicted_ids)
+    previous[by_owner] = _named(rows.previous[by_owner], true_ids)
+    return {
+        "frame": frames[rows.frame],
+        "truth": _named(rows.truth, true_ids),
+        "predicted": _named(rows.predicted, predicted_ids),
+        "previous": previous,
+    }
 
 
 def _named(index: NDArray[np.int32], ids: Ints) -> Ints:

@@ -95,13 +95,14 @@ def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
     given = counts.false_positives + counts.detections
     wrong = counts.misses + counts.switches + counts.false_positives
     found = np.maximum(counts.detections, 1)
-    values = (
-        100 * (1 - wrong / objects),
-        np.where(counts.detections > 0, 100 * (1 - counts.distance / found), 0.0),
-        100 * (counts.detections / np.where(given > 0, given, nan)),
-        100 * (counts.detections / objects),
+    motp = np.where(counts.detections > 0, 100 * (1 - counts.distance / found), 0.0)
+    return KeypointMot(
+        mota=with_mean(100 * (1 - wrong / objects)),
+        motp=with_mean(motp),
+        precision=with_mean(100 * (counts.detections / np.where(given > 0, given, nan))),
+        recall=with_mean(100 * (counts.detections / objects)),
+        counts=counts,
     )
-    return KeypointMot(*(with_mean(row) for row in values), counts)
 
 
 def with_mean(values: Floats) -> Floats:

@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -160,9 +161,7 @@ def evaluate_similarities(
     )
 
 
-def _motmetrics(
-    sequences: Sequence[FrameSimilarities], min_similarity: float
-) -> dict[str, Floats | Ints]:
+def _motmetrics(sequences: Sequence[FrameSimilarities], min_similarity: float) -> dict[str, Any]:
     """Values of every metric by our name."""
     with _quiet():
         import motmetrics
@@ -259,7 +258,8 @@ def _outside(sequence: AnnotatedSequence, regions: list[tuple[Floats, ...]]) -> 
     where = np.repeat(sequence.frame, points.shape[1])
     inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
     absent = ~np.isfinite(points).all(axis=2) | (sequence.keypoints == 0).all(axis=2)
-    return ~(inside | absent).all(axis=1) | absent.all(axis=1)
+    keep: Bools = ~(inside | absent).all(axis=1) | absent.all(axis=1)
+    return keep
 
 
 def _areas(truth: AnnotatedSequence) -> Floats:

@@ -224,7 +224,8 @@ def _result(parts: Sequence[_Part], *, tracking: bool, textbook_motp: bool) -> P
     names = tuple(part.name for part in parts)
     pooled = pool([part.ranked for part in parts], len(keypoints))
     low, high = tie_bounds(pooled)
-    events, mot, by_sequence = None, None, ()
+    events, mot = None, None
+    by_sequence: tuple[KeypointMot, ...] = ()
     if tracking:
         events = log_of(
             [

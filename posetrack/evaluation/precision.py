@@ -120,7 +120,7 @@ def average_precision(
             values[:, k] = _area(right[order], true_count)
     known = [row[:count][~np.isnan(row[:count])] for row in values]
     values[:, count] = [row.mean() if len(row) else np.nan for row in known]
-    return AveragePrecision(*(100 * values))
+    return AveragePrecision(100 * values[0], 100 * values[1], 100 * values[2])
 
 
 def tie_bounds(ranked: RankedKeypoints) -> tuple[Floats, Floats]:
@@ -185,7 +185,7 @@ def _right(
 @compiled
 def _match_poses(distance: Floats, true_has: Bools) -> Ints:
     """Predicted pose of each true one, -1 without; equal PCKh go to the first of both."""
-    people, others, count = distance.shape
+    people, others, count = distance.shape[0], distance.shape[1], distance.shape[2]
     pckh = np.zeros((people, others))
     for g in range(people):
         annotated = max(true_has[g].sum(), 1)

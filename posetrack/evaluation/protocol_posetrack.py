@@ -52,6 +52,7 @@ class _Side:
     scores: Floats
     sizes: Floats
     spare: SparePoints | None
+    repeated: tuple[int, int] | None  # a frame and an id that occurs twice in it
 
 
 def posetrack_pair(
@@ -81,8 +82,8 @@ def posetrack_pair(
             f"{predicted.source}: {len(other_side.frames)} frames, but the ground truth "
             f"{truth.source} has {len(true_side.frames)}; frames are paired by position"
         )
-    if predicted.repeated is not None:
-        raise ValueError(_twice(predicted.source, *predicted.repeated))
+    if other_side.repeated is not None:
+        raise ValueError(_twice(predicted.source, *other_side.repeated))
     kept = np.flatnonzero(truth.annotated[true_side.frames])
     regions = [truth.regions[f] or () for f in true_side.frames[kept].tolist()]
     pair = SequencePair(
@@ -116,15 +117,16 @@ def _twice(source: str, frame: int, track: int) -> str:
 
 
 def _side(sequence: AnnotatedSequence, *, map_keypoints: bool) -> _Side:
-    if (sequence.ids >= MAX_TRACK_ID).any():
-        raise ValueError(
-            f"{sequence.source}: track id {int(sequence.ids.max())}; the official evaluator takes "
-            f"ids below {MAX_TRACK_ID} only. Renumber the tracks"
-        )
     columns = _columns(sequence, map_keypoints=map_keypoints)
     of_2017 = sequence.spare is not None
     in_video = np.ones(len(sequence), np.bool_) if of_2017 else _first_video(sequence)
     rows = np.flatnonzero(in_video[sequence.frame])
+    ids = sequence.ids[rows]
+    if (ids >= MAX_TRACK_ID).any():
+        raise ValueError(
+            f"{sequence.source}: track id {int(ids.max())}; the official evaluator takes "
+            f"ids below {MAX_TRACK_ID} only. Renumber the tracks"
+        )
     known = columns >= 0
     keypoints = np.full((len(rows), len(columns), 3), np.nan)
     keypoints[:, known] = sequence.keypoints[rows][:, columns[known]]
@@ -136,12 +138,13 @@ def _side(sequence: AnnotatedSequence, *, map_keypoints: bool) -> _Side:
     return _Side(
         frames=np.flatnonzero(in_video),
         frame=(np.cumsum(in_video) - 1)[sequence.frame[rows]],
-        ids=sequence.ids[rows],
+        ids=ids,
         xy=keypoints[:, :, :2].copy(),
         has=has,
         scores=np.where(np.isnan(scores), MISSING_SCORE, scores),
         sizes=head_sizes(sequence.heads[rows]),
         spare=sequence.spare,
+        repeated=sequence.repeated if of_2017 else repeated_id(sequence.frame[rows], ids),
     )
 
 
@@ -237,7 +240,11 @@ def _remaining(side: _Side, kept: Ints, regions: list[tuple[Region, ...]]) -> Pe
     frame = place[side.frame[rows]]
     people = People(
         offsets_of(frame, len(kept)),
-        *(values[rows] for values in (side.ids, side.xy, side.has, side.scores, side.sizes)),
+        side.ids[rows],
+        side.xy[rows],
+        side.has[rows],
+        side.scores[rows],
+        side.sizes[rows],
     )
     if not any(regions):
         return people
@@ -247,7 +254,7 @@ def _remaining(side: _Side, kept: Ints, regions: list[tuple[Region, ...]]) -> Pe
     where = np.repeat(frame[among], points.shape[1])
     inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
     people.has[among] &= ~inside
-    alive = people.has.any(axis=1)
+    alive = np.asarray(people.has.any(axis=1))
     if spare is not None:
         _refill(people, alive, frame, rows, spare, regions)
     keep = alive | ~has_region[frame]

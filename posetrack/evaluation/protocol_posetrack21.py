@@ -145,11 +145,12 @@ def _people(
         xy = sequence.keypoints[rows][:, _COLUMNS, :2]
         scores15 = scores[rows][:, _COLUMNS]
     keep = _remove_ignored(xy, frame, regions)
+    has = np.asarray((xy[keep] > 0).all(axis=2))
     return People(
         offsets=offsets_of(frame[keep], len(frames)),
         ids=sequence.ids[rows][keep],
         xy=xy[keep],
-        has=(xy[keep] > 0).all(axis=2),
+        has=has,
         scores=scores15[keep],
         sizes=head_sizes(sequence.heads[rows][keep]),
     )

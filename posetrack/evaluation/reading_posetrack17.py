@@ -96,7 +96,8 @@ def _one(row: Mapping[str, Any], key: str, where: str) -> float:
         value = value[0]
     if type(value) not in (int, float):
         raise ValueError(f"{where}: {key!r} must be one number in a list, got {row.get(key)!r}")
-    return value  # type: ignore[no-any-return]
+    assert isinstance(value, int | float)
+    return value
 
 
 def _image_name(image: Mapping[str, Any], source: str) -> str:

@@ -59,7 +59,6 @@ def read_posetrack18(document: Any, source: str, name: str) -> AnnotatedSequence
         areas=_areas(rows),
         landmarks=_landmarks(document),
         whole_numbers=np.array([_is_whole(row["keypoints"]) for row in rows], np.bool_),
-        repeated=repeated_id(frame, ids),
         strays=strays,
     )
 

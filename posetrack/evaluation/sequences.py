@@ -58,8 +58,8 @@ class AnnotatedSequence:
     whole_numbers
         (P,), whether all of the person's keypoints are written without a decimal point.
     repeated
-        Position of an image and a track id that occurs twice in it, if there is such, rectangles
-        without points included.
+        PoseTrack17 only: position of an image and a track id that occurs twice in it, rectangles
+        without points included; None if there is none.
     strays
         How many annotations belong to no image of the file.
     spare

@@ -74,12 +74,12 @@ class FrameSimilarities:
             offsets[0], true_index, offsets[1], other_index, pair_offsets(*offsets)
         )
         flat = np.concatenate([np.zeros(0), *(matrix.ravel() for matrix in self.similarities)])
-        sizes = [
-            np.bincount(index, minlength=len(ids)).astype(np.float64)
-            for index, ids in ((true_index, true_ids), (other_index, other_ids))
-        ]
-        scores = aligned_scores(where, flat, *sizes)
-        return hota_of(where, flat, scores, *sizes, float(len(true)), float(len(other)))
+        true_sizes = np.bincount(true_index, minlength=len(true_ids)).astype(np.float64)
+        other_sizes = np.bincount(other_index, minlength=len(other_ids)).astype(np.float64)
+        scores = aligned_scores(where, flat, true_sizes, other_sizes)
+        return hota_of(
+            where, flat, scores, true_sizes, other_sizes, float(len(true)), float(len(other))
+        )
 
 
 def oks_similarities(
