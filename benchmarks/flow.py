@@ -56,7 +56,7 @@ class Video:
     images: list[NDArray[np.uint8]]
     xy: NDArray[np.float32]  # (T, N, K, 2), NaN where not found
 
-    def pairs(self, gap: int, most: int = 16) -> Iterator[tuple[int, int]]:
+    def pairs(self, gap: int, most: int) -> Iterator[tuple[int, int]]:
         """At most this many pairs of frames, forwards and backwards in time."""
         starts = range(0, len(self.images) - gap, max(1, (len(self.images) - gap) * 2 // most))
         for start in starts:
@@ -79,13 +79,14 @@ class NoFlow:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slow", action="store_true", help="dense RLOF and TV-L1 too (minutes)")
+    parser.add_argument("--slow", action="store_true", help="dense RLOF and TV-L1 too, fewer pairs")
     parser.add_argument("--raft", help="weights of torchvision's RAFT: measure it too")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     videos = list(shared_videos()) if (DATA / "videos").is_dir() else [walkers()]
     flows = methods(arguments.slow, arguments.raft)
-    scores = {name: accuracy(flow, videos) for name, flow in flows.items()}
+    most = 4 if arguments.slow else 16
+    scores = {name: accuracy(flow, videos, most) for name, flow in flows.items()}
     times = timings(flows, videos[0])
     table(scores, times, videos)
 
@@ -162,14 +163,14 @@ def walkers() -> Video:
 
 
 def accuracy(
-    flow: FlowEstimator, videos: list[Video]
+    flow: FlowEstimator, videos: list[Video], most: int
 ) -> dict[tuple[str, int], tuple[float, float]]:
     """Mean OKS and the share of keypoints that were followed, for each video and gap."""
     result = {}
     for video in videos:
         for gap in GAPS[video.name]:
             values, kept = [], []
-            for start, end in video.pairs(gap):
+            for start, end in video.pairs(gap, most):
                 before, after = flow.prepare(video.images[start]), flow.prepare(video.images[end])
                 moved = move_poses(flow, before, after, video.xy[start], min_followed=0)
                 for person in range(moved.shape[0]):

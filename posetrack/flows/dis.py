@@ -32,7 +32,7 @@ class DisFlow:
         pixels. Larger follows small people better, at a cost that grows with its square.
     finest_scale
         The search ends at images reduced by another 2 ** finest_scale, from where the field is
-        enlarged. Lower is finer and about three times slower a step.
+        enlarged. Lower is finer, and two to three times slower a step.
     patch_size, patch_stride
         Side of the patches and their distance in pixels. Only sides of 8 are vectorised in OpenCV.
     iterations

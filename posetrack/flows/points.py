@@ -7,7 +7,7 @@ go in and come out in pixels of the full image; with pixel centres at integers,
     x_working = (x + 0.5) * working width / full width - 0.5.
 
 The flow is only computed in a window around the points, grown by a margin. On the shared videos
-that costs no accuracy and a half to two thirds less time where people fill a part of the image.
+that costs no accuracy, and saves a quarter to a half of the time where people fill a part of it.
 A person's motion then depends, a little, on where the other people are.
 """
 
