@@ -15,7 +15,7 @@ def as_bgr(image: Any) -> NDArray[np.uint8]:
     ----------
     image
         (H, W) or (H, W, 1) grey, (H, W, 3) BGR or (H, W, 4) BGRA, whose alpha is dropped; uint8,
-        uint16 (divided by 257) or floating in [0, 1].
+        uint16 (divided by 257, rounded) or floating in [0, 1].
 
     Raises
     ------
@@ -53,7 +53,7 @@ def _as_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype == np.uint8:
         return image
     if image.dtype == np.uint16:
-        return (image // 257).astype(np.uint8)
+        return ((image + np.uint32(128)) // 257).astype(np.uint8)
     if np.issubdtype(image.dtype, np.floating):
         low, high = float(image.min()), float(image.max())
         if not (low >= 0 and high <= 1):  # also refuses NaN

@@ -115,15 +115,29 @@ class Memory:
         """Return the same rows at new keypoint places; boxes go along by the median motion."""
         if not len(self):
             return self
-        step = xy - self.xy
-        whole = np.isfinite(step).all(axis=(1, 2))
-        shift = np.zeros((len(self), 2), np.float32)
-        shift[whole] = np.median(step[whole], axis=1)
-        for row in np.flatnonzero(~whole):
-            known = step[row][np.isfinite(step[row]).all(axis=1)]
-            if len(known):
-                shift[row] = np.median(known, axis=0)
+        shift = _median_step(self.xy, xy)
         return replace(self, xy=xy, xyxy=self.xyxy + np.tile(shift, 2))
+
+    def coasted(self, frame: int) -> Memory:
+        """Return the rows where they would be in a frame if everybody goes on as before.
+
+        For where there is no image to see the motion in: each identity moves by the median
+        motion of its keypoints between its oldest and its newest row.
+        """
+        if not len(self):
+            return self
+        order = np.lexsort((self.frame, self.ids))
+        ids = self.ids[order]
+        first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+        last = np.concatenate([first[1:], [len(ids)]]) - 1
+        oldest, newest = order[first], order[last]
+        elapsed = np.maximum(self.frame[newest] - self.frame[oldest], 1)
+        velocity = _median_step(self.xy[oldest], self.xy[newest]) / elapsed[:, None]
+        whose = np.empty(len(ids), np.intp)
+        whose[order] = np.repeat(np.arange(len(first)), last - first + 1)
+        shift = velocity[whose] * (frame - self.frame)[:, None]
+        shift = shift.astype(np.float32)
+        return replace(self, xy=self.xy + shift[:, None], xyxy=self.xyxy + np.tile(shift, 2))
 
     def scaled(self, factors: tuple[float, float]) -> Memory:
         """Return the same rows for an image whose width and height changed by ``factors``."""
@@ -142,3 +156,12 @@ class Memory:
     def poses(self, skeleton: Skeleton) -> Poses:
         """Return the rows as poses, where they are believed to be in the latest image."""
         return Poses(self.xy, self.scores, Detections(self.xyxy, self.box_scores), skeleton)
+
+
+def _median_step(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(R, 2) median motion of each row's keypoints that are known in both; 0 where none is."""
+    steps = np.sort(after - before, axis=1)  # NaN goes last
+    known = np.isfinite(steps[..., 0]).sum(axis=1)
+    rows = np.arange(len(steps))
+    middle = steps[rows, np.maximum(known - 1, 0) // 2] + steps[rows, known // 2 * (known > 0)]
+    return np.where(known[:, None] > 0, middle / 2, 0).astype(np.float32)

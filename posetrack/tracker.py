@@ -64,7 +64,8 @@ class Tracker:
     flow_boxes
         Also look where the last poses were moved to by flow (the paper's box propagation).
     flow_similarity
-        Compare with past poses moved by flow; False compares with where they were found.
+        Compare with past poses moved by flow (without an image, by their own velocity); False
+        compares with where they were found.
     similarity
         How alike two poses are: `posetrack.association.pose_similarity` (OKS) or
         ``box_similarity`` (IoU), or a function of yours.
@@ -73,6 +74,10 @@ class Tracker:
     memory
         Length of the deque: with how many past frames each pose is compared. Longer bridges
         longer gaps, but flow drifts and a stranger may take over an identity.
+    recency
+        Likeness to a pose of n frames before the newest counts this to the power n, in (0, 1].
+        Lower trusts new poses more and bridges gaps less; 1 is the paper's, which more often
+        gives somebody the identity of one who was there before.
     box_growth
         By how much the extent of moved keypoints is enlarged to a box; 0.15 is the paper's.
     max_box_iou
@@ -123,6 +128,7 @@ class Tracker:
         similarity: Similarity = pose_similarity,
         match: Matching = match_greedily,
         memory: int = 10,
+        recency: float = 0.97,
         box_growth: float = 0.15,
         max_box_iou: float = 0.5,
         max_oks: float = 0.5,
@@ -150,12 +156,15 @@ class Tracker:
         ):
             if not 0 <= fraction <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {fraction!r}")
+        if not 0 < recency <= 1:
+            raise ValueError(f"recency must lie in (0, 1], got {recency!r}")
         if box_growth < 0:
             raise ValueError(f"box_growth must not be negative, got {box_growth!r}")
         self.detector, self.estimator, self.flow = detector, estimator, flow
         self.device, self.detect_every = device, detect_every
         self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
-        self.similarity, self.match, self.memory = similarity, match, memory
+        self.similarity, self.match = similarity, match
+        self.memory, self.recency = memory, recency
         self.box_growth, self.max_box_iou, self.max_oks = box_growth, max_box_iou, max_oks
         self.min_similarity, self.min_keypoint_score = min_similarity, min_keypoint_score
         self.min_pose_score, self.min_new_score = min_pose_score, min_new_score
@@ -179,7 +188,7 @@ class Tracker:
         ----------
         image
             (H, W, 3) uint8 BGR; grey, BGRA, uint16 and floating images are converted. May be None
-            where ``poses`` are given: poses are then compared without flow.
+            where ``poses`` are given: people are then taken to move on as they did.
         detections
             Boxes of people from elsewhere: the detector is not run.
         poses
@@ -206,7 +215,9 @@ class Tracker:
         if not self.flow_similarity and self._state.past is not None:
             moved = self._state.past
         past = moved.since(self._state.frame - self.memory)
-        ids, hits = self._identities(past, found)
+        # Where nothing can be seen to move, people are taken to go on as they did.
+        unseen = image is None and self.flow_similarity
+        ids, hits = self._identities(past.coasted(self.frame) if unseen else past, found)
         return self._remember(past, found, ids, hits, image, after)
 
     @property
@@ -343,7 +354,9 @@ class Tracker:
             seen = Poses(
                 seen_keypoints(now, self.min_keypoint_score), now.scores, now.boxes, now.skeleton
             )
-            known, similar = best_by_id(self.similarity(past.poses(now.skeleton), seen), past.ids)
+            similar = self.similarity(past.poses(now.skeleton), seen)
+            fresh = np.float32(self.recency) ** (past.frame.max() - past.frame)
+            known, similar = best_by_id(similar * fresh[:, None], past.ids)
             rows, columns = self.match(similar, at_least=self.min_similarity)
             ids[columns] = known[rows]
             hits[columns] += past.latest_of(known[rows]).hits

@@ -88,7 +88,7 @@ def test_the_ends_of_the_head_are_made_up_only_when_asked() -> None:
     assert np.isnan(plain[1:3]).all()
     rough, _ = COCO_17.map_to(POSETRACK_17, xy, np.ones(17), approximate_head=True)
     assert rough[1].tolist() == [0, 20]
-    assert rough[2].tolist() == [0, -40]
+    assert rough[2].tolist() == [0, -20]
 
 
 def test_mpiis_upper_neck_is_posetracks_head_bottom() -> None:

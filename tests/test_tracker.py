@@ -157,6 +157,7 @@ def counts(scene: Scene, tracker: Tracker) -> Iterator[int]:
         {"flow_boxes": False, "flow_similarity": False},
         {"similarity": box_similarity},
         {"memory": 1},
+        {"recency": 1.0},
         {"match": match_optimally},
         {"detect_every": 3},
     ],
@@ -172,6 +173,20 @@ def test_flow_similarity_keeps_ids_where_plain_oks_loses_them() -> None:
     moved = names_used(scene, make(scene, flow_boxes=False, memory=1))
     still = names_used(scene, make(scene, flow_boxes=False, flow_similarity=False, memory=1))
     assert sum(map(len, moved.values())) < sum(map(len, still.values()))
+
+
+def test_without_images_people_are_taken_to_go_on_as_they_did() -> None:
+    paths = np.full((12, 1, 2), 200.0)
+    paths[:, 0, 0] = 25 * np.arange(12)
+    scene = walking(paths, size=(640, 240))
+    poses = [scene.truth(frame)[0] for frame in range(12)]
+    poses[5:8] = [Poses.empty(COCO_17)] * 3  # missed; found again 100 px further
+
+    def ids(tracker: Tracker) -> list[list[int]]:
+        return [tracker.update(poses=pose).ids.tolist() for pose in poses]
+
+    assert ids(Tracker()) == [[1]] * 5 + [[]] * 3 + [[1]] * 4
+    assert ids(Tracker(flow_similarity=False)) == [[1]] * 5 + [[]] * 3 + [[2]] * 4
 
 
 def test_users_detections_replace_the_detector() -> None:
@@ -345,6 +360,7 @@ def test_an_update_needs_something() -> None:
         ({"max_oks": 1.2}, "max_oks"),
         ({"min_similarity": -0.1}, "min_similarity"),
         ({"box_growth": -1}, "box_growth"),
+        ({"recency": 0.0}, "recency"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(settings: dict, complaint: str) -> None:

@@ -25,6 +25,7 @@ _SWITCHES = ("flow_boxes", "flow_similarity")
 _NUMBERS = (
     "detect_every",
     "memory",
+    "recency",
     "box_growth",
     "max_box_iou",
     "max_oks",

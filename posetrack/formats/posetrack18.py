@@ -55,7 +55,7 @@ class PoseTrack18Writer(JsonWriter):
         Place the ends of the head from nose and shoulders if the skeleton lacks them, as COCO's
         does. Without it two of the fifteen scored keypoints are missed in every frame. On the 13
         people of three annotated frames where it could be tried, with nose and shoulders as
-        annotated, the head's bottom is then found 13 times and its top 4 times (within half a
+        annotated, the head's bottom is then found 13 times and its top 7 times (within half a
         head, the evaluation's limit), so each of the other 9 counts as a false alarm.
     min_score
         Keypoints that score less are written as not predicted. Tracking accuracy (MOTA) counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +24,7 @@ _SAME: Mapping[str, str] = {"upper_neck": "head_bottom", "mid_hip": "pelvis"}
 
 _HEAD: Mapping[str, Mapping[str, float]] = {
     "head_bottom": {"nose": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
-    "head_top": {"nose": 2.0, "left_shoulder": -0.5, "right_shoulder": -0.5},
+    "head_top": {"nose": 1.5, "left_shoulder": -0.25, "right_shoulder": -0.25},
 }
 """Rough places of the head's ends on the line from between the shoulders through the nose."""
 
@@ -146,7 +147,7 @@ class Skeleton:
             (..., K).
         approximate_head
             Place ``head_bottom`` half way between the nose and the middle of the shoulders, and
-            ``head_top`` as far beyond the nose, where they are wanted and not known. Rough: for
+            ``head_top`` as far beyond the nose, where they are wanted and not known. Rough; for
             evaluators that count the head of COCO networks, which do not predict its ends.
 
         Returns
@@ -174,13 +175,13 @@ class Skeleton:
             )
         moved = np.full((*points.shape[:-2], len(other), 2), np.nan, np.float32)
         moved_marks = np.zeros(moved.shape[:-1], np.float32)
-        for target, name in enumerate(other.keypoints):
-            weights = self._sources(name, approximate_head)
-            if weights:
-                rows = [self.keypoints.index(source) for source in weights]
-                factors = np.array(list(weights.values()), np.float32)
-                moved[..., target, :] = (points[..., rows, :] * factors[:, None]).sum(axis=-2)
-                moved_marks[..., target] = marks[..., rows].min(axis=-1)
+        targets, rows, derived = _route(self, other, approximate_head)
+        moved[..., targets, :] = points[..., rows, :]
+        moved_marks[..., targets] = marks[..., rows]
+        for target, sources, weights in derived:
+            factors = np.array(weights, np.float32)[:, None]
+            moved[..., target, :] = (points[..., sources, :] * factors).sum(axis=-2)
+            moved_marks[..., target] = marks[..., sources].min(axis=-1)
         moved_marks[~np.isfinite(moved).all(axis=-1)] = 0
         return moved, moved_marks
 
@@ -207,3 +208,22 @@ class Skeleton:
 
     def __repr__(self) -> str:
         return f"Skeleton({self.name!r}, {len(self)} keypoints)"
+
+
+@lru_cache(maxsize=64)
+def _route(
+    skeleton: Skeleton, other: Skeleton, approximate_head: bool
+) -> tuple[list[int], list[int], list[tuple[int, list[int], list[float]]]]:
+    """Which keypoint goes where, and which are weighted sums; the same for every frame."""
+    targets: list[int] = []
+    rows: list[int] = []
+    derived: list[tuple[int, list[int], list[float]]] = []
+    for target, name in enumerate(other.keypoints):
+        weights = skeleton._sources(name, approximate_head)
+        sources = [skeleton.keypoints.index(source) for source in weights]
+        if len(sources) == 1:
+            targets.append(target)
+            rows += sources
+        elif sources:
+            derived.append((target, sources, list(weights.values())))
+    return targets, rows, derived
