@@ -1,0 +1,212 @@
+"""``posetrack eval``: the numbers of a benchmark, for one run or several side by side."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Protocol(NamedTuple):
+    """One protocol of the command line."""
+
+    function: str
+    help: str
+    options: tuple[str, ...]
+    has_events: bool = False
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "posetrack17": Protocol(
+        "evaluate_posetrack",
+        "AP and MOTA per keypoint (files of 2017 or 2018)",
+        ("tracking", "drop_last_frame", "placeholder_frames", "textbook_motp", "map_keypoints"),
+        has_events=True,
+    ),
+    "posetrack18": Protocol(
+        "evaluate_posetrack",
+        "AP and MOTA per keypoint (files of 2017 or 2018); the same as posetrack17",
+        ("tracking", "drop_last_frame", "placeholder_frames", "textbook_motp", "map_keypoints"),
+        has_events=True,
+    ),
+    "posetrack21": Protocol(
+        "evaluate_posetrack21",
+        "keypoint HOTA and AP",
+        ("per_frame_misses", "truncate_scores"),
+    ),
+    "posetrack21-boxes": Protocol(
+        "evaluate_posetrack21_boxes", "HOTA, MOTA and IDF1 of boxes (MOT text files)", ()
+    ),
+    "poses": Protocol(
+        "evaluate_poses",
+        "MOTA, IDF1 and HOTA of whole people by OKS (PoseTrack files)",
+        ("min_oks",),
+        has_events=True,
+    ),
+    "coco": Protocol("evaluate_coco", "AP and AR by OKS", ("like_xtcocotools",)),
+    "mpii": Protocol("evaluate_mpii", "PCKh", ("heads", "first_pixel", "true_tenth")),
+}
+
+_HELP = {
+    "tracking": "compute MOTA, too",
+    "drop_last_frame": "leave the last labelled frame of a sequence out of tracking, as officially",
+    "placeholder_frames": "count a frame without people on one side as one miss and one false "
+    "positive of each keypoint, as officially",
+    "textbook_motp": "MOTP as it is defined, not as the official evaluator adds it up",
+    "map_keypoints": "accept predictions with other keypoints and take those of the same name",
+    "per_frame_misses": "in frames without predictions miss that frame's keypoints only; "
+    "officially those of the whole sequence",
+    "truncate_scores": "cut scores to whole numbers where all keypoints are, as officially",
+    "min_oks": "smallest OKS at which a prediction may be a person",
+    "like_xtcocotools": "what mmpose's evaluator does otherwise",
+    "heads": "gt_valid.mat with the head boxes, for annotations without",
+    "first_pixel": "coordinate of the first pixel in the predictions, 0 or 1",
+    "true_tenth": "Mean@0.1 at 0.10 head sizes; the authors' is at 0.11",
+}
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add ``eval`` and its protocols to the commands of ``posetrack``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "eval",
+        help="evaluate predictions",
+        description="Evaluate predictions as the official tools do. Prints tables and writes "
+        "metrics.json; what an option turns off is officially on.",
+    )
+    protocols = parser.add_subparsers(dest="protocol", metavar="PROTOCOL", required=True)
+    for name, protocol in PROTOCOLS.items():
+        one = protocols.add_parser(
+            name,
+            help=protocol.help,
+            description=protocol.help,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        one.add_argument("--gt", type=Path, required=True, help="annotations: a folder or a file")
+        one.add_argument(
+            "--pred",
+            type=Path,
+            required=True,
+            action="append",
+            help="predictions: a folder or a file; give it again to compare runs",
+        )
+        one.add_argument("-o", "--out", type=Path, default=Path(), help="folder for metrics.json")
+        one.add_argument(
+            "--format", choices=("text", "markdown", "latex"), default="text", help="of the tables"
+        )
+        if protocol.has_events:
+            _add_event_options(one)
+        _add_options(one, protocol)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_event_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--events",
+        action="store_true",
+        help="write events.csv: every switch, miss, false positive and fragmentation",
+    )
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="draw timelines: a row for each true person, coloured by predicted id",
+    )
+
+
+def _add_options(parser: argparse.ArgumentParser, protocol: Protocol) -> None:
+    """Flags for the function's own arguments, with its defaults."""
+    parameters = inspect.signature(_function(protocol)).parameters
+    for name in protocol.options:
+        default = parameters[name].default
+        kind: dict[str, Any] = {"type": str if default is None else type(default), "metavar": "X"}
+        if isinstance(default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        parser.add_argument(
+            "--" + name.replace("_", "-"), default=default, help=_HELP[name], **kind
+        )
+
+
+def _function(protocol: Protocol) -> Callable[..., Any]:
+    from posetrack import evaluation
+
+    function: Callable[..., Any] = getattr(evaluation, protocol.function)
+    return function
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate every run, print the tables and write the files."""
+    from posetrack.evaluation.report import metrics_json, tables
+
+    protocol = PROTOCOLS[arguments.protocol]
+    settings = {name: getattr(arguments, name) for name in protocol.options}
+    names = run_names(arguments.pred)
+    results = {
+        name: _function(protocol)(arguments.gt, path, **settings)
+        for name, path in zip(names, arguments.pred, strict=True)
+    }
+    for table in tables(results):
+        print(getattr(table, arguments.format)())
+        print()
+    for name, result in results.items():
+        for note in getattr(result, "notes", ()):
+            print(f"posetrack: {name}: {note}", file=sys.stderr)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    asked = {**settings, "gt": arguments.gt, "pred": arguments.pred}
+    content = metrics_json(arguments.protocol, results, settings=asked)
+    _replace(arguments.out / "metrics.json", json.dumps(content, allow_nan=False, indent=1))
+    if protocol.has_events:
+        _write_events(arguments, results)
+    return 0
+
+
+def run_names(paths: Sequence[Path]) -> list[str]:
+    """Names of runs: the last part of their paths, or as much of the path as tells them apart.
+
+    Examples
+    --------
+    >>> run_names([Path("a/results"), Path("b/results")])
+    ['a/results', 'b/results']
+    >>> run_names([Path("a/results"), Path("b/ours.json")])
+    ['results', 'ours']
+    """
+    names = [path.resolve().name.split(".json")[0] for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    names = ["/".join(path.resolve().parts[-2:]) for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{i + 1}: {path}" for i, path in enumerate(paths)]
+
+
+def _write_events(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    for i, result in enumerate(results.values()):
+        if result.events is None:
+            continue
+        suffix = "" if len(results) == 1 else f"-{i + 1}"
+        if arguments.events:
+            path = arguments.out / f"events{suffix}.csv"
+            count = result.events.write_csv(path)
+            print(f"{path}: {count} events")
+        if arguments.plot:
+            from posetrack.plots import plot_timeline
+
+            folder = arguments.out / f"timelines{suffix}"
+            folder.mkdir(exist_ok=True)
+            for sequence in result.events.sequences:
+                plot_timeline(result.events, sequence, folder / f"{sequence}.png")
+            print(f"{folder}: {len(result.events.sequences)} timelines")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
