@@ -10,15 +10,9 @@ from posetrack.flows import points as shared_points
 from posetrack.flows.dis import DisFlow
 from posetrack.flows.farneback import FarnebackFlow
 from posetrack.flows.lucas_kanade import LucasKanadeFlow
-from posetrack.flows.points import (
-    prepare_grey,
-    shrink,
-    to_image,
-    to_working,
-    window,
-    working_size,
-)
+from posetrack.flows.points import window
 from posetrack.flows.rlof import RlofFlow
+from posetrack.flows.scaling import prepare_grey, shrink, to_image, to_working, working_size
 from posetrack.flows.tvl1 import TvL1Flow
 
 HAS_CONTRIB = hasattr(cv2, "optflow")

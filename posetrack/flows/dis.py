@@ -11,15 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.flows.points import (
-    Float32Array,
-    Pixels,
-    Prepared,
-    check_scale,
-    follow_field,
-    move_points,
-    prepare_grey,
-)
+from posetrack.flows.points import follow_field, move_points
+from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_grey
 
 
 class DisFlow:

@@ -23,15 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, pad
 
-from posetrack.flows.points import (
-    Float32Array,
-    check_points,
-    check_same_size,
-    check_scale,
-    prepare_colour,
-    to_image,
-    to_working,
-)
+from posetrack.flows.points import check_points, check_same_size
+from posetrack.flows.scaling import Float32Array, check_scale, prepare_colour, to_image, to_working
 from posetrack.images import as_bgr
 from posetrack.motion import inside_image
 from posetrack.networks.weight_files import read_weights

@@ -10,16 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.flows.points import (
-    Float32Array,
-    Pixels,
-    Prepared,
-    check_scale,
-    contrib_flows,
-    follow_field,
-    move_points,
-    prepare_grey,
-)
+from posetrack.flows.points import contrib_flows, follow_field, move_points
+from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_grey
 
 
 class TvL1Flow:
