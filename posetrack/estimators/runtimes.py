@@ -4,11 +4,13 @@ A *runtime* is a function ``(network, input_size, keypoints) -> run``, where ``r
 (N, 3, height, width) float32 and gives heatmaps (N, keypoints, h, w) float32. Give one to
 `posetrack.estimators.torch_topdown.TorchTopDown`, or a function of your own.
 
-ResNet-50 at 192 x 256 on two cores, one person (``benchmarks/pose_network.py``): torch 106 ms, with
-batch normalisation folded and channels last 94, onnxruntime 79, OpenVINO 52; eight people: 647,
-475, 474 and 401. So OpenVINO is taken where it is installed, then onnxruntime, then torch. None
-of them is less exact than torch. OpenVINO in bfloat16 needs 27 and 201 ms but differs by a
-hundredth of the highest peak; it has to be asked for.
+ResNet-50 at 192 x 256 on two quiet cores, as parts of torch's time (see
+``benchmarks/pose_network.py``):
+batch normalisation folded and channels last, 0.9 to 1 for one person and 0.7 for eight;
+onnxruntime 0.7 and 0.7; OpenVINO 0.5 to 0.6 and 0.6. Where other programs run beside it, torch
+falls much further behind. So OpenVINO is taken where it is installed, then onnxruntime, then
+torch; none is less exact. OpenVINO in bfloat16 needs 0.3, but its heatmaps differ by a hundredth
+of the highest peak; it has to be asked for.
 """
 
 from __future__ import annotations
