@@ -29,19 +29,20 @@ Why DIS, and why so
 and compares them by OKS with those found there, a keypoint that was lost counting as nothing. Two
 cores, 1088 x 1920, milliseconds a pair for preparing one image and moving all keypoints:
 
-=====================================  =====  ========================
-method                                 ms     mean OKS of three videos
-=====================================  =====  ========================
-no flow                                0      0.642
-DIS, default                           4      0.827
-DIS at half size, whole image          6      0.822
-DIS at quarter size, whole image       2      0.814
-DIS "medium" at full size              217    0.825
-Farneback                              35     0.803
-Lucas-Kanade, no check                 2      0.795
-Lucas-Kanade, within 1 pixel           2      0.640
-dense RLOF, TV-L1                      600+
-=====================================  =====  ========================
+=====================================  ====  ========================
+method                                 ms    mean OKS of three videos
+=====================================  ====  ========================
+no flow                                0     0.642
+DIS, default                           4     0.827
+DIS at half size, whole image          6     0.822
+DIS at quarter size, whole image       2     0.814
+DIS "medium" at full size              217   0.825
+Farneback                              35    0.803
+Lucas-Kanade, no check                 2     0.795
+Lucas-Kanade, within 1 pixel           2     0.640
+=====================================  ====  ========================
+
+Dense RLOF needs 0.6 s and TV-L1 2 s a pair, and neither is better (``--slow``).
 
 * *Working size.* What small people need is pixels on them, so images are reduced to about 640 x 360
   whatever they come in, rather than by a fixed factor; time is then bounded too.
