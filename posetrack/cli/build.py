@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,13 @@ def build_detector(arguments: argparse.Namespace) -> Detector:
     if name.endswith(".onnx"):
         from posetrack.detectors.onnx import OnnxDetector
 
-        decode = function_from(arguments.decode) if arguments.decode else None
-        return OnnxDetector(name, decode=decode, **thresholds)
+        return OnnxDetector(
+            name,
+            decode=_layout(arguments.decode),
+            input_size=arguments.detector_size,
+            providers=_providers(arguments.device),
+            **thresholds,
+        )
     if name == "hog":
         from posetrack.detectors.hog import HogDetector
 
@@ -121,15 +127,46 @@ def build_detector(arguments: argparse.Namespace) -> Detector:
     return build_from_table(name, device=arguments.device, offline=arguments.offline, **thresholds)
 
 
+def _layout(name: str | None) -> Callable[..., Any] | None:
+    """A decode function: of a known layout, or a user's from ``module:function``."""
+    from posetrack.detectors.onnx_guess import LAYOUTS
+
+    if name is None:
+        return None
+    if name in LAYOUTS:
+        return LAYOUTS[name].decode
+    if ":" not in name:
+        raise ValueError(
+            f"--decode {name}: expected module:function or one of {', '.join(LAYOUTS)}"
+        )
+    return function_from(name)
+
+
+def _providers(device: str) -> list[str] | None:
+    """What ONNX Runtime runs on; None lets it take CUDA where there is one."""
+    return ["CPUExecutionProvider"] if device == "cpu" else None
+
+
+def _dark(name: str | None, size: tuple[int, int] | None) -> Callable[..., Any]:
+    """DARK decoding with the blur that goes with the network's training maps.
+
+    Networks of 256x192 and 256x256 were trained with sigma 2, of 384x288 with sigma 3.
+    """
+    from posetrack.heatmaps import decode_dark
+    from posetrack.models import MODELS
+
+    if size is None and name is not None and name in MODELS:
+        size = MODELS[name].input_size
+    return partial(decode_dark, blur_size=17 if size is not None and size[1] >= 384 else 11)
+
+
 def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
     """What ``--estimator`` says: a name in the table, an ONNX file or a checkpoint."""
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     common: dict[str, Any] = {"flip_test": arguments.flip_test}
     if arguments.dark:
-        from posetrack.heatmaps import decode_dark
-
-        common["decode"] = decode_dark
+        common["decode"] = _dark(name, arguments.size)
     if name is not None and name.endswith(".onnx"):
         from posetrack.estimators.onnx import OnnxTopDown
 
@@ -137,7 +174,7 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
             common["skeleton"] = skeleton
         if arguments.size is not None:
             common["input_size"] = arguments.size
-        return OnnxTopDown(name, **common)
+        return OnnxTopDown(name, providers=_providers(arguments.device), **common)
     if name is not None and name.endswith(_CHECKPOINTS):
         from posetrack.estimators.torch_topdown import TorchTopDown
         from posetrack.networks.checkpoints import load_pose_resnet

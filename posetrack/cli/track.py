@@ -93,7 +93,15 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
         help="people's boxes from PoseTrack18 or COCO JSON or MOT text, in place of a detector",
     )
     group.add_argument(
-        "--decode", metavar="MODULE:FUNCTION", help="your decode function for an ONNX detector"
+        "--decode",
+        metavar="LAYOUT|MODULE:FUNCTION",
+        help="layout of an ONNX detector's answers, such as fastestdet or yolox, or your function",
+    )
+    group.add_argument(
+        "--detector-size",
+        type=size_from,
+        metavar="HEIGHTxWIDTH",
+        help="input size of an ONNX detector whose file leaves it open",
     )
     group.add_argument("--min-score", type=float, help="detections below are dropped")
     group.add_argument("--max-iou", type=float, help="NMS inside the detector")
