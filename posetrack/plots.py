@@ -150,7 +150,11 @@ def _label(axes: Any, ids: list[list[int | str | None]], first: int) -> None:
         before: int | str | None = None
         for t, track in enumerate(of_person):
             if isinstance(track, int) and track != before:
-                axes.text(first + t - 0.4, row, str(track), fontsize=6, va="center", clip_on=True)
+                dark = np.dot(id_colour(track), (0.3, 0.6, 0.1)) < 0.5
+                axes.text(
+                    first + t - 0.4, row, str(track), fontsize=6, va="center", clip_on=True,
+                    color="white" if dark else "black",
+                )  # fmt: skip
                 before = track
 
 

@@ -164,7 +164,7 @@ def _right(
     other_xy: Floats,
     other_has: Bools,
 ) -> Bools:
-    right = np.zeros(other_has.shape, np.bool_)
+    right = np.zeros_like(other_has)
     for f in range(len(true_offsets) - 1):
         g0, g1 = true_offsets[f], true_offsets[f + 1]
         p0, p1 = other_offsets[f], other_offsets[f + 1]

@@ -111,6 +111,8 @@ def oks_similarities(
     count = len(np.asarray(sigmas))
     true = np.asarray(true_keypoints, np.float64).reshape(-1, count, 3)
     predicted = np.asarray(predicted_keypoints, np.float64)
+    if not len(true) or not len(predicted):
+        return np.zeros((len(true), len(predicted)))
     predicted = predicted.reshape(len(predicted), count, -1)[:, :, :2]
     seen = np.where(true[:, :, 2:] > 0, true[:, :, :2], np.nan)
     matrix: Floats = np.asarray(oks_matrix(seen, predicted, areas, sigmas), np.float64)
