@@ -1,0 +1,173 @@
+"""What a tracker remembers: rows that move, coast, change their name, and are saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posetrack import COCO_17
+from posetrack.memory import Memory
+
+K = 5
+UNCHECKED = pytest.mark.xfail(strict=True, reason="the number of axes is not checked yet")
+
+
+def remembered(frames: list[int], ids: list[int], seed: int = 0) -> Memory:
+    """Rows with places drawn at random."""
+    rng = np.random.default_rng(seed)
+    count = len(ids)
+    xy = rng.uniform(0, 100, (count, K, 2)).astype(np.float32)
+    corner = rng.uniform(0, 50, (count, 2))
+    return Memory(
+        xy,
+        rng.random((count, K), np.float32),
+        np.hstack([corner, corner + 20]).astype(np.float32),
+        rng.random(count, np.float32),
+        np.array(frames, np.int64),
+        np.array(ids, np.int64),
+        np.arange(count),
+        np.arange(count) + 1,
+        np.arange(count) + 2,
+    )
+
+
+steps = st.floats(-50, 50, width=32) | st.just(float("nan"))
+
+
+@given(step=hnp.arrays(np.float32, (3, K), elements=steps))
+def test_boxes_go_along_by_the_median_step_of_the_keypoints_known_in_both(step) -> None:
+    memory = remembered([0, 0, 0], [1, 2, 3])
+    moved = memory.moved_to(memory.xy + step[..., None])
+    np.testing.assert_array_equal(moved.xy, memory.xy + step[..., None])
+    for row in range(3):
+        known = (memory.xy[row] + step[row, :, None] - memory.xy[row])[np.isfinite(step[row])]
+        expected = np.median(known, axis=0) if len(known) else np.zeros(2)
+        shift = moved.xyxy[row] - memory.xyxy[row]
+        np.testing.assert_allclose(shift, np.tile(expected, 2), atol=1e-4)
+
+
+def test_a_row_whose_keypoints_are_all_lost_keeps_its_box() -> None:
+    memory = remembered([0], [1])
+    lost = memory.moved_to(np.full_like(memory.xy, np.nan))
+    np.testing.assert_array_equal(lost.xyxy, memory.xyxy)
+    assert np.isnan(lost.xy).all()
+
+
+def test_moving_nobody_gives_nobody() -> None:
+    nobody = Memory.empty(K)
+    assert len(nobody.moved_to(nobody.xy)) == len(nobody.coasted(3)) == 0
+
+
+@given(
+    speed=hnp.arrays(np.float32, 2, elements=st.floats(-20, 20, width=32)),
+    ahead=st.integers(0, 5),
+)
+def test_who_moves_steadily_is_found_where_steady_motion_leads(speed, ahead: int) -> None:
+    body = np.random.default_rng(1).uniform(0, 100, (K, 2))
+    frames = np.array([4, 5, 7])
+    still = remembered(frames.tolist(), [1, 1, 1])
+    xy = (body + speed * frames[:, None, None]).astype(np.float32)
+    corner = np.array([5, 5]) + speed * frames[:, None]
+    xyxy = np.hstack([corner, corner + 30]).astype(np.float32)
+    memory = Memory(**{**still.arrays(), "xy": xy, "xyxy": xyxy})
+    when = 7 + ahead
+    coasted = memory.coasted(when)
+    np.testing.assert_allclose(coasted.xy, np.tile(body + speed * when, (3, 1, 1)), atol=1e-2)
+    there = np.tile([5, 5] + speed * when, 2) + np.array([0, 0, 30, 30])
+    np.testing.assert_allclose(coasted.xyxy, np.tile(there, (3, 1)), atol=1e-2)
+
+
+def test_everybody_coasts_by_a_motion_of_their_own_whatever_the_order_of_rows() -> None:
+    memory = remembered([0, 0, 1, 1, 1], [2, 1, 1, 2, 9])
+    xy = np.zeros((5, K, 2), np.float32)
+    xy[3], xy[2] = (4, 0), (0, -6)  # in a frame, person 2 goes right and person 1 up
+    coasted = Memory(**{**memory.arrays(), "xy": xy}).coasted(2)
+    expected = [(8, 0), (0, -12), (0, -12), (8, 0), (0, 0)]
+    np.testing.assert_array_equal(coasted.xy[:, 0], expected)
+    np.testing.assert_array_equal(coasted.ids, memory.ids)
+
+
+def test_who_was_seen_once_stays_where_they_were() -> None:
+    memory = remembered([3, 3], [1, 2])
+    np.testing.assert_array_equal(memory.coasted(9).xy, memory.xy)
+
+
+@given(ids=st.lists(st.integers(-4, 4), max_size=8), old=st.integers(-4, 4))
+def test_renaming_changes_one_name_everywhere_and_nothing_else(ids: list[int], old: int) -> None:
+    memory = remembered([0] * len(ids), ids)
+    renamed = memory.renamed(old, 77)
+    assert renamed.ids.tolist() == [77 if name == old else name for name in ids]
+    for name, values in memory.arrays().items():
+        if name != "ids":
+            np.testing.assert_array_equal(renamed.arrays()[name], values)
+    assert memory.ids.tolist() == ids
+
+
+def test_since_keeps_a_frame_and_all_later_ones() -> None:
+    memory = remembered([1, 2, 3, 4], [1, 1, 1, 1])
+    assert memory.since(3).frame.tolist() == [3, 4]
+    assert len(memory.since(5)) == 0
+
+
+def test_the_latest_row_of_each_comes_in_the_order_asked() -> None:
+    memory = remembered([0, 0, 1, 1, 2], [1, 2, 1, 2, 1])
+    latest = memory.latest_of(np.array([2, 1]))
+    assert list(zip(latest.ids.tolist(), latest.frame.tolist(), strict=True)) == [(2, 1), (1, 2)]
+
+
+def test_scaling_scales_both_axes_by_their_own_factor() -> None:
+    memory = remembered([0], [1])
+    scaled = memory.scaled((2, 0.5))
+    np.testing.assert_allclose(scaled.xy, memory.xy * [2, 0.5])
+    np.testing.assert_allclose(scaled.xyxy, memory.xyxy * [2, 0.5, 2, 0.5])
+
+
+def test_joined_rows_stand_older_first() -> None:
+    joined = remembered([0], [1]).join(remembered([1, 1], [1, 2]))
+    assert joined.frame.tolist() == [0, 1, 1]
+
+
+@given(ids=st.lists(st.integers(-9, 9), max_size=6), seed=st.integers(0, 9))
+def test_arrays_rebuild_the_same_rows(ids: list[int], seed: int) -> None:
+    memory = remembered(list(range(len(ids))), ids, seed)
+    rebuilt = Memory.from_arrays(memory.arrays())
+    for name, values in memory.arrays().items():
+        np.testing.assert_array_equal(rebuilt.arrays()[name], values)
+        assert rebuilt.arrays()[name].dtype == values.dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ids", None),
+        ("xy", None),
+        ("hits", None),
+        ("ids", np.zeros(3, np.int64)),
+        ("ids", np.zeros(2)),
+        ("scores", np.zeros((2, K + 1), np.float32)),
+        ("scores", np.array([["a"] * K] * 2)),
+        ("xyxy", np.zeros((2, 3), np.float32)),
+        ("frame", np.zeros((2, 1), np.int64)),
+        ("xy", np.zeros((2, K, 3), np.float32)),
+        pytest.param("xy", np.zeros(2, np.float32), id="xy-flat", marks=UNCHECKED),
+        pytest.param("ids", np.int64(3), id="ids-a-number", marks=UNCHECKED),
+    ],
+)
+def test_what_are_no_rows_of_a_memory_is_refused_by_name(name: str, values: Any) -> None:
+    arrays = remembered([0, 1], [1, 2]).arrays()
+    if values is None:
+        del arrays[name]
+    else:
+        arrays[name] = values
+    with pytest.raises(ValueError, match="not a tracker's state"):
+        Memory.from_arrays(arrays)
+
+
+def test_as_poses_rows_keep_box_and_scores() -> None:
+    rows = Memory.empty(17).poses(COCO_17)
+    assert rows.xy.shape == (0, 17, 2)
