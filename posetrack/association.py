@@ -18,7 +18,10 @@ FloatArray = NDArray[np.float32]
 
 
 class Similarity(Protocol):
-    """How alike past poses are to poses of now: (R, N) in [0, 1], larger is closer."""
+    """How alike past poses are to poses of now: (R, N) in [0, 1], larger is closer.
+
+    In both, keypoints that score too low to count are NaN.
+    """
 
     def __call__(self, past: Poses, now: Poses, /) -> NDArray[np.floating]:
         """Compare each of R past poses with each of N poses of now."""

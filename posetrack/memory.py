@@ -69,11 +69,11 @@ class Memory:
         return len(self.ids)
 
     def __getitem__(self, rows: Any) -> Memory:
-        return Memory(**{name: values[rows] for name, values in self.arrays().items()})
+        return Memory(*(getattr(self, name)[rows] for name in _FIELDS))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Memory:
@@ -102,10 +102,8 @@ class Memory:
 
     def join(self, newer: Memory) -> Memory:
         """Return these rows, then newer ones."""
-        other = newer.arrays()
-        return Memory(
-            **{name: np.concatenate([a, other[name]]) for name, a in self.arrays().items()}
-        )
+        pairs = ((getattr(self, name), getattr(newer, name)) for name in _FIELDS)
+        return Memory(*(np.concatenate(pair) for pair in pairs))
 
     def since(self, frame: int) -> Memory:
         """Return the rows of a frame and all later ones."""
@@ -126,7 +124,7 @@ class Memory:
         """
         if not len(self):
             return self
-        order = np.lexsort((self.frame, self.ids))
+        order = np.argsort(self.ids, kind="stable")  # rows are oldest first
         ids = self.ids[order]
         first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
         last = np.concatenate([first[1:], [len(ids)]]) - 1
@@ -150,12 +148,15 @@ class Memory:
 
     def latest_of(self, ids: IntArray) -> Memory:
         """Return the newest row of each of ``ids``, in their order."""
-        order = [int(np.flatnonzero(self.ids == identity)[-1]) for identity in ids]
-        return self[np.array(order, np.intp)]
+        order = np.argsort(self.ids, kind="stable")  # rows are oldest first
+        return self[order[np.searchsorted(self.ids[order], ids, side="right") - 1]]
 
     def poses(self, skeleton: Skeleton) -> Poses:
         """Return the rows as poses, where they are believed to be in the latest image."""
         return Poses(self.xy, self.scores, Detections(self.xyxy, self.box_scores), skeleton)
+
+
+_FIELDS = tuple(field.name for field in fields(Memory))
 
 
 def _median_step(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:

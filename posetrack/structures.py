@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,7 +91,8 @@ class Detections:
         return len(self.xyxy)
 
     def __getitem__(self, rows: Rows) -> Detections:
-        return Detections(self.xyxy[_as_rows(rows)], self.scores[_as_rows(rows)])
+        rows = _as_rows(rows)
+        return _checked(Detections, xyxy=_kept(self.xyxy[rows]), scores=_kept(self.scores[rows]))
 
     def __repr__(self) -> str:
         return f"Detections(xyxy {self.xyxy.shape}, scores {self.scores.shape})"
@@ -192,7 +193,13 @@ class Poses:
 
     def __getitem__(self, rows: Rows) -> Poses:
         rows = _as_rows(rows)
-        return Poses(self.xy[rows], self.scores[rows], self.boxes[rows], self.skeleton)
+        return _checked(
+            Poses,
+            xy=_kept(self.xy[rows]),
+            scores=_kept(self.scores[rows]),
+            boxes=self.boxes[rows],
+            skeleton=self.skeleton,
+        )
 
     def to(self, skeleton: Skeleton) -> Poses:
         """Map the keypoints to another skeleton by name (see `Skeleton.map_to`)."""
@@ -323,6 +330,22 @@ class Tracks:
 
     def __repr__(self) -> str:
         return f"Tracks(ids {self.ids.tolist()}, xy {self.xy.shape}, {self.skeleton.name})"
+
+
+T = TypeVar("T")
+
+
+def _checked(kind: type[T], **values: Any) -> T:
+    """A value of a type here from rows of one that was checked: not checked again."""
+    made = object.__new__(kind)
+    for name, value in values.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _kept(array: FloatArray) -> FloatArray:
+    array.flags.writeable = False
+    return array
 
 
 def _as_rows(rows: Rows) -> Any:

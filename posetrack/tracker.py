@@ -6,7 +6,7 @@ Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from posetrack.association import (
     seen_keypoints,
 )
 from posetrack.boxes import area
+from posetrack.checks import check_at_least, check_fraction, check_whole
 from posetrack.images import as_bgr
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
 from posetrack.matching import match_greedily
@@ -39,6 +40,7 @@ class _Found:
     """Poses of one image and what is known of their boxes."""
 
     poses: Poses
+    seen: NDArray[np.float32]  # (N, K, 2) keypoints, NaN where the score is too low
     scores: NDArray[np.float32]  # (N,) rescored
     flow_age: NDArray[np.int64]  # (N,) 0 where a detection supports the box
     missed: NDArray[np.int64]  # (N,)
@@ -75,7 +77,7 @@ class Tracker:
         Length of the deque: with how many past frames each pose is compared. Longer bridges
         longer gaps, but flow drifts and a stranger may take over an identity.
     recency
-        Likeness to a pose of n frames before the newest counts this to the power n, in (0, 1].
+        Likeness to a pose of n frames before the newest counts this to the power n, in [0, 1].
         Lower trusts new poses more and bridges gaps less; 1 is the paper's, which more often
         gives somebody the identity of one who was there before.
     box_growth
@@ -139,27 +141,11 @@ class Tracker:
         min_hits: int = 2,
         max_missed: int = 30,
     ) -> None:
-        for name, least, value in (
-            ("detect_every", 1, detect_every),
-            ("memory", 1, memory),
-            ("min_hits", 1, min_hits),
-            ("max_missed", 0, max_missed),
-        ):
-            if not isinstance(value, int | np.integer) or value < least:
-                raise ValueError(
-                    f"{name} must be a whole number of at least {least}, got {value!r}"
-                )
-        for name, fraction in (
-            ("max_box_iou", max_box_iou),
-            ("max_oks", max_oks),
-            ("min_similarity", min_similarity),
-        ):
-            if not 0 <= fraction <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {fraction!r}")
-        if not 0 < recency <= 1:
-            raise ValueError(f"recency must lie in (0, 1], got {recency!r}")
-        if box_growth < 0:
-            raise ValueError(f"box_growth must not be negative, got {box_growth!r}")
+        check_whole(1, detect_every=detect_every, memory=memory, min_hits=min_hits)
+        check_whole(0, max_missed=max_missed)
+        check_fraction(max_box_iou=max_box_iou, max_oks=max_oks, min_similarity=min_similarity)
+        check_fraction(recency=recency)
+        check_at_least(0, box_growth=box_growth)
         self.detector, self.estimator, self.flow = detector, estimator, flow
         self.device, self.detect_every = device, detect_every
         self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
@@ -286,7 +272,8 @@ class Tracker:
         """The poses of this image, without doubles, and how each was come by."""
         if poses is not None:
             none = np.zeros(len(poses), np.int64)
-            return _Found(self._checked(poses), pose_scores(poses), none, none, given=True)
+            seen = seen_keypoints(self._checked(poses), self.min_keypoint_score)
+            return _Found(poses, seen, pose_scores(poses), none, none, given=True)
         assert image is not None  # update() has seen to it
         if getattr(self._estimator(), "bottom_up", False):
             poses = cast(BottomUpEstimator, self._estimator())(image)
@@ -301,7 +288,7 @@ class Tracker:
         flowed, rows = Detections.empty(), np.zeros(0, np.intp)
         if self.flow_boxes and len(last):
             flowed, rows = flow_boxes(
-                np.where(last.scores[..., None] >= self.min_keypoint_score, last.xy, np.nan),
+                last.xy,
                 last.box_scores,
                 growth=self.box_growth,
                 size=(image.shape[1], image.shape[0]),
@@ -329,19 +316,12 @@ class Tracker:
         self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]
     ) -> _Found:
         """Rescoring, then OKS-NMS."""
-        poses = self._checked(poses)
+        seen = seen_keypoints(self._checked(poses), self.min_keypoint_score)
         scores = pose_scores(poses)
         good = np.flatnonzero(scores >= self.min_pose_score)
-        kept = good[
-            oks_nms(
-                seen_keypoints(poses, self.min_keypoint_score)[good],
-                scores[good],
-                area(poses.boxes.xyxy[good]),
-                poses.skeleton.sigmas,
-                max_oks=self.max_oks,
-            )
-        ]
-        return _Found(poses[kept], scores[kept], flow_age[kept], missed[kept])
+        areas, sigmas = area(poses.boxes.xyxy[good]), poses.skeleton.sigmas
+        kept = good[oks_nms(seen[good], scores[good], areas, sigmas, max_oks=self.max_oks)]
+        return _Found(poses[kept], seen[kept], scores[kept], flow_age[kept], missed[kept])
 
     def _identities(
         self, past: Memory, found: _Found
@@ -351,9 +331,7 @@ class Tracker:
         hits = (found.scores >= self.min_new_score).astype(np.int64)
         if len(past) and len(ids):
             now = found.poses
-            seen = Poses(
-                seen_keypoints(now, self.min_keypoint_score), now.scores, now.boxes, now.skeleton
-            )
+            seen = Poses(found.seen, now.scores, now.boxes, now.skeleton)
             similar = self.similarity(past.poses(now.skeleton), seen)
             fresh = np.float32(self.recency) ** (past.frame.max() - past.frame)
             known, similar = best_by_id(similar * fresh[:, None], past.ids)
@@ -385,20 +363,24 @@ class Tracker:
         kept = np.flatnonzero(ids)
         poses = found.poses[kept]
         newest = Memory(
-            seen_keypoints(poses, self.min_keypoint_score),
-            np.array(poses.scores, np.float32),
-            np.array(poses.boxes.xyxy, np.float32),
-            np.array(poses.boxes.scores, np.float32),
+            found.seen[kept],
+            poses.scores.astype(np.float32),
+            poses.boxes.xyxy.astype(np.float32),
+            poses.boxes.scores.astype(np.float32),
             np.full(len(kept), last.frame),
             ids[kept],
             found.flow_age[kept],
             found.missed[kept],
             hits[kept],
         )
-        size = None if image is None else (image.shape[1], image.shape[0])
-        past = past.join(newest) if len(past) else newest
         self._state = State(
-            last.frame + 1, next_id, next_probation, size, after, past, poses.skeleton
+            frame=last.frame + 1,
+            next_id=next_id,
+            next_probation=next_probation,
+            size=None if image is None else (image.shape[1], image.shape[0]),
+            before=after,
+            past=past.join(newest) if len(past) else newest,
+            skeleton=poses.skeleton,
         )
         shown = kept[ids[kept] > 0]
         if not found.given:
@@ -422,23 +404,3 @@ class Tracker:
             If it is not a tracker's state, or of another version; the tracker is then unchanged.
         """
         self._state = State.from_arrays(state)
-
-
-def track(images: Iterable[Image], tracker: Tracker) -> Iterator[Tracks]:
-    """Update a tracker with each image in turn.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from posetrack import Detections, Poses, COCO_17
-    >>> nobody = lambda image: Detections.empty()
-    >>> class Estimator:
-    ...     skeleton = COCO_17
-    ...     def __call__(self, image, boxes):
-    ...         return Poses.empty(COCO_17)
-    >>> images = [np.zeros((48, 64, 3), np.uint8)] * 3
-    >>> [len(people) for people in track(images, Tracker(nobody, Estimator()))]
-    [0, 0, 0]
-    """
-    for image in images:
-        yield tracker.update(image)

@@ -11,7 +11,7 @@ PACKAGE = Path(posetrack.__file__).parent
 
 # From the ground up; a module may import from its own line and from those before it.
 LAYERS = (
-    {"skeletons", "structures", "interfaces", "images"},
+    {"skeletons", "structures", "interfaces", "images", "checks"},
     {
         "boxes",
         "oks",
@@ -25,9 +25,9 @@ LAYERS = (
     },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults", "association", "memory", "state", "tracker"},
-    {"video", "formats", "draw", "plots", "testing"},
+    {"video", "formats", "draw", "testing"},
     {"pipeline"},
-    {"evaluation", "training", "analysis"},
+    {"evaluation", "training", "analysis", "plots"},
     {"cli", "__main__"},
 )
 

@@ -360,7 +360,7 @@ def test_an_update_needs_something() -> None:
         ({"max_oks": 1.2}, "max_oks"),
         ({"min_similarity": -0.1}, "min_similarity"),
         ({"box_growth": -1}, "box_growth"),
-        ({"recency": 0.0}, "recency"),
+        ({"recency": 1.5}, "recency"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(settings: dict, complaint: str) -> None:
