@@ -198,17 +198,17 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
 
 
 def weight_files(arguments: argparse.Namespace) -> dict[str, Path]:
-    """The files that the networks came from, by what they are for."""
+    """The files that networks, and boxes, came from, by what they are for."""
     from posetrack.defaults import ESTIMATOR, detector_name
     from posetrack.models import MODELS
     from posetrack.weights import cached_path
 
-    named = {
-        "detector": arguments.detector or detector_name(arguments.device),
-        "estimator": arguments.estimator or ESTIMATOR,
-        "flow": arguments.flow,
-    }
+    named = {"estimator": arguments.estimator or ESTIMATOR, "flow": arguments.flow}
     files: dict[str, Path] = {}
+    if arguments.boxes is None:
+        named["detector"] = arguments.detector or detector_name(arguments.device)
+    else:
+        files["boxes"] = arguments.boxes
     for kind, name in named.items():
         if Path(name).is_file():
             files[kind] = Path(name)

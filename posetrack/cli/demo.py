@@ -52,19 +52,19 @@ def demo_scene(frames: int, seed: int) -> Any:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, track, write, and compare with the truth."""
-    from posetrack.cli.outputs import Outputs
+    from posetrack.cli.outputs import Outputs, check_folder
     from posetrack.pipeline import track_video
     from posetrack.testing import SceneDetector, SceneEstimator
     from posetrack.tracker import Tracker
     from posetrack.video import Frame
 
-    if arguments.frames < 1:
-        raise ValueError(f"--frames must be at least 1, got {arguments.frames}")
+    if not 1 <= arguments.frames <= 2**16:
+        raise ValueError(f"--frames must lie in 1 .. 65536, got {arguments.frames}")
+    check_folder(arguments.out)
     print(PLAINLY.format(miss=MISS))
     scene = demo_scene(arguments.frames, arguments.seed)
     faults = {"miss": MISS, "false": 0.3, "jitter": 0.02, "seed": arguments.seed}
     tracker = Tracker(SceneDetector(scene, **faults), SceneEstimator(scene, jitter=0.008))
-    arguments.out.mkdir(parents=True, exist_ok=True)
     video = SimpleNamespace(rate=Fraction(25), source=SimpleNamespace(name="drawn scene"))
     options = SimpleNamespace(out=arguments.out, overlay=True, trails=30, stride=1)
     settings = {"frames": arguments.frames, "seed": arguments.seed}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +48,12 @@ def output_name(source: str, taken: set[str]) -> str:
     return unique
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a folder for results that cannot become one; it is made with the first frame."""
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"--out {path}: expected a folder, this is a file")
+
+
 class Outputs:
     """All results of one video; files are begun with the first frame and appear when whole."""
 
@@ -59,11 +65,16 @@ class Outputs:
         settings: dict[str, object],
         weights: dict[str, Path],
         arguments: Any,
+        *,
+        read: Sequence[Path] = (),
     ) -> None:
         self.video, self.name, self.formats = video, name, formats
         self.settings, self.weights, self.arguments = settings, weights, arguments
+        self.read = [path for path in (*read, *weights.values()) if path.exists()]
         self.frames = 0
         self.paths: list[Path] = []
+        self._partials: list[Path] = []
+        self._ledger: Path | None = None
         self._stack = ExitStack()
         self._sinks: list[Any] = []
         self._overlay: Any = None
@@ -88,10 +99,19 @@ class Outputs:
         ]  # fmt: skip
         return [*([self.video.problem] if self.video.problem else []), *found]
 
+    def _place(self, ending: str) -> Path:
+        """Where a result goes: under the video's name, but never over what the run reads."""
+        path: Path = self.arguments.out / f"{self.name}{ending}"
+        while path.exists() and any(path.samefile(read) for read in self.read):
+            path = path.with_name(f"{path.name.removesuffix(ending)}-tracked{ending}")
+        self.paths.append(path)
+        return path
+
     def _begin(self, frame: Any, tracks: Tracks) -> None:
         from posetrack.formats import CocoWriter, CsvWriter, ParquetWriter, PoseTrack18Writer
         from posetrack.formats.provenance import describe_run
 
+        self.arguments.out.mkdir(parents=True, exist_ok=True)
         height, width = frame.image.shape[:2]
         made = describe_run(
             settings=self.settings, weights=self.weights, source=self.video.source.name
@@ -103,9 +123,10 @@ class Outputs:
             "coco": CocoWriter,
         }
         for name in self.formats:
-            path = self.arguments.out / f"{self.name}{_ENDINGS[name]}"
-            self.paths.append(path)
-            if name in writers:
+            path = self._place(_ENDINGS[name])
+            if name == "frames":
+                self._ledger = path
+            else:
                 sink = writers[name](
                     path,
                     tracks.skeleton,
@@ -113,7 +134,8 @@ class Outputs:
                     rate=float(self.video.rate),
                     provenance=made,
                 )
-                self._sinks.append(self._stack.enter_context(sink))
+                self._sinks.append(sink)
+                self._stack.push(self._finish(sink))
         if self.arguments.overlay:
             self._begin_overlay()
 
@@ -122,12 +144,9 @@ class Outputs:
         from posetrack.pipeline import Background
         from posetrack.video import VideoWriter
 
-        path = self.arguments.out / f"{self.name}.mp4"
-        if path.exists() and Path(str(self.video.source.name)).resolve() == path.resolve():
-            path = path.with_name(f"{self.name}-tracked.mp4")  # never over the video itself
-        self.paths.append(path)
         rate = self.video.rate / self.arguments.stride
-        writer = self._stack.enter_context(VideoWriter(path, rate=rate, queue=0))
+        writer = self._stack.enter_context(VideoWriter(self._place(".mp4"), rate=rate, queue=0))
+        self._partials.append(writer.partial)
         trails = Trails(self.arguments.trails) if self.arguments.trails else None
 
         def draw(item: tuple[Any, Tracks]) -> None:
@@ -137,16 +156,35 @@ class Outputs:
 
         self._overlay = self._stack.enter_context(Background(draw))
 
-    def _write_ledger(self) -> None:
+    def _finish(self, sink: Any) -> Callable[[Any, Any, Any], None]:
+        """What is done with a sink at the end: close it, or keep what it has and note where."""
+
+        def leave(kind: Any, error: BaseException | None, trace: Any) -> None:
+            del kind, trace
+            if error is None:
+                sink.close()
+                return
+            try:
+                kept = sink.abort()
+            except OSError as second:  # a full disk fails again; the first error is the one to see
+                error.add_note(f"{sink.path}: could not save all of what there was: {second}")
+            else:
+                self._partials += [kept] if kept else []
+
+        return leave
+
+    def _write_ledger(self, path: Path, *, whole: bool) -> None:
         """``frames``: index, seconds and status of every frame of the file."""
-        path = self.arguments.out / f"{self.name}{_ENDINGS['frames']}"
-        partial = path.with_suffix(".partial.csv")
-        with partial.open("w", newline="") as stream:
-            rows = csv.writer(stream)
-            rows.writerow(("frame", "seconds", "status"))
-            for index, seconds, status in self.video.ledger:
-                rows.writerow((index, f"{seconds:.6f}", status.name.lower()))
-        partial.replace(path)
+        from posetrack.formats.sinks import PartialFile
+
+        file = PartialFile(path)
+        file.write(b"frame,seconds,status\n")
+        for index, seconds, status in self.video.ledger:
+            file.write(f"{index},{seconds:.6f},{status.name.lower()}\n".encode())
+        if whole:
+            file.publish()
+        else:
+            self._partials.append(file.keep())
 
     def __enter__(self) -> Self:
         return self
@@ -158,9 +196,8 @@ class Outputs:
         trace: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, trace)
-        if error is None:
-            if "frames" in self.formats:
-                self._write_ledger()
-        elif self.frames:
-            where = self.arguments.out / f"{self.name}.partial.*"
+        if self._ledger is not None:
+            self._write_ledger(self._ledger, whole=error is None)
+        if error is not None and self.frames:
+            where = ", ".join(str(path) for path in self._partials if path.exists())
             print(f"{self.name}: {self.frames} frames so far are in {where}", file=sys.stderr)

@@ -19,7 +19,7 @@ from posetrack.cli.build import (
     size_from,
     weight_files,
 )
-from posetrack.cli.outputs import FORMATS, Outputs, output_name
+from posetrack.cli.outputs import FORMATS, Outputs, check_folder, output_name
 
 _SWITCHES = ("flow_boxes", "flow_similarity")
 _NUMBERS = (
@@ -163,9 +163,10 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise ValueError(f"--format: unknown {unknown}; expected a list of {', '.join(FORMATS)}")
+    check_folder(arguments.out)
+    _check_files(arguments.sources)
     boxes = _boxes(arguments)
     tracker = _tracker(arguments)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
     for source in arguments.sources:
         name = output_name(source, names)
@@ -175,11 +176,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_files(sources: list[str]) -> None:
+    """Say what is wrong with any of them before networks are fetched and hours have passed."""
+    from posetrack.video import open_video
+
+    for source in sources:
+        if not source.isdigit() and "://" not in source:  # a camera is opened once
+            open_video(source, prefetch=0).close()
+
+
 def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
     """From a frame's index to the boxes in the file given."""
     if arguments.boxes is None:
         return None
-    if arguments.detector or len(arguments.sources) > 1:
+    if arguments.detector or arguments.decode or len(arguments.sources) > 1:
         raise ValueError("--boxes FILE goes with one video, and takes the place of --detector")
     from posetrack.detectors.boxes_file import ReplayDetector, read_boxes
 
@@ -221,7 +231,15 @@ def _track(
             open_video(opened, start=arguments.start, stop=arguments.stop, stride=arguments.stride)
         )
         outputs = stack.enter_context(
-            Outputs(video, name, formats, _settings(arguments), weight_files(arguments), arguments)
+            Outputs(
+                video,
+                name,
+                formats,
+                _settings(arguments),
+                weight_files(arguments),
+                arguments,
+                read=[Path(source) for source in arguments.sources],
+            )
         )
         bar = stack.enter_context(
             tqdm(total=_expected(video, arguments), unit=" frames", desc=name, disable=None)
@@ -248,5 +266,9 @@ def _expected(video: Any, arguments: argparse.Namespace) -> int | None:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, object]:
-    """All options as they were used, for the files' provenance."""
-    return {key: value for key, value in vars(arguments).items() if key not in ("run", "command")}
+    """All options as they were used, for the files' provenance; it names the source by itself.
+
+    An address may hold a password, which the provenance leaves out.
+    """
+    others = ("run", "command", "sources")
+    return {key: value for key, value in vars(arguments).items() if key not in others}
