@@ -11,7 +11,7 @@ from posetrack import __version__
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    from posetrack.cli import demo, models, track
+    from posetrack.cli import demo, evaluate, models, track
 
     top = argparse.ArgumentParser(
         prog="posetrack",
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"posetrack {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (track, demo, models):
+    for module in (track, demo, evaluate, models):
         module.add_parser(commands)
     return top
 
