@@ -5,13 +5,14 @@ Pure functions on poses and boxes; `posetrack.tracker` puts them in order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
-from posetrack.oks import oks_matrix
+from posetrack.oks import oks_matrix, oks_nms
 from posetrack.structures import Detections, Poses, concatenate_detections
 
 FloatArray = NDArray[np.float32]
@@ -182,3 +183,55 @@ def pose_scores(poses: Poses) -> FloatArray:
     [0.25]
     """
     return np.asarray(poses.boxes.scores * poses.scores.mean(axis=1), np.float32)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Poses of one image, and what is known of how each was come by.
+
+    Parameters
+    ----------
+    poses
+        N people.
+    seen
+        (N, K, 2) their keypoints, NaN where the score is too low to count.
+    scores
+        (N,) rescored, see `pose_scores`.
+    flow_age
+        (N,) 0 where a detection supports the box, else for how many frames flow alone has.
+    missed
+        (N,) runs of the detector in a row that did not find the person.
+    given
+        Whether they came from the user: then everybody gets an identity, in the given order.
+    """
+
+    poses: Poses
+    seen: FloatArray
+    scores: FloatArray
+    flow_age: NDArray[np.int64]
+    missed: NDArray[np.int64]
+    given: bool = False
+
+
+def without_doubles(
+    poses: Poses,
+    flow_age: NDArray[np.int64],
+    missed: NDArray[np.int64],
+    *,
+    min_keypoint_score: float,
+    min_pose_score: float,
+    max_oks: float,
+) -> Found:
+    """Rescoring, then OKS-NMS: of two boxes that hold one person, the better pose stays.
+
+    Returns
+    -------
+    found
+        Best first.
+    """
+    seen = seen_keypoints(poses, min_keypoint_score)
+    scores = pose_scores(poses)
+    good = np.flatnonzero(scores >= min_pose_score)
+    areas, sigmas = area(poses.boxes.xyxy[good]), poses.skeleton.sigmas
+    kept = good[oks_nms(seen[good], scores[good], areas, sigmas, max_oks=max_oks)]
+    return Found(poses[kept], seen[kept], scores[kept], flow_age[kept], missed[kept])

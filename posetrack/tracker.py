@@ -7,13 +7,13 @@ Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.association import (
+    Found,
     Matching,
     Similarity,
     best_by_id,
@@ -22,29 +22,16 @@ from posetrack.association import (
     pose_scores,
     pose_similarity,
     seen_keypoints,
+    without_doubles,
 )
-from posetrack.boxes import area
 from posetrack.checks import check_at_least, check_fraction, check_whole
 from posetrack.images import as_bgr
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
 from posetrack.matching import match_greedily
 from posetrack.memory import Memory
 from posetrack.motion import move_poses
-from posetrack.oks import oks_nms
 from posetrack.state import Arrays, State
 from posetrack.structures import Detections, Poses, Tracks
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Poses of one image and what is known of their boxes."""
-
-    poses: Poses
-    seen: NDArray[np.float32]  # (N, K, 2) keypoints, NaN where the score is too low
-    scores: NDArray[np.float32]  # (N,) rescored
-    flow_age: NDArray[np.int64]  # (N,) 0 where a detection supports the box
-    missed: NDArray[np.int64]  # (N,)
-    given: bool = False  # by the user: everybody gets an identity, in the given order
 
 
 class Tracker:
@@ -196,14 +183,13 @@ class Tracker:
         if image is None and poses is None:
             raise ValueError("update needs an image, or poses to give identities to")
         after = self._prepared(image)
-        moved = self._moved(image, after)
-        found = self._found(image, moved, detections, poses)
-        if not self.flow_similarity and self._state.past is not None:
-            moved = self._state.past
-        past = moved.since(self._state.frame - self.memory)
+        moved = self._moved(image, after)  # past poses, where the flow says they are now
+        found = self._found(image, moved, detections, poses)  # poses of now, without doubles
+        past = moved if self.flow_similarity or self._state.past is None else self._state.past
+        past = past.since(self.frame - self.memory)
         # Where nothing can be seen to move, people are taken to go on as they did.
-        unseen = image is None and self.flow_similarity
-        ids, hits = self._identities(past.coasted(self.frame) if unseen else past, found)
+        blind = image is None and self.flow_similarity
+        ids, hits = self._identities(past.coasted(self.frame) if blind else past, found)
         return self._remember(past, found, ids, hits, image, after)
 
     @property
@@ -268,21 +254,24 @@ class Tracker:
         moved: Memory,
         detections: Detections | None,
         poses: Poses | None,
-    ) -> _Found:
+    ) -> Found:
         """The poses of this image, without doubles, and how each was come by."""
         if poses is not None:
             none = np.zeros(len(poses), np.int64)
             seen = seen_keypoints(self._checked(poses), self.min_keypoint_score)
-            return _Found(poses, seen, pose_scores(poses), none, none, given=True)
+            return Found(poses, seen, pose_scores(poses), none, none, given=True)
         assert image is not None  # update() has seen to it
         if getattr(self._estimator(), "bottom_up", False):
             poses = cast(BottomUpEstimator, self._estimator())(image)
             none = np.zeros(len(poses), np.int64)
-            return self._without_doubles(poses, none, none)
+            return without_doubles(self._checked(poses), none, none, **self._thresholds)
         if detections is None:
             # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
         detected = Detections.empty() if detections is None else detections
+        if not isinstance(detected, Detections):
+            kind = type(detected).__name__
+            raise TypeError(f"expected posetrack.Detections from the detector, got {kind}")
         looked = detections is not None
         last = moved[(moved.frame == self._state.frame - 1) & (moved.missed < self.max_missed)]
         flowed, rows = Detections.empty(), np.zeros(0, np.intp)
@@ -299,8 +288,19 @@ class Tracker:
         missed = np.zeros(len(boxes), np.int64)
         flow_age[~supported] = source.flow_age + 1
         missed[~supported] = source.missed + looked
-        estimator = cast(PoseEstimator, self._estimator())
-        return self._without_doubles(estimator(image, boxes), flow_age, missed)
+        poses = cast(PoseEstimator, self._estimator())(image, boxes)
+        if len(poses) != len(boxes):
+            raise ValueError(
+                f"the estimator gave {len(poses)} poses for {len(boxes)} boxes; expected one for "
+                "each, in their order (a bottom-up estimator says so with bottom_up = True)"
+            )
+        return without_doubles(self._checked(poses), flow_age, missed, **self._thresholds)
+
+    @property
+    def _thresholds(self) -> dict[str, float]:
+        """What decides which poses are kept."""
+        names = ("min_keypoint_score", "min_pose_score", "max_oks")
+        return {name: getattr(self, name) for name in names}
 
     def _checked(self, poses: Poses) -> Poses:
         """The same poses, if they have the stream's skeleton."""
@@ -312,19 +312,8 @@ class Tracker:
             )
         return poses
 
-    def _without_doubles(
-        self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]
-    ) -> _Found:
-        """Rescoring, then OKS-NMS."""
-        seen = seen_keypoints(self._checked(poses), self.min_keypoint_score)
-        scores = pose_scores(poses)
-        good = np.flatnonzero(scores >= self.min_pose_score)
-        areas, sigmas = area(poses.boxes.xyxy[good]), poses.skeleton.sigmas
-        kept = good[oks_nms(seen[good], scores[good], areas, sigmas, max_oks=self.max_oks)]
-        return _Found(poses[kept], seen[kept], scores[kept], flow_age[kept], missed[kept])
-
     def _identities(
-        self, past: Memory, found: _Found
+        self, past: Memory, found: Found
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Id (0: nobody's) and number of supporting detections for each pose found."""
         ids = np.zeros(len(found.poses), np.int64)
@@ -346,7 +335,7 @@ class Tracker:
     def _remember(
         self,
         past: Memory,
-        found: _Found,
+        found: Found,
         ids: NDArray[np.int64],
         hits: NDArray[np.int64],
         image: Image | None,

@@ -347,6 +347,19 @@ def test_a_failed_update_leaves_the_tracker_as_it_was() -> None:
     assert got + ids_of(scene, tracker, range(3, 6)) == expected
 
 
+def test_backends_that_break_their_contract_are_told_so() -> None:
+    scene = crossing(frames=1)
+
+    class OneForAll(SceneEstimator):
+        def __call__(self, image: np.ndarray, boxes: Detections, /) -> Poses:
+            return super().__call__(image, boxes)[:1]
+
+    with pytest.raises(ValueError, match="1 poses for 2 boxes"):
+        Tracker(SceneDetector(scene), OneForAll(scene)).update(scene.render(0))
+    with pytest.raises(TypeError, match=r"posetrack\.Detections"):
+        make(scene, detector=lambda image: np.zeros((1, 4))).update(scene.render(0))
+
+
 def test_an_update_needs_something() -> None:
     with pytest.raises(ValueError, match="needs an image, or poses"):
         Tracker().update()
