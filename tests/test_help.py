@@ -1,0 +1,125 @@
+"""Every command explains itself, and shows the defaults that the library has."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from posetrack import Tracker
+from posetrack.cli import main, parser
+
+
+def commands(
+    top: argparse.ArgumentParser, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """Every command and subcommand with its parser."""
+    yield words, top
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from commands(below, (*words, name))
+
+
+EVERY = dict(commands(parser()))
+
+
+def test_all_commands_are_there() -> None:
+    names = {words[0] for words in EVERY if words}
+    assert {"track", "demo", "eval", "models"} <= names
+    assert ("models", "list") in EVERY
+    assert ("models", "download") in EVERY
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_help_is_printed_and_says_what_every_option_is_for(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    for action in EVERY[words]._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            explained = {choice.dest for choice in action._choices_actions if choice.help}
+            assert explained == set(action.choices)
+            continue
+        assert action.help, f"{action.dest} has no help"
+        for option in action.option_strings:
+            assert option in shown.out
+
+
+def tracker_settings() -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(Tracker).parameters
+    others = ("similarity", "match")  # chosen by name on the command line
+    return {
+        name: parameter
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in others
+    }
+
+
+@pytest.mark.parametrize("name", tracker_settings())
+def test_every_setting_of_the_tracker_is_an_option_with_its_default(name: str) -> None:
+    default = tracker_settings()[name].default
+    arguments = parser().parse_args(["track", "video.mp4"])
+    assert getattr(arguments, name) == default
+    assert type(getattr(arguments, name)) is type(default)
+
+
+@pytest.mark.parametrize("name", sorted(set(tracker_settings()) - {"device"}))
+def test_the_default_shown_in_the_help_is_the_trackers(name: str) -> None:
+    default = tracker_settings()[name].default
+    text = " ".join(EVERY["track",].format_help().split())
+    option = "--" + name.replace("_", "-")
+    shown = re.search(rf" {option}\b(?! [A-Z]\]| \|).*?\(default: ([^)]*)\)", options_of(text))
+    assert shown is not None
+    assert shown[1] == str(default)
+
+
+def options_of(text: str) -> str:
+    """The help after its usage line."""
+    return text[text.index("positional arguments") :]
+
+
+def test_similarity_and_matching_default_to_what_the_tracker_has() -> None:
+    from posetrack.association import pose_similarity
+    from posetrack.matching import match_greedily
+
+    parameters = inspect.signature(Tracker).parameters
+    arguments = parser().parse_args(["track", "video.mp4"])
+    assert parameters["similarity"].default is pose_similarity
+    assert parameters["match"].default is match_greedily
+    assert (arguments.similarity, arguments.match) == ("oks", "greedy")
+
+
+@pytest.mark.parametrize(
+    "words", [["track"], ["nonsense"], [], ["track", "a.mp4", "--memoy", "3"], ["eval"]], ids=str
+)
+def test_wrong_use_exits_with_two_and_says_so(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_the_module_runs_and_loads_no_network_library_for_its_help() -> None:
+    code = (
+        "import sys; from posetrack.cli import parser; parser().format_help();"
+        "heavy = {'torch', 'onnxruntime', 'av', 'pandas', 'matplotlib'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    shown = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "posetrack", "--version"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert shown.stdout.startswith("posetrack ")
