@@ -62,9 +62,7 @@ def _sequence(rng, number: int, frames: int, count: int) -> tuple[dict, dict]:
                 noisy = xy[p] + rng.normal(0, 0.02 * height[p], (17, 2))
                 scores = rng.random(17).round(4)
                 some = rng.random(17) < 0.95
-                predicted.append(
-                    _person(image["id"], int(ids[p]), noisy, some, height[p], scores)
-                )
+                predicted.append(_person(image["id"], int(ids[p]), noisy, some, height[p], scores))
         if rng.random() < 0.3:  # a false person
             wrong = rng.uniform((0, 0), (1280, 720)) + body * 150
             scores = (0.5 * rng.random(17)).round(4)

@@ -47,6 +47,7 @@ def plot_timeline(
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             'plots need matplotlib: pip install "posetrack[plot]"', name=error.name
@@ -60,6 +61,7 @@ def plot_timeline(
     what = sequence if keypoint is None else f"{sequence}, {keypoint}"
     above.set_title(f"{what}: predicted ids of true people", fontsize=10)
     _draw_false_positives(below, events, frames)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.savefig(path, dpi=120)
 
 

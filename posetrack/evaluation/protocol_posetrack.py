@@ -108,8 +108,9 @@ def head_sizes(corners: Floats) -> Floats:
     >>> head_sizes(np.array([[0.0, 0.0, 30.0, 40.0]])).tolist()
     [30.0]
     """
-    across = corners[:, 2:] - corners[:, :2]
-    return _HEAD_FACTOR * np.sqrt(across[:, 0] ** 2 + across[:, 1] ** 2)
+    with np.errstate(over="ignore", invalid="ignore"):  # an absurd box is infinitely large
+        across = corners[:, 2:] - corners[:, :2]
+        return _HEAD_FACTOR * np.sqrt(across[:, 0] ** 2 + across[:, 1] ** 2)
 
 
 def _twice(source: str, frame: int, track: int) -> str:

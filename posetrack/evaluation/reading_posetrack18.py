@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from posetrack.evaluation.sequences import AnnotatedSequence, Floats, Ints, Region
 
+_MAX_ID = 10**18
+
 
 def read_posetrack18(document: Any, source: str, name: str) -> AnnotatedSequence:
     """Arrays of a parsed PoseTrack18 or PoseTrack21 file.
@@ -154,19 +156,16 @@ def _track_ids(rows: list[dict[str, Any]], source: str) -> Ints:
     except KeyError:
         bad = next(row for row in rows if "track_id" not in row)
         raise ValueError(f"{_person(source, bad)}: no 'track_id'") from None
-    for value, row in zip(values, rows, strict=True):
-        if type(value) is not int:
-            values = [_whole(v, r, source) for v, r in zip(values, rows, strict=True)]
-            break
-        if not -(2**62) < value < 2**62:
-            raise ValueError(f"{_person(source, row)}: track id {value} is too large")
-    return np.array(values, np.int64)
+    return np.array([_whole(v, r, source) for v, r in zip(values, rows, strict=True)], np.int64)
 
 
 def _whole(value: Any, row: dict[str, Any], source: str) -> int:
-    if type(value) in (int, float) and value == int(value):
+    if type(value) in (int, float) and abs(value) < _MAX_ID and value == int(value):
         return int(value)
-    raise ValueError(f"{_person(source, row)}: 'track_id' must be a whole number, got {value!r}")
+    raise ValueError(
+        f"{_person(source, row)}: 'track_id' must be a whole number of at most 18 digits, got "
+        f"{value!r}"
+    )
 
 
 def repeated_id(frame: Ints, ids: Ints) -> tuple[int, int] | None:
