@@ -84,18 +84,19 @@ class Memory:
         ValueError
             If a field is missing or does not fit the others.
         """
-        keypoints = np.asarray(arrays["xy"]).shape[1] if "xy" in arrays else 0
-        template = cls.empty(keypoints).arrays()
+        given = {name: np.array(arrays[name]) for name in _FIELDS if name in arrays}
+        missing = sorted(set(_FIELDS) - set(given))
+        if missing:
+            raise ValueError(f"not a tracker's state: {missing} are missing")
+        rows, keypoints = given["ids"].shape[:1], given["xy"].shape[1:2]
+        template = cls.empty(keypoints[0] if keypoints else 0).arrays()
         rebuilt: dict[str, NDArray[Any]] = {}
         for name, like in template.items():
-            if name not in arrays:
-                raise ValueError(f"not a tracker's state: {name!r} is missing")
-            values = np.array(arrays[name])
-            count = len(np.asarray(arrays["ids"])) if "ids" in arrays else 0
-            if values.shape != (count, *like.shape[1:]) or values.dtype.kind != like.dtype.kind:
+            values = given[name]
+            if values.shape != (*rows, *like.shape[1:]) or values.dtype.kind != like.dtype.kind:
                 raise ValueError(
                     f"not a tracker's state: {name!r} has shape {values.shape} of {values.dtype}, "
-                    f"expected {(count, *like.shape[1:])} of {like.dtype}"
+                    f"expected {(*rows, *like.shape[1:])} of {like.dtype}"
                 )
             rebuilt[name] = values.astype(like.dtype)
         return cls(**rebuilt)

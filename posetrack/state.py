@@ -15,6 +15,7 @@ from posetrack.skeletons import Skeleton
 
 Arrays = dict[str, NDArray[Any]]
 _VERSION = 1
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class State:
         ValueError
             If it is something else, or of another version.
         """
-        version = int(arrays["version"]) if "version" in arrays else None
+        version = _whole(arrays["version"], "version") if "version" in arrays else None
         if version != _VERSION:
             raise ValueError(f"expected a tracker's state of version {_VERSION}, got {version}")
         if not {"counters", "skeleton"} <= set(arrays) or np.shape(arrays["counters"]) != (5,):
@@ -105,13 +106,13 @@ def flatten(name: str, value: Any) -> Arrays:
 
     Examples
     --------
-    >>> sorted(flatten("flow", (np.zeros(2), (np.ones(3),))))
-    ['flow.0', 'flow.1.0']
+    >>> sorted(flatten("flow", (np.zeros(2), None)))
+    ['flow.0', 'flow.length']
     """
     if value is None:
         return {}
     if isinstance(value, tuple | list):
-        parts: Arrays = {}
+        parts: Arrays = {f"{name}.length": np.array(len(value))}
         for position, part in enumerate(value):
             parts.update(flatten(f"{name}.{position}", part))
         return parts
@@ -130,17 +131,25 @@ def unflatten(name: str, arrays: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> unflatten("flow", flatten("flow", (np.zeros(2), (np.ones(1),))))
-    (array([0., 0.]), (array([1.]),))
+    >>> unflatten("flow", flatten("flow", (np.zeros(2), (np.ones(1), None))))
+    (array([0., 0.]), (array([1.]), None))
     """
     if name in arrays:
         return np.array(arrays[name])
-    parts: list[Any] = []
-    while True:
-        prefix = f"{name}.{len(parts)}"
-        if not any(key == prefix or key.startswith(prefix + ".") for key in arrays):
-            return tuple(parts) if parts else None
-        parts.append(unflatten(prefix, arrays))
+    if f"{name}.length" not in arrays:
+        return None
+    length = _whole(arrays[f"{name}.length"], f"{name}.length")
+    if not 0 <= length <= _LONGEST:
+        raise ValueError(f"not a tracker's state: {name} has {length} parts")
+    return tuple(unflatten(f"{name}.{position}", arrays) for position in range(length))
+
+
+def _whole(value: Any, name: str) -> int:
+    """One whole number out of an array."""
+    number = np.asarray(value)
+    if number.shape != () or number.dtype.kind not in "iu":
+        raise ValueError(f"not a tracker's state: {name} is {value!r}, expected a whole number")
+    return int(number)
 
 
 def pack_skeleton(skeleton: Skeleton | None) -> NDArray[np.str_]:
