@@ -38,15 +38,18 @@ def load(path, polygons_of, slots, exists):
         for person in document["annotations"]:
             if person["image_id"] != image["id"]:
                 continue
-            joints = {}
+            joints, places = {}, []
             for j, slot in enumerate(slots):
                 x, y, v = person["keypoints"][3 * slot : 3 * slot + 3]
+                places.append((x, y))
                 if exists(x, y, v):
                     score = person["scores"][slot] if "scores" in person else -9999
                     joints[j] = (x, y, score)
             _, _, width, height = person["bbox_head"]
             size = 0.6 * np.linalg.norm([width, height])
-            people.append({"track": person["track_id"], "joints": joints, "size": size})
+            people.append(
+                {"track": person["track_id"], "joints": joints, "size": size, "places": places}
+            )
         polygons = [
             list(zip(xs, ys, strict=True))
             for xs, ys in zip(*polygons_of(image), strict=True)
@@ -59,7 +62,8 @@ def regions(image):
     return image["ignore_regions_x"], image["ignore_regions_y"]
 
 
-def drop_ignored(people, polygons):
+def drop_ignored(people, polygons, by_places):
+    """Without ignored joints; the kit keeps whoever has a coordinate above 0 elsewhere."""
     if not polygons:
         return people
     kept = []
@@ -69,16 +73,21 @@ def drop_ignored(people, polygons):
             for j, p in person["joints"].items()
             if not any(inside(p[0], p[1], polygon) for polygon in polygons)
         }
-        if joints:
+        left = [
+            place
+            for place in person["places"]
+            if max(place) > 0 and not any(inside(*place, polygon) for polygon in polygons)
+        ]
+        if left if by_places else joints:
             kept.append({**person, "joints": joints})
     return kept
 
 
-def paired(truth, predicted, slots, exists):
+def paired(truth, predicted, slots, exists, by_places):
     true_frames = load(truth, regions, slots, exists)
     other_frames = load(predicted, regions, slots, exists)
     return [
-        (drop_ignored(people, polygons), drop_ignored(others, polygons))
+        (drop_ignored(people, polygons, by_places), drop_ignored(others, polygons, by_places))
         for (people, polygons), (others, _) in zip(true_frames, other_frames, strict=True)
         if people
     ]
@@ -162,7 +171,7 @@ def plain_posetrack(pairs):
     samples, truths = [[] for _ in range(15)], np.zeros(15)
     counts = np.zeros((15, 4))
     for truth, predicted in pairs:
-        frames = paired(truth, predicted, SLOTS, lambda x, y, v: x or y or v)
+        frames = paired(truth, predicted, SLOTS, lambda x, y, v: x or y or v, False)
         last = [{} for _ in range(15)]
         for f, frame in enumerate(frames):
             apart = all_distances(*frame)
@@ -178,7 +187,7 @@ def plain_hota(pairs):
     """(15,) HOTA of keypoints over sequences given as pairs of paths."""
     parts = []
     for truth, predicted in pairs:
-        frames = paired(truth, predicted, KIT_SLOTS, lambda x, y, _: x > 0 and y > 0)
+        frames = paired(truth, predicted, KIT_SLOTS, lambda x, y, _: x > 0 and y > 0, True)
         parts.append([sequence_hota(frames, j) for j in range(15)])
     tp, fn, fp, ass = np.array(parts).transpose(2, 0, 1, 3)
     tp_sum, fn_sum, fp_sum = tp.sum(axis=0), fn.sum(axis=0), fp.sum(axis=0)
