@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from posetrack.flows.points import follow_field, move_points
-from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_grey
+from posetrack.flows.points import PixelFlow, follow_field
+from posetrack.flows.scaling import Float32Array, Pixels
 
 
-class DisFlow:
+class DisFlow(PixelFlow):
     """Moves points by dense inverse search.
 
     Parameters
@@ -77,12 +75,15 @@ class DisFlow:
         _check_range("patch_stride", patch_stride, 1, patch_size)
         _check_range("iterations", iterations, 1, 1000)
         _check_range("refinement", refinement, 0, 1000)
-        self.scale = check_scale(scale)
-        self.margin = margin
-        self.max_round_trip = max_round_trip
         # For smaller images OpenCV replaces the settings by its own, for good, or reads beyond its
         # buffers where not one patch fits into the finest image (4.x and 5.0).
-        self._min_side = 4 * patch_size << finest_scale
+        super().__init__(
+            follow_field(self._field),
+            min_side=4 * patch_size << finest_scale,
+            scale=scale,
+            margin=margin,
+            max_round_trip=max_round_trip,
+        )
         # Holds working buffers: one for each instance, never shared.
         self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(finest_scale)
@@ -91,29 +92,10 @@ class DisFlow:
         self._dis.setGradientDescentIterations(iterations)
         self._dis.setVariationalRefinementIterations(refinement)
         self._dis.setUseMeanNormalization(normalise)
-        self._follow = follow_field(self._field)
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         field: Float32Array = self._dis.calc(before, after, None)
         return field
-
-    def prepare(self, image: NDArray[Any], /) -> Prepared:
-        """Reduced grey pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
-        return prepare_grey(image, self.scale)
-
-    def move(
-        self, before: Prepared, after: Prepared, xy: ArrayLike, /
-    ) -> tuple[Float32Array, NDArray[np.bool_]]:
-        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
-        return move_points(
-            self._follow,
-            before,
-            after,
-            xy,
-            margin=self.margin,
-            min_side=self._min_side,
-            max_round_trip=self.max_round_trip,
-        )
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from posetrack.flows.points import follow_field, move_points
-from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_grey
+from posetrack.flows.points import PixelFlow, follow_field
+from posetrack.flows.scaling import Float32Array, Pixels
 
 
-class FarnebackFlow:
+class FarnebackFlow(PixelFlow):
     """Moves points by Farneback's polynomial expansion.
 
     Parameters
@@ -63,31 +61,16 @@ class FarnebackFlow:
         margin: float | None = 0.1,
         max_round_trip: float | None = None,
     ) -> None:
-        self.scale = check_scale(scale)
-        self.margin = margin
-        self.max_round_trip = max_round_trip
+        super().__init__(
+            follow_field(self._field),
+            min_side=16,
+            scale=scale,
+            margin=margin,
+            max_round_trip=max_round_trip,
+        )
         self._settings = (0.5, levels, window_size, iterations, neighbours, sigma, 0)
-        self._follow = follow_field(self._field)
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         farneback: Any = cv2.calcOpticalFlowFarneback
         field: Float32Array = farneback(before, after, None, *self._settings)
         return field
-
-    def prepare(self, image: NDArray[Any], /) -> Prepared:
-        """Reduced grey pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
-        return prepare_grey(image, self.scale)
-
-    def move(
-        self, before: Prepared, after: Prepared, xy: ArrayLike, /
-    ) -> tuple[Float32Array, NDArray[np.bool_]]:
-        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
-        return move_points(
-            self._follow,
-            before,
-            after,
-            xy,
-            margin=self.margin,
-            min_side=16,
-            max_round_trip=self.max_round_trip,
-        )

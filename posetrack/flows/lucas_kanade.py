@@ -9,13 +9,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from posetrack.flows.points import move_points
-from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_grey
+from posetrack.flows.points import PixelFlow
+from posetrack.flows.scaling import Float32Array, Pixels
 
 
-class LucasKanadeFlow:
+class LucasKanadeFlow(PixelFlow):
     """Moves points by pyramidal Lucas-Kanade, and drops those that do not find back.
 
     The prepared image is the reduced one, not its pyramid: OpenCV's Python functions give a pyramid
@@ -63,13 +62,17 @@ class LucasKanadeFlow:
     ) -> None:
         if window_size < 3:
             raise ValueError(f"window_size must be at least 3 pixels, got {window_size}")
-        self.scale = check_scale(scale)
-        self.margin = margin
-        self.max_round_trip = max_round_trip
+        super().__init__(
+            self._follow_points,
+            min_side=window_size,
+            scale=scale,
+            margin=margin,
+            max_round_trip=max_round_trip,
+        )
         self.window_size = window_size
         self.levels = levels
 
-    def _follow(self, before: Pixels, after: Pixels, xy: Float32Array) -> Float32Array:
+    def _follow_points(self, before: Pixels, after: Pixels, xy: Float32Array) -> Float32Array:
         ends = np.full_like(xy, np.nan)
         known = np.isfinite(xy).all(axis=1)
         if not known.any():
@@ -85,21 +88,3 @@ class LucasKanadeFlow:
         )
         ends[known] = np.where(status.reshape(-1, 1) == 1, found.reshape(-1, 2), np.nan)
         return ends
-
-    def prepare(self, image: NDArray[Any], /) -> Prepared:
-        """Reduced grey pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
-        return prepare_grey(image, self.scale)
-
-    def move(
-        self, before: Prepared, after: Prepared, xy: ArrayLike, /
-    ) -> tuple[Float32Array, NDArray[np.bool_]]:
-        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
-        return move_points(
-            self._follow,
-            before,
-            after,
-            xy,
-            margin=self.margin,
-            min_side=self.window_size,
-            max_round_trip=self.max_round_trip,
-        )

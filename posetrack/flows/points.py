@@ -14,7 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.flows.scaling import Float32Array, Pixels, Prepared, to_image, to_working
+from posetrack.flows.scaling import (
+    Float32Array,
+    Pixels,
+    Prepared,
+    check_scale,
+    prepare_grey,
+    to_image,
+    to_working,
+)
 from posetrack.motion import inside_image, sample_field
 
 Field: TypeAlias = Callable[[Pixels, Pixels], NDArray[np.float32]]
@@ -200,3 +208,52 @@ def _part(pixels: Pixels, rows: slice, columns: slice, min_side: int) -> Pixels:
         padded: Any = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
         return cast(Pixels, padded)
     return part
+
+
+class PixelFlow:
+    """What the methods that compare pixels share: preparing an image, and moving points.
+
+    Parameters
+    ----------
+    follow
+        Moves points from one window to another; NaN where it cannot.
+    min_side
+        Windows are not smaller than this.
+    scale, margin, max_round_trip
+        See `posetrack.flows.dis.DisFlow`.
+    prepare
+        `posetrack.flows.scaling.prepare_grey`, or ``prepare_colour``.
+    """
+
+    def __init__(
+        self,
+        follow: Follow,
+        *,
+        min_side: int,
+        scale: float | None,
+        margin: float | None,
+        max_round_trip: float | None,
+        prepare: Callable[[NDArray[Any], float | None], Prepared] = prepare_grey,
+    ) -> None:
+        self.scale = check_scale(scale)
+        self.margin = margin
+        self.max_round_trip = max_round_trip
+        self._follow, self._min_side, self._prepare = follow, min_side, prepare
+
+    def prepare(self, image: NDArray[Any], /) -> Prepared:
+        """Reduced pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
+        return self._prepare(image, self.scale)
+
+    def move(
+        self, before: Prepared, after: Prepared, xy: ArrayLike, /
+    ) -> tuple[Float32Array, NDArray[np.bool_]]:
+        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
+        return move_points(
+            self._follow,
+            before,
+            after,
+            xy,
+            margin=self.margin,
+            min_side=self._min_side,
+            max_round_trip=self.max_round_trip,
+        )

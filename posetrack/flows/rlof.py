@@ -6,16 +6,11 @@ Circuits and Systems for Video Technology, 2012.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from posetrack.flows.points import contrib_flows, follow_field, move_points
-from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_colour
+from posetrack.flows.points import PixelFlow, contrib_flows, follow_field
+from posetrack.flows.scaling import Float32Array, Pixels, prepare_colour
 
 
-class RlofFlow:
+class RlofFlow(PixelFlow):
     """Moves points by dense robust local optical flow, which works on colour.
 
     OpenCV's result depends, in its last digits and sometimes more, on how many threads it may use:
@@ -59,33 +54,19 @@ class RlofFlow:
         margin: float | None = 0.1,
         max_round_trip: float | None = None,
     ) -> None:
-        self.scale = check_scale(scale)
-        self.margin = margin
-        self.max_round_trip = max_round_trip
+        super().__init__(
+            follow_field(self._field),
+            min_side=64,
+            scale=scale,
+            margin=margin,
+            max_round_trip=max_round_trip,
+            prepare=prepare_colour,
+        )
         # Holds working buffers: one for each instance, never shared.
         self._rlof = contrib_flows("dense RLOF").DenseRLOFOpticalFlow.create()
         self._rlof.setGridStep((grid_step, grid_step))
         self._rlof.setForwardBackward(max_grid_round_trip)
-        self._follow = follow_field(self._field)
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         field: Float32Array = self._rlof.calc(before, after, None)
         return field
-
-    def prepare(self, image: NDArray[Any], /) -> Prepared:
-        """Reduced BGR pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
-        return prepare_colour(image, self.scale)
-
-    def move(
-        self, before: Prepared, after: Prepared, xy: ArrayLike, /
-    ) -> tuple[Float32Array, NDArray[np.bool_]]:
-        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
-        return move_points(
-            self._follow,
-            before,
-            after,
-            xy,
-            margin=self.margin,
-            min_side=64,
-            max_round_trip=self.max_round_trip,
-        )

@@ -5,16 +5,11 @@ Zach, Pock, Bischof: *A Duality Based Approach for Realtime TV-L1 Optical Flow*,
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from posetrack.flows.points import contrib_flows, follow_field, move_points
-from posetrack.flows.scaling import Float32Array, Pixels, Prepared, check_scale, prepare_grey
+from posetrack.flows.points import PixelFlow, contrib_flows, follow_field
+from posetrack.flows.scaling import Float32Array, Pixels
 
 
-class TvL1Flow:
+class TvL1Flow(PixelFlow):
     """Moves points by TV-L1.
 
     Parameters
@@ -56,34 +51,19 @@ class TvL1Flow:
         margin: float | None = 0.1,
         max_round_trip: float | None = None,
     ) -> None:
-        self.scale = check_scale(scale)
-        self.margin = margin
-        self.max_round_trip = max_round_trip
+        super().__init__(
+            follow_field(self._field),
+            min_side=16,
+            scale=scale,
+            margin=margin,
+            max_round_trip=max_round_trip,
+        )
         # Holds working buffers: one for each instance, never shared.
         self._tvl1 = contrib_flows("TV-L1").DualTVL1OpticalFlow.create()
         self._tvl1.setScalesNumber(scales)
         self._tvl1.setWarpingsNumber(warps)
         self._tvl1.setLambda(smoothness)
-        self._follow = follow_field(self._field)
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         field: Float32Array = self._tvl1.calc(before, after, None)
         return field
-
-    def prepare(self, image: NDArray[Any], /) -> Prepared:
-        """Reduced grey pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
-        return prepare_grey(image, self.scale)
-
-    def move(
-        self, before: Prepared, after: Prepared, xy: ArrayLike, /
-    ) -> tuple[Float32Array, NDArray[np.bool_]]:
-        """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
-        return move_points(
-            self._follow,
-            before,
-            after,
-            xy,
-            margin=self.margin,
-            min_side=16,
-            max_round_trip=self.max_round_trip,
-        )
