@@ -27,6 +27,7 @@ from posetrack.evaluation.accumulate import ASCEND, MIGRATE, TRANSFER
 from posetrack.evaluation.mpii import MpiiResult
 from posetrack.evaluation.poses import _METRICS
 from posetrack.evaluation.protocol_posetrack import head_sizes
+from posetrack.evaluation.trackeval_clear import trackeval_clear
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference" / "eval"
 TOLERANCE = 1e-6
@@ -257,6 +258,22 @@ def test_pose_hota_equals_trackeval(case: str) -> None:
         close(similarities.similarities[t], official, f"OKS of frame {t}")
     for theirs, values in expected["trackeval_HOTA"]["per_alpha"].items():
         close(getattr(similarities.hota(), HOTA_NAMES[theirs]), values, theirs)
+
+
+@pytest.mark.parametrize("case", cases("oks"))
+def test_trackeval_accounting_equals_trackeval(case: str) -> None:
+    ours = trackeval_clear(oks_sequence(case, "pose_oks"))
+    official = expected_of(case, "oks")["trackeval_CLEAR"]
+    names = {
+        "MOTA": ours.mota, "MOTP": ours.motp, "MODA": ours.moda, "CLR_Re": ours.recall,
+        "CLR_Pr": ours.precision, "sMOTA": ours.smota, "CLR_F1": ours.f1, "MOTAL": ours.motal,
+        "FP_per_frame": ours.false_positives_a_frame, "MOTP_sum": ours.similarity,
+        "CLR_TP": ours.tp, "CLR_FN": ours.fn, "CLR_FP": ours.fp, "IDSW": ours.switches,
+        "MT": ours.mostly_tracked, "PT": ours.partially_tracked, "ML": ours.mostly_lost,
+        "Frag": ours.fragmentations, "CLR_Frames": ours.frames,
+    }  # fmt: skip
+    for theirs, value in names.items():
+        close(value, official[theirs], theirs)
 
 
 @pytest.mark.parametrize("like_xtcocotools", [False, True])

@@ -6,6 +6,7 @@
 quirks included; where a quirk is a fault, an argument gives the corrected number.
 
 >>> import json, pathlib, tempfile
+>>> from posetrack.evaluation import evaluate_posetrack
 >>> from posetrack.skeletons import POSETRACK_17
 >>> folder = pathlib.Path(tempfile.mkdtemp())
 >>> names = [f"images/val/000342_mpii_test/{t:06}.jpg" for t in range(3)]

@@ -159,7 +159,7 @@ def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
     order = np.lexsort((first[track], sequence.frame))
     true_ids, ids, distances, candidates = [], [], [], []
     for f in range(len(regions)):
-        g = np.flatnonzero(sequence.true_frame == f)
+        g = np.flatnonzero((sequence.true_frame == f) & (sequence.true_marks == 1))
         p = order[sequence.frame[order] == f]
         apart = 1 - iou_similarities(true_xywh[g], xywh[p])
         true_ids.append(sequence.true_ids[g])

@@ -25,9 +25,10 @@ class BoxSequence:
         The sequence.
     regions
         For each of the T frames the polygons to ignore.
-    true_frame, true_ids, true_xywh
-        (P,) frame from 0, (P,) id, (P, 4) left, top, width, height in pixels.
-    frame, ids, xywh
+    true_frame, true_ids, true_xywh, true_marks
+        (P,) frame from 0, (P,) id, (P, 4) left, top, width, height in pixels, and the seventh
+        number of each line: CLEAR metrics count only boxes where it is 1.
+    frame, ids, xywh, scores
         The same of the predictions.
     """
 
@@ -36,9 +37,11 @@ class BoxSequence:
     true_frame: Ints
     true_ids: Ints
     true_xywh: Floats
+    true_marks: Floats
     frame: Ints
     ids: Ints
     xywh: Floats
+    scores: Floats
 
 
 def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
@@ -99,7 +102,7 @@ def _nested(image: dict[str, object]) -> dict[str, object]:
     return copy
 
 
-def _read_boxes(path: Path, frames: int, *, of_truth: bool) -> tuple[Ints, Ints, Floats]:
+def _read_boxes(path: Path, frames: int, *, of_truth: bool) -> tuple[Ints, Ints, Floats, Floats]:
     with path.open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.reader(file) if line]
     try:
@@ -125,4 +128,4 @@ def _read_boxes(path: Path, frames: int, *, of_truth: bool) -> tuple[Ints, Ints,
     if (counts > 1).any():
         twice = keys[np.argmax(counts > 1)]
         raise ValueError(f"{path}: id {twice[1]} occurs twice in frame {twice[0] + 1}")
-    return frame, ids, table[:, 2:6]
+    return frame, ids, table[:, 2:6], table[:, 6]
