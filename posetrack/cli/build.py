@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -57,6 +58,19 @@ def function_from(name: str) -> Callable[..., Any]:
     if not callable(function):
         raise ValueError(f"{name}: {module_name} has no function {function_name!r}")
     return function  # type: ignore[no-any-return]
+
+
+def device_from(text: str) -> str:
+    """The name of a device; a slip of the pen must not end as "whatever there is".
+
+    Examples
+    --------
+    >>> device_from("cuda:1")
+    'cuda:1'
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"expected auto, cpu, cuda or cuda:1, got {text!r}")
+    return text
 
 
 def size_from(text: str) -> tuple[int, int]:
@@ -142,9 +156,13 @@ def _layout(name: str | None) -> Callable[..., Any] | None:
     return function_from(name)
 
 
-def _providers(device: str) -> list[str] | None:
+def _providers(device: str) -> list[Any] | None:
     """What ONNX Runtime runs on; None lets it take CUDA where there is one."""
-    return ["CPUExecutionProvider"] if device == "cpu" else None
+    if device == "auto":
+        return None
+    number = int(device.partition(":")[2] or 0)
+    on_gpu = [("CUDAExecutionProvider", {"device_id": number})] if "cuda" in device else []
+    return [*on_gpu, "CPUExecutionProvider"]
 
 
 def _dark(name: str | None, size: tuple[int, int] | None) -> Callable[..., Any]:

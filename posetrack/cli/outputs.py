@@ -66,11 +66,11 @@ class Outputs:
         weights: dict[str, Path],
         arguments: Any,
         *,
-        read: Sequence[Path] = (),
+        keep: Sequence[Path] = (),
     ) -> None:
         self.video, self.name, self.formats = video, name, formats
         self.settings, self.weights, self.arguments = settings, weights, arguments
-        self.read = [path for path in (*read, *weights.values()) if path.exists()]
+        self.keep = [path for path in (*keep, *weights.values()) if path.exists()]
         self.frames = 0
         self.paths: list[Path] = []
         self._partials: list[Path] = []
@@ -100,9 +100,9 @@ class Outputs:
         return [*([self.video.problem] if self.video.problem else []), *found]
 
     def _place(self, ending: str) -> Path:
-        """Where a result goes: under the video's name, but never over what the run reads."""
+        """Where a result goes: under the video's name, but never over what the run needs."""
         path: Path = self.arguments.out / f"{self.name}{ending}"
-        while path.exists() and any(path.samefile(read) for read in self.read):
+        while path.exists() and any(path.samefile(kept) for kept in self.keep):
             path = path.with_name(f"{path.name.removesuffix(ending)}-tracked{ending}")
         self.paths.append(path)
         return path

@@ -16,6 +16,7 @@ from posetrack.cli.build import (
     build_detector,
     build_estimator,
     build_flow,
+    device_from,
     size_from,
     weight_files,
 )
@@ -117,7 +118,7 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
     group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
     group.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    group.add_argument("--device", type=device_from, default="auto", help="auto, cpu, cuda, cuda:1")
     group.add_argument("--offline", action="store_true", help="never download")
 
 
@@ -159,19 +160,23 @@ def _first_sentences(docstring: str) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Track each video in turn."""
-    formats = [name.strip() for name in arguments.formats.split(",") if name.strip()]
+    listed = (name.strip() for name in arguments.formats.split(","))
+    formats = [name for name in dict.fromkeys(listed) if name]
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise ValueError(f"--format: unknown {unknown}; expected a list of {', '.join(FORMATS)}")
+    if arguments.trails < 0:
+        raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
     check_folder(arguments.out)
     _check_files(arguments.sources)
     boxes = _boxes(arguments)
     tracker = _tracker(arguments)
     names: set[str] = set()
+    keep = [Path(source) for source in arguments.sources]
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        _track(source, name, formats, tracker, boxes, arguments)
+        keep += _track(source, name, formats, tracker, boxes, arguments, keep)
         tracker.reset()
     return 0
 
@@ -219,7 +224,9 @@ def _track(
     tracker: Any,
     boxes: Callable[[int], Any] | None,
     arguments: argparse.Namespace,
-) -> None:
+    keep: list[Path],
+) -> list[Path]:
+    """One video; gives the files it wrote, none of which is among those to keep."""
     from tqdm import tqdm
 
     from posetrack.pipeline import track_video
@@ -238,7 +245,7 @@ def _track(
                 _settings(arguments),
                 weight_files(arguments),
                 arguments,
-                read=[Path(source) for source in arguments.sources],
+                keep=keep,
             )
         )
         bar = stack.enter_context(
@@ -257,6 +264,7 @@ def _track(
         print(f"{name}: no frame between --start and --stop, nothing written")
     for problem in outputs.problems():
         print(f"{name}: {problem}", file=sys.stderr)
+    return outputs.paths
 
 
 def _expected(video: Any, arguments: argparse.Namespace) -> int | None:
