@@ -23,7 +23,7 @@ from posetrack.evaluation import (
     posetrack17_to_18,
     posetrack18_to_17,
 )
-from posetrack.evaluation.accumulate import ASCEND, MIGRATE, TRANSFER
+from posetrack.evaluation.event_rows import ASCEND, MIGRATE, TRANSFER
 from posetrack.evaluation.mpii import MpiiResult
 from posetrack.evaluation.poses import _METRICS
 from posetrack.evaluation.protocol_posetrack import head_sizes

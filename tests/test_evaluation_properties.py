@@ -19,9 +19,10 @@ from posetrack.evaluation import (
     evaluate_posetrack21,
     evaluate_similarities,
 )
-from posetrack.evaluation.accumulate import FRAGMENT, SWITCH, events_of_distances
+from posetrack.evaluation.accumulate import events_of_distances
 from posetrack.evaluation.assignment import assign, assign_allowed
 from posetrack.evaluation.clear import identity_matches, tracking_counts
+from posetrack.evaluation.event_rows import FRAGMENT, SWITCH
 from posetrack.evaluation.polygon_area import covered_area, region_iou, trapezoids
 from posetrack.evaluation.regions import inside_any
 

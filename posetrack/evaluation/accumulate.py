@@ -6,77 +6,29 @@ Video Processing 2008), done once for all keypoints in compiled code.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from posetrack._compiled import compiled
 from posetrack.evaluation.assignment import assign_allowed
 from posetrack.evaluation.distances import MAX_DISTANCE, frame_distances
+from posetrack.evaluation.event_rows import (
+    ASCEND,
+    FALSE_POSITIVE,
+    FRAGMENT,
+    MATCH,
+    MIGRATE,
+    MISS,
+    MOST_ROWS,
+    NOBODY,
+    SWITCH,
+    TRANSFER,
+    Memory,
+    Rows,
+    empty_memory,
+    empty_rows,
+    join,
+)
 from posetrack.evaluation.sequences import Bools, Floats, Ints, SequencePair
-
-MATCH: Final = 0
-SWITCH: Final = 1
-MISS: Final = 2
-FALSE_POSITIVE: Final = 3
-TRANSFER: Final = 4
-ASCEND: Final = 5
-MIGRATE: Final = 6
-FRAGMENT: Final = 7
-
-NOBODY: Final = -1
-_EXTRA: Final = 5  # most rows that one matched pair can give
-
-
-class Rows(NamedTuple):
-    """Columns of events, of which the first ``count`` rows are filled; ids are positions."""
-
-    frame: NDArray[np.int32]
-    keypoint: NDArray[np.int8]
-    kind: NDArray[np.int8]
-    truth: NDArray[np.int32]
-    predicted: NDArray[np.int32]
-    previous: NDArray[np.int32]
-    distance: Floats
-
-    def take(self, rows: slice | Bools) -> Rows:
-        """A copy of some rows."""
-        return Rows(
-            self.frame[rows].copy(), self.keypoint[rows].copy(), self.kind[rows].copy(),
-            self.truth[rows].copy(), self.predicted[rows].copy(), self.previous[rows].copy(),
-            self.distance[rows].copy(),
-        )  # fmt: skip
-
-
-class Memory(NamedTuple):
-    """What is remembered of the frames before, per keypoint and identity; -1 = never."""
-
-    last: Ints  # (K, true ids), who was matched to it last
-    owner: Ints  # (K, predicted ids), whom the assignment last gave it to
-    matched: Bools  # (K, predicted ids), ever
-    lost: Ints  # (K, true ids), first frame of the gap that it is in
-    place: Ints  # (predicted ids,), scratch: where it is in this frame
-
-
-def empty_rows(size: int) -> Rows:
-    """Room for ``size`` events."""
-    return Rows(
-        np.empty(size, np.int32), np.empty(size, np.int8), np.empty(size, np.int8),
-        np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
-        np.empty(size),
-    )  # fmt: skip
-
-
-def empty_memory(keypoints: int, true_ids: int, predicted_ids: int) -> Memory:
-    """Nothing seen yet."""
-    return Memory(
-        np.full((keypoints, true_ids), -1),
-        np.full((keypoints, predicted_ids), -1),
-        np.zeros((keypoints, predicted_ids), np.bool_),
-        np.full((keypoints, true_ids), -1),
-        np.full(predicted_ids, -1),
-    )
 
 
 def keypoint_events(
@@ -108,7 +60,7 @@ def keypoint_events(
     predicted_ids, predicted_index = np.unique(predicted.ids, return_inverse=True)
     keypoints = truth.xy.shape[1]
     people, others = np.diff(truth.offsets), np.diff(predicted.offsets)
-    most = int((np.minimum(people, others) * _EXTRA + people + others + 2).sum()) * keypoints
+    most = int((np.minimum(people, others) * MOST_ROWS + people + others + 2).sum()) * keypoints
     rows = empty_rows(most)
     memory = empty_memory(keypoints, len(true_ids), len(predicted_ids))
     sums = np.zeros(keypoints)
@@ -154,7 +106,7 @@ def events_of_distances(
     starts = [np.cumsum([0, *map(len, ids)]) for ids in (true_ids, predicted_ids)]
     for f, distance in enumerate(distances):
         height, width = distance.shape
-        rows = empty_rows(min(height, width) * _EXTRA + height + width)
+        rows = empty_rows(min(height, width) * MOST_ROWS + height + width)
         count = _step(
             f, 0,
             true_index[starts[0][f] : starts[0][f + 1]],
@@ -162,20 +114,7 @@ def events_of_distances(
             np.array(distance, np.float64, order="C"), memory, rows, 0,
         )  # fmt: skip
         parts.append(rows.take(slice(count)))
-    return _join(parts), all_true.astype(np.int64), all_other.astype(np.int64)
-
-
-def _join(parts: list[Rows]) -> Rows:
-    parts = [empty_rows(0), *parts]
-    return Rows(
-        np.concatenate([part.frame for part in parts]),
-        np.concatenate([part.keypoint for part in parts]),
-        np.concatenate([part.kind for part in parts]),
-        np.concatenate([part.truth for part in parts]),
-        np.concatenate([part.predicted for part in parts]),
-        np.concatenate([part.previous for part in parts]),
-        np.concatenate([part.distance for part in parts]),
-    )
+    return join(parts), all_true.astype(np.int64), all_other.astype(np.int64)
 
 
 @compiled

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from posetrack.evaluation.accumulate import FALSE_POSITIVE, Rows, events_of_distances
+from posetrack.evaluation.accumulate import events_of_distances
 from posetrack.evaluation.assignment import assign
 from posetrack.evaluation.clear import TrackingCounts, identity_matches, tracking_counts
+from posetrack.evaluation.event_rows import FALSE_POSITIVE, Rows
 from posetrack.evaluation.hota import Hota, combine
 from posetrack.evaluation.polygon_area import Trapezoids, region_iou, trapezoids
 from posetrack.evaluation.reading_mot import BoxSequence, read_box_sequences

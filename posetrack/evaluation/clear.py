@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from posetrack.evaluation.accumulate import (
+from posetrack.evaluation.event_rows import (
     ASCEND,
     FALSE_POSITIVE,
     FRAGMENT,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from posetrack.evaluation.protocol_posetrack import IMAGE_SOURCES, image_numbers
+from posetrack.evaluation.image_names import IMAGE_SOURCES, image_numbers
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17
 
 _GROWTH: Final = 1.3

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.accumulate import (
+from posetrack.evaluation.event_rows import (
     ASCEND,
     FALSE_POSITIVE,
     FRAGMENT,

@@ -13,14 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from posetrack._compiled import compiled
-from posetrack.evaluation.assignment import assign
+from posetrack.evaluation.hota_kernels import add_potential, associate
 from posetrack.evaluation.sequences import Floats, Ints
 
 ALPHAS: Final = np.arange(0.05, 0.99, 0.05)
 """The 19 similarities from which a pair counts as found; HOTA is the mean over them."""
 
-_EPS: Final = float(np.finfo(np.float64).eps)
 _TINY: Final = 1e-10
 
 
@@ -122,7 +120,7 @@ def hota_of(
     shape = len(ALPHAS), len(true_sizes), len(other_sizes)
     matches, fragments = np.zeros(shape), np.zeros(shape)
     closeness = np.zeros(len(ALPHAS))
-    _associate(
+    associate(
         where.true_offsets, where.true_index, where.other_offsets, where.other_index,
         where.pair_offsets, similarity, scores, ALPHAS, matches, fragments, closeness,
     )  # fmt: skip
@@ -218,7 +216,7 @@ def aligned_scores(
 ) -> Floats:
     """(R,) similarities times how well the two whole tracks agree, as HOTA is published."""
     potential = np.zeros((len(true_sizes), len(other_sizes)))
-    _add_potential(
+    add_potential(
         where.true_offsets, where.true_index, where.other_offsets, where.other_index,
         where.pair_offsets, similarity, potential,
     )  # fmt: skip
@@ -231,75 +229,3 @@ def aligned_scores(
         rows = slice(where.pair_offsets[f], where.pair_offsets[f + 1])
         scores[rows] = alignment[np.ix_(g, p)].ravel() * similarity[rows]
     return scores
-
-
-@compiled
-def _add_potential(
-    true_offsets: Ints,
-    true_index: Ints,
-    other_offsets: Ints,
-    other_index: Ints,
-    offsets: Ints,
-    similarity: Floats,
-    potential: Floats,
-) -> None:
-    for f in range(len(true_offsets) - 1):
-        height = true_offsets[f + 1] - true_offsets[f]
-        width = other_offsets[f + 1] - other_offsets[f]
-        if height == 0 or width == 0:
-            continue
-        frame = similarity[offsets[f] : offsets[f + 1]].reshape(height, width)
-        by_row, by_column = frame.sum(axis=1), frame.sum(axis=0)
-        for g in range(height):
-            for p in range(width):
-                union = by_column[p] + by_row[g] - frame[g, p]
-                if union > _EPS:
-                    potential[
-                        true_index[true_offsets[f] + g], other_index[other_offsets[f] + p]
-                    ] += frame[g, p] / union
-
-
-@compiled
-def _associate(
-    true_offsets: Ints,
-    true_index: Ints,
-    other_offsets: Ints,
-    other_index: Ints,
-    offsets: Ints,
-    similarity: Floats,
-    scores: Floats,
-    alphas: Floats,
-    matches: Floats,
-    fragments: Floats,
-    closeness: Floats,
-) -> None:
-    """Fill counts of matches, sums of squared fragment lengths, and summed similarities."""
-    last = np.full(matches.shape[:2], -1)
-    length = np.zeros(matches.shape[:2])
-    for f in range(len(true_offsets) - 1):
-        height = true_offsets[f + 1] - true_offsets[f]
-        width = other_offsets[f + 1] - other_offsets[f]
-        if height == 0 or width == 0:
-            continue
-        column = assign(-scores[offsets[f] : offsets[f + 1]].reshape(height, width))
-        for g in range(height):
-            if column[g] < 0:
-                continue
-            s = similarity[offsets[f] + g * width + column[g]]
-            o = true_index[true_offsets[f] + g]
-            h = other_index[other_offsets[f] + column[g]]
-            for a in range(len(alphas)):
-                if s < alphas[a] - _EPS:
-                    break
-                matches[a, o, h] += 1
-                closeness[a] += s
-                if last[a, o] != h:
-                    if last[a, o] >= 0:
-                        fragments[a, o, last[a, o]] += length[a, o] ** 2
-                    last[a, o] = h
-                    length[a, o] = 0
-                length[a, o] += 1
-    for a in range(len(alphas)):
-        for o in range(matches.shape[1]):
-            if last[a, o] >= 0:
-                fragments[a, o, last[a, o]] += length[a, o] ** 2

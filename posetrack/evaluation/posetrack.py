@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from posetrack.evaluation.accumulate import Rows, keypoint_events
+from posetrack.evaluation.accumulate import keypoint_events
 from posetrack.evaluation.documents import pair_files
+from posetrack.evaluation.event_rows import Rows
 from posetrack.evaluation.events import EventLog, log_of
 from posetrack.evaluation.groups import group_means
 from posetrack.evaluation.keypoint_mot import KeypointMot, count_events, keypoint_mot
