@@ -84,6 +84,19 @@ def test_flags_reach_the_evaluation(folders: Path, capsys: pytest.CaptureFixture
     assert "MOTA" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("protocol", ["posetrack18", "posetrack21", "poses"])
+def test_sequences_and_keypoints_are_printed_if_asked(
+    folders: Path, protocol: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--gt", folders / "gt", "--pred", folders / "swapped", "-o", folders / "out")
+    command(protocol, *arguments)
+    assert "000002_mpii_test" not in capsys.readouterr().out
+    command(protocol, *arguments, "--per-sequence", "--per-keypoint")
+    printed = capsys.readouterr().out
+    assert "000002_mpii_test" in printed
+    assert ("left_wrist" in printed) == (protocol != "poses")
+
+
 def test_a_failed_evaluation_leaves_the_old_metrics(folders: Path) -> None:
     out = folders / "out"
     good = ("--gt", folders / "gt", "--pred", folders / "good", "-o", out)

@@ -98,6 +98,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         one.add_argument(
             "--format", choices=("text", "markdown", "latex"), default="text", help="of the tables"
         )
+        one.add_argument("--per-sequence", action="store_true", help="print every sequence, too")
+        one.add_argument("--per-keypoint", action="store_true", help="print every keypoint, too")
         if protocol.has_events:
             _add_event_options(one)
         _add_options(one, protocol)
@@ -140,7 +142,7 @@ def _function(protocol: Protocol) -> Callable[..., Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate every run, print the tables and write the files."""
-    from posetrack.evaluation.report import metrics_json, tables
+    from posetrack.evaluation.report import metrics_json
 
     protocol = PROTOCOLS[arguments.protocol]
     settings = {name: getattr(arguments, name) for name in protocol.options}
@@ -149,9 +151,7 @@ def run(arguments: argparse.Namespace) -> int:
         name: _function(protocol)(arguments.gt, path, **settings)
         for name, path in zip(names, arguments.pred, strict=True)
     }
-    for table in tables(results):
-        print(getattr(table, arguments.format)())
-        print()
+    _print_tables(arguments, results)
     for name, result in results.items():
         for note in getattr(result, "notes", ()):
             print(f"posetrack: {name}: {note}", file=sys.stderr)
@@ -162,6 +162,22 @@ def run(arguments: argparse.Namespace) -> int:
     if protocol.has_events:
         _write_events(arguments, results)
     return 0
+
+
+def _print_tables(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    from posetrack.evaluation import report
+
+    wanted = [("", table) for table in report.tables(results)]
+    for name, result in results.items():
+        prefix = f"{name}: " if len(results) > 1 else ""
+        if arguments.per_keypoint:
+            wanted += [(prefix, table) for table in report.keypoint_tables(result)]
+        if arguments.per_sequence:
+            wanted += [(prefix, table) for table in report.sequence_tables(result)]
+    for prefix, table in wanted:
+        titled = report.Table(prefix + table.title, table.rows)
+        print(getattr(titled, arguments.format)())
+        print()
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:

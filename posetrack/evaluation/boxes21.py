@@ -52,7 +52,12 @@ class BoxResult:
     @property
     def row(self) -> dict[str, float]:
         """Totals in percent (and counts), ignore regions applied."""
-        mean, clear = self.hota.mean(), self.clear_ignoring
+        return self.row_of(-1)
+
+    def row_of(self, sequence: int) -> dict[str, float]:
+        """The row of one sequence by position; -1 is all together."""
+        mean = (*self.hota_by_sequence, self.hota)[sequence].mean()
+        clear = (*self.clear_ignoring_by_sequence, self.clear_ignoring)[sequence]
         ratios: dict[str, Any] = {
             "HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a,
             "FragA": mean.frag_a, "FA-HOTA": mean.fa_hota, "MOTA": clear.mota,

@@ -67,6 +67,11 @@ class TrackingResult:
     @property
     def row(self) -> dict[str, float]:
         """Totals as papers print them: ratios in percent, then counts."""
+        return self.row_of(-1)
+
+    def row_of(self, sequence: int) -> dict[str, float]:
+        """The row of one sequence by position; -1 is all together."""
+        hota = (*self.hota_by_sequence, self.hota)[sequence]
         ratios = {
             "MOTA": self.mota, "MOTP": 1 - self.motp, "IDF1": self.idf1, "IDP": self.idp,
             "IDR": self.idr, "Prec": self.precision, "Rec": self.recall,
@@ -76,9 +81,9 @@ class TrackingResult:
             "ML": self.mostly_lost,
         }  # fmt: skip
         return {
-            **{name: 100 * float(values[-1]) for name, values in ratios.items()},
-            "HOTA": 100 * float(self.hota.mean().hota),
-            **{name: int(values[-1]) for name, values in counts.items()},
+            **{name: 100 * float(values[sequence]) for name, values in ratios.items()},
+            "HOTA": 100 * float(hota.mean().hota),
+            **{name: int(values[sequence]) for name, values in counts.items()},
         }
 
 

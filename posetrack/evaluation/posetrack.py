@@ -75,20 +75,28 @@ class PoseTrackResult:
     @property
     def ap_row(self) -> dict[str, float]:
         """AP as papers print it: head, shoulders, ..., ankles, total."""
-        return {**group_means(self.ap.ap, self.keypoints), "Total": float(self.ap.ap[-1])}
+        return ap_row(self.ap, self.keypoints)
 
     @property
     def mot_row(self) -> dict[str, float]:
         """MOTA by group and in total, then total MOTP, precision and recall; {} without them."""
-        if self.mot is None:
-            return {}
-        return {
-            **group_means(self.mot.mota, self.keypoints),
-            "MOTA": float(self.mot.mota[-1]),
-            "MOTP": float(self.mot.motp[-1]),
-            "Prec": float(self.mot.precision[-1]),
-            "Rec": float(self.mot.recall[-1]),
-        }
+        return {} if self.mot is None else mot_row(self.mot, self.keypoints)
+
+
+def ap_row(ap: AveragePrecision, keypoints: Sequence[str]) -> dict[str, float]:
+    """AP by groups of keypoints and in total."""
+    return {**group_means(ap.ap, keypoints), "Total": float(ap.ap[-1])}
+
+
+def mot_row(mot: KeypointMot, keypoints: Sequence[str]) -> dict[str, float]:
+    """MOTA by groups of keypoints, then the totals of the four metrics."""
+    return {
+        **group_means(mot.mota, keypoints),
+        "MOTA": float(mot.mota[-1]),
+        "MOTP": float(mot.motp[-1]),
+        "Prec": float(mot.precision[-1]),
+        "Rec": float(mot.recall[-1]),
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from posetrack.evaluation.groups import group_means
 from posetrack.evaluation.hota import Hota, combine
 from posetrack.evaluation.keypoint_hota import keypoint_hota
-from posetrack.evaluation.posetrack import Source, pair_sources
+from posetrack.evaluation.posetrack import Source, ap_row, pair_sources
 from posetrack.evaluation.precision import (
     AveragePrecision,
     RankedKeypoints,
@@ -71,18 +70,12 @@ class PoseTrack21Result:
     @property
     def hota_row(self) -> dict[str, float]:
         """The totals in percent, as papers print them."""
-        mean = self.hota.mean()
-        columns = {
-            "HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a,
-            "DetRe": mean.det_re, "DetPr": mean.det_pr, "AssRe": mean.ass_re,
-            "AssPr": mean.ass_pr, "FragA": mean.frag_a, "FA-HOTA": mean.fa_hota,
-        }  # fmt: skip
-        return {name: 100 * float(values[-1]) for name, values in columns.items()}
+        return hota_row(self.hota)
 
     @property
     def ap_row(self) -> dict[str, float]:
         """AP as papers print it: head, shoulders, ..., ankles, total."""
-        return {**group_means(self.ap.ap, self.keypoints), "Total": float(self.ap.ap[-1])}
+        return ap_row(self.ap, self.keypoints)
 
     def keypoint_mean(self, name: str = "hota") -> float:
         """The other way of averaging: the mean of the 15 keypoints' figures, in percent."""
@@ -92,6 +85,17 @@ class PoseTrack21Result:
         """The mean over sequences of their totals, each sequence counting alike, in percent."""
         totals = [getattr(part.mean(), name)[-1] for part in self.hota_by_sequence]
         return 100 * float(np.mean(totals))
+
+
+def hota_row(hota: Hota) -> dict[str, float]:
+    """Totals of the 16th column, in percent."""
+    mean = hota.mean()
+    columns = {
+        "HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a,
+        "DetRe": mean.det_re, "DetPr": mean.det_pr, "AssRe": mean.ass_re,
+        "AssPr": mean.ass_pr, "FragA": mean.frag_a, "FA-HOTA": mean.fa_hota,
+    }  # fmt: skip
+    return {name: 100 * float(values[-1]) for name, values in columns.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from posetrack.evaluation.events import KINDS, EventLog
 from posetrack.evaluation.hota import ALPHAS, Hota
 from posetrack.evaluation.mpii import MpiiResult
 from posetrack.evaluation.poses import TrackingResult
-from posetrack.evaluation.posetrack import PoseTrackResult
-from posetrack.evaluation.posetrack21 import PoseTrack21Result
+from posetrack.evaluation.posetrack import PoseTrackResult, ap_row, mot_row
+from posetrack.evaluation.posetrack21 import PoseTrack21Result, hota_row
 from posetrack.formats.provenance import describe_run
 
 Result: TypeAlias = (
@@ -125,6 +125,49 @@ def rows_of(result: Result) -> dict[str, dict[str, float]]:
         BoxResult: "boxes", TrackingResult: "poses", CocoResult: "OKS", MpiiResult: "PCKh@0.5"
     }  # fmt: skip
     return {titles[type(result)]: result.row}
+
+
+def sequence_tables(result: Result) -> list[Table]:
+    """The same rows for each sequence; none where a protocol has no sequences."""
+    rows: dict[str, list[dict[str, float]]] = {}
+    if isinstance(result, PoseTrackResult):
+        rows["AP"] = [ap_row(ap, result.keypoints) for ap in result.ap_by_sequence]
+        rows["MOTA"] = [mot_row(mot, result.keypoints) for mot in result.mot_by_sequence]
+    elif isinstance(result, PoseTrack21Result):
+        rows["HOTA"] = [hota_row(hota) for hota in result.hota_by_sequence]
+        rows["AP"] = [ap_row(ap, result.keypoints) for ap in result.ap_by_sequence]
+    elif isinstance(result, TrackingResult):
+        rows["poses"] = [result.row_of(s) for s in range(len(result.sequences))]
+    elif isinstance(result, BoxResult):
+        rows["boxes"] = [result.row_of(s) for s in range(len(result.sequences))]
+    else:
+        return []
+    return [
+        Table(title, dict(zip(result.sequences, of_sequences, strict=True)))
+        for title, of_sequences in rows.items()
+        if of_sequences
+    ]
+
+
+def keypoint_tables(result: Result) -> list[Table]:
+    """Every keypoint's numbers, a row a keypoint; none where a protocol has no keypoints."""
+    columns: dict[str, Any] = {}
+    if isinstance(result, PoseTrackResult | PoseTrack21Result):
+        columns = {"AP": result.ap.ap, "Prec": result.ap.precision, "Rec": result.ap.recall}
+    if isinstance(result, PoseTrackResult) and result.mot is not None:
+        columns |= {"MOTA": result.mot.mota, "MOTP": result.mot.motp}
+    if isinstance(result, PoseTrack21Result):
+        mean = result.hota.mean()
+        parts = {"HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a}
+        columns |= {name: 100 * values for name, values in parts.items()}
+    if not columns:
+        return []
+    names = (*result.keypoints, "total")  # type: ignore[union-attr]
+    rows = {
+        name: {column: float(values[k]) for column, values in columns.items()}
+        for k, name in enumerate(names)
+    }
+    return [Table("keypoints", rows)]
 
 
 def metrics_json(
