@@ -1,4 +1,4 @@
-"""Pictures of an evaluation; needs matplotlib (``pip install "posetrack[plot]"``)."""
+"""Pictures of an evaluation; needs matplotlib (``pip install "posetrack[eval]"``)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plot_timeline(
         from matplotlib.ticker import MaxNLocator
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'plots need matplotlib: pip install "posetrack[plot]"', name=error.name
+            'plots need matplotlib: pip install "posetrack[eval]"', name=error.name
         ) from error
     events = log.of(sequence=sequence, keypoint=keypoint)
     people, frames, ids = person_timeline(events)
