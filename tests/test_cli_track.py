@@ -9,9 +9,11 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +66,31 @@ def people_of(scene: Scene) -> np.ndarray:
     return answer
 
 
+@cache
+def made_files() -> dict[str, bytes]:
+    """The video and the networks, made once."""
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        answering(root / "people.onnx", {"output0": people_of(SCENE)})
+        answering(root / "body.onnx", {"maps": body_maps()}, input_shape=(1, 3, 256, 192))
+        with VideoWriter(root / "clip.mp4", rate=25) as video:
+            for image in SCENE:
+                video.write(image)
+        return {path.name: path.read_bytes() for path in root.iterdir()}
+
+
 class Folder:
     """A video and two made networks in a folder of their own, and where results go."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.out = root, root / "out"
-        self.detector = answering(root / "people.onnx", {"output0": people_of(SCENE)})
-        self.estimator = answering(
-            root / "body.onnx", {"maps": body_maps()}, input_shape=(1, 3, 256, 192)
-        )
-        self.video = self.draw(root / "clip.mp4")
+        for name, content in made_files().items():
+            (root / name).write_bytes(content)
+        self.detector, self.estimator = root / "people.onnx", root / "body.onnx"
+        self.video = root / "clip.mp4"
 
-    def draw(self, path: Path) -> Path:
-        with VideoWriter(path, rate=25) as video:
-            for image in SCENE:
-                video.write(image)
+    def copy(self, path: Path) -> Path:
+        path.write_bytes(self.video.read_bytes())
         return path
 
     def networks(self) -> list[str]:
@@ -342,7 +354,7 @@ def test_a_decode_function_of_the_users_is_found_beside_them(
 def test_videos_of_one_name_get_results_of_their_own(folder: Folder) -> None:
     other = folder.root / "other"
     other.mkdir()
-    second = folder.draw(other / "clip.mp4")
+    second = folder.copy(other / "clip.mp4")
     assert folder.track("--format", "csv", more=[second]) == 0
     names = {"clip.csv", "clip.csv.meta.json", "clip.mp4"}
     assert folder.left() == names | {name.replace("clip", "clip-2") for name in names}
@@ -367,7 +379,7 @@ def test_a_folder_of_images_is_a_video(folder: Folder) -> None:
 
 def test_a_source_in_the_folder_of_results_is_never_written_over(folder: Folder) -> None:
     folder.out.mkdir()
-    sources = [folder.draw(folder.out / name) for name in ("clip.mp4", "clip-tracked.mp4")]
+    sources = [folder.copy(folder.out / name) for name in ("clip.mp4", "clip-tracked.mp4")]
     before = [path.read_bytes() for path in sources]
     run = [
         "track",
@@ -386,9 +398,9 @@ def test_a_source_in_the_folder_of_results_is_never_written_over(folder: Folder)
 
 def test_a_source_that_a_later_name_would_take_is_not_written_over(folder: Folder) -> None:
     folder.out.mkdir()
-    second = folder.draw(folder.out / "clip-2.mp4")
+    second = folder.copy(folder.out / "clip-2.mp4")
     (folder.root / "other").mkdir()
-    third = folder.draw(folder.root / "other" / "clip.mp4")
+    third = folder.copy(folder.root / "other" / "clip.mp4")
     before = second.read_bytes()
     assert folder.track("--format", "csv", more=[third, second]) == 0
     assert second.read_bytes() == before
