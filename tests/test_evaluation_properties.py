@@ -24,7 +24,9 @@ from posetrack.evaluation.assignment import assign, assign_allowed
 from posetrack.evaluation.clear import identity_matches, tracking_counts
 from posetrack.evaluation.event_rows import FRAGMENT, SWITCH
 from posetrack.evaluation.polygon_area import covered_area, region_iou, trapezoids
+from posetrack.evaluation.protocol_posetrack import posetrack_pair
 from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.sequences import SequencePair
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -187,6 +189,61 @@ def test_own_accounting_equals_motmetrics(seed: int) -> None:
         "mostly_lost", "idtp",
     ):  # fmt: skip
         assert getattr(ours, name) == pytest.approx(getattr(official, name)[-1]), name
+
+
+def crowd(rng: np.random.Generator, frames: int, people: int, ids: int) -> Any:
+    """People on a coarse grid, so that distances tie and lie exactly on the limit."""
+    return sequence(
+        rng.integers(1, 14, (frames, people, 17, 2)) * 5.0,
+        np.stack([rng.choice(ids, people, replace=False) for _ in range(frames)]),
+        seen=rng.random((frames, people, 17)) < 0.8,
+        present=rng.random((frames, people)) < 0.8,
+    )
+
+
+def motmetrics_of(pair: SequencePair, keypoint: int) -> Any:
+    """One keypoint's accumulator, fed as the official evaluator feeds it."""
+    import motmetrics
+
+    accumulator = motmetrics.MOTAccumulator(auto_id=True)
+    truth, other = pair.truth, pair.predicted
+    for f in range(len(pair)):
+        g = np.arange(truth.offsets[f], truth.offsets[f + 1])
+        p = np.arange(other.offsets[f], other.offsets[f + 1])
+        if not len(g) or not len(p):
+            accumulator.update([0], [0], [[np.nan]])
+            continue
+        g, p = g[truth.has[g, keypoint]], p[other.has[p, keypoint]]
+        away = truth.xy[g, keypoint][:, None] - other.xy[p, keypoint][None]
+        distance = np.linalg.norm(away, axis=2) / truth.sizes[g][:, None]
+        accumulator.update(truth.ids[g], other.ids[p], np.where(distance > 0.5, np.nan, distance))
+    return accumulator
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_crowds_count_as_in_motmetrics(seed: int) -> None:
+    import motmetrics
+
+    rng = np.random.default_rng(seed)
+    frames = int(rng.integers(4, 12))
+    true = crowd(rng, frames, int(rng.integers(1, 6)), 9)
+    other = crowd(rng, frames, int(rng.integers(1, 7)), 12)
+    result = evaluate_posetrack([true], [other])
+    pair = posetrack_pair(true, other)
+    pair = pair.first(len(pair) - 1)
+    assert result.mot is not None
+    names = ("misses", "switches", "false_positives", "objects", "detections")
+    for k in (0, 7, 14):
+        with warnings.catch_warnings(), motmetrics.lap.set_default_solver("scipy"):
+            warnings.simplefilter("ignore")
+            accumulator = motmetrics_of(pair, k)
+            official = motmetrics.metrics.create().compute(
+                accumulator, metrics=[f"num_{name}" for name in names], return_dataframe=False
+            )
+            distance = accumulator.events["D"].sum()
+        for name in names:
+            assert getattr(result.mot.counts, name)[k] == official[f"num_{name}"], name
+        assert result.mot.counts.distance[k] == pytest.approx(distance)
 
 
 def test_evaluating_leaves_warnings_as_they_were() -> None:

@@ -219,7 +219,7 @@ def log_of(
 def _named_rows(rows: Rows, frames: Ints, true_ids: Ints, predicted_ids: Ints) -> dict[str, Ints]:
     """Columns with the positions replaced by what is there."""
     by_owner = np.isin(rows.kind, (TRANSFER, MIGRATE))
-    previous = _named(rows.previous, predicted_ids)
+    previous = _named(np.where(by_owner, NOBODY, rows.previous), predicted_ids)
     previous[by_owner] = _named(rows.previous[by_owner], true_ids)
     return {
         "frame": frames[rows.frame],
