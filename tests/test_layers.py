@@ -22,6 +22,8 @@ LAYERS = (
         "_affine",
         "_compiled",
         "_oks_kernels",
+        "posenet_decoding",
+        "paf_decoding",
     },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults", "association", "memory", "state", "tracker"},
