@@ -374,6 +374,17 @@ def test_a_folder_of_images_is_a_video(folder: Folder) -> None:
     assert "walk.mp4" in folder.left()
 
 
+@pytest.mark.parametrize("name", ["0", "match[1]"])
+def test_what_is_there_under_a_name_is_no_camera_and_no_pattern(folder: Folder, name: str) -> None:
+    import cv2
+
+    (folder.root / name).mkdir()
+    for number in range(3):
+        assert cv2.imwrite(f"{name}/{number}.png", SCENE.render(number))
+    assert folder.track("--format", "csv", "--no-overlay", source=Path(name)) == 0
+    assert folder.left() == {f"{name}.csv", f"{name}.csv.meta.json"}
+
+
 # What is there already stays.
 
 

@@ -22,6 +22,17 @@ _ENDINGS = {
 }
 
 
+def is_camera(source: str) -> bool:
+    """Whether a source is a camera's number, and not the name of a file or folder that is there.
+
+    Examples
+    --------
+    >>> is_camera("0"), is_camera("walk/0")
+    (True, False)
+    """
+    return source.isdecimal() and not Path(source).exists()
+
+
 def output_name(source: str, taken: set[str]) -> str:
     """What a video's results are called: after the file, folder or address, each name once.
 
@@ -32,15 +43,16 @@ def output_name(source: str, taken: set[str]) -> str:
     >>> output_name("rtsp://camera.local/hall/stream1", {"stream1"})
     'stream1-2'
     """
-    if source.isdigit():
+    if is_camera(source):
         name = f"camera-{source}"
     elif "://" in source:
         parts = urlsplit(source)
         name = Path(parts.path).stem or parts.hostname or "stream"
     else:
         path = Path(source)
-        # A glob such as walk/*.png is called after its folder.
-        name = path.resolve().parent.name if set("*?[") & set(path.name) else path.resolve().stem
+        # A glob such as walk/*.png is called after its folder; a file may be called match[1].mp4.
+        is_glob = bool(set("*?[") & set(path.name)) and not path.exists()
+        name = path.resolve().parent.name if is_glob else path.resolve().stem
     name = name or "video"
     number, unique = 2, name
     while unique in taken:

@@ -20,7 +20,7 @@ from posetrack.cli.build import (
     size_from,
     weight_files,
 )
-from posetrack.cli.outputs import FORMATS, Outputs, check_folder, output_name
+from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
 
 _SWITCHES = ("flow_boxes", "flow_similarity")
 _NUMBERS = (
@@ -186,7 +186,7 @@ def _check_files(sources: list[str]) -> None:
     from posetrack.video import open_video
 
     for source in sources:
-        if not source.isdigit() and "://" not in source:  # a camera is opened once
+        if not is_camera(source) and "://" not in source:  # a camera is opened once
             open_video(source, prefetch=0).close()
 
 
@@ -232,10 +232,9 @@ def _track(
     from posetrack.pipeline import track_video
     from posetrack.video import open_video
 
-    opened: str | int = int(source) if source.isdigit() else source
     with ExitStack() as stack:
         video = stack.enter_context(
-            open_video(opened, start=arguments.start, stop=arguments.stop, stride=arguments.stride)
+            open_video(source, start=arguments.start, stop=arguments.stop, stride=arguments.stride)
         )
         outputs = stack.enter_context(
             Outputs(
