@@ -23,6 +23,7 @@ LAYERS = (
         "_compiled",
         "_oks_kernels",
         "posenet_decoding",
+        "_paf_kernels",
         "paf_decoding",
     },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
