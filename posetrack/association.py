@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
+from posetrack.memory import Memory
 from posetrack.oks import oks_matrix, oks_nms
 from posetrack.structures import Detections, Poses, concatenate_detections
 
@@ -82,7 +83,7 @@ def best_by_id(
     Parameters
     ----------
     similarity
-        (R, N), a row for each remembered pose.
+        (R, N), a row for each remembered pose; NaN says nothing.
     ids
         (R,), whose pose each row is.
 
@@ -104,7 +105,7 @@ def best_by_id(
         return ids, similarity
     order = np.argsort(ids, kind="stable")
     known, starts = np.unique(ids[order], return_index=True)
-    return known, np.maximum.reduceat(similarity[order], starts, axis=0)
+    return known, np.fmax.reduceat(similarity[order], starts, axis=0)
 
 
 def flow_boxes(
@@ -164,6 +165,48 @@ def merge_boxes(
     overlap = iou_matrix(both.xyxy[kept], detected.xyxy)
     supported = (overlap > max_iou).any(axis=1) | (origin < 0)
     return both[kept], origin, supported
+
+
+def candidate_boxes(
+    detected: Detections,
+    last: Memory,
+    *,
+    looked: bool,
+    growth: float,
+    max_iou: float,
+    size: tuple[int, int],
+) -> tuple[Detections, NDArray[np.int64], NDArray[np.int64]]:
+    """Where to look for people: the detector's boxes and those that flow has carried here.
+
+    Parameters
+    ----------
+    detected
+        The detector's boxes.
+    last
+        The people of the last image, moved to this one.
+    looked
+        Whether the detector was run on this image.
+    growth, size
+        See `flow_boxes`.
+    max_iou
+        See `merge_boxes`.
+
+    Returns
+    -------
+    boxes
+        N boxes, best first.
+    flow_age
+        (N,), 0 where a detection supports the box, else for how many frames flow alone has.
+    missed
+        (N,), runs of the detector in a row that did not find the person.
+    """
+    flowed, rows = flow_boxes(last.xy, last.box_scores, growth=growth, size=size)
+    boxes, origin, supported = merge_boxes(detected, flowed, max_iou=max_iou)
+    flow_age, missed = np.zeros((2, len(boxes)), np.int64)
+    source = last[rows[origin[~supported]]]
+    flow_age[~supported] = source.flow_age + 1
+    missed[~supported] = source.missed + looked
+    return boxes, flow_age, missed
 
 
 def pose_scores(poses: Poses) -> FloatArray:

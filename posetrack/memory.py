@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.interfaces import FlowEstimator
+from posetrack.motion import inside_image, move_poses
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Detections, Poses
 
@@ -116,6 +118,19 @@ class Memory:
             return self
         shift = _median_step(self.xy, xy)
         return replace(self, xy=xy, xyxy=self.xyxy + np.tile(shift, 2))
+
+    def carried(
+        self, flow: FlowEstimator, before: Any, after: Any, size: tuple[int, int]
+    ) -> Memory:
+        """Return the rows where the flow says they are in the image after.
+
+        Those wholly outside the picture, whose width and height are ``size``, stay where they are
+        believed to be: flow says nothing of them.
+        """
+        xy = move_poses(flow, before, after, self.xy)
+        outside = ~inside_image(self.xy, size).any(axis=1)
+        xy[outside] = self.xy[outside]
+        return self.moved_to(xy)
 
     def coasted(self, frame: int) -> Memory:
         """Return the rows where they would be in a frame if everybody goes on as before.

@@ -17,8 +17,7 @@ from posetrack.association import (
     Matching,
     Similarity,
     best_by_id,
-    flow_boxes,
-    merge_boxes,
+    candidate_boxes,
     pose_scores,
     pose_similarity,
     seen_keypoints,
@@ -29,7 +28,6 @@ from posetrack.images import as_bgr
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
 from posetrack.matching import match_greedily
 from posetrack.memory import Memory
-from posetrack.motion import move_poses
 from posetrack.state import Arrays, State
 from posetrack.structures import Detections, Poses, Tracks
 
@@ -183,10 +181,10 @@ class Tracker:
         if image is None and poses is None:
             raise ValueError("update needs an image, or poses to give identities to")
         after = self._prepared(image)
-        moved = self._moved(image, after)  # past poses, where the flow says they are now
+        past = self._past(image)
+        moved = self._moved(past, image, after)  # where the flow says past poses are now
         found = self._found(image, moved, detections, poses)  # poses of now, without doubles
-        past = moved if self.flow_similarity or self._state.past is None else self._state.past
-        past = past.since(self.frame - self.memory)
+        past = (moved if self.flow_similarity else past).since(self.frame - self.memory)
         # Where nothing can be seen to move, people are taken to go on as they did.
         blind = image is None and self.flow_similarity
         ids, hits = self._identities(past.coasted(self.frame) if blind else past, found)
@@ -233,20 +231,26 @@ class Tracker:
             self.estimator = default_estimator(self.device)
         return self.estimator
 
-    def _moved(self, image: Image | None, after: Any) -> Memory:
-        """Past poses where the flow says they are in this image."""
+    def _past(self, image: Image | None) -> Memory:
+        """What is remembered, in the pixels of this image."""
         last = self._state
-        past = last.past if last.past is not None else Memory.empty(0)
-        if image is None or not len(past):
+        if last.past is None:
+            return Memory.empty(0)
+        if image is None or last.size is None or last.size == _size(image):
+            return last.past
+        # A stream that changes its resolution shows the same scene, scaled.
+        (width, height), (old_width, old_height) = _size(image), last.size
+        return last.past.scaled((width / old_width, height / old_height))
+
+    def _moved(self, past: Memory, image: Image | None, after: Any) -> Memory:
+        """Past poses where the flow says they are in this image; as they are without a flow."""
+        last = self._state
+        if image is None or last.size != _size(image) or not len(past):
             return past
-        size = (image.shape[1], image.shape[0])
-        if last.size is not None and size != last.size:
-            # A stream that changes its resolution shows the same scene: scale, there is no flow.
-            return past.scaled((size[0] / last.size[0], size[1] / last.size[1]))
         if last.before is None or self.flow is None or after is None:
             return past
         moving = past if self.flow_similarity else past[past.frame == last.frame - 1]
-        return moving.moved_to(move_poses(self.flow, last.before, after, moving.xy))
+        return moving.carried(self.flow, last.before, after, last.size)
 
     def _found(
         self,
@@ -264,7 +268,7 @@ class Tracker:
         if getattr(self._estimator(), "bottom_up", False):
             poses = cast(BottomUpEstimator, self._estimator())(image)
             none = np.zeros(len(poses), np.int64)
-            return without_doubles(self._checked(poses), none, none, **self._thresholds)
+            return self._kept(poses, none, none)
         if detections is None:
             # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
@@ -273,34 +277,22 @@ class Tracker:
             kind = type(detected).__name__
             raise TypeError(f"expected posetrack.Detections from the detector, got {kind}")
         looked = detections is not None
-        last = moved[(moved.frame == self._state.frame - 1) & (moved.missed < self.max_missed)]
-        flowed, rows = Detections.empty(), np.zeros(0, np.intp)
-        if self.flow_boxes and len(last):
-            flowed, rows = flow_boxes(
-                last.xy,
-                last.box_scores,
-                growth=self.box_growth,
-                size=(image.shape[1], image.shape[0]),
-            )
-        boxes, origin, supported = merge_boxes(detected, flowed, max_iou=self.max_box_iou)
-        source = last[rows[origin[~supported]]]
-        flow_age = np.zeros(len(boxes), np.int64)
-        missed = np.zeros(len(boxes), np.int64)
-        flow_age[~supported] = source.flow_age + 1
-        missed[~supported] = source.missed + looked
+        last = moved[(moved.frame == self.frame - 1) & (moved.missed < self.max_missed)]
+        boxes, flow_age, missed = candidate_boxes(
+            detected,
+            last if self.flow_boxes else last[:0],
+            looked=looked,
+            growth=self.box_growth,
+            max_iou=self.max_box_iou,
+            size=_size(image),
+        )
         poses = cast(PoseEstimator, self._estimator())(image, boxes)
         if len(poses) != len(boxes):
             raise ValueError(
                 f"the estimator gave {len(poses)} poses for {len(boxes)} boxes; expected one for "
                 "each, in their order (a bottom-up estimator says so with bottom_up = True)"
             )
-        return without_doubles(self._checked(poses), flow_age, missed, **self._thresholds)
-
-    @property
-    def _thresholds(self) -> dict[str, float]:
-        """What decides which poses are kept."""
-        names = ("min_keypoint_score", "min_pose_score", "max_oks")
-        return {name: getattr(self, name) for name in names}
+        return self._kept(poses, flow_age, missed)
 
     def _checked(self, poses: Poses) -> Poses:
         """The same poses, if they have the stream's skeleton."""
@@ -312,6 +304,16 @@ class Tracker:
             )
         return poses
 
+    def _kept(self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]) -> Found:
+        return without_doubles(
+            self._checked(poses),
+            flow_age,
+            missed,
+            min_keypoint_score=self.min_keypoint_score,
+            min_pose_score=self.min_pose_score,
+            max_oks=self.max_oks,
+        )
+
     def _identities(
         self, past: Memory, found: Found
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -321,7 +323,10 @@ class Tracker:
         if len(past) and len(ids):
             now = found.poses
             seen = Poses(found.seen, now.scores, now.boxes, now.skeleton)
-            similar = self.similarity(past.poses(now.skeleton), seen)
+            similar = np.asarray(self.similarity(past.poses(now.skeleton), seen))
+            expected = (len(past), len(now))
+            if similar.shape != expected:
+                raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
             fresh = np.float32(self.recency) ** (past.frame.max() - past.frame)
             known, similar = best_by_id(similar * fresh[:, None], past.ids)
             rows, columns = self.match(similar, at_least=self.min_similarity)
@@ -366,7 +371,7 @@ class Tracker:
             frame=last.frame + 1,
             next_id=next_id,
             next_probation=next_probation,
-            size=None if image is None else (image.shape[1], image.shape[0]),
+            size=None if image is None else _size(image),
             before=after,
             past=past.join(newest) if len(past) else newest,
             skeleton=poses.skeleton,
@@ -393,3 +398,8 @@ class Tracker:
             If it is not a tracker's state, or of another version; the tracker is then unchanged.
         """
         self._state = State.from_arrays(state)
+
+
+def _size(image: Image) -> tuple[int, int]:
+    """Width and height."""
+    return image.shape[1], image.shape[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from posetrack import COCO_17, Detections, Poses, Tracker, Tracks
 from posetrack.pipeline import Background, track_video
 from posetrack.testing import Scene, SceneDetector, SceneEstimator, camera_pan, crossing
 from posetrack.video import Frame
+from posetrack.video.prefetch import Prefetch
 
 LENGTH = 16
 
@@ -286,3 +287,23 @@ def test_two_videos_at_once_do_as_alone(frames: list[Frame], scene: Scene) -> No
     together = [(one, two) for (_, one), (_, two) in pairs]
     same([one for one, _ in together], alone[0])
     same([two for _, two in together], alone[1])
+
+
+def test_closing_frees_a_thread_that_waits_for_an_item() -> None:
+    started, hold = threading.Event(), threading.Event()
+
+    def slow() -> Generator[int, None, None]:
+        started.set()
+        hold.wait(10)
+        yield 1
+
+    ready = Prefetch(slow(), 1, patience=0.1)
+    got: list[int] = []
+    waiting = threading.Thread(target=lambda: got.extend(ready))
+    waiting.start()
+    assert started.wait(5)
+    ready.close()
+    waiting.join(5)
+    hold.set()
+    assert not waiting.is_alive()
+    assert got == []

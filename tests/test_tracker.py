@@ -307,15 +307,42 @@ def test_grey_and_bgra_images_are_taken() -> None:
         assert tracker.update(image, poses=poses).ids.tolist() == [1, 2]
 
 
-def test_a_new_size_in_mid_stream_keeps_the_ids() -> None:
+@pytest.mark.parametrize("flow_similarity", [True, False])
+def test_a_new_size_in_mid_stream_keeps_the_ids(flow_similarity: bool) -> None:
     scene = crossing(frames=4)
-    tracker = Tracker()
+    tracker = Tracker(flow_similarity=flow_similarity)
     poses, _ = scene.truth(0)
     assert tracker.update(scene.render(0), poses=poses).ids.tolist() == [1, 2]
     half = Poses.from_keypoints(poses.xy / 2, poses.scores, COCO_17)
     small = np.ascontiguousarray(scene.render(0)[::2, ::2])
     assert tracker.update(small, poses=half).ids.tolist() == [1, 2]
     assert tracker.update(small, poses=half).ids.tolist() == [1, 2]
+
+
+def test_people_given_outside_the_picture_keep_their_ids() -> None:
+    scene = crossing(frames=4)
+    tracker = Tracker()
+    for frame, image in enumerate(scene):
+        inside, _ = scene.truth(frame)
+        far = Poses.from_keypoints(inside.xy + 1000, None, COCO_17)
+        assert tracker.update(image, poses=far).ids.tolist() == [1, 2]
+
+
+def test_a_similarity_of_the_wrong_shape_is_refused_and_nan_in_it_says_nothing() -> None:
+    scene = crossing(frames=3)
+    poses, _ = scene.truth(0)
+    wrong = Tracker(similarity=lambda past, now: np.ones((1, 1)))
+    wrong.update(poses=poses)
+    with pytest.raises(ValueError, match=r"\(2, 2\).*\(1, 1\)"):
+        wrong.update(poses=poses)
+
+    def half_known(past: Poses, now: Poses, /) -> np.ndarray:
+        alike = np.full((len(past), len(now)), np.nan)
+        alike[:2] = np.eye(2)
+        return alike
+
+    tracker = Tracker(similarity=half_known)
+    assert [tracker.update(poses=poses).ids.tolist() for _ in range(4)] == [[1, 2]] * 4
 
 
 def test_a_failed_update_leaves_the_tracker_as_it_was() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from posetrack import __version__
@@ -27,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     arguments = parser().parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        # Being told to end is like Ctrl-C: what there is is kept.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status: int = arguments.run(arguments)
     except KeyboardInterrupt:

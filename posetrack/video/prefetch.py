@@ -6,6 +6,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -131,3 +132,5 @@ def _shut(
             break
     if thread is not threading.current_thread() and thread.ident is not None:
         thread.join(patience)
+    with suppress(queue.Full):  # somebody else may be waiting for an item
+        ready.put_nowait(_End(None))
