@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posetrack.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
 from posetrack.memory import Memory
 from posetrack.oks import oks_matrix, oks_nms
-from posetrack.structures import Detections, Poses, concatenate_detections
+from posetrack.structures import Detections, Poses, concatenate_detections, unchecked
 
 FloatArray = NDArray[np.float32]
 
@@ -254,6 +254,14 @@ class Found:
     flow_age: NDArray[np.int64]
     missed: NDArray[np.int64]
     given: bool = False
+
+    @property
+    def seen_poses(self) -> Poses:
+        """The poses with the keypoints that count."""
+        poses, boxes = self.poses, self.poses.boxes
+        return unchecked(
+            Poses, xy=self.seen, scores=poses.scores, boxes=boxes, skeleton=poses.skeleton
+        )
 
 
 def without_doubles(

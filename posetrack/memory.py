@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posetrack.interfaces import FlowEstimator
 from posetrack.motion import inside_image, move_poses
 from posetrack.skeletons import Skeleton
-from posetrack.structures import Detections, Poses
+from posetrack.structures import Detections, Poses, unchecked
 
 IntArray = NDArray[np.int64]
 
@@ -169,7 +169,8 @@ class Memory:
 
     def poses(self, skeleton: Skeleton) -> Poses:
         """Return the rows as poses, where they are believed to be in the latest image."""
-        return Poses(self.xy, self.scores, Detections(self.xyxy, self.box_scores), skeleton)
+        boxes = unchecked(Detections, xyxy=self.xyxy, scores=self.box_scores)
+        return unchecked(Poses, xy=self.xy, scores=self.scores, boxes=boxes, skeleton=skeleton)
 
 
 _FIELDS = tuple(field.name for field in fields(Memory))

@@ -92,7 +92,7 @@ class Detections:
 
     def __getitem__(self, rows: Rows) -> Detections:
         rows = _as_rows(rows)
-        return _checked(Detections, xyxy=_kept(self.xyxy[rows]), scores=_kept(self.scores[rows]))
+        return unchecked(Detections, xyxy=_kept(self.xyxy[rows]), scores=_kept(self.scores[rows]))
 
     def __repr__(self) -> str:
         return f"Detections(xyxy {self.xyxy.shape}, scores {self.scores.shape})"
@@ -193,7 +193,7 @@ class Poses:
 
     def __getitem__(self, rows: Rows) -> Poses:
         rows = _as_rows(rows)
-        return _checked(
+        return unchecked(
             Poses,
             xy=_kept(self.xy[rows]),
             scores=_kept(self.scores[rows]),
@@ -335,8 +335,8 @@ class Tracks:
 T = TypeVar("T")
 
 
-def _checked(kind: type[T], **values: Any) -> T:
-    """A value of a type here from rows of one that was checked: not checked again."""
+def unchecked(kind: type[T], **values: Any) -> T:
+    """A value of a type here from parts that were checked before: not copied or checked again."""
     made = object.__new__(kind)
     for name, value in values.items():
         object.__setattr__(made, name, value)

@@ -322,8 +322,8 @@ class Tracker:
         hits = (found.scores >= self.min_new_score).astype(np.int64)
         if len(past) and len(ids):
             now = found.poses
-            seen = Poses(found.seen, now.scores, now.boxes, now.skeleton)
-            similar = np.asarray(self.similarity(past.poses(now.skeleton), seen))
+            before, seen = past.poses(now.skeleton), found.seen_poses
+            similar = np.asarray(self.similarity(before, seen))
             expected = (len(past), len(now))
             if similar.shape != expected:
                 raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")

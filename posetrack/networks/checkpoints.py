@@ -1,7 +1,9 @@
-"""Loading of pose networks from files: the authors', and mmpose's of both generations.
+"""Loading of pose networks from files, whoever made them.
 
-The file decides the depth, the number of keypoints and the shape of the head, and the names in it
-tell who made it, which decides the colours the network wants. The input size is not in any file.
+The paper's authors, HRNet's authors, mmpose of both generations, torchvision, conversions of
+TensorFlow.js's PoseNet, trt_pose. The names and shapes in a file decide which network it is of; the
+names also tell who made it, which decides the colours the network wants. The input size is in no
+file but those of mmpose, whose training settings name it.
 """
 
 from __future__ import annotations
@@ -13,18 +15,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
-from posetrack.networks.pose_resnet import BLOCKS, PoseResNet
-from posetrack.networks.weight_files import read_weights
-from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, MPII_16, Skeleton
+from posetrack.networks.architectures import Architecture, recognise
+from posetrack.networks.filling import fill
+from posetrack.networks.hrnet import HRNet
+from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.networks.posenet import PoseNet
+from posetrack.networks.trtpose import TrtPose
+from posetrack.networks.weight_files import WeightFile, read_weights
+from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS, MPII_16, Skeleton
 
-Source = Literal["authors", "mmpose 0.x", "mmpose 1.x"]
+Source = Literal[
+    "authors", "HRNet's authors", "mmpose 0.x", "mmpose 1.x", "torchvision", "posenet", "trt_pose"
+]
+
+PLUS_MINUS_ONE = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True)
+"""RGB in [-1, 1], as PoseNet takes it."""
 
 _PREFIX = re.compile(r"^(?:module\.)*(?:backbone\.|keypoint_head\.|head\.)?")
-_LARGEST = 4096
-"""Most channels or keypoints believed before memory is asked for."""
+_SIZE = re.compile(r"\b(?:input_size|image_size)\s*=\s*[\[(]\s*(\d{1,4})\s*,\s*(\d{1,4})\s*[\])]")
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,13 @@ class PoseCheckpoint:
     Parameters
     ----------
     skeleton
-        What its K heatmaps are.
+        What its K keypoints are.
     normalisation
         How pixels become its input.
     input_size
-        Width and height of a crop in pixels; as told, for the file does not say.
+        Width and height in pixels of a crop, or of the image for networks that take it whole.
     source
-        Whose names the file uses: ``"authors"``, ``"mmpose 0.x"`` or ``"mmpose 1.x"``.
+        Whose names the file uses: ``"authors"`` are the paper's.
     missing
         Parameters that the file did not give and that have random starting values; only after
         ``partial=True``.
@@ -54,6 +65,75 @@ class PoseCheckpoint:
     source: Source
     missing: tuple[str, ...] = ()
     left_over: tuple[str, ...] = ()
+
+
+def load_network(
+    path: str | Path,
+    *,
+    skeleton: Skeleton | None = None,
+    normalisation: Normalisation | None = None,
+    input_size: tuple[int, int] | None = None,
+    keypoints: int | None = None,
+    partial: bool = False,
+    **told: Any,
+) -> tuple[nn.Module, PoseCheckpoint]:
+    """Read a network and what it needs around it from a file that may be of any known kind.
+
+    Parameters
+    ----------
+    path
+        See `posetrack.networks.weight_files.read_weights`. Names may be the authors' or mmpose's,
+        with or without ``module.``.
+    skeleton
+        What the keypoints are. When None: by the names in the file where it has any, else by
+        their number: COCO's for 17, MPII's for 16, COCO's and the neck for trt_pose's 18. Networks
+        for PoseTrack18 have 17 keypoints too: give `posetrack.skeletons.POSETRACK_17` for them.
+    normalisation
+        When None, by whose names the file uses: the paper's authors trained on BGR images, all
+        others on RGB. A ResNet in HRNet's repository counts as the paper's.
+    input_size
+        Width and height the network was trained with. Any size runs; another one costs accuracy.
+        When None: what mmpose's settings in the file say, else the usual one: 192 x 256 for a crop,
+        256 x 256 for MPII's keypoints, 224 or 256 in square for trt_pose.
+    keypoints
+        With ``partial=True``, another number of keypoints than the file has, to train anew.
+    partial
+        Take what fits and leave the rest at its starting values, for training; say in the result
+        what that was. When False, every name and shape must fit.
+    **told
+        What no file tells: ``stride_on_1x1`` of a `PoseResNet`, ``activations`` of an `HRNet`,
+        ``output_stride`` of a `PoseNet`.
+
+    Returns
+    -------
+    network
+        A `PoseResNet`, `HRNet`, `PoseNet` or `TrtPose` in evaluation mode, on the CPU, float32.
+    checkpoint
+        Skeleton, normalisation, input size and source.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read (see `read_weights`), is of no such network, has missing, left
+        over or wrongly shaped entries, or the skeleton is of another size or not known.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "hrnet.pth")
+    ...     torch.save(HRNet(8, 16).state_dict(), path)
+    ...     network, checkpoint = load_network(path)
+    >>> network.width, checkpoint.source, checkpoint.skeleton.name, checkpoint.input_size
+    (8, "HRNet's authors", 'mpii_16', (256, 256))
+    """
+    file = read_weights(path)
+    try:
+        state = convert_keys(file.tensors)
+        found = recognise(state, keypoints=keypoints, partial=partial)
+        return _loaded(file, state, found, partial, told, skeleton, normalisation, input_size)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def load_pose_resnet(
@@ -116,23 +196,50 @@ def load_pose_resnet(
     file = read_weights(path)
     try:
         state = convert_keys(file.tensors)
-        shape = _architecture(state, keypoints if partial else None, partial)
-        known = skeleton or _skeleton(shape["keypoints"], file.meta)
-        if len(known) != shape["keypoints"]:
+        found = recognise(state, keypoints=keypoints, partial=partial)
+        if found.kind is not PoseResNet:
             raise ValueError(
-                f"the network has {shape['keypoints']} keypoints, "
-                f"skeleton {known.name} has {len(known)}"
+                f"expected a ResNet with deconvolutions, this is {found.name}; "
+                "load_network reads it"
             )
-        with torch.device("cpu" if partial else "meta"):
-            network = PoseResNet(**shape, stride_on_1x1=stride_on_1x1)
-        missing, left_over = _fill(network, state, partial)
+        told = {"stride_on_1x1": stride_on_1x1}
+        network, checkpoint = _loaded(
+            file, state, found, partial, told, skeleton, normalisation, input_size
+        )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    source = _source(file.tensors)
-    bgr = source == "authors"
-    usual = IMAGENET_BGR_AS_TRAINED if bgr else IMAGENET_RGB
+    assert isinstance(network, PoseResNet)
+    return network, checkpoint
+
+
+def _loaded(
+    file: WeightFile,
+    state: dict[str, Tensor],
+    found: Architecture,
+    partial: bool,
+    told: Mapping[str, Any],
+    skeleton: Skeleton | None,
+    normalisation: Normalisation | None,
+    input_size: tuple[int, int] | None,
+) -> tuple[nn.Module, PoseCheckpoint]:
+    """Build what was recognised, fill it, and say what it needs around it."""
+    count = found.settings["keypoints"]
+    known = skeleton or _skeleton(count, found.kind, file.meta)
+    if len(known) != count:
+        raise ValueError(
+            f"the network has {count} keypoints, skeleton {known.name} has {len(known)}"
+        )
+    with torch.device("cpu" if partial else "meta"):
+        network = found.build(**told)
+    missing, left_over = fill(network, found.name, state, partial=partial)
+    source = _source(file.tensors, found.kind)
     return network.eval(), PoseCheckpoint(
-        known, normalisation or usual, input_size, source, missing, left_over
+        known,
+        normalisation or _normalisation(found.kind, source),
+        input_size or _size_in(file.meta) or _usual_size(found, known),
+        source,
+        missing,
+        left_over,
     )
 
 
@@ -164,16 +271,45 @@ def convert_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def _source(tensors: Mapping[str, Tensor]) -> Source:
+def _source(tensors: Mapping[str, Tensor], kind: type[nn.Module]) -> Source:
     bare = [re.sub(r"^(?:module\.)+", "", name) for name in tensors]
+    if kind is TrtPose:
+        return "trt_pose"
+    if kind is PoseNet:
+        return "posenet"
     if any(name.startswith("keypoint_head.") for name in bare):
         return "mmpose 0.x"
     if any(name.startswith(("backbone.", "head.")) for name in bare):
         return "mmpose 1.x"
-    return "authors"
+    if kind is HRNet:
+        return "HRNet's authors"
+    return "torchvision" if "fc.weight" in bare else "authors"
 
 
-def _skeleton(keypoints: int, meta: Mapping[str, Any]) -> Skeleton:
+def _normalisation(kind: type[nn.Module], source: Source) -> Normalisation:
+    if kind is PoseNet:
+        return PLUS_MINUS_ONE
+    return IMAGENET_BGR_AS_TRAINED if source == "authors" else IMAGENET_RGB
+
+
+def _size_in(meta: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Width and height that the settings kept by mmpose name, under either generation's word."""
+    settings = meta.get("cfg", meta.get("config"))
+    match = _SIZE.search(settings) if isinstance(settings, str) else None
+    if match is None or "0" in match.groups():
+        return None
+    return int(match[1]), int(match[2])
+
+
+def _usual_size(found: Architecture, skeleton: Skeleton) -> tuple[int, int]:
+    if found.kind is TrtPose:
+        return (256, 256) if found.settings["backbone"] == "densenet121" else (224, 224)
+    if found.kind is PoseNet:
+        return (513, 513)
+    return (256, 256) if skeleton == MPII_16 else (192, 256)
+
+
+def _skeleton(keypoints: int, kind: type[nn.Module], meta: Mapping[str, Any]) -> Skeleton:
     """By the names in mmpose's ``meta`` where they are a skeleton we know, else by the number."""
     about = meta.get("dataset_meta")
     names = about.get("keypoint_id2name") if isinstance(about, Mapping) else None
@@ -183,104 +319,8 @@ def _skeleton(keypoints: int, meta: Mapping[str, Any]) -> Skeleton:
             if known.keypoints == in_order:
                 return known
     guess = {17: COCO_17, 16: MPII_16}.get(keypoints)
+    if kind is TrtPose:
+        guess = COCO_17_NECK if keypoints == len(COCO_17_NECK) else None
     if guess is None:
         raise ValueError(f"what are its {keypoints} keypoints? Say it with skeleton=...")
     return guess
-
-
-def _architecture(
-    state: Mapping[str, Tensor], keypoints: int | None, partial: bool
-) -> dict[str, Any]:
-    """Arguments of the `PoseResNet` that a state dict is of, read off its names and shapes."""
-    if any(name.startswith(("stage2.", "transition1.")) for name in state):
-        raise ValueError("this is an HRNet; load_pose_resnet reads ResNets with deconvolutions")
-    blocks = tuple(_count(state, rf"layer{stage}\.(\d+)\.conv1\.weight") for stage in (1, 2, 3, 4))
-    bottleneck = "layer1.0.conv3.weight" in state
-    depths = [depth for depth in BLOCKS if BLOCKS[depth] == blocks and (depth >= 50) == bottleneck]
-    if not depths:
-        names = ", ".join(list(state)[:3])
-        raise ValueError(
-            f"this is not a ResNet-18, 34, 50, 101 or 152: its stages have {blocks} blocks. "
-            f"The first names are {names}"
-        )
-    layers = _deconvolutions(state)
-    final = state.get("final_layer.weight")
-    if not partial and (final is None or final.ndim != 4):
-        extra = " (a head with extra convolutions is not supported)" if final is None else ""
-        raise ValueError(f"final_layer.weight is missing or not of four dimensions{extra}")
-    found: dict[str, Any] = {"depth": depths[0], "keypoints": keypoints or 17}
-    if final is not None and final.ndim == 4:
-        found["keypoints"] = keypoints or final.shape[0]
-        found["final_kernel"] = final.shape[2]
-    if layers or not partial:
-        found["deconv_channels"] = tuple(layer.shape[1] for layer in layers)
-        found["deconv_kernels"] = tuple(layer.shape[2] for layer in layers)
-        found["deconv_bias"] = "deconv_layers.0.bias" in state
-    largest = max(found["keypoints"], *found.get("deconv_channels", (0,)))
-    if largest > _LARGEST:
-        raise ValueError(f"{largest} keypoints or channels are more than {_LARGEST}; a wrong file?")
-    return found
-
-
-def _deconvolutions(state: Mapping[str, Tensor]) -> list[Tensor]:
-    """Weights of the transposed convolutions, each 3 places after the one before."""
-    layers: list[Tensor] = []
-    while (weight := state.get(f"deconv_layers.{3 * len(layers)}.weight")) is not None:
-        if weight.ndim != 4:
-            shape = tuple(weight.shape)
-            raise ValueError(f"deconv_layers.{3 * len(layers)}.weight has shape {shape}, not 4-D")
-        layers.append(weight)
-    return layers
-
-
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    return sum(re.fullmatch(pattern, name) is not None for name in state)
-
-
-def _fill(
-    network: PoseResNet, state: dict[str, Tensor], partial: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Put a state dict's tensors into a network; names of what was missing and left over.
-
-    Shapes are compared before anything is copied, so that a file cannot ask for more memory than
-    the network has.
-    """
-    wanted = network.state_dict()
-    given = {
-        name: state.get(name, torch.zeros((), dtype=torch.int64))
-        for name in wanted
-        if name in state or name.endswith(".num_batches_tracked")
-    }
-    missing = [name for name in wanted if name not in given]
-    left_over = [name for name in state if name not in wanted]
-    wrong = [name for name in given if given[name].shape != wanted[name].shape]
-    if not partial and (missing or left_over or wrong):
-        shapes = [
-            f"{name} {tuple(given[name].shape)} instead of {tuple(wanted[name].shape)}"
-            for name in wrong
-        ]
-        raise ValueError(
-            f"does not fit a ResNet-{network.depth} with {network.keypoints} keypoints."
-            + _listed("Missing", missing)
-            + _listed("Left over", left_over)
-            + _listed("Of the wrong shape", shapes)
-            + " With partial=True what fits is taken."
-        )
-    fitting = {
-        name: tensor.to(wanted[name].dtype, memory_format=torch.contiguous_format, copy=True)
-        for name, tensor in given.items()
-        if name not in wrong
-    }
-    broken = [name for name, tensor in fitting.items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise ValueError(f"has NaN or infinity in its weights.{_listed('In', broken)}")
-    network.load_state_dict(fitting, strict=False, assign=True)
-    return (*missing, *wrong), (*left_over, *wrong)
-
-
-def _listed(title: str, names: list[str]) -> str:
-    """The first few of some names, and how many more; nothing if there are none."""
-    if not names:
-        return ""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f" {title}: {', '.join(names[:6])}{more}."
