@@ -7,10 +7,15 @@ import pytest
 import torch
 from filled import fill_network, filled_state, keys
 from test_pose_resnet import assert_same_heatmaps, reference_input
+from test_torch_topdown import crops_of, from_crops
 from torch import nn
 
+from posetrack.crops import heatmap_to_image
+from posetrack.estimators.runtimes import run_with_torch
+from posetrack.estimators.torch_topdown import TorchTopDown
 from posetrack.networks.checkpoints import convert_keys
 from posetrack.networks.hrnet import HRNet
+from posetrack.skeletons import COCO_17
 
 GAIN = 0.45
 """Under gain 1 most parameters vanish from the output, so only the damped run is a test."""
@@ -21,14 +26,34 @@ def nets(shared: Path) -> Path:
     return shared / "reference" / "nets"
 
 
-def test_heatmaps_equal_the_authors(nets: Path) -> None:
-    case = dict(np.load(nets / "cases" / "net_hrnet_w32_256x192.npz"))
+@pytest.fixture(scope="module")
+def w32() -> HRNet:
     with torch.device("meta"):
         network = HRNet(32).eval()
     fill_network(network, GAIN)
+    return network
+
+
+def test_heatmaps_equal_the_authors(nets: Path, w32: HRNet) -> None:
+    case = dict(np.load(nets / "cases" / "net_hrnet_w32_256x192.npz"))
     with torch.inference_mode():
-        ours = network(reference_input(256, 192)).numpy()
+        ours = w32(reference_input(256, 192)).numpy()
     assert_same_heatmaps(ours, case, "damped")
+
+
+@pytest.mark.parametrize("run", ["single", "flip"])
+def test_crops_lead_to_the_recorded_keypoints(nets: Path, w32: HRNet, run: str) -> None:
+    case = np.load(nets / "cases" / "e2e_hrnet_w32.npz")
+    estimate = TorchTopDown(
+        w32, COCO_17, device="cpu", flip_test=run == "flip", runtime=run_with_torch
+    )
+    cells, scores, size = from_crops(estimate, crops_of(nets))
+    xy = heatmap_to_image(cells, case["center"], case["scale"], size)
+    stable = case[f"{run}_stable"]
+    assert stable.sum() > 50
+    assert np.abs(xy - case[f"{run}_preds"])[stable].max() < 0.005
+    wanted = case[f"{run}_maxvals"][..., 0]
+    np.testing.assert_allclose(scores, wanted, atol=1e-4 * wanted.max())
 
 
 def test_heatmaps_equal_mmpose_under_its_names(nets: Path) -> None:
