@@ -1,0 +1,1 @@
+"""Training of pose networks on people's keypoints, after the paper's recipe."""
