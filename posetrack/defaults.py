@@ -15,7 +15,7 @@ The flow is DIS on any device: see `posetrack.flows.dis`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
 from posetrack.models import MODELS, Kind, ModelCard, model_card
@@ -128,7 +128,7 @@ def build_estimator(
     ----------
     name
         A name of `posetrack.models.MODELS`, or the path of one of its files. Weights that are not
-        in the table are read by `posetrack.networks.checkpoints.load_pose_resnet`.
+        in the table are read by `posetrack.estimators.from_file.load_estimator`.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
@@ -145,24 +145,20 @@ def build_estimator(
     """
     card, path = _card_and_file(name, "pose", offline, progress)
     from posetrack.crops import Normalisation
-    from posetrack.estimators.torch_topdown import TorchTopDown
-    from posetrack.networks.checkpoints import load_pose_resnet
+    from posetrack.estimators.from_file import load_estimator
 
     if card.skeleton is None or card.input_size is None or card.mean is None or card.std is None:
         raise ValueError(f"{card.name}: its row lacks skeleton, input size, mean or std")
-    network, found = load_pose_resnet(
-        path,
-        skeleton=KNOWN_SKELETONS[card.skeleton],
-        normalisation=Normalisation(card.mean, card.std, rgb=card.colour_order == "rgb"),
-        input_size=card.input_size,
-    )
-    return TorchTopDown(
-        network,
-        found.skeleton,
-        input_size=found.input_size,
-        normalisation=found.normalisation,
-        device=device,
-        **settings,
+    return cast(
+        PoseEstimator,
+        load_estimator(
+            path,
+            skeleton=KNOWN_SKELETONS[card.skeleton],
+            normalisation=Normalisation(card.mean, card.std, rgb=card.colour_order == "rgb"),
+            input_size=card.input_size,
+            device=device,
+            **settings,
+        ),
     )
 
 

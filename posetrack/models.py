@@ -84,7 +84,8 @@ class ModelCard:
     kind
         ``"pose"`` (top-down heatmaps), ``"detector"`` (boxes) or ``"flow"`` (optical flow).
     builder
-        ``"pose_resnet"``, or the name of torchvision's function that builds the network.
+        ``"pose_resnet"``, ``"hrnet"``, or the name of torchvision's function that builds the
+        network.
     files
         Where the weights are, first choice first; at least one.
     size
@@ -178,13 +179,16 @@ def model_card(name: str) -> ModelCard:
 
 _COCO_TERMS: Final = "trained on COCO, whose images keep their Flickr terms"
 _POSE_BYTES: Final = {50: 136_217_860, 101: 212_395_676, 152: 275_154_996}
+_HRNET_BYTES: Final = {32: 114_364_132, 48: 254_703_652}
+_FROM_COCO: Final = "started from COCO; finds the head's bottom and top in place of the eyes"
 _SKELETONS: Final = {"coco": "coco_17", "mpii": "mpii_16", "posetrack18": "posetrack_17"}
 
 
 def _mmpose_file(name: str) -> RemoteFile:
     """A file of MMPose: ``...-HASH_DATE.pth``, where ``td-hm_`` begins the names of 1.x."""
     newer = name.startswith("td-hm_")
-    folder = "v1/body_2d_keypoint/topdown_heatmap/coco" if newer else "top_down/resnet"
+    older = "top_down/hrnet" if name.startswith("hrnet") else "top_down/resnet"
+    folder = "v1/body_2d_keypoint/topdown_heatmap/coco" if newer else older
     return RemoteFile(
         f"https://download.openmmlab.com/mmpose/{folder}/{name}",
         name.rsplit("-", 1)[-1].split("_", maxsplit=1)[0],
@@ -196,13 +200,40 @@ def _pose(
     depth: int, dataset: str, height_x_width: str, accuracy: str, *files: str, note: str = ""
 ) -> ModelCard:
     """A pose ResNet of the paper, as trained by MMPose."""
+    return _mmpose(
+        f"pose_resnet{depth}", "pose_resnet", _POSE_BYTES[depth], dataset, height_x_width, accuracy,
+        files, note, depth,
+    )  # fmt: skip
+
+
+def _hrnet(
+    width: int, dataset: str, height_x_width: str, accuracy: str, *files: str, note: str = ""
+) -> ModelCard:
+    """An HRNet, as trained by MMPose."""
+    return _mmpose(
+        f"hrnet_w{width}", "hrnet", _HRNET_BYTES[width], dataset, height_x_width, accuracy,
+        files, note,
+    )  # fmt: skip
+
+
+def _mmpose(
+    network: str,
+    builder: str,
+    size: int,
+    dataset: str,
+    height_x_width: str,
+    accuracy: str,
+    files: tuple[str, ...],
+    note: str,
+    depth: int | None = None,
+) -> ModelCard:
     height, width = (int(side) for side in height_x_width.split("x"))
     return ModelCard(
-        name=f"pose_resnet{depth}_{dataset}_{height_x_width}",
+        name=f"{network}_{dataset}_{height_x_width}",
         kind="pose",
-        builder="pose_resnet",
+        builder=builder,
         files=tuple(_mmpose_file(name) for name in files),
-        size=_POSE_BYTES[depth],
+        size=size,
         input_size=(width, height),
         depth=depth,
         skeleton=_SKELETONS[dataset],
@@ -315,7 +346,77 @@ _ROWS: Final = (
         "256x192",
         "PoseTrack18 val AP 81.2, boxes given",
         "res50_posetrack18_256x192-a62807c7_20201028.pth",
-        note="started from COCO; finds the head's bottom and top in place of the eyes",
+        note=_FROM_COCO,
+    ),
+    _hrnet(
+        32,
+        "coco",
+        "256x192",
+        "COCO val AP 74.9",
+        "td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth",
+        "hrnet_w32_coco_256x192-c78dce93_20200708.pth",
+    ),
+    _hrnet(
+        32,
+        "coco",
+        "384x288",
+        "COCO val AP 76.1",
+        "td-hm_hrnet-w32_8xb64-210e_coco-384x288-ca5956af_20220909.pth",
+        "hrnet_w32_coco_384x288-d9f0d786_20200708.pth",
+    ),
+    _hrnet(
+        48,
+        "coco",
+        "256x192",
+        "COCO val AP 75.6",
+        "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
+        "hrnet_w48_coco_256x192-b9e0b3ab_20200708.pth",
+    ),
+    _hrnet(
+        48,
+        "coco",
+        "384x288",
+        "COCO val AP 76.7",
+        "td-hm_hrnet-w48_8xb32-210e_coco-384x288-c161b7de_20220915.pth",
+        "hrnet_w48_coco_384x288-314c8528_20200708.pth",
+    ),
+    _hrnet(
+        32, "mpii", "256x256", "MPII val PCKh 90.0", "hrnet_w32_mpii_256x256-6c4f923f_20200812.pth"
+    ),
+    _hrnet(
+        48, "mpii", "256x256", "MPII val PCKh 90.1", "hrnet_w48_mpii_256x256-92cab7bd_20200812.pth"
+    ),
+    _hrnet(
+        32,
+        "posetrack18",
+        "256x192",
+        "PoseTrack18 val AP 83.4, boxes given",
+        "hrnet_w32_posetrack18_256x192-1ee951c4_20201028.pth",
+        note=_FROM_COCO,
+    ),
+    _hrnet(
+        32,
+        "posetrack18",
+        "384x288",
+        "PoseTrack18 val AP 83.7, boxes given",
+        "hrnet_w32_posetrack18_384x288-806f00a3_20211130.pth",
+        note=_FROM_COCO,
+    ),
+    _hrnet(
+        48,
+        "posetrack18",
+        "256x192",
+        "PoseTrack18 val AP 84.6, boxes given",
+        "hrnet_w48_posetrack18_256x192-b5d9b3f1_20211130.pth",
+        note=_FROM_COCO,
+    ),
+    _hrnet(
+        48,
+        "posetrack18",
+        "384x288",
+        "PoseTrack18 val AP 84.6, boxes given",
+        "hrnet_w48_posetrack18_384x288-5fd6d3ff_20211130.pth",
+        note=_FROM_COCO,
     ),
     _torchvision(
         "fasterrcnn_resnet50_fpn_v2",

@@ -14,7 +14,7 @@ from posetrack.skeletons import KNOWN_SKELETONS
 
 CARDS = list(MODELS.values())
 POSE = [card for card in CARDS if card.kind == "pose"]
-TORCHVISION = [card for card in CARDS if card.builder != "pose_resnet"]
+TORCHVISION = [card for card in CARDS if card.builder not in ("pose_resnet", "hrnet")]
 
 
 def each(cards):
@@ -46,7 +46,7 @@ def test_a_row_is_complete_and_sane(card):
     if card.kind == "pose":
         assert card.input_size is not None
         assert min(card.input_size) > 0
-        assert card.depth in (18, 34, 50, 101, 152)
+        assert card.depth in ((18, 34, 50, 101, 152) if card.builder == "pose_resnet" else (None,))
         assert card.skeleton is not None
         assert card.mean is not None
 
@@ -62,7 +62,8 @@ def test_the_size_in_a_pose_models_name_is_height_by_width(card):
     width, height = card.input_size
     assert card.name.endswith(f"_{height}x{width}")
     assert all(f"{height}x{width}" in file.name for file in card.files)
-    assert all(f"res{card.depth}_" in file.name for file in card.files)
+    network = f"res{card.depth}_" if card.depth else f"hrnet_{card.name[6:9]}_"
+    assert all(network in file.name.replace("hrnet-w", "hrnet_w") for file in card.files)
 
 
 @each(TORCHVISION)
@@ -101,7 +102,7 @@ def test_torchvision_rows_match_the_recorded_metadata(shared: Path):
 
 def test_pose_rows_match_the_recorded_tables(shared: Path):
     text = (shared / "reference" / "nets" / "CHECKPOINTS.md").read_text()
-    rows = [line.split("|") for line in text.splitlines() if line.startswith("| pose_resnet")]
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| pose_")]
     # URL -> model, input and accuracy of every row that says it, the mistaken one included.
     said = {url: [] for row in rows for url in re.findall(r"https://\S+\.pth", row[-2])}
     for row in rows:
@@ -112,7 +113,8 @@ def test_pose_rows_match_the_recorded_tables(shared: Path):
         width, height = card.input_size
         for file in card.files:
             models = [(model, size) for model, size, _ in said[file.url]]
-            assert (f"pose_resnet_{card.depth}", f"{height}x{width}") in models
+            model = f"pose_resnet_{card.depth}" if card.depth else f"pose_{card.name[:9]}"
+            assert (model, f"{height}x{width}") in models
         best = max(float(value) for value in re.findall(r"\d+\.\d", card.accuracy))
         mine = [
             entry[2] if entry[2] > 1 else 100 * entry[2]
@@ -123,14 +125,15 @@ def test_pose_rows_match_the_recorded_tables(shared: Path):
 
 
 def test_sizes_of_pose_files_are_those_of_their_tensors(shared: Path):
-    for depth in (50, 101, 152):
-        path = shared / "reference" / "nets" / "keys" / f"mmpose1_pose_resnet{depth}.json.gz"
+    networks = ("pose_resnet50", "pose_resnet101", "pose_resnet152", "hrnet_w32", "hrnet_w48")
+    for network in networks:
+        path = shared / "reference" / "nets" / "keys" / f"mmpose1_{network}.json.gz"
         keys = json.loads(gzip.decompress(path.read_bytes()))["keys"]
         tensors = sum(
             math.prod(shape) * (8 if "int64" in dtype else 4) for dtype, shape in keys.values()
         )
-        for card in CARDS:
-            if card.depth == depth:
+        for card in POSE:
+            if card.name.startswith(f"{network}_coco"):
                 assert card.size == tensors
 
 
