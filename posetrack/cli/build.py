@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.models import DownloadBar
-from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
+from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
@@ -178,7 +178,7 @@ def _dark(name: str | None, size: tuple[int, int] | None) -> Callable[..., Any]:
     return partial(decode_dark, blur_size=17 if size is not None and size[1] >= 384 else 11)
 
 
-def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
+def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEstimator:
     """What ``--estimator`` says: a name in the table, an ONNX file or a checkpoint."""
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
@@ -194,16 +194,14 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
             common["input_size"] = arguments.size
         return OnnxTopDown(name, providers=_providers(arguments.device), **common)
     if name is not None and name.endswith(_CHECKPOINTS):
-        from posetrack.estimators.torch_topdown import TorchTopDown
-        from posetrack.networks.checkpoints import load_pose_resnet
+        from posetrack.estimators.from_file import load_estimator
 
-        sized = {} if arguments.size is None else {"input_size": arguments.size}
-        network, found = load_pose_resnet(name, skeleton=skeleton, **sized)
-        return TorchTopDown(
-            network,
-            found.skeleton,
-            input_size=found.input_size,
-            normalisation=found.normalisation,
+        if not arguments.flip_test:
+            del common["flip_test"]  # networks that see the whole image have none
+        return load_estimator(
+            name,
+            skeleton=skeleton,
+            input_size=arguments.size,
             device=arguments.device,
             **common,
         )
@@ -215,7 +213,12 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator:
     return build_from_table(name, **fetching(arguments, name), **common)
 
 
-def weight_files(arguments: argparse.Namespace) -> dict[str, Path]:
+def is_bottom_up(estimator: object) -> bool:
+    """Whether an estimator finds people by itself, so that no detector is run."""
+    return bool(getattr(estimator, "bottom_up", False))
+
+
+def weight_files(arguments: argparse.Namespace, estimator: object = None) -> dict[str, Path]:
     """The files that networks, and boxes, came from, by what they are for."""
     from posetrack.defaults import ESTIMATOR, detector_name
     from posetrack.models import MODELS
@@ -223,7 +226,9 @@ def weight_files(arguments: argparse.Namespace) -> dict[str, Path]:
 
     named = {"estimator": arguments.estimator or ESTIMATOR, "flow": arguments.flow}
     files: dict[str, Path] = {}
-    if arguments.boxes is None:
+    if is_bottom_up(estimator):
+        pass  # no detector was run
+    elif arguments.boxes is None:
         named["detector"] = arguments.detector or detector_name(arguments.device)
     else:
         files["boxes"] = arguments.boxes

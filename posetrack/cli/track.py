@@ -17,6 +17,7 @@ from posetrack.cli.build import (
     build_estimator,
     build_flow,
     device_from,
+    is_bottom_up,
     size_from,
     weight_files,
 )
@@ -206,9 +207,16 @@ def _tracker(arguments: argparse.Namespace) -> Any:
     from posetrack.matching import match_greedily, match_optimally
     from posetrack.tracker import Tracker
 
+    estimator = build_estimator(arguments)
+    alone = is_bottom_up(estimator)
+    if alone and (arguments.detector or arguments.boxes):
+        raise ValueError(
+            f"--estimator {arguments.estimator} finds people by itself in the whole image; leave "
+            "--detector and --boxes away"
+        )
     return Tracker(
-        None if arguments.boxes else build_detector(arguments),
-        build_estimator(arguments),
+        None if alone or arguments.boxes else build_detector(arguments),
+        estimator,
         build_flow(arguments),
         device=arguments.device,
         similarity={"oks": pose_similarity, "iou": box_similarity}[arguments.similarity],
@@ -242,7 +250,7 @@ def _track(
                 name,
                 formats,
                 _settings(arguments),
-                weight_files(arguments),
+                weight_files(arguments, tracker.estimator),
                 arguments,
                 keep=keep,
             )

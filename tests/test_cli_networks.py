@@ -1,0 +1,100 @@
+"""``posetrack track`` with checkpoints of every family."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filled import fill_network
+from torch import nn
+
+from posetrack import defaults
+from posetrack.cli import main
+from posetrack.cli.build import weight_files
+from posetrack.estimators.posenet import PoseNetEstimator
+from posetrack.estimators.torch_topdown import TorchTopDown
+from posetrack.networks.hrnet import HRNet
+from posetrack.networks.posenet import PoseNet
+from posetrack.networks.trtpose import TrtPose
+
+cv2 = pytest.importorskip("cv2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three images, and no runtime but torch."""
+    monkeypatch.setattr("posetrack.estimators.runtimes.find_spec", lambda _: None)
+    monkeypatch.setenv("POSETRACK_OFFLINE", "1")
+    monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
+    (tmp_path / "images").mkdir()
+    image = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    for index in range(3):
+        frame = cv2.resize(image, (160, 120), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(tmp_path / "images" / f"{index:03d}.png"), frame)
+    return tmp_path
+
+
+def track(folder: Path, network: nn.Module, *more: str) -> int:
+    fill_network(network, 0.7)
+    torch.save(network.state_dict(), folder / "weights.pth")
+    out, images, weights = (str(folder / name) for name in ("out", "images", "weights.pth"))
+    options = ["--format", "csv", "--no-overlay", "--device", "cpu"]
+    return main(["track", images, "-o", out, "--estimator", weights, *options, *more])
+
+
+@pytest.mark.parametrize(
+    "network", [PoseNet(0.5), TrtPose("resnet18", channels=8)], ids=["posenet", "trtpose"]
+)
+def test_a_network_for_whole_images_needs_no_detector(folder: Path, network: nn.Module) -> None:
+    assert track(folder, network, "--size", "64x96") == 0
+    tables = list((folder / "out").glob("*.csv"))
+    assert [table.name for table in tables] == ["images.csv"]
+
+
+def test_the_detectors_weights_are_not_named_where_none_ran(folder: Path) -> None:
+    weights = folder / "weights.pth"
+    weights.write_bytes(b"some")
+    arguments = argparse.Namespace(
+        estimator=str(weights), detector=str(weights), boxes=None, flow="dis", device="cpu"
+    )
+    alone = PoseNetEstimator(PoseNet(0.5), device="cpu")
+    assert weight_files(arguments, alone) == {"estimator": weights}
+    assert weight_files(arguments) == {"estimator": weights, "detector": weights}
+
+
+def test_an_hrnet_runs_on_the_detectors_boxes(folder: Path) -> None:
+    assert track(folder, HRNet(4), "--detector", "hog", "--flip-test", "--size", "64x64") == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--detector", "hog"], "finds people by itself"),
+        (["--flip-test"], "flip_test is for networks that see a crop"),
+        (["--dark"], "decode is for networks that see a crop"),
+        (["--skeleton", "mpii_16"], "17 keypoints, skeleton mpii_16 has 16"),
+    ],
+)
+def test_what_makes_no_sense_for_whole_images_is_refused_in_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    assert track(folder, PoseNet(0.5), *more) != 0
+    assert message in capsys.readouterr().err
+
+
+def test_an_hrnet_of_the_table_is_set_up_as_its_row_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = HRNet(4).state_dict()
+    named = {("keypoint_head." if name.startswith("final") else "backbone.") + name: value
+             for name, value in state.items()}  # fmt: skip
+    torch.save({"meta": {}, "state_dict": named}, folder / "hrnet.pth")
+    monkeypatch.setattr(defaults, "fetch", lambda *_, **__: folder / "hrnet.pth")
+    estimate = defaults.build_estimator("hrnet-w48-posetrack18-384x288", device="cpu")
+    assert isinstance(estimate, TorchTopDown)
+    assert estimate.input_size == (288, 384)
+    assert estimate.skeleton.name == "posetrack_17"
+    assert estimate.normalisation.rgb
