@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -33,6 +32,7 @@ def joints_mse(output: Tensor, target: Tensor, weights: Tensor | None = None) ->
 
     Examples
     --------
+    >>> import torch
     >>> joints_mse(torch.ones(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), torch.tensor([[1.0, 0.0]]))
     tensor(0.2500)
     """
@@ -68,6 +68,7 @@ def joints_ohkm(
 
     Examples
     --------
+    >>> import torch
     >>> output = torch.zeros(1, 2, 4, 4)
     >>> output[0, 0] = 1
     >>> joints_ohkm(output, torch.zeros(1, 2, 4, 4), hardest=1)

@@ -82,7 +82,7 @@ def gaussian_targets(
         )
     width, height = heatmap_size
     stride = np.array(input_size) / np.array(heatmap_size)
-    known = np.isfinite(places).all(axis=2)
+    known = np.asarray(np.isfinite(places).all(axis=2))
     cells = np.where(known[:, :, None], places / stride, -1e6)
     centers = cells if unbiased else np.trunc(cells + 0.5)
     reach = int(3 * sigma)
