@@ -40,7 +40,7 @@ def scene(kind: str, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def ours() -> Callable[[np.ndarray], list[int]]:
-    tracker = Tracker()
+    tracker = Tracker(memory=10)
 
     def step(xy: np.ndarray) -> list[int]:
         poses = Poses.from_keypoints(xy, None, COCO_17)

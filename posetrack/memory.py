@@ -15,6 +15,7 @@ from posetrack.skeletons import Skeleton
 from posetrack.structures import Detections, Poses, unchecked
 
 IntArray = NDArray[np.int64]
+_RECENT = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -144,7 +145,10 @@ class Memory:
         ids = self.ids[order]
         first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
         last = np.concatenate([first[1:], [len(ids)]]) - 1
-        oldest, newest = order[first], order[last]
+        newest = order[last]
+        # How somebody moves now, not how they did long ago: the oldest of the last few frames.
+        recent = self.frame[order] >= np.repeat(self.frame[newest], last - first + 1) - _RECENT
+        oldest = order[first + np.add.reduceat(~recent, first)]
         elapsed = np.maximum(self.frame[newest] - self.frame[oldest], 1)
         velocity = _median_step(self.xy[oldest], self.xy[newest]) / elapsed[:, None]
         whose = np.empty(len(ids), np.intp)

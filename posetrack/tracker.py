@@ -60,7 +60,7 @@ class Tracker:
         `posetrack.matching.match_greedily` (the paper) or ``match_optimally``.
     memory
         Length of the deque: with how many past frames each pose is compared. Longer bridges
-        longer gaps, but flow drifts and a stranger may take over an identity.
+        longer gaps, but who comes in where another has just left may take over the identity.
     recency
         Likeness to a pose of n frames before the newest counts this to the power n, in [0, 1].
         Lower trusts new poses more and bridges gaps less; 1 is the paper's, which more often

@@ -304,6 +304,9 @@ def test_closing_frees_a_thread_that_waits_for_an_item() -> None:
     assert started.wait(5)
     ready.close()
     waiting.join(5)
-    hold.set()
+    hold.set()  # and the thread inside the generator may end, too
+    for thread in threading.enumerate():
+        if thread.name == "posetrack-prefetch":
+            thread.join(5)
     assert not waiting.is_alive()
     assert got == []

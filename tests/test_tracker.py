@@ -116,6 +116,12 @@ def test_someone_who_stays_and_someone_who_leaves() -> None:
     assert not used[3] & (used[1] | used[2])
 
 
+def test_a_long_memory_gives_the_one_who_comes_in_the_identity_of_the_one_who_left() -> None:
+    # Why the memory is short by default.
+    used = names_used(leaving(), make(leaving(), max_missed=2, memory=30))
+    assert used[3] & used[2]
+
+
 def test_false_boxes_do_not_become_people() -> None:
     scene = crossing(frames=40)
     tracker = make(scene, detector=SceneDetector(scene, false=2.0, jitter=0.01))
