@@ -16,7 +16,7 @@ from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Pos
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
-_CHECKPOINTS = (".pth", ".pt", ".tar", ".safetensors")
+_CHECKPOINTS = (".pth", ".pt", ".tar", ".safetensors", "manifest.json")
 
 
 def skeleton_from(name: str) -> Skeleton:

@@ -23,6 +23,7 @@ from posetrack.networks.filling import fill
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
+from posetrack.networks.tfjs_weights import is_tfjs, read_tfjs_weights
 from posetrack.networks.trtpose import TrtPose
 from posetrack.networks.weight_files import WeightFile, read_weights
 from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS, MPII_16, Skeleton
@@ -83,7 +84,8 @@ def load_network(
     ----------
     path
         See `posetrack.networks.weight_files.read_weights`. Names may be the authors' or mmpose's,
-        with or without ``module.``.
+        with or without ``module.``. Or a folder of PoseNet's weights for TensorFlow.js, or the
+        ``manifest.json`` in it.
     skeleton
         What the keypoints are. When None: by the names in the file where it has any, else by
         their number: COCO's for 17, MPII's for 16, COCO's and the neck for trt_pose's 18. Networks
@@ -127,7 +129,7 @@ def load_network(
     >>> network.width, checkpoint.source, checkpoint.skeleton.name, checkpoint.input_size
     (8, "HRNet's authors", 'mpii_16', (256, 256))
     """
-    file = read_weights(path)
+    file = read_tfjs_weights(path) if is_tfjs(path) else read_weights(path)
     try:
         state = convert_keys(file.tensors)
         found = recognise(state, keypoints=keypoints, partial=partial)
