@@ -1,26 +1,28 @@
 """Loading of pose networks from files, whoever made them.
 
-The paper's authors, HRNet's authors, mmpose of both generations, torchvision, conversions of
-TensorFlow.js's PoseNet, trt_pose. The names and shapes in a file decide which network it is of; the
+Ourselves, the paper's authors, HRNet's authors, mmpose of both generations, torchvision,
+TensorFlow.js, trt_pose. The names and shapes in a file decide which network it is of; the
 names also tell who made it, which decides the colours the network wants. The input size is in no
-file but those of mmpose, whose training settings name it.
+file but ours and those of mmpose, whose training settings name it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
+from posetrack.networks.about import About, read_about
 from posetrack.networks.architectures import Architecture, recognise
 from posetrack.networks.filling import fill
-from posetrack.networks.hrnet import HRNet
+from posetrack.networks.naming import Source, convert_keys, source_of
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.tfjs_weights import is_tfjs, read_tfjs_weights
@@ -28,14 +30,18 @@ from posetrack.networks.trtpose import TrtPose
 from posetrack.networks.weight_files import WeightFile, read_weights
 from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS, MPII_16, Skeleton
 
-Source = Literal[
-    "authors", "HRNet's authors", "mmpose 0.x", "mmpose 1.x", "torchvision", "posenet", "trt_pose"
+__all__ = [
+    "PLUS_MINUS_ONE",
+    "PoseCheckpoint",
+    "Source",
+    "convert_keys",
+    "load_network",
+    "load_pose_resnet",
 ]
 
 PLUS_MINUS_ONE = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True)
 """RGB in [-1, 1], as PoseNet takes it."""
 
-_PREFIX = re.compile(r"^(?:module\.)*(?:backbone\.|keypoint_head\.|head\.)?")
 _SIZE = re.compile(r"\b(?:input_size|image_size)\s*=\s*[\[(]\s*(\d{1,4})\s*,\s*(\d{1,4})\s*[\])]")
 
 
@@ -52,7 +58,8 @@ class PoseCheckpoint:
     input_size
         Width and height in pixels of a crop, or of the image for networks that take it whole.
     source
-        Whose names the file uses: ``"authors"`` are the paper's.
+        Whose names the file uses: ``"authors"`` are the paper's; ``"posetrack"`` is what was
+        trained here and says all this itself.
     missing
         Parameters that the file did not give and that have random starting values; only after
         ``partial=True``.
@@ -87,15 +94,16 @@ def load_network(
         with or without ``module.``. Or a folder of PoseNet's weights for TensorFlow.js, or the
         ``manifest.json`` in it.
     skeleton
-        What the keypoints are. When None: by the names in the file where it has any, else by
-        their number: COCO's for 17, MPII's for 16, COCO's and the neck for trt_pose's 18. Networks
-        for PoseTrack18 have 17 keypoints too: give `posetrack.skeletons.POSETRACK_17` for them.
+        What the keypoints are. When None: as the file says, if it was trained here or by mmpose,
+        else by their number: COCO's for 17, MPII's for 16, COCO's and the neck for trt_pose's
+        18. Networks for PoseTrack18 have 17 keypoints too: give
+        `posetrack.skeletons.POSETRACK_17` for them.
     normalisation
-        When None, by whose names the file uses: the paper's authors trained on BGR images, all
-        others on RGB. A ResNet in HRNet's repository counts as the paper's.
+        When None, as such a file says, else by whose names it uses: the paper's authors trained
+        on BGR images, all others on RGB. A ResNet in HRNet's repository counts as the paper's.
     input_size
         Width and height the network was trained with. Any size runs; another one costs accuracy.
-        When None: what mmpose's settings in the file say, else the usual one: 192 x 256 for a crop,
+        When None: as such a file says, else the usual one: 192 x 256 for a crop,
         256 x 256 for MPII's keypoints, 224 or 256 in square for trt_pose.
     keypoints
         With ``partial=True``, another number of keypoints than the file has, to train anew.
@@ -103,8 +111,8 @@ def load_network(
         Take what fits and leave the rest at its starting values, for training; say in the result
         what that was. When False, every name and shape must fit.
     **told
-        What no file tells: ``stride_on_1x1`` of a `PoseResNet`, ``activations`` of an `HRNet`,
-        ``output_stride`` of a `PoseNet`.
+        What no foreign file tells: ``stride_on_1x1`` of a `PoseResNet`, ``activations`` of an
+        `HRNet`, ``output_stride`` of a `PoseNet`.
 
     Returns
     -------
@@ -122,6 +130,7 @@ def load_network(
     Examples
     --------
     >>> import tempfile
+    >>> from posetrack.networks.hrnet import HRNet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "hrnet.pth")
     ...     torch.save(HRNet(8, 16).state_dict(), path)
@@ -129,13 +138,8 @@ def load_network(
     >>> network.width, checkpoint.source, checkpoint.skeleton.name, checkpoint.input_size
     (8, "HRNet's authors", 'mpii_16', (256, 256))
     """
-    file = read_tfjs_weights(path) if is_tfjs(path) else read_weights(path)
-    try:
-        state = convert_keys(file.tensors)
-        found = recognise(state, keypoints=keypoints, partial=partial)
-        return _loaded(file, state, found, partial, told, skeleton, normalisation, input_size)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    wanted = About(skeleton, input_size, normalisation, told)
+    return _load(path, wanted, keypoints=keypoints, partial=partial)
 
 
 def load_pose_resnet(
@@ -195,97 +199,68 @@ def load_pose_resnet(
     >>> network.depth, network.keypoints, checkpoint.skeleton.name
     (18, 16, 'mpii_16')
     """
-    file = read_weights(path)
-    try:
-        state = convert_keys(file.tensors)
-        found = recognise(state, keypoints=keypoints, partial=partial)
-        if found.kind is not PoseResNet:
-            raise ValueError(
-                f"expected a ResNet with deconvolutions, this is {found.name}; "
-                "load_network reads it"
-            )
-        told = {"stride_on_1x1": stride_on_1x1}
-        network, checkpoint = _loaded(
-            file, state, found, partial, told, skeleton, normalisation, input_size
-        )
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    told = {"stride_on_1x1": stride_on_1x1} if stride_on_1x1 else {}
+    network, checkpoint = _load(
+        path,
+        About(skeleton, input_size, normalisation, told),
+        keypoints=keypoints,
+        partial=partial,
+        only=PoseResNet,
+    )
     assert isinstance(network, PoseResNet)
     return network, checkpoint
 
 
-def _loaded(
-    file: WeightFile,
-    state: dict[str, Tensor],
-    found: Architecture,
+def _load(
+    path: str | Path,
+    wanted: About,
+    *,
+    keypoints: int | None,
     partial: bool,
-    told: Mapping[str, Any],
-    skeleton: Skeleton | None,
-    normalisation: Normalisation | None,
-    input_size: tuple[int, int] | None,
+    only: type[nn.Module] | None = None,
 ) -> tuple[nn.Module, PoseCheckpoint]:
-    """Build what was recognised, fill it, and say what it needs around it."""
+    """Read, recognise, build and fill; what is wanted goes before what the file says."""
+    tfjs = is_tfjs(path)
+    file = read_tfjs_weights(path) if tfjs else read_weights(path)
+    said = None if tfjs else read_about(path)
+    try:
+        state = convert_keys(file.tensors)
+        found = recognise(state, keypoints=keypoints, partial=partial)
+        if only is not None and found.kind is not only:
+            raise ValueError(
+                f"expected a ResNet with deconvolutions, this is {found.name}; load_network "
+                "reads it"
+            )
+        with torch.device("cpu" if partial else "meta"):
+            network = found.build(**{**(said.told if said else {}), **wanted.told})
+        source = "posetrack" if said else source_of(file.tensors, found.kind)
+        needs = _needs(file, found, source, wanted, said or About())
+        missing, left_over = fill(network, found.name, state, partial=partial)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return network.eval(), dataclasses.replace(needs, missing=missing, left_over=left_over)
+
+
+def _needs(
+    file: WeightFile, found: Architecture, source: Source, wanted: About, said: About
+) -> PoseCheckpoint:
+    """What the network needs around it: as wanted, as the file says, or as is usual."""
     count = found.settings["keypoints"]
-    known = skeleton or _skeleton(count, found.kind, file.meta)
+    known = wanted.skeleton
+    if known is None and said.skeleton is not None and len(said.skeleton) == count:
+        known = said.skeleton
+    known = known or _skeleton(count, found.kind, file.meta)
     if len(known) != count:
         raise ValueError(
             f"the network has {count} keypoints, skeleton {known.name} has {len(known)}"
         )
-    with torch.device("cpu" if partial else "meta"):
-        network = found.build(**told)
-    missing, left_over = fill(network, found.name, state, partial=partial)
-    source = _source(file.tensors, found.kind)
-    return network.eval(), PoseCheckpoint(
+    size = wanted.input_size or said.input_size or _size_in(file.meta)
+    return PoseCheckpoint(
         known,
-        normalisation or _normalisation(found.kind, source),
-        input_size or _size_in(file.meta) or _usual_size(found, known),
+        wanted.normalisation or said.normalisation or _normalisation(found.kind, source),
+        size or _usual_size(found, known),
         source,
-        missing,
-        left_over,
     )
-
-
-def convert_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a state dict's entries to the authors' names, which are `PoseResNet`'s.
-
-    ``module.`` (DataParallel), ``backbone.``, ``head.`` (mmpose 1.x) and ``keypoint_head.`` (0.x)
-    are taken off, mmpose's ``data_preprocessor.*`` is dropped.
-
-    Raises
-    ------
-    ValueError
-        If two entries come to have the same name.
-
-    Examples
-    --------
-    >>> old = {"module.backbone.conv1.weight": torch.zeros(1), "data_preprocessor.mean": None}
-    >>> list(convert_keys(old))
-    ['conv1.weight']
-    """
-    renamed: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        short = _PREFIX.sub("", name)
-        if short.startswith("data_preprocessor."):
-            continue
-        if short in renamed:
-            raise ValueError(f"{name} stands twice, with and without what comes before {short}")
-        renamed[short] = tensor
-    return renamed
-
-
-def _source(tensors: Mapping[str, Tensor], kind: type[nn.Module]) -> Source:
-    bare = [re.sub(r"^(?:module\.)+", "", name) for name in tensors]
-    if kind is TrtPose:
-        return "trt_pose"
-    if kind is PoseNet:
-        return "posenet"
-    if any(name.startswith("keypoint_head.") for name in bare):
-        return "mmpose 0.x"
-    if any(name.startswith(("backbone.", "head.")) for name in bare):
-        return "mmpose 1.x"
-    if kind is HRNet:
-        return "HRNet's authors"
-    return "torchvision" if "fc.weight" in bare else "authors"
 
 
 def _normalisation(kind: type[nn.Module], source: Source) -> Normalisation:
