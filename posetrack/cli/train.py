@@ -1,0 +1,315 @@
+"""``posetrack train``: a pose network on annotated people."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posetrack import __version__
+from posetrack.cli import training as shared
+from posetrack.training.recipe import PAPER, POSETRACK, Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from posetrack.crops import Normalisation
+    from posetrack.training import Samples
+    from posetrack.training.dataset import Batch
+    from posetrack.training.loop import Hardware, Validate
+    from posetrack.training.processes import Processes
+
+RECIPES = {"paper": PAPER, "posetrack": POSETRACK}
+
+_RECIPE_HELP = {
+    "epochs": "how often everyone is seen",
+    "batch_size": "people in a step, over all processes",
+    "learning_rate": "Adam's at the start",
+    "drops": "epochs at which the learning rate falls",
+    "drop_factor": "to which part of it",
+    "weight_decay": "Adam's",
+    "warm_up": "steps over which the learning rate rises",
+    "max_gradient": "longest gradient",
+    "ema": "decay of a moving average of the weights, such as 0.9998",
+    "hardest": "count only so many keypoints of each person, the worst",
+    "sigma": "deviation of the targets in heatmap cells",
+    "seed": "of weights, order and augmentation",
+}
+_TYPES: dict[str, Any] = {"max_gradient": float, "ema": float, "hardest": int, "drops": int}
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add ``train`` to the commands of ``posetrack``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "train",
+        help="train a pose network",
+        description="Train a pose network on annotated people, by default after the paper's "
+        "recipe. Writes log.csv, arguments.json, last.pth (to go on from) and the best weights. "
+        "Several processes: torchrun --nproc-per-node N -m posetrack train ...",
+    )
+    shared.add_data_options(parser)
+    parser.add_argument("-o", "--out", type=Path, metavar="FOLDER", help="folder of the run")
+    parser.add_argument(
+        "--arch",
+        choices=shared.ARCHITECTURES,
+        default="resnet50",
+        help="network (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--init", metavar="FILE|NAME", help="weights to start from; what fits of them is taken"
+    )
+    parser.add_argument(
+        "--val-annotations", type=Path, metavar="FILE", help="people to validate on"
+    )
+    parser.add_argument(
+        "--val-images", type=Path, metavar="FOLDER", help="their images (default: --images)"
+    )
+    parser.add_argument(
+        "--validate-every", type=int, default=1, metavar="N", help="epochs between (default: 1)"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="go on: a run's last.pth, or -o"
+    )
+    parser.add_argument(
+        "--keep-every", type=int, default=0, metavar="N", help="keep the state of every Nth epoch"
+    )
+    parser.add_argument(
+        "--colours",
+        choices=("bgr", "rgb"),
+        default=None,
+        help="order of the network's input; that of --init, else the paper's, bgr",
+    )
+    _add_recipe_options(parser)
+    parser.add_argument("--no-amp", action="store_true", help="no half precision on CUDA")
+    parser.add_argument("--channels-last", action="store_true", help="also on the CPU")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default="paper",
+        help="where what is not said below comes from (default: %(default)s)",
+    )
+    for name, text in _RECIPE_HELP.items():
+        value = getattr(PAPER, name)
+        many = name == "drops"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_TYPES.get(name, type(value)),
+            default=None,
+            nargs="*" if many else None,
+            metavar="N",
+            help=f"{text} (paper: {' '.join(map(str, value)) if many else value})",
+        )
+    parser.add_argument(
+        "--unbiased", action="store_true", help="targets on the keypoint, not on the nearest cell"
+    )
+    parser.add_argument(
+        "--by-keypoint", action="store_true", help="count elbows, wrists, knees and ankles more"
+    )
+    for name, text, default in (
+        ("scale", "largest change of size", 0.3),
+        ("rotation", "degrees; normal, at most twice this", 40.0),
+        ("flip", "probability of mirroring", 0.5),
+        ("half-body", "probability of showing half a body", 0.0),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=float,
+            default=default,
+            metavar="X",
+            help=f"{text} (default: %(default)g)",
+        )
+    parser.add_argument(
+        "--uniform", action="store_true", help="draw scale and rotation evenly within their bounds"
+    )
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe named, with what was said otherwise."""
+    said = {name: getattr(args, name) for name in _RECIPE_HELP if getattr(args, name) is not None}
+    if "drops" in said:
+        said["drops"] = tuple(said["drops"])
+    return dataclasses.replace(
+        RECIPES[args.recipe], **said, unbiased=args.unbiased, by_keypoint=args.by_keypoint
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; 0 when done."""
+    from posetrack.training.processes import join, leave
+
+    shared.require(args, "data", "images", "annotations", "out")
+    recipe = recipe_of(args)
+    processes, device = join(args.device)
+    try:
+        _train(args, recipe, processes, device)
+    finally:
+        leave()
+    return 0
+
+
+def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, device: Any) -> None:
+    from posetrack.training import Augmentation, Hardware, train
+
+    quiet = args.quiet or not processes.first
+    people = shared.read_people(
+        args.data, args.annotations, args.images, args, shared.skeleton_named(args.skeleton)
+    )
+    if not quiet:
+        print(shared.describe(people, args.annotations))
+    network, normalisation, input_size = _network(args, recipe, people)
+    augmentation = Augmentation(
+        scale=args.scale,
+        rotation=args.rotation,
+        flip=args.flip,
+        half_body=args.half_body,
+        distribution="uniform" if args.uniform else "normal",
+    )
+    hardware = Hardware(
+        device,
+        False if args.no_amp else None,
+        True if args.channels_last else None,
+        args.workers,
+        processes,
+    )
+    if processes.first:
+        _record(args, recipe, people, hardware, input_size)
+    rows = train(
+        network,
+        people,
+        args.out,
+        input_size=input_size,
+        recipe=recipe,
+        augmentation=augmentation,
+        normalisation=normalisation,
+        hardware=hardware,
+        validate=_validation(args, people, normalisation, input_size),
+        validate_every=args.validate_every,
+        resume=_resumed(args),
+        keep_every=args.keep_every,
+        watch=_bar if sys.stderr.isatty() and not quiet else None,
+    )
+    if not quiet and rows:
+        print(", ".join(f"{name} {_short(value)}" for name, value in rows[-1].items()))
+        print(f"in {args.out}: log.csv, arguments.json, last.pth and the best weights")
+
+
+def _resumed(args: argparse.Namespace) -> Path | None:
+    if args.resume is not None and args.resume.is_dir():
+        return Path(args.resume) / "last.pth"
+    if args.resume is None and (args.out / "last.pth").exists():
+        raise ValueError(
+            f"{args.out} holds a run already: go on with --resume {args.out / 'last.pth'}, or give "
+            "another folder"
+        )
+    return None if args.resume is None else Path(args.resume)
+
+
+def _network(
+    args: argparse.Namespace, recipe: Recipe, people: Samples
+) -> tuple[nn.Module, Normalisation, tuple[int, int]]:
+    """The network to train, the colours it takes, and its input size."""
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    input_size = args.size or shared.usual_size(people.skeleton)
+    if args.init is None:
+        network = shared.new_network(args.arch, len(people.skeleton))
+        bgr = args.arch.startswith("resnet")
+        return network, shared.colours(args.colours or ("bgr" if bgr else "rgb")), input_size
+    from posetrack.networks.checkpoints import load_network
+
+    path = Path(args.init)
+    if not path.is_file():
+        from posetrack.weights import fetch
+
+        path = fetch(args.init)
+    network, about = load_network(
+        path, skeleton=people.skeleton, keypoints=len(people.skeleton), partial=True
+    )
+    if not args.quiet and (about.missing or about.left_over):
+        print(
+            f"{path}: {len(about.missing)} parameters start anew, {len(about.left_over)} are left "
+            "over",
+            file=sys.stderr,
+        )
+    chosen = about.normalisation if args.colours is None else shared.colours(args.colours)
+    return network, chosen, args.size or about.input_size
+
+
+def _validation(
+    args: argparse.Namespace,
+    people: Samples,
+    normalisation: Normalisation,
+    input_size: tuple[int, int],
+) -> Validate | None:
+    if args.val_annotations is None:
+        return None
+    from posetrack.training import measure, predict
+
+    held = shared.read_people(
+        args.data, args.val_annotations, args.val_images or args.images, args, people.skeleton
+    )
+    truth = shared.truth_of(args.data, args.val_annotations)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        found = predict(
+            network,
+            held,
+            input_size=input_size,
+            normalisation=normalisation,
+            workers=args.workers,
+            flip_test=not args.no_flip_test,
+        )
+        return measure(held, *found, truth=truth)
+
+    return validate
+
+
+def _record(
+    args: argparse.Namespace,
+    recipe: Recipe,
+    people: Samples,
+    hardware: Hardware,
+    input_size: tuple[int, int],
+) -> None:
+    import torch
+
+    from posetrack.training.saving import write_whole
+
+    given = {name: value for name, value in vars(args).items() if name != "run"}
+    record = {
+        "posetrack": __version__,
+        "torch": torch.__version__,
+        "device": str(hardware.device),
+        "processes": hardware.processes.world,
+        "arguments": given,
+        "recipe": dataclasses.asdict(recipe),
+        "input_size": input_size,
+        "keypoints": people.skeleton.keypoints,
+        "people": len(people),
+        "left_out": people.left_out,
+        "problems": [dataclasses.asdict(problem) for problem in people.problems],
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_whole(args.out / "arguments.json", json.dumps(record, indent=2, default=str).encode())
+
+
+def _bar(batches: Iterable[Batch], count: int, epoch: int) -> Iterable[Batch]:
+    from tqdm import tqdm
+
+    bar: Iterable[Batch] = tqdm(batches, total=count, desc=f"epoch {epoch}", leave=False)
+    return bar
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,213 @@
+"""What ``train`` and ``validate`` share: data, networks, options from a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from posetrack.crops import Normalisation
+    from posetrack.skeletons import Skeleton
+    from posetrack.training import Samples
+
+DATA = ("coco", "crowdpose", "posetrack18", "mpii")
+ARCHITECTURES = (
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "hrnet_w32", "hrnet_w48",
+)  # fmt: skip
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height from ``HEIGHTxWIDTH``, as the field writes them.
+
+    Examples
+    --------
+    >>> size("256x192")
+    (192, 256)
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 256x192, got {text!r}")
+    return int(parts[1]), int(parts[0])
+
+
+class Config(argparse.Action):
+    """Options from a TOML file; those given on the command line count more."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Put the file's values where nothing has been given yet."""
+        path = Path(values)
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            parser.error(f"{path}: cannot be read as TOML: {error}")
+        known = {action.dest: action for action in parser._actions if action.option_strings}
+        for key, value in table.items():
+            action = known.get(key.replace("-", "_"))
+            if action is None or action.dest in (self.dest, "help"):
+                parser.error(f"{path}: {key!r} is no option of this command")
+            if getattr(namespace, action.dest, None) == action.default:
+                setattr(namespace, action.dest, _converted(action, value, parser, path))
+        setattr(namespace, self.dest, path)
+
+
+def _converted(
+    action: argparse.Action, value: Any, parser: argparse.ArgumentParser, path: Path
+) -> Any:
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            parser.error(f"{path}: {action.dest} must be true or false, got {value!r}")
+        return value
+    try:
+        many = isinstance(value, list)
+        words = [parser._get_value(action, str(word)) for word in (value if many else [value])]
+        for word in words:
+            parser._check_value(action, word)
+    except argparse.ArgumentError as error:
+        parser.error(f"{path}: {error}")
+    if many != (action.nargs in ("*", "+")):
+        parser.error(f"{path}: {action.dest} must be {'a list' if not many else 'one value'}")
+    return words if many else words[0]
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which people: files, kind, skeleton."""
+    parser.add_argument(
+        "--config", action=Config, metavar="TOML", help="file with any of these options by name"
+    )
+    parser.add_argument("--data", choices=DATA, help="what kind of annotations")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="the images' folder")
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="annotation file (JSON), or a folder of them for posetrack18",
+    )
+    parser.add_argument(
+        "--heads", type=Path, metavar="FILE", help="mpii: gt_valid.mat with the head boxes for PCKh"
+    )
+    parser.add_argument(
+        "--skeleton",
+        metavar="NAME|TOML",
+        help="keypoints to use, found in the annotations by name; those of the annotations if left "
+        "out",
+    )
+    parser.add_argument(
+        "--broken",
+        choices=("refuse", "skip"),
+        default="refuse",
+        help="what to do about broken annotations (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size", type=size, metavar="HxW", help="height and width of the crops, such as 256x192"
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that make crops (default: 0)"
+    )
+    parser.add_argument(
+        "--no-flip-test", action="store_true", help="validate without the mirrored crops"
+    )
+
+
+def require(args: argparse.Namespace, *names: str) -> None:
+    """Refuse a call without these options, which may also come from the TOML file.
+
+    Raises
+    ------
+    ValueError
+        With the options that are missing.
+    """
+    missing = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is None]
+    if missing:
+        raise ValueError(f"missing: {', '.join(missing)} (on the command line or in --config)")
+
+
+def skeleton_named(text: str | None) -> Skeleton | None:
+    """A skeleton by name or from a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    from posetrack.skeletons import KNOWN_SKELETONS, read_skeleton
+
+    if text is None or text in KNOWN_SKELETONS:
+        return None if text is None else KNOWN_SKELETONS[text]
+    if text.endswith(".toml"):
+        return read_skeleton(text)
+    raise ValueError(
+        f"no skeleton {text!r}; expected a .toml file or one of {', '.join(KNOWN_SKELETONS)}"
+    )
+
+
+def read_people(
+    data: str, annotations: Path, images: Path, args: argparse.Namespace, skeleton: Skeleton | None
+) -> Samples:
+    """People of a data set that the options name."""
+    from posetrack.training import read_coco, read_mpii
+
+    if data == "mpii":
+        return read_mpii(
+            annotations, images, heads=args.heads, skeleton=skeleton, broken=args.broken
+        )
+    return read_coco(annotations, images, skeleton=skeleton, broken=args.broken)
+
+
+def describe(people: Samples, annotations: Path) -> str:
+    """One line about people read, and one about what was wrong."""
+    from posetrack.training.samples import listed
+
+    text = f"{annotations}: {len(people)} people with {people.skeleton.name} keypoints"
+    if people.left_out:
+        text += f", {people.left_out} left out (crowds, nothing labelled)"
+    if people.problems:
+        text += f"\n{annotations}: skipped {listed(people.problems)}"
+    return text
+
+
+def truth_of(data: str, annotations: Path) -> Path | None:
+    """The file for COCO's AP, if there is one."""
+    return annotations if data == "coco" and annotations.is_file() else None
+
+
+def new_network(name: str, keypoints: int) -> nn.Module:
+    """A network with random weights."""
+    if name.startswith("resnet"):
+        from posetrack.networks.pose_resnet import PoseResNet
+
+        return PoseResNet(int(name.removeprefix("resnet")), keypoints)
+    from posetrack.networks.hrnet import HRNet
+
+    return HRNet(int(name.removeprefix("hrnet_w")), keypoints)
+
+
+def usual_size(skeleton: Skeleton) -> tuple[int, int]:
+    """The size used where none is said: 256 x 192, in square for MPII."""
+    return (256, 256) if skeleton.name == "mpii_16" else (192, 256)
+
+
+def colours(name: str) -> Normalisation:
+    """Normalisation by the order of colours."""
+    from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
+
+    return IMAGENET_RGB if name == "rgb" else IMAGENET_BGR_AS_TRAINED
+
+
+def table(row: dict[str, float], title: str) -> str:
+    """Numbers of a validation as two lines."""
+    names: Sequence[str] = list(row)
+    width = max(8, *(len(name) + 2 for name in names))
+    head = "".join(f"{name:>{width}}" for name in names)
+    return f"{title}\n{head}\n" + "".join(f"{row[name]:>{width}.3f}" for name in names)

@@ -1,0 +1,201 @@
+"""What a network gets right on annotated people: PCK, PCKh, COCO's AP."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from posetrack.crops import Normalisation, heatmap_to_image
+from posetrack.evaluation import evaluate_coco, pck
+from posetrack.heatmaps import average_flipped, decode_quarter
+from posetrack.skeletons import COCO_17, MPII_16
+from posetrack.training.dataset import CropDataset, EpochBatches, centers_and_scales, loader
+from posetrack.training.samples import Samples
+
+Float32Array = NDArray[np.float32]
+
+
+def network_input(crops: Tensor, normalisation: Normalisation) -> Tensor:
+    """Crops (N, H, W, 3) uint8 BGR as the network's input (N, 3, H, W), on their device.
+
+    Examples
+    --------
+    >>> from posetrack.crops import UNIT
+    >>> network_input(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8), UNIT).unique()
+    tensor([1.])
+    """
+    mean = torch.tensor(normalisation.mean, device=crops.device)
+    std = torch.tensor(normalisation.std, device=crops.device)
+    pixels = crops.flip(3) if normalisation.rgb else crops
+    return ((pixels.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def heatmap_size_of(network: nn.Module, input_size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a network's heatmaps, by asking it.
+
+    Raises
+    ------
+    ValueError
+        If it does not take such inputs, or gives something else than heatmaps.
+    """
+    width, height = input_size
+    was_training = network.training
+    place = next(network.parameters()).device
+    try:
+        with torch.no_grad():
+            output = network.eval()(torch.zeros(1, 3, height, width, device=place))
+    except RuntimeError as error:
+        raise ValueError(
+            f"the network does not take inputs of {height} x {width} pixels (multiples of 32 fit "
+            f"most): {error}"
+        ) from error
+    finally:
+        network.train(was_training)
+    if not isinstance(output, Tensor) or output.ndim != 4:
+        raise ValueError("expected a network whose output is heatmaps (N, K, H, W)")
+    return int(output.shape[3]), int(output.shape[2])
+
+
+def predict(
+    network: nn.Module,
+    samples: Samples,
+    *,
+    input_size: tuple[int, int],
+    normalisation: Normalisation,
+    batch_size: int = 32,
+    workers: int = 0,
+    flip_test: bool = True,
+) -> tuple[Float32Array, Float32Array]:
+    """Keypoints that a network finds in the people's boxes.
+
+    Parameters
+    ----------
+    network
+        Heatmaps of K keypoints; on any device, comes back in the mode it was in.
+    samples
+        The people.
+    input_size, normalisation
+        What the network wants.
+    batch_size, workers
+        Crops at once, and processes that make them.
+    flip_test
+        Average with the mirrored crops' heatmaps, as the authors do.
+
+    Returns
+    -------
+    xy
+        (N, K, 2) float32, image pixels.
+    scores
+        (N, K) float32, heights of the peaks.
+    """
+    size = heatmap_size_of(network, input_size)
+    data = CropDataset(samples, input_size=input_size, heatmap_size=size)
+    batches = EpochBatches(len(samples), batch_size, shuffle=False)
+    order = samples.skeleton.mirror_order
+    place, was_training = next(network.parameters()).device, network.training
+    found, marks = [], []
+    network.eval()
+    with torch.no_grad():
+        for batch in loader(data, batches, workers=workers):
+            images = network_input(batch.crops.to(place), normalisation)
+            maps = network(images).float().cpu().numpy()
+            if flip_test:
+                turned = network(images.flip(3)).float().cpu().numpy()
+                maps = average_flipped(maps, turned, order)
+            xy, scores = decode_quarter(maps)
+            found.append(xy)
+            marks.append(scores)
+    network.train(was_training)
+    center, scale = centers_and_scales(samples, input_size)
+    xy = heatmap_to_image(np.concatenate(found), center, scale, size)
+    return xy, np.concatenate(marks)
+
+
+def measure(
+    samples: Samples, xy: Float32Array, scores: Float32Array, *, truth: Path | None = None
+) -> dict[str, float]:
+    """How right predictions are; all numbers are fractions.
+
+    Parameters
+    ----------
+    samples
+        The truth.
+    xy, scores
+        (N, K, 2) and (N, K), see `predict`.
+    truth
+        The COCO file that the samples are from, for AP; only with COCO's keypoints and where
+        pycocotools is installed.
+
+    Returns
+    -------
+    numbers
+        For MPII's keypoints with their head sizes ``PCKh@0.5`` and ``PCKh@0.1``, else ``PCK@0.2``,
+        ``PCK@0.1`` and ``PCK@0.05`` of the box's longer side; and ``AP``, ``AP50``, ``AP75`` and
+        ``AR``, of annotated boxes.
+    """
+    heads = samples.boxes is None
+    thresholds = (0.5, 0.1) if heads else (0.2, 0.1, 0.05)
+    result = pck(
+        np.nan_to_num(samples.xy),
+        samples.labelled,
+        samples.sizes,
+        xy,
+        thresholds=thresholds,
+        keypoints=samples.skeleton.keypoints,
+    )
+    without = ("pelvis", "thorax") if heads and samples.skeleton == MPII_16 else ()
+    letters = "PCKh" if heads else "PCK"
+    row = {
+        f"{letters}@{threshold:g}": result.mean(number, without=without) / 100
+        for number, threshold in enumerate(thresholds)
+    }
+    if truth is not None and _has_ap(samples):
+        values = _coco(samples, xy, scores, truth)
+        row |= {name: values[name] / 100 for name in ("AP", "AP50", "AP75", "AR")}
+    return row
+
+
+def main_metric(row: dict[str, float]) -> str:
+    """The number by which the best epoch is chosen: AP, else PCKh, else PCK.
+
+    Examples
+    --------
+    >>> main_metric({"PCK@0.2": 1.0, "PCK@0.1": 0.9, "AP": 0.5})
+    'AP'
+    """
+    return next(name for name in ("AP", "PCKh@0.5", "PCK@0.1") if name in row)
+
+
+def _has_ap(samples: Samples) -> bool:
+    by_box = samples.boxes is not None and bool(samples.image_ids)
+    installed = importlib.util.find_spec("pycocotools") is not None
+    return by_box and samples.skeleton == COCO_17 and installed
+
+
+def _coco(
+    samples: Samples, xy: Float32Array, scores: Float32Array, truth: Path
+) -> dict[str, float]:
+    """COCO's numbers; a person's score is the mean of the keypoint scores above 0.2."""
+    rows = []
+    for number, image_id in enumerate(samples.image_ids):
+        sure = scores[number] > 0.2
+        triples = np.concatenate([xy[number], scores[number][:, None]], axis=1)
+        rows.append(
+            {
+                "image_id": image_id,
+                "category_id": 1,
+                "keypoints": triples.astype(float).ravel().tolist(),
+                "score": float(scores[number][sure].mean()) if sure.any() else 0.0,
+            }
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "predictions.json")
+        file.write_text(json.dumps(rows))
+        return evaluate_coco(truth, file).row
