@@ -68,7 +68,7 @@ def source_of(tensors: Mapping[str, Tensor], kind: type[nn.Module]) -> Source:
     Examples
     --------
     >>> import torch
-    >>> source_of({"module.backbone.conv1.weight": torch.zeros(1)}, PoseResNet)
+    >>> source_of({"module.backbone.conv1.weight": torch.zeros(1)}, HRNet)
     'mmpose 1.x'
     """
     bare = [re.sub(r"^(?:module\.)+", "", name) for name in tensors]
