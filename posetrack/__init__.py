@@ -34,6 +34,8 @@ _WHERE = {
     "Skeleton": "skeletons",
     "Tracker": "tracker",
     "Tracks": "structures",
+    "Trajectories": "trajectories",
+    "load": "trajectories",
     "read_skeleton": "skeletons",
 }
 
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     )
     from posetrack.structures import Detections, Person, Poses, Tracks
     from posetrack.tracker import Tracker
+    from posetrack.trajectories import Trajectories, load
 
 __all__ = [
     "BODY_25",
@@ -66,7 +69,9 @@ __all__ = [
     "Skeleton",
     "Tracker",
     "Tracks",
+    "Trajectories",
     "__version__",
+    "load",
     "read_skeleton",
 ]
 

@@ -28,7 +28,7 @@ LAYERS = (
     },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults", "association", "memory", "state", "tracker"},
-    {"video", "formats", "draw", "testing"},
+    {"video", "formats", "trajectories", "draw", "testing"},
     {"pipeline"},
     {"evaluation", "training", "analysis", "plots"},
     {"cli", "__main__"},
@@ -139,7 +139,9 @@ def test_public_names_are_these() -> None:
         "Skeleton",
         "Tracker",
         "Tracks",
+        "Trajectories",
         "__version__",
+        "load",
         "read_skeleton",
     ]
     for name in posetrack.__all__:

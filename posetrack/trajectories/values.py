@@ -1,0 +1,373 @@
+"""The `Trajectories` type: T frames, N people, K keypoints, and where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from posetrack.formats.dense import dense, empty_frames
+from posetrack.formats.table import TrackTable, column_names
+from posetrack.skeletons import Skeleton
+
+
+class Origin(IntEnum):
+    """Where a value came from; in files as these small numbers."""
+
+    DETECTED = 0
+    FLOW = 1
+    FILLED = 2
+    SMOOTHED = 3
+    SWAPPED = 4
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectories:
+    """People's keypoints over a whole video, as read-only arrays.
+
+    Parameters
+    ----------
+    frame
+        (T,) int64, indices in the video, growing from 0 on; gaps are fine.
+    seconds
+        (T,) float64, the video's own time of each frame.
+    ids
+        (N,) int64, who, each once.
+    xy
+        (T, N, K, 2) float32 pixels, NaN where not seen.
+    scores
+        (T, N, K) float32; set to 0 where ``xy`` is NaN.
+    skeleton
+        What the K keypoints are.
+    boxes
+        (T, N, 4) float32 xyxy pixels, NaN where a person was not there. Someone with keypoints
+        and no box, or everybody if None, gets the bounding box of the seen keypoints.
+    box_scores
+        (T, N) float32; the mean score of the seen keypoints when None.
+    flow_age
+        (T, N) int64: for how many frames in a row the box has come from optical flow; zeros when
+        None.
+    origin
+        (T, N, K) int8, an `Origin` for each keypoint. When None: flow where ``flow_age`` is not 0,
+        else detected.
+    metadata
+        What the file says of itself: ``provenance``, ``image_size``, ``rate``.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, frames do not grow, an id occurs twice, or a value is out of range.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> walk = np.arange(3.0)[:, None, None, None] + np.zeros((3, 1, 17, 2))
+    >>> tr = Trajectories([0, 1, 2], [0.0, 0.1, 0.2], [7], walk, np.ones((3, 1, 17)), COCO_17)
+    >>> tr.select(seconds=(0.05, 1.0), keypoints=["left_knee"])
+    Trajectories(2 frames, ids [7], 1 keypoints of coco_17)
+    """
+
+    frame: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    ids: NDArray[np.int64]
+    xy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    skeleton: Skeleton
+    boxes: NDArray[np.float32] | Any = None
+    box_scores: NDArray[np.float32] | Any = None
+    flow_age: NDArray[np.int64] | Any = None
+    origin: NDArray[np.int8] | Any = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        frame = _array("frame", self.frame, np.int64, (None,))
+        ids = _array("ids", self.ids, np.int64, (None,))
+        seconds = _array("seconds", self.seconds, np.float64, (len(frame),))
+        _check_axes(frame, seconds, ids)
+        people = (len(frame), len(ids))
+        each = (*people, len(self.skeleton))
+        xy = _array("xy", self.xy, np.float32, (*each, 2))
+        scores = _array("scores", self.scores, np.float32, each)
+        unseen = ~np.isfinite(xy).all(axis=-1)
+        xy[unseen] = np.nan
+        scores[unseen] = 0
+        if not np.isfinite(scores).all():
+            raise ValueError("scores must be finite; an unseen keypoint has NaN xy, score 0")
+        age = np.zeros(people, np.int64) if self.flow_age is None else self.flow_age
+        age = _array("flow_age", age, np.int64, people)
+        boxes, box_scores = self._boxes(people, xy, scores, unseen)
+        origin = (age[..., None] > 0).repeat(each[-1], -1) if self.origin is None else self.origin
+        origin = _array("origin", origin, np.int8, each)
+        if origin.size and not 0 <= origin.min() <= origin.max() <= max(Origin):
+            raise ValueError(f"origin must lie in 0 to {int(max(Origin))}, see Origin")
+        values = {"frame": frame, "seconds": seconds, "ids": ids, "xy": xy, "scores": scores}
+        values |= {"boxes": boxes, "box_scores": box_scores, "flow_age": age, "origin": origin}
+        for name, array in values.items():
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    def _boxes(
+        self,
+        people: tuple[int, int],
+        xy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        unseen: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes and their scores, made from the keypoints where there are none."""
+        nothing = np.full((*people, 4), np.nan, np.float32)
+        given = nothing if self.boxes is None else self.boxes
+        boxes = _array("boxes", given, np.float32, (*people, 4))
+        absent = ~np.isfinite(boxes).all(axis=-1)
+        boxes[absent] = np.nan
+        made = absent & ~unseen.all(axis=-1)
+        boxes[made, :2] = np.where(unseen[made, :, None], np.inf, xy[made]).min(axis=1)
+        boxes[made, 2:] = np.where(unseen[made, :, None], -np.inf, xy[made]).max(axis=1)
+        if (boxes[..., 2:] < boxes[..., :2]).any():
+            raise ValueError("a box has right < left or bottom < top; boxes are xyxy")
+        seen = ~unseen
+        mean = scores.sum(axis=-1) / np.maximum(seen.sum(axis=-1), 1)
+        if self.box_scores is not None:
+            mean = np.where(made, mean, _array("box_scores", self.box_scores, np.float32, people))
+        mean = np.where(absent & ~made, 0, mean).astype(np.float32)
+        if not np.isfinite(mean).all():
+            raise ValueError("box_scores must be finite")
+        return boxes, mean
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(T, N), whether a person was there, with a box and perhaps no keypoint seen."""
+        there: NDArray[np.bool_] = np.isfinite(self.boxes[..., 0])
+        return there
+
+    def select(
+        self,
+        *,
+        seconds: tuple[float, float] | None = None,
+        frames: tuple[int, int] | None = None,
+        ids: Sequence[int] | None = None,
+        keypoints: Sequence[str] | None = None,
+    ) -> Trajectories:
+        """A part: a half-open range of time or frames, some people, some keypoints.
+
+        Parameters
+        ----------
+        seconds, frames
+            First and one past the last; both may be given.
+        ids
+            Who, in the order wanted.
+        keypoints
+            Names, in the order wanted.
+
+        Raises
+        ------
+        KeyError
+            If there is no such person or keypoint.
+        """
+        rows = in_range(self.frame, frames) & in_range(self.seconds, seconds)
+        people = np.arange(len(self.ids))
+        if ids is not None:
+            known = {int(who): place for place, who in enumerate(self.ids)}
+            missing = [who for who in ids if int(who) not in known]
+            if missing:
+                raise KeyError(f"no person {missing[0]}; there are {self.ids.tolist()[:20]}")
+            people = np.array([known[int(who)] for who in ids], np.intp)
+        points = slice(None)
+        skeleton = self.skeleton
+        if keypoints is not None:
+            points = [skeleton.index(name) for name in keypoints]  # type: ignore[assignment]
+            skeleton = part_of_skeleton(skeleton, keypoints)
+
+        def part(array: NDArray[Any]) -> NDArray[Any]:
+            return array[rows][:, people]
+
+        return Trajectories(
+            self.frame[rows],
+            self.seconds[rows],
+            self.ids[people],
+            part(self.xy)[:, :, points],
+            part(self.scores)[:, :, points],
+            skeleton,
+            part(self.boxes),
+            part(self.box_scores),
+            part(self.flow_age),
+            part(self.origin)[:, :, points],
+            self.metadata,
+        )
+
+    def person(self, who: int) -> Trajectories:
+        """One person's trajectory: N is 1."""
+        return self.select(ids=[who])
+
+    @classmethod
+    def from_table(cls, table: TrackTable, **more: Any) -> Trajectories:
+        """Lay out a table that `posetrack.formats.read_table` gave; see `dense` for its limit."""
+        made = dense(table)
+        kept = {key: table.metadata[key] for key in _KEPT if key in table.metadata}
+        return cls(
+            made.frame,
+            made.seconds,
+            made.ids,
+            made.xy,
+            made.scores,
+            table.skeleton,
+            made.boxes,
+            made.box_scores,
+            made.flow_age,
+            metadata=kept,
+            **more,
+        )
+
+    def to_table(self) -> TrackTable:
+        """One row a person a frame, those that were there; without origins."""
+        at = self.present
+        when, who = np.nonzero(at)
+        nobody = ~at.any(axis=1)
+        return TrackTable(
+            self.frame[when],
+            self.seconds[when],
+            self.ids[who],
+            self.boxes[at],
+            self.box_scores[at],
+            self.flow_age[at],
+            self.xy[at],
+            self.scores[at],
+            self.skeleton,
+            empty_frames(self.frame[nobody], self.seconds[nobody]),
+            dict(self.metadata),
+        )
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with the columns of the project's own files, one row a person a frame.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed.
+        """
+        pandas = import_module("pandas")
+
+        table = self.to_table()
+        person = [table.frame, table.seconds, table.ids, *table.xyxy.T, table.box_scores]
+        source = np.where(table.flow_age > 0, "flow", "detector").astype(object)
+        person += [table.scores.mean(axis=1), source, table.flow_age]
+        points = np.concatenate([table.xy, table.scores[..., None]], axis=-1)
+        columns = [*person, *points.reshape(len(table), 3 * len(self.skeleton)).T]
+        names = column_names(self.skeleton)
+        return pandas.DataFrame(dict(zip(names, columns, strict=True)))
+
+    def to_xarray(self) -> Any:
+        """An ``xarray.Dataset``: ``xy``, ``score``, ``origin``, ``box``, its score, ``flow_age``.
+
+        Dimensions are ``time`` (seconds, with ``frame`` beside it), ``person``, ``keypoint``,
+        ``space`` and ``corner``.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If xarray is not installed.
+        """
+        try:
+            xarray = import_module("xarray")
+        except ModuleNotFoundError as error:
+            message = 'this needs xarray: pip install "posetrack[formats]"'
+            raise ModuleNotFoundError(message) from error
+        each = ("time", "person", "keypoint")
+        return xarray.Dataset(
+            {
+                "xy": ((*each, "space"), self.xy),
+                "score": (each, self.scores),
+                "origin": (each, self.origin),
+                "box": (("time", "person", "corner"), self.boxes),
+                "box_score": (("time", "person"), self.box_scores),
+                "flow_age": (("time", "person"), self.flow_age),
+            },
+            {
+                "time": self.seconds,
+                "frame": ("time", self.frame),
+                "person": self.ids,
+                "keypoint": list(self.skeleton.keypoints),
+                "space": ["x", "y"],
+                "corner": ["left", "top", "right", "bottom"],
+            },
+            {"skeleton": self.skeleton.name},
+        )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        who = self.ids.tolist()
+        shown = who if len(who) <= 10 else f"{who[:10]} and {len(who) - 10} more"
+        return (
+            f"Trajectories({len(self)} frames, ids {shown}, "
+            f"{len(self.skeleton)} keypoints of {self.skeleton.name})"
+        )
+
+
+_KEPT = ("provenance", "image_size", "rate")
+
+
+def in_range(
+    values: NDArray[Any], span: tuple[float, float] | tuple[int, int] | None
+) -> NDArray[np.bool_]:
+    """Which values lie in a half-open range; all when None.
+
+    Examples
+    --------
+    >>> in_range(np.arange(4), (1, 3)).tolist()
+    [False, True, True, False]
+    """
+    if span is None:
+        return np.ones(len(values), bool)
+    first, end = span
+    inside: NDArray[np.bool_] = (values >= first) & (values < end)
+    return inside
+
+
+def part_of_skeleton(skeleton: Skeleton, keypoints: Sequence[str]) -> Skeleton:
+    """A skeleton with some of its keypoints, in the order given, under its own name.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> part_of_skeleton(COCO_17, ["left_hip", "left_knee"]).edges
+    (('left_hip', 'left_knee'),)
+    """
+    chosen = set(keypoints)
+    return Skeleton(
+        skeleton.name,
+        tuple(keypoints),
+        tuple(pair for pair in skeleton.edges if chosen.issuperset(pair)),
+        tuple(pair for pair in skeleton.mirrored if chosen.issuperset(pair)),
+        tuple(skeleton.sigmas[skeleton.index(name)] for name in keypoints),
+    )
+
+
+def _array(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...]) -> Any:
+    """A writable copy, its shape checked (None = any)."""
+    array = np.array(values, kind)
+    fits = array.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = tuple("any" if size is None else size for size in shape)
+        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    return array
+
+
+def _check_axes(
+    frame: NDArray[np.int64], seconds: NDArray[np.float64], ids: NDArray[np.int64]
+) -> None:
+    if (frame < 0).any() or (np.diff(frame) <= 0).any():
+        raise ValueError("frame must grow from 0 on, each index once")
+    if not np.isfinite(seconds).all():
+        raise ValueError("seconds must be finite")
+    if len(np.unique(ids)) != len(ids):
+        raise ValueError(f"an id occurs twice: {ids.tolist()}")
