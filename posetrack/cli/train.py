@@ -75,6 +75,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--resume", type=Path, metavar="FILE", help="go on: a run's last.pth, or -o"
     )
     parser.add_argument(
+        "--save-every", type=int, default=1, metavar="N", help="epochs between states (default: 1)"
+    )
+    parser.add_argument(
         "--keep-every", type=int, default=0, metavar="N", help="keep the state of every Nth epoch"
     )
     parser.add_argument(
@@ -195,6 +198,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, devic
         validate=_validation(args, people, normalisation, input_size),
         validate_every=args.validate_every,
         resume=_resumed(args),
+        save_every=max(1, args.save_every),
         keep_every=args.keep_every,
         watch=_bar if sys.stderr.isatty() and not quiet else None,
     )

@@ -81,6 +81,7 @@ def train(
     validate: Validate | None = None,
     validate_every: int = 1,
     resume: str | Path | None = None,
+    save_every: int = 1,
     keep_every: int = 0,
     watch: Watch | None = None,
 ) -> list[Row]:
@@ -111,6 +112,9 @@ def train(
     resume
         A state to go on from, ``last.pth`` or an epoch that was kept. What comes is what would
         have come without the interruption, to the last bit on the same machine.
+    save_every
+        Epochs from one ``last.pth`` to the next; the last epoch always has one. Without validation
+        the best weights are looked for at these epochs only.
     keep_every
         Keep the state of every so many epochs as ``epoch_0010.pth``; 0 for none.
     watch
@@ -151,7 +155,11 @@ def train(
         run.epoch += 1
         rows.append(row)
         if place.processes.first:
-            _keep(run, folder, rows, validate is not None, keep_every, board)
+            due = last or run.epoch % save_every == 0
+            _keep(run, folder, rows, validate is not None, due)
+            if keep_every and run.epoch % keep_every == 0:
+                save_state(folder / f"epoch_{run.epoch:04}.pth", run.state())
+            _draw(board, rows[-1])
     if board is not None:
         board.close()
     return rows
@@ -343,23 +351,18 @@ def _train_epoch(
     }
 
 
-def _keep(
-    run: _Run, folder: Path, rows: list[Row], validated: bool, every: int, board: Any
-) -> None:
+def _keep(run: _Run, folder: Path, rows: list[Row], validated: bool, due: bool) -> None:
     row = rows[-1]
     value = -row["loss"]
     if validated:
         numbers = {name: value for name, value in row.items() if "@" in name or name == "AP"}
         value = numbers[main_metric(numbers)] if numbers else float("-inf")
-    if value > run.best:
+    if value > run.best and (validated or due):
         run.best = value
         save_weights(folder, "best", run.result.state_dict(), {**run.about(), "result": row})
     write_log(folder / "log.csv", rows)
-    save_state(folder / "last.pth", run.state())
-    if every and run.epoch % every == 0:
-        save_state(folder / f"epoch_{run.epoch:04}.pth", run.state())
-    if board is not None:
-        _draw(board, row)
+    if due:
+        save_state(folder / "last.pth", run.state())
 
 
 def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
@@ -382,6 +385,8 @@ def _board(folder: Path) -> Any:
 
 
 def _draw(board: Any, row: Row) -> None:
+    if board is None:
+        return
     for name, value in row.items():
         if name != "epoch" and isinstance(value, int | float):
             board.add_scalar(name, value, row["epoch"])

@@ -1,0 +1,307 @@
+"""Training: it learns, resumes exactly, and does not depend on the number of processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from posetrack.cli import main, parser
+from posetrack.crops import UNIT
+from posetrack.networks.checkpoints import load_network
+from posetrack.skeletons import COCO_17
+from posetrack.training import Hardware, Recipe, measure, predict, read_coco, read_mpii, train
+from posetrack.training.recipe import PAPER
+from posetrack.training.saving import load_state, read_log, save_state, write_log, write_whole
+from posetrack.training.validation import network_input
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def people(shared):
+    data = shared / "data/coco"
+    return read_coco(data / "test_coco.json", data)
+
+
+def small(seed=0):
+    """Stride 4, batch normalisation, 17 keypoints; a step takes milliseconds."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 5, 4, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 17, 1)
+    )
+
+
+RECIPE = Recipe(epochs=4, batch_size=5, warm_up=3, max_gradient=1.0, ema=0.9, drops=(3,))
+
+
+def losses(rows):
+    return [row["loss"] for row in rows]
+
+
+class TestResume:
+    def test_a_run_resumed_from_any_epoch_has_the_same_losses_and_weights(self, people, tmp_path):
+        whole = small()
+        rows = train(
+            whole, people, tmp_path / "whole", input_size=(48, 64), recipe=RECIPE, keep_every=1
+        )
+        assert len(set(losses(rows))) == 4
+        for epoch in (1, 2, 3):
+            network = small(seed=9)
+            state = tmp_path / "whole" / f"epoch_{epoch:04}.pth"
+            again = train(
+                network,
+                people,
+                tmp_path / f"again{epoch}",
+                input_size=(48, 64),
+                recipe=RECIPE,
+                resume=state,
+            )
+            assert losses(again) == losses(rows)[epoch:]
+            for name, value in whole.state_dict().items():
+                assert torch.equal(value, network.state_dict()[name])
+            states = [load_state(tmp_path / run / "last.pth") for run in ("whole", f"again{epoch}")]
+            for name, value in states[0]["average"].items():
+                assert torch.equal(value, states[1]["average"][name])
+
+    def test_the_log_goes_on_in_the_same_file(self, people, tmp_path):
+        def go(epochs, resume=None):
+            recipe = Recipe(epochs=epochs, batch_size=12)
+            return train(
+                small(), people, tmp_path, input_size=(48, 64), recipe=recipe, resume=resume
+            )
+
+        first = go(2)
+        rows = go(4, tmp_path / "last.pth")
+        assert losses(rows)[:2] == losses(first)
+        with (tmp_path / "log.csv").open(newline="") as file:
+            assert [float(row["loss"]) for row in csv.DictReader(file)] == losses(rows)
+
+    def test_other_settings_and_networks_are_refused_by_name(self, people, tmp_path):
+        recipe = Recipe(epochs=1, batch_size=12)
+        train(small(), people, tmp_path, input_size=(48, 64), recipe=recipe)
+        other = Recipe(epochs=2, batch_size=6)
+        with pytest.raises(ValueError, match="batch_size 12 instead of 6"):
+            train(small(), people, tmp_path, input_size=(48, 64), recipe=other,
+                  resume=tmp_path / "last.pth")  # fmt: skip
+        wider = nn.Sequential(nn.Conv2d(3, 17, 5, 4, 2))
+        with pytest.raises(ValueError, match="of another network"):
+            train(wider, people, tmp_path, input_size=(48, 64), recipe=recipe,
+                  resume=tmp_path / "last.pth")  # fmt: skip
+
+
+class TestFiles:
+    def test_a_file_that_fails_half_way_leaves_the_old_one(self, tmp_path, monkeypatch):
+        path = tmp_path / "a"
+        write_whole(path, b"old")
+        monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            write_whole(path, b"new")
+        assert path.read_bytes() == b"old"
+
+    def test_damaged_and_foreign_states_are_refused(self, tmp_path):
+        path = tmp_path / "last.pth"
+        save_state(path, {"epoch": 1})
+        with pytest.raises(ValueError, match="no settings, network"):
+            load_state(path)
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ValueError, match="cannot be read"):
+            load_state(path)
+        torch.save({"weight": torch.zeros(1)}, path)
+        with pytest.raises(ValueError, match="weights alone"):
+            load_state(path)
+
+    def test_a_state_that_wants_code_to_run_is_refused(self, tmp_path):
+        class Evil:
+            def __reduce__(self):
+                return print, ("run",)
+
+        path = tmp_path / "last.pth"
+        torch.save({"format": "posetrack training 1", "x": Evil()}, path)
+        with pytest.raises(ValueError, match="cannot be read"):
+            load_state(path)
+
+    def test_logs_keep_every_digit(self, tmp_path):
+        rows = [{"epoch": 0, "loss": 1 / 3}, {"epoch": 1, "loss": 2e-17, "AP": 0.1}]
+        write_log(tmp_path / "log.csv", rows)
+        again = read_log(tmp_path / "log.csv", before=9)
+        assert [row["loss"] for row in again] == [1 / 3, 2e-17]
+        assert len(read_log(tmp_path / "log.csv", before=1)) == 1
+
+
+class TestRecipe:
+    def test_the_learning_rate_is_the_papers(self):
+        rates = [PAPER.at(epoch=epoch, step=0) for epoch in (0, 89, 90, 119, 120, 139)]
+        assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+    def test_warm_up_rises_to_the_rate(self):
+        recipe = Recipe(warm_up=4)
+        rates = [recipe.at(epoch=0, step=step) for step in range(6)]
+        assert rates == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3, 1e-3])
+
+    @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"ema": 1.0}, {"learning_rate": -1.0}])
+    def test_nonsense_is_refused(self, wrong):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Recipe(**wrong)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was(people, tmp_path):
+    network = small()
+    train(network, people, tmp_path, input_size=(48, 64), recipe=Recipe(epochs=1, batch_size=12))
+    with torch.no_grad():
+        network[3].weight.fill_(np.nan)
+    kept = (tmp_path / "last.pth").read_bytes()
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        train(
+            network, people, tmp_path, input_size=(48, 64), recipe=Recipe(epochs=2, batch_size=12)
+        )
+    assert (tmp_path / "last.pth").read_bytes() == kept
+
+
+def test_network_input_is_the_crops_normalised():
+    crops = torch.zeros(1, 2, 2, 3, dtype=torch.uint8)
+    crops[..., 0] = 255
+    assert network_input(crops, UNIT)[0, :, 0, 0].tolist() == [0, 0, 1]
+
+
+def test_perfect_heatmaps_measure_perfect_on_every_kind_of_data(shared):
+    data = shared / "data"
+    coco = read_coco(data / "coco/test_coco.json", data / "coco")
+    mpii = read_mpii(data / "mpii/test_mpii.json", data / "mpii")
+    for people, truth in ((coco, data / "coco/test_coco.json"), (mpii, None)):
+        xy = np.nan_to_num(people.xy).astype(np.float32)
+        row = measure(people, xy, np.ones(xy.shape[:2], np.float32), truth=truth)
+        assert all(value == pytest.approx(1.0) for value in row.values()), row
+    assert {"PCKh@0.5", "PCKh@0.1"} <= set(row)
+
+
+def test_more_workers_and_channels_last_change_no_loss(people, tmp_path):
+    recipe = Recipe(epochs=2, batch_size=4)
+    alone = train(small(), people, tmp_path / "a", input_size=(48, 64), recipe=recipe)
+    hardware = Hardware(torch.device("cpu"), workers=2)
+    two = train(
+        small(), people, tmp_path / "b", input_size=(48, 64), recipe=recipe, hardware=hardware
+    )
+    assert losses(alone) == losses(two)
+    hardware = Hardware(torch.device("cpu"), channels_last=True)
+    other = train(
+        small(), people, tmp_path / "c", input_size=(48, 64), recipe=recipe, hardware=hardware
+    )
+    assert losses(other) == pytest.approx(losses(alone), rel=1e-5)
+
+
+class TestCommandLine:
+    def options(self, shared, out, *more):
+        data = shared / "data/coco"
+        return [
+            "train", "--data", "coco", "--images", str(data),
+            "--annotations", str(data / "test_coco.json"), "--arch", "resnet18",
+            "--size", "64x32", "--epochs", "1", "--batch-size", "6", "--quiet",
+            "--device", "cpu", "-o", str(out), *more,
+        ]  # fmt: skip
+
+    def test_two_processes_have_the_losses_of_one(self, shared, tmp_path):
+        assert main(self.options(shared, tmp_path / "one")) == 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        # 64 x 32 pixels leave a 2 x 1 map of 3 people in each process: it takes the statistics
+        # of both together to come out as one process does.
+        subprocess.run(
+            [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+             "--master-addr", "127.0.0.1", "--master-port", str(port), "-m", "posetrack",
+             *self.options(shared, tmp_path / "two")],
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+        one, two = (
+            read_log(tmp_path / name / "log.csv", before=99)[0]["loss"] for name in ("one", "two")
+        )
+        assert two == pytest.approx(one, rel=1e-4)
+
+    def test_it_overfits_a_handful_of_people_to_pck_one(self, shared, tmp_path, capsys):
+        rows = json.loads((shared / "data/coco/test_coco.json").read_text())
+        rows["annotations"] = [row for row in rows["annotations"] if row["num_keypoints"] > 14][:2]
+        file = tmp_path / "two.json"
+        file.write_text(json.dumps(rows))
+        out = tmp_path / "run"
+        common = ["--data", "coco", "--images", str(shared / "data/coco"), "--annotations",
+                  str(file), "--no-flip-test", "--device", "cpu", "--size", "64x64"]  # fmt: skip
+        main(
+            [
+                "train",
+                *common,
+                "-o",
+                str(out),
+                "--arch",
+                "resnet18",
+                "--epochs",
+                "130",
+                "--save-every",
+                "200",
+                "--batch-size",
+                "2",
+                "--drops",
+                "100",
+                "--sigma",
+                "1.5",
+                "--scale",
+                "0",
+                "--rotation",
+                "0",
+                "--flip",
+                "0",
+                "--quiet",
+            ]
+        )
+        best = next(path for path in out.iterdir() if path.stem == "best")
+        capsys.readouterr()
+        assert main(["validate", *common, "--weights", str(best), "--json"]) == 0
+        numbers = json.loads(capsys.readouterr().out)
+        assert numbers["PCK@0.1"] == 1.0
+        assert numbers["AP"] > 0.5
+        record = json.loads((out / "arguments.json").read_text())
+        assert record["recipe"]["drops"] == [100]
+        assert record["arguments"]["arch"] == "resnet18"
+        network, about = load_network(best, input_size=(64, 64))
+        assert about.skeleton == COCO_17
+        people = read_coco(file, shared / "data/coco")
+        xy, _ = predict(
+            network, people, input_size=(64, 64), normalisation=about.normalisation, flip_test=False
+        )
+        assert measure(people, xy, np.ones(xy.shape[:2], np.float32))["PCK@0.1"] == 1.0
+
+    def test_a_folder_with_a_run_is_not_overwritten(self, shared, tmp_path, capsys):
+        (tmp_path / "last.pth").write_bytes(b"")
+        assert main(self.options(shared, tmp_path)) == 1
+        assert "go on with --resume" in capsys.readouterr().err
+
+    def test_missing_options_are_named(self, capsys):
+        assert main(["train", "--data", "coco"]) == 1
+        assert "missing: --images, --annotations, --out" in capsys.readouterr().err
+
+    def test_a_toml_file_holds_options_and_the_command_line_counts_more(self, tmp_path, capsys):
+        file = tmp_path / "run.toml"
+        file.write_text(
+            'data = "mpii"\nsize = "64x48"\nepochs = 7\ndrops = [3, 5]\nunbiased = true'
+        )
+        args = parser().parse_args(["train", "--epochs", "2", "--config", str(file)])
+        assert (args.data, args.size, args.epochs) == ("mpii", (48, 64), 2)
+        assert (args.drops, args.unbiased) == ([3, 5], True)
+        for wrong in ('dat = "coco"', 'data = "cocoa"', "epochs = [1]", "unbiased = 3"):
+            file.write_text(wrong)
+            with pytest.raises(SystemExit):
+                parser().parse_args(["train", "--config", str(file)])
+            assert str(file) in capsys.readouterr().err
