@@ -232,6 +232,7 @@ class TestCommandLine:
         assert two == pytest.approx(one, rel=1e-4)
 
     def test_it_overfits_a_handful_of_people_to_pck_one(self, shared, tmp_path, capsys):
+        torch.set_num_threads(1)  # steps this small lose more than they gain by a second one
         rows = json.loads((shared / "data/coco/test_coco.json").read_text())
         rows["annotations"] = [row for row in rows["annotations"] if row["num_keypoints"] > 14][:2]
         file = tmp_path / "two.json"
@@ -248,13 +249,13 @@ class TestCommandLine:
                 "--arch",
                 "resnet18",
                 "--epochs",
-                "130",
+                "100",
                 "--save-every",
                 "200",
                 "--batch-size",
                 "2",
                 "--drops",
-                "100",
+                "75",
                 "--sigma",
                 "1.5",
                 "--scale",
@@ -273,7 +274,7 @@ class TestCommandLine:
         assert numbers["PCK@0.1"] == 1.0
         assert numbers["AP"] > 0.5
         record = json.loads((out / "arguments.json").read_text())
-        assert record["recipe"]["drops"] == [100]
+        assert record["recipe"]["drops"] == [75]
         assert record["arguments"]["arch"] == "resnet18"
         network, about = load_network(best, input_size=(64, 64))
         assert about.skeleton == COCO_17
