@@ -1,0 +1,79 @@
+"""``posetrack convert`` from the words of its command line to the files it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import posetrack
+from posetrack import COCO_17, Trajectories
+from posetrack.cli import main
+from posetrack.detectors.boxes_file import read_boxes
+from posetrack.trajectories import save
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(50, 90, (4, 2, 17, 2))
+    scores = rng.uniform(0.5, 1, (4, 2, 17))
+    made = Trajectories(np.arange(4), np.arange(4) / 25, [3, 8], xy, scores, COCO_17)
+    save(made, tmp_path / "walk.parquet")
+    return tmp_path / "walk.parquet"
+
+
+def test_each_format_is_a_file_of_its_own(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["convert", str(table), "--to", "csv,posetrack18,coco,openpose,dlc,mot",
+                 "-o", str(out)]) == 0  # fmt: skip
+    assert {file.name for file in out.iterdir()} == {
+        "walk.csv",
+        "walk.csv.meta.json",
+        "walk.json",
+        "walk.coco.json",
+        "walk.coco.json.meta.json",
+        "walk.openpose",
+        "walk.dlc.csv",
+        "walk.mot.txt",
+    }
+    whole = posetrack.load(table)
+    np.testing.assert_array_equal(posetrack.load(out / "walk.csv").xy, whole.xy)
+    assert len(json.loads((out / "walk.coco.json").read_text())) == 8
+    boxes = read_boxes(out / "walk.mot.txt")
+    np.testing.assert_allclose(boxes[2].xyxy, whole.boxes[2], atol=0.02)
+
+
+def test_openpose_comes_back_with_a_rate(table: Path, tmp_path: Path) -> None:
+    assert main(["convert", str(table), "--to", "openpose", "-o", str(tmp_path)]) == 0
+    again = ["convert", str(tmp_path / "walk.openpose"), "--to", "csv", "-o", str(tmp_path)]
+    assert main(again) == 1
+    assert main([*again, "--rate", "25"]) == 0
+    assert posetrack.load(tmp_path / "walk.csv").ids.tolist() == [3, 8]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--to", "c3d"], "c3d"),
+        (["--to", ","], "expected a list"),
+        (["--to", "parquet"], "itself"),
+    ],
+)
+def test_slips_are_refused(
+    table: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", str(table), *words, "-o", str(table.parent)]) == 1
+    assert message in capsys.readouterr().err
+    assert [file.name for file in table.parent.iterdir()] == ["walk.parquet"]
+
+
+def test_a_foreign_file_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert main(["convert", str(tmp_path / "x.csv"), "--to", "mot", "-o", str(tmp_path / "o")]) == 1
+    assert "x.csv" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()

@@ -1,0 +1,114 @@
+"""DeepLabCut, SLEAP and movement: their own readers find the same numbers."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posetrack import COCO_17, Trajectories
+from posetrack.formats.animal import write_dlc, write_movement, write_sleap
+
+
+def walk() -> Trajectories:
+    rng = np.random.default_rng(3)
+    xy = rng.uniform(0, 900, (6, 2, 17, 2))
+    xy[:, :, 3] = np.nan
+    xy[4, 1] = np.nan
+    frame = np.array([2, 3, 4, 5, 6, 7])
+    scores = rng.uniform(0.1, 1, xy.shape[:3])
+    return Trajectories(frame, frame / 25, [4, 7], xy, scores, COCO_17, metadata={"rate": 25.0})
+
+
+def assert_same(xy: np.ndarray, scores: np.ndarray, made: Trajectories, first: int) -> None:
+    """(T, 2, K, N) and (T, K, N) as those of ``made``, ``first`` rows before it empty."""
+    assert not np.isfinite(xy[:first]).any()
+    np.testing.assert_array_equal(xy[first:].transpose(0, 3, 2, 1), made.xy)
+    seen = np.isfinite(made.xy[..., 0])
+    wanted = np.where(seen, made.scores, np.nan)
+    np.testing.assert_array_equal(scores[first:].transpose(0, 2, 1), wanted)
+
+
+def test_dlc_has_four_header_rows_and_a_row_a_frame(tmp_path: Path) -> None:
+    made = walk()
+    write_dlc(tmp_path / "w.csv", made.to_table())
+    rows = list(csv.reader((tmp_path / "w.csv").read_text().splitlines()))
+    assert [row[0] for row in rows[:4]] == ["scorer", "individuals", "bodyparts", "coords"]
+    assert [row[1] for row in rows[:4]] == ["posetrack", "id_4", "nose", "x"]
+    assert [row[0] for row in rows[4:]] == [str(number) for number in range(8)]
+
+
+def test_pandas_opens_dlc_as_deeplabcut_does(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    made = walk()
+    write_dlc(tmp_path / "w.csv", made.to_table())
+    read = pandas.read_csv(tmp_path / "w.csv", header=[0, 1, 2, 3], index_col=0)
+    values = read.to_numpy(np.float32).reshape(8, 2, 17, 3).transpose(0, 3, 2, 1)
+    assert_same(values[:, :2], values[:, 2], made, first=2)
+    knee = read["posetrack"]["id_7"]["left_knee"]["x"].loc[3]
+    assert np.float32(knee) == made.xy[1, 1, COCO_17.index("left_knee"), 0]
+
+
+def test_sleap_file_has_the_layout_that_readers_expect(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    made = walk()
+    write_sleap(tmp_path / "w.h5", made.to_table())
+    with h5py.File(tmp_path / "w.h5") as file:
+        assert file["tracks"].shape == (2, 2, 17, 8)
+        assert file["track_occupancy"].shape == (8, 2)
+        assert [name.decode() for name in file["node_names"]] == list(COCO_17.keypoints)
+        assert [name.decode() for name in file["track_names"]] == ["id_4", "id_7"]
+        tracks, scores = file["tracks"][:], file["point_scores"][:]
+    assert_same(tracks.transpose(3, 1, 2, 0), scores.transpose(2, 1, 0), made, first=2)
+
+
+def test_xarray_opens_what_is_for_movement(tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray", reason="needs xarray")
+    pytest.importorskip("h5netcdf", reason="needs h5netcdf")
+    made = walk()
+    write_movement(tmp_path / "w.nc", made.to_table())
+    with xarray.open_dataset(tmp_path / "w.nc", engine="h5netcdf", decode_times=False) as data:
+        assert data["position"].dims == ("time", "space", "keypoints", "individuals")
+        assert data.attrs["ds_type"] == "poses"
+        assert data.attrs["fps"] == 25
+        np.testing.assert_array_equal(data["time"], made.seconds)
+        assert data["individuals"].values.tolist() == ["id_4", "id_7"]
+        assert_same(data["position"].values, data["confidence"].values, made, first=0)
+
+
+@pytest.mark.parametrize("write", [write_dlc, write_sleap, write_movement])
+def test_nobody_is_a_file_too(tmp_path: Path, write: object) -> None:
+    if write is not write_dlc:
+        pytest.importorskip("h5py", reason="needs h5py")
+        pytest.importorskip("h5netcdf", reason="needs h5netcdf")
+        pytest.importorskip("xarray", reason="needs xarray")
+    nobody = Trajectories([0], [0.0], [], np.ones((1, 0, 17, 2)), np.ones((1, 0, 17)), COCO_17)
+    write(tmp_path / "w", nobody.to_table())
+    assert [file.name for file in tmp_path.iterdir()] == ["w"]
+
+
+def test_a_keypoint_that_would_break_a_header_is_refused(tmp_path: Path) -> None:
+    from posetrack import Skeleton
+
+    hand = Skeleton("hand", ("left, thumb",), (), (), (0.1,))
+    made = Trajectories([0], [0.0], [1], np.ones((1, 1, 1, 2)), np.ones((1, 1, 1)), hand)
+    with pytest.raises(ValueError, match="left, thumb"):
+        write_dlc(tmp_path / "w.csv", made.to_table())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_movement_loads_dlc_and_sleap_files_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("movement", reason="needs movement")
+    from movement.io import load_poses
+
+    made = walk()
+    write_dlc(tmp_path / "w.csv", made.to_table())
+    write_sleap(tmp_path / "w.h5", made.to_table())
+    for data in (
+        load_poses.from_dlc_file(tmp_path / "w.csv", fps=25),
+        load_poses.from_sleap_file(tmp_path / "w.h5", fps=25),
+    ):
+        assert data["individuals"].values.tolist() == ["id_4", "id_7"]
+        assert_same(data["position"].values, data["confidence"].values, made, first=2)
