@@ -531,8 +531,13 @@ def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
     )
     words = ["track", str(folder.video), "-o", str(folder.out), *folder.networks()]
     words += ["--decode", f"{name}:decode", "--format", "csv"]
+    # A shell's background jobs, CI among them, start with Ctrl-C ignored: switch it on again.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from posetrack.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     running = subprocess.Popen(
-        [sys.executable, "-m", "posetrack", *words],
+        [sys.executable, "-c", program, *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.root,
     )  # fmt: skip
     try:

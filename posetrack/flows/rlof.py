@@ -56,7 +56,7 @@ class RlofFlow(PixelFlow):
     ) -> None:
         super().__init__(
             follow_field(self._field),
-            min_side=64,
+            min_side=128,  # OpenCV 5.0 reads beyond its buffers in small images of noise
             scale=scale,
             margin=margin,
             max_round_trip=max_round_trip,
