@@ -138,7 +138,7 @@ def build_detector(arguments: argparse.Namespace) -> Detector:
         return HogDetector(**thresholds)
     from posetrack.defaults import build_detector as build_from_table
 
-    return build_from_table(name, device=arguments.device, offline=arguments.offline, **thresholds)
+    return build_from_table(name, **fetching(arguments, name), **thresholds)
 
 
 def _layout(name: str | None) -> Callable[..., Any] | None:

@@ -207,6 +207,8 @@ def _tracker(arguments: argparse.Namespace) -> Any:
     from posetrack.matching import match_greedily, match_optimally
     from posetrack.tracker import Tracker
 
+    # What the user named comes first: a wrong file is told before anything is fetched.
+    detector = build_detector(arguments) if arguments.detector else None
     estimator = build_estimator(arguments)
     alone = is_bottom_up(estimator)
     if alone and (arguments.detector or arguments.boxes):
@@ -214,8 +216,10 @@ def _tracker(arguments: argparse.Namespace) -> Any:
             f"--estimator {arguments.estimator} finds people by itself in the whole image; leave "
             "--detector and --boxes away"
         )
+    if detector is None and not (alone or arguments.boxes):
+        detector = build_detector(arguments)
     return Tracker(
-        None if alone or arguments.boxes else build_detector(arguments),
+        detector,
         estimator,
         build_flow(arguments),
         device=arguments.device,

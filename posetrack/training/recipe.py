@@ -98,4 +98,7 @@ PAPER: Final = Recipe()
 """COCO and MPII."""
 
 POSETRACK: Final = Recipe(epochs=20, drops=(10, 15))
-"""Fine-tuning on PoseTrack from COCO's weights (the paper, section 4.2)."""
+"""Fine-tuning on PoseTrack from COCO's weights, after the paper's section 4.2.
+
+The numbers of epochs were not checked against the printed text.
+"""
