@@ -28,7 +28,7 @@ LAYERS = (
     },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults", "association", "memory", "state", "tracker"},
-    {"video", "formats", "trajectories", "draw", "testing"},
+    {"video", "formats", "trajectories", "draw", "world", "testing"},
     {"pipeline"},
     {"evaluation", "training", "analysis", "plots"},
     {"cli", "__main__"},
