@@ -17,7 +17,16 @@ from posetrack.cli import main, parser
 from posetrack.crops import UNIT
 from posetrack.networks.checkpoints import load_network
 from posetrack.skeletons import COCO_17
-from posetrack.training import Hardware, Recipe, measure, predict, read_coco, read_mpii, train
+from posetrack.training import (
+    CropTask,
+    Hardware,
+    Recipe,
+    measure,
+    predict,
+    read_coco,
+    read_mpii,
+    train,
+)
 from posetrack.training.recipe import PAPER
 from posetrack.training.saving import load_state, read_log, save_state, write_log, write_whole
 from posetrack.training.validation import network_input
@@ -34,7 +43,7 @@ def two_threads():
 @pytest.fixture
 def people(shared):
     data = shared / "data/coco"
-    return read_coco(data / "test_coco.json", data)
+    return CropTask(read_coco(data / "test_coco.json", data), input_size=(48, 64))
 
 
 def small(seed=0):
@@ -55,9 +64,7 @@ def losses(rows):
 class TestResume:
     def test_a_run_resumed_from_any_epoch_has_the_same_losses_and_weights(self, people, tmp_path):
         whole = small()
-        rows = train(
-            whole, people, tmp_path / "whole", input_size=(48, 64), recipe=RECIPE, keep_every=1
-        )
+        rows = train(whole, people, tmp_path / "whole", recipe=RECIPE, keep_every=1)
         assert len(set(losses(rows))) == 4
         for epoch in (1, 2, 3):
             network = small(seed=9)
@@ -66,7 +73,6 @@ class TestResume:
                 network,
                 people,
                 tmp_path / f"again{epoch}",
-                input_size=(48, 64),
                 recipe=RECIPE,
                 resume=state,
             )
@@ -80,9 +86,7 @@ class TestResume:
     def test_the_log_goes_on_in_the_same_file(self, people, tmp_path):
         def go(epochs, resume=None):
             recipe = Recipe(epochs=epochs, batch_size=12)
-            return train(
-                small(), people, tmp_path, input_size=(48, 64), recipe=recipe, resume=resume
-            )
+            return train(small(), people, tmp_path, recipe=recipe, resume=resume)
 
         first = go(2)
         rows = go(4, tmp_path / "last.pth")
@@ -92,14 +96,14 @@ class TestResume:
 
     def test_other_settings_and_networks_are_refused_by_name(self, people, tmp_path):
         recipe = Recipe(epochs=1, batch_size=12)
-        train(small(), people, tmp_path, input_size=(48, 64), recipe=recipe)
+        train(small(), people, tmp_path, recipe=recipe)
         other = Recipe(epochs=2, batch_size=6)
         with pytest.raises(ValueError, match="batch_size 12 instead of 6"):
-            train(small(), people, tmp_path, input_size=(48, 64), recipe=other,
+            train(small(), people, tmp_path, recipe=other,
                   resume=tmp_path / "last.pth")  # fmt: skip
         wider = nn.Sequential(nn.Conv2d(3, 17, 5, 4, 2))
         with pytest.raises(ValueError, match="of another network"):
-            train(wider, people, tmp_path, input_size=(48, 64), recipe=recipe,
+            train(wider, people, tmp_path, recipe=recipe,
                   resume=tmp_path / "last.pth")  # fmt: skip
 
 
@@ -160,14 +164,12 @@ class TestRecipe:
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was(people, tmp_path):
     network = small()
-    train(network, people, tmp_path, input_size=(48, 64), recipe=Recipe(epochs=1, batch_size=12))
+    train(network, people, tmp_path, recipe=Recipe(epochs=1, batch_size=12))
     with torch.no_grad():
         network[3].weight.fill_(np.nan)
     kept = (tmp_path / "last.pth").read_bytes()
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        train(
-            network, people, tmp_path, input_size=(48, 64), recipe=Recipe(epochs=2, batch_size=12)
-        )
+        train(network, people, tmp_path, recipe=Recipe(epochs=2, batch_size=12))
     assert (tmp_path / "last.pth").read_bytes() == kept
 
 
@@ -190,16 +192,12 @@ def test_perfect_heatmaps_measure_perfect_on_every_kind_of_data(shared):
 
 def test_more_workers_and_channels_last_change_no_loss(people, tmp_path):
     recipe = Recipe(epochs=2, batch_size=4)
-    alone = train(small(), people, tmp_path / "a", input_size=(48, 64), recipe=recipe)
+    alone = train(small(), people, tmp_path / "a", recipe=recipe)
     hardware = Hardware(torch.device("cpu"), workers=2)
-    two = train(
-        small(), people, tmp_path / "b", input_size=(48, 64), recipe=recipe, hardware=hardware
-    )
+    two = train(small(), people, tmp_path / "b", recipe=recipe, hardware=hardware)
     assert losses(alone) == losses(two)
     hardware = Hardware(torch.device("cpu"), channels_last=True)
-    other = train(
-        small(), people, tmp_path / "c", input_size=(48, 64), recipe=recipe, hardware=hardware
-    )
+    other = train(small(), people, tmp_path / "c", recipe=recipe, hardware=hardware)
     assert losses(other) == pytest.approx(losses(alone), rel=1e-5)
 
 

@@ -15,12 +15,7 @@ from posetrack.cli import training as shared
 from posetrack.training.recipe import PAPER, POSETRACK, Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from posetrack.crops import Normalisation
-    from posetrack.training import Samples
-    from posetrack.training.dataset import Batch
-    from posetrack.training.loop import Hardware, Validate
+    from posetrack.training import Hardware
     from posetrack.training.processes import Processes
 
 RECIPES = {"paper": PAPER, "posetrack": POSETRACK}
@@ -55,7 +50,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("-o", "--out", type=Path, metavar="FOLDER", help="folder of the run")
     parser.add_argument(
         "--arch",
-        choices=shared.ARCHITECTURES,
+        choices=tuple(shared.ARCHITECTURES),
         default="resnet50",
         help="network (default: %(default)s)",
     )
@@ -161,22 +156,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, device: Any) -> None:
-    from posetrack.training import Augmentation, Hardware, train
+    import torch
+
+    from posetrack.training import Hardware, train
 
     quiet = args.quiet or not processes.first
-    people = shared.read_people(
-        args.data, args.annotations, args.images, args, shared.skeleton_named(args.skeleton)
-    )
+    torch.manual_seed(recipe.seed)
+    job = shared.job_of(args.arch)(args, recipe)
     if not quiet:
-        print(shared.describe(people, args.annotations))
-    network, normalisation, input_size = _network(args, recipe, people)
-    augmentation = Augmentation(
-        scale=args.scale,
-        rotation=args.rotation,
-        flip=args.flip,
-        half_body=args.half_body,
-        distribution="uniform" if args.uniform else "normal",
-    )
+        print(job.title)
     hardware = Hardware(
         device,
         False if args.no_amp else None,
@@ -184,20 +172,18 @@ def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, devic
         args.workers,
         processes,
     )
+    resume = _resumed(args)
     if processes.first:
-        _record(args, recipe, people, hardware, input_size)
+        _record(args, recipe, job, hardware)
     rows = train(
-        network,
-        people,
+        job.network,
+        job.task,
         args.out,
-        input_size=input_size,
         recipe=recipe,
-        augmentation=augmentation,
-        normalisation=normalisation,
         hardware=hardware,
-        validate=_validation(args, people, normalisation, input_size),
+        validate=job.validate,
         validate_every=args.validate_every,
-        resume=_resumed(args),
+        resume=resume,
         save_every=max(1, args.save_every),
         keep_every=args.keep_every,
         watch=_bar if sys.stderr.isatty() and not quiet else None,
@@ -218,73 +204,11 @@ def _resumed(args: argparse.Namespace) -> Path | None:
     return None if args.resume is None else Path(args.resume)
 
 
-def _network(
-    args: argparse.Namespace, recipe: Recipe, people: Samples
-) -> tuple[nn.Module, Normalisation, tuple[int, int]]:
-    """The network to train, the colours it takes, and its input size."""
-    import torch
-
-    torch.manual_seed(recipe.seed)
-    input_size = args.size or shared.usual_size(people.skeleton)
-    if args.init is None:
-        network = shared.new_network(args.arch, len(people.skeleton))
-        bgr = args.arch.startswith("resnet")
-        return network, shared.colours(args.colours or ("bgr" if bgr else "rgb")), input_size
-    from posetrack.networks.checkpoints import load_network
-
-    path = Path(args.init)
-    if not path.is_file():
-        from posetrack.weights import fetch
-
-        path = fetch(args.init)
-    network, about = load_network(
-        path, skeleton=people.skeleton, keypoints=len(people.skeleton), partial=True
-    )
-    if not args.quiet and (about.missing or about.left_over):
-        print(
-            f"{path}: {len(about.missing)} parameters start anew, {len(about.left_over)} are left "
-            "over",
-            file=sys.stderr,
-        )
-    chosen = about.normalisation if args.colours is None else shared.colours(args.colours)
-    return network, chosen, args.size or about.input_size
-
-
-def _validation(
-    args: argparse.Namespace,
-    people: Samples,
-    normalisation: Normalisation,
-    input_size: tuple[int, int],
-) -> Validate | None:
-    if args.val_annotations is None:
-        return None
-    from posetrack.training import measure, predict
-
-    held = shared.read_people(
-        args.data, args.val_annotations, args.val_images or args.images, args, people.skeleton
-    )
-    truth = shared.truth_of(args.data, args.val_annotations)
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        found = predict(
-            network,
-            held,
-            input_size=input_size,
-            normalisation=normalisation,
-            workers=args.workers,
-            flip_test=not args.no_flip_test,
-        )
-        return measure(held, *found, truth=truth)
-
-    return validate
-
-
 def _record(
     args: argparse.Namespace,
     recipe: Recipe,
-    people: Samples,
+    job: shared.Job,
     hardware: Hardware,
-    input_size: tuple[int, int],
 ) -> None:
     import torch
 
@@ -298,20 +222,16 @@ def _record(
         "processes": hardware.processes.world,
         "arguments": given,
         "recipe": dataclasses.asdict(recipe),
-        "input_size": input_size,
-        "keypoints": people.skeleton.keypoints,
-        "people": len(people),
-        "left_out": people.left_out,
-        "problems": [dataclasses.asdict(problem) for problem in people.problems],
+        **job.record,
     }
     args.out.mkdir(parents=True, exist_ok=True)
     write_whole(args.out / "arguments.json", json.dumps(record, indent=2, default=str).encode())
 
 
-def _bar(batches: Iterable[Batch], count: int, epoch: int) -> Iterable[Batch]:
+def _bar(batches: Iterable[Any], count: int, epoch: int) -> Iterable[Any]:
     from tqdm import tqdm
 
-    bar: Iterable[Batch] = tqdm(batches, total=count, desc=f"epoch {epoch}", leave=False)
+    bar: Iterable[Any] = tqdm(batches, total=count, desc=f"epoch {epoch}", leave=False)
     return bar
 
 

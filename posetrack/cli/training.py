@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from torch import nn
 
     from posetrack.crops import Normalisation
+    from posetrack.networks.checkpoints import PoseCheckpoint
     from posetrack.skeletons import Skeleton
     from posetrack.training import Samples
+    from posetrack.training.loop import Validate
+    from posetrack.training.recipe import Recipe
+    from posetrack.training.tasks import Task
 
 DATA = ("coco", "crowdpose", "posetrack18", "mpii")
-ARCHITECTURES = (
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "hrnet_w32", "hrnet_w48",
-)  # fmt: skip
+ARCHITECTURES = {
+    "resnet18": "crops",
+    "resnet34": "crops",
+    "resnet50": "crops",
+    "resnet101": "crops",
+    "resnet152": "crops",
+    "hrnet_w32": "crops",
+    "hrnet_w48": "crops",
+}
+"""Networks, and what each learns: ``posetrack.cli.train_NAME`` has a function ``job`` for it."""
+
+
+class Job(NamedTuple):
+    """What ``posetrack train`` trains.
+
+    Parameters
+    ----------
+    network
+        With starting weights.
+    task
+        What it learns.
+    validate
+        Numbers of a network, if there is anything to validate on.
+    record
+        Plain values for ``arguments.json``.
+    title
+        What was read, in a line or two.
+    """
+
+    network: nn.Module
+    task: Task
+    validate: Validate | None
+    record: dict[str, Any]
+    title: str
 
 
 def size(text: str) -> tuple[int, int]:
@@ -182,15 +219,30 @@ def truth_of(data: str, annotations: Path) -> Path | None:
     return annotations if data == "coco" and annotations.is_file() else None
 
 
-def new_network(name: str, keypoints: int) -> nn.Module:
-    """A network with random weights."""
-    if name.startswith("resnet"):
-        from posetrack.networks.pose_resnet import PoseResNet
+def job_of(arch: str) -> Callable[[argparse.Namespace, Recipe], Job]:
+    """What makes the job of a network; `ARCHITECTURES` says where it is."""
+    module = importlib.import_module(f"posetrack.cli.train_{ARCHITECTURES[arch]}")
+    make: Callable[[argparse.Namespace, Recipe], Job] = module.job
+    return make
 
-        return PoseResNet(int(name.removeprefix("resnet")), keypoints)
-    from posetrack.networks.hrnet import HRNet
 
-    return HRNet(int(name.removeprefix("hrnet_w")), keypoints)
+def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, PoseCheckpoint]:
+    """The network of ``--init``, with what fits of its weights; see `load_network`."""
+    from posetrack.networks.checkpoints import load_network
+
+    path = Path(args.init)
+    if not path.is_file():
+        from posetrack.weights import fetch
+
+        path = fetch(args.init)
+    network, about = load_network(path, partial=True, **wanted)
+    if not args.quiet and (about.missing or about.left_over):
+        print(
+            f"{path}: {len(about.missing)} parameters start anew, {len(about.left_over)} are left "
+            "over",
+            file=sys.stderr,
+        )
+    return network, about
 
 
 def usual_size(skeleton: Skeleton) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """Training of pose networks on people's keypoints, after the paper's recipe.
 
-`read_coco` and `read_mpii` give `Samples`, `train` trains a network on them, `predict` and
-`measure` say what it gets right. On the command line these are ``posetrack train`` and ``posetrack
-validate``.
+`read_coco` and `read_mpii` give `Samples`, `train` trains a network on a `CropTask` of them,
+`predict` and `measure` say what it gets right. On the command line these are ``posetrack train``
+and ``posetrack validate``.
 
 >>> from posetrack.training import PAPER
 >>> PAPER.epochs, PAPER.learning_rate, PAPER.drops
@@ -18,12 +18,14 @@ _WHERE = {
     "NONE": "augmentation",
     "Augmentation": "augmentation",
     "CropDataset": "dataset",
-    "Hardware": "loop",
+    "CropTask": "tasks",
+    "Hardware": "run",
     "PAPER": "recipe",
     "POSETRACK": "recipe",
     "Problem": "samples",
     "Recipe": "recipe",
     "Samples": "samples",
+    "Task": "tasks",
     "gaussian_targets": "targets",
     "heatmap_accuracy": "losses",
     "joints_mse": "losses",
@@ -39,13 +41,15 @@ _WHERE = {
 if TYPE_CHECKING:
     from posetrack.training.augmentation import NONE, Augmentation
     from posetrack.training.dataset import CropDataset
-    from posetrack.training.loop import Hardware, train
+    from posetrack.training.loop import train
     from posetrack.training.losses import heatmap_accuracy, joints_mse, joints_ohkm
     from posetrack.training.reading_coco import read_coco
     from posetrack.training.reading_mpii import read_mpii
     from posetrack.training.recipe import PAPER, POSETRACK, Recipe
+    from posetrack.training.run import Hardware
     from posetrack.training.samples import Problem, Samples
     from posetrack.training.targets import gaussian_targets, keypoint_weights_by_name
+    from posetrack.training.tasks import CropTask, Task
     from posetrack.training.validation import measure, predict
 
 __all__ = [
@@ -54,10 +58,12 @@ __all__ = [
     "POSETRACK",
     "Augmentation",
     "CropDataset",
+    "CropTask",
     "Hardware",
     "Problem",
     "Recipe",
     "Samples",
+    "Task",
     "gaussian_targets",
     "heatmap_accuracy",
     "joints_mse",

@@ -225,14 +225,14 @@ class EpochBatches(Sampler[list[Key]]):
 
 
 def loader(
-    dataset: CropDataset, batches: EpochBatches, *, workers: int = 0, pinned: bool = False
-) -> DataLoader[Batch]:
+    dataset: Dataset[Any], batches: EpochBatches, *, workers: int = 0, pinned: bool = False
+) -> DataLoader[Any]:
     """Batches in order, made by worker processes that live as long as the loader.
 
     Parameters
     ----------
     dataset, batches
-        What and in which order; set ``batches.epoch`` before each pass.
+        What, by ``__getitems__``, and in which order; set ``batches.epoch`` before each pass.
     workers
         Number of processes; 0 makes them here.
     pinned
