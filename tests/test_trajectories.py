@@ -140,7 +140,7 @@ def test_who_was_carried_by_flow_has_that_as_origin() -> None:
         ({"seconds": [0, np.nan]}, "finite"),
         ({"ids": [3, 3]}, "twice"),
         ({"scores": np.ones((2, 2, 16))}, "scores must have shape"),
-        ({"origin": np.full((2, 2, 17), 9)}, "origin"),
+        ({"origin": np.full((2, 2, 17), 32)}, "origin"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict[str, object], message: str) -> None:
@@ -189,7 +189,7 @@ def test_an_origin_out_of_range_is_refused_with_its_row(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     save(walk(), path)
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines[:2], lines[2][:-1] + "9", *lines[3:]]) + "\n")
+    path.write_text("\n".join([*lines[:2], lines[2][:-1] + "99", *lines[3:]]) + "\n")
     with pytest.raises(ValueError, match=r"t\.csv: row 2: an origin"):
         posetrack.load(path)
 

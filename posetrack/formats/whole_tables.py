@@ -1,10 +1,10 @@
-"""Tables that are in memory to CSV and Parquet at once, with origins; parts of Parquet back."""
+"""Tables in memory to CSV and Parquet at once, with what cleaning did; parts of Parquet back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,19 +21,29 @@ from posetrack.formats.metadata import (
 )
 from posetrack.formats.recovery import METADATA_KEY
 from posetrack.formats.sinks import PartialFile, write_whole
-from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable, column_names
+from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable
 from posetrack.formats.table_reading import _checked, _described, _wanted
 from posetrack.formats.table_writers import arrow_schema
+from posetrack.formats.touched_columns import (
+    RawRows,
+    TouchedRows,
+    raw_arrays,
+    touched_fields,
+    touched_names,
+    touched_rows,
+)
 from posetrack.skeletons import Skeleton
-
-Origins: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]]
-"""(R,) frames, (R,) ids and (R, K) origins of a file's rows."""
 
 _GROUP_ROWS = 65_536
 _MOST_FRAMES = 1_000_000_000
 
 
-def write_table(path: Path, table: TrackTable, origin: NDArray[np.int8] | None = None) -> None:
+def write_table(
+    path: Path,
+    table: TrackTable,
+    origin: NDArray[np.int8] | None = None,
+    raw: RawRows | None = None,
+) -> None:
     """Write a table as ``.csv`` or, whatever else its ending, Parquet; whole or not at all.
 
     Parameters
@@ -44,6 +54,8 @@ def write_table(path: Path, table: TrackTable, origin: NDArray[np.int8] | None =
         R rows.
     origin
         (R, K) small numbers, for columns ``NAME_origin``; no such columns when None.
+    raw
+        The R rows as they were measured; no such columns when None.
 
     Raises
     ------
@@ -57,8 +69,11 @@ def write_table(path: Path, table: TrackTable, origin: NDArray[np.int8] | None =
     frames = len(np.unique(table.frame)) + len(table.empty)
     described |= {"frames": frames, "rows": len(table), "empty_frames": table.empty.runs}
     metadata = dump_json(described)
-    schema = _schema(table.skeleton, origin is not None)
-    batches = _batches(table, origin, schema)
+    schema = arrow_schema(table.skeleton)
+    more = touched_fields(table.skeleton, origin=origin is not None, raw=raw is not None)
+    for column in more:
+        schema = schema.append(column)
+    batches = _batches(table, origin, raw, schema)
     if path.suffix.lower() == ".csv":
         write_whole((sidecar_path(path), [metadata]), (path, _csv_pieces(batches, schema)))
         return
@@ -79,32 +94,11 @@ def write_table(path: Path, table: TrackTable, origin: NDArray[np.int8] | None =
         raise
 
 
-def _schema(skeleton: Skeleton, with_origin: bool) -> pa.Schema:
-    schema = arrow_schema(skeleton)
-    names = origin_columns(skeleton) if with_origin else ()
-    for name in names:
-        schema = schema.append(pa.field(name, pa.int8(), nullable=False))
-    return schema
-
-
-def origin_columns(skeleton: Skeleton) -> tuple[str, ...]:
-    """The K columns of origins, which follow all others; refused where a name is taken.
-
-    Examples
-    --------
-    >>> from posetrack.skeletons import COCO_17
-    >>> origin_columns(COCO_17)[0]
-    'nose_origin'
-    """
-    names = tuple(f"{name}_origin" for name in skeleton.keypoints)
-    twice = set(names) & set(column_names(skeleton))
-    if twice:
-        raise ValueError(f"{skeleton.name}: rename keypoints; columns would repeat: {twice}")
-    return names
-
-
 def _batches(
-    table: TrackTable, origin: NDArray[np.int8] | None, schema: pa.Schema
+    table: TrackTable,
+    origin: NDArray[np.int8] | None,
+    raw: RawRows | None,
+    schema: pa.Schema,
 ) -> Iterator[pa.RecordBatch]:
     """Row groups, one after the other, so that a table is not in memory twice."""
     for start in range(0, len(table), _GROUP_ROWS):
@@ -119,8 +113,10 @@ def _batches(
             columns += list(origin[rows].T)
         arrays = [
             pa.array(np.ascontiguousarray(column), field.type, from_pandas=field.nullable)
-            for column, field in zip(columns, schema, strict=True)
+            for column, field in zip(columns, schema, strict=raw is None)
         ]
+        if raw is not None:
+            arrays += raw_arrays(raw, rows)
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -152,45 +148,6 @@ def _opened(path: Path) -> pq.ParquetFile:
         raise ValueError(f"{path}: not a whole Parquet file: {error}") from error
 
 
-def read_origins(path: Path, skeleton: Skeleton) -> Origins | None:
-    """Origins of all rows of a ``.csv`` or ``.parquet`` table; None where it has no such columns.
-
-    Raises
-    ------
-    ValueError
-        If a column is no column of small whole numbers.
-    """
-    names = ["frame", "id", *origin_columns(skeleton)]
-    try:
-        if path.suffix.lower() == ".parquet":
-            with _opened(path) as file:
-                if not set(names) <= set(file.schema_arrow.names):
-                    return None
-                return _origins(path, file.read(columns=names), skeleton)
-        if path.suffix.lower() == ".csv":
-            with path.open(encoding="utf-8-sig") as stream:
-                if "_origin" not in stream.readline(1_000_000):
-                    return None
-            options = pyarrow.csv.ConvertOptions(include_columns=names)
-            return _origins(path, pyarrow.csv.read_csv(path, convert_options=options), skeleton)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        raise ValueError(f"{path}: origins cannot be read: {error}") from error
-    return None
-
-
-def _origins(path: Path, arrow: pa.Table, skeleton: Skeleton) -> Origins:
-    values = np.empty((len(arrow), len(skeleton)), np.int8)
-    for number, name in enumerate(origin_columns(skeleton)):
-        column = arrow.column(name)
-        if column.null_count:
-            raise ValueError(f"{path}: column {name!r}: missing values")
-        try:
-            values[:, number] = column.cast(pa.int8()).to_numpy()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ValueError(f"{path}: column {name!r}: {error}") from error
-    return arrow.column("frame").to_numpy(), arrow.column("id").to_numpy(), values
-
-
 def read_part(
     path: Path,
     skeleton: Skeleton,
@@ -199,7 +156,7 @@ def read_part(
     seconds: tuple[float, float] | None,
     ids: Sequence[int] | None,
     max_rows: int = 20_000_000,
-) -> tuple[TrackTable, Origins | None]:
+) -> tuple[TrackTable, TouchedRows | None]:
     """Rows of half-open ranges and of some people, with the columns of a part of the keypoints.
 
     Frames in the ranges in which none of the people is come as frames without people.
@@ -211,9 +168,7 @@ def read_part(
     """
     with _opened(path) as file:
         described, _ = _described(path, file.schema_arrow)
-        extra = origin_columns(skeleton)
-        has_origins = set(extra) <= set(file.schema_arrow.names)
-        columns = [*_wanted(skeleton), *(extra if has_origins else ())]
+        columns = [*_wanted(skeleton), *touched_names(file.schema_arrow.names, skeleton)]
         parts = [pa.Table.from_batches([], file.schema_arrow).select(columns)]
         times: dict[int, float] = {}
         for group in _groups(file, frames, seconds):
@@ -233,7 +188,7 @@ def read_part(
         times.pop(index, None)
     empty = EmptyFrames([(i, i, 1, at, at) for i, at in sorted(times.items())])
     table = _checked(path, arrow, skeleton, empty, described)
-    return table, _origins(path, arrow, skeleton) if has_origins else None
+    return table, touched_rows(path, arrow, skeleton)
 
 
 def _groups(

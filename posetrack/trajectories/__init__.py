@@ -1,6 +1,7 @@
 """A whole video's poses over time: arrays over frames, people and keypoints, and their files."""
 
 from posetrack.trajectories.files import Scan, load, save, scan
+from posetrack.trajectories.raw import NOBODY, Raw
 from posetrack.trajectories.values import Origin, Trajectories
 
-__all__ = ["Origin", "Scan", "Trajectories", "load", "save", "scan"]
+__all__ = ["NOBODY", "Origin", "Raw", "Scan", "Trajectories", "load", "save", "scan"]

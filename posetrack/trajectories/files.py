@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posetrack.trajectories.values import Trajectories, part_of_skeleton
+from posetrack.trajectories.raw import NOBODY, Raw
+from posetrack.trajectories.values import ALL_ORIGINS, Trajectories, part_of_skeleton
 
 if TYPE_CHECKING:
+    from posetrack.formats.touched_columns import RawRows, TouchedRows
     from posetrack.skeletons import Skeleton
 
 
 def load(path: str | Path) -> Trajectories:
-    """Read a whole table of tracks, ``.parquet`` or ``.csv``, with origins where it has them.
+    """Read a whole table of tracks, ``.parquet`` or ``.csv``, with origins and raw values, if any.
 
     Raises
     ------
@@ -36,36 +38,43 @@ def load(path: str | Path) -> Trajectories:
     [7]
     """
     from posetrack.formats.table_reading import read_table
-    from posetrack.formats.whole_tables import read_origins
+    from posetrack.formats.touched_columns import read_touched
 
     path = Path(path)
     table = read_table(path)
     made = Trajectories.from_table(table)
-    rows = read_origins(path, table.skeleton)
-    return made if rows is None else _with_origins(path, made, *rows)
+    rows = read_touched(path, table.skeleton)
+    return made if rows is None else _with_touched(path, made, rows)
 
 
-def _with_origins(
-    path: Path, made: Trajectories, frame: Any, ids: Any, values: Any
-) -> Trajectories:
-    """Origins of rows, in whatever order the file has them, at their places."""
-    bad = (values < 0) | (values > 4)
-    if bad.any():
-        row = int(np.flatnonzero(bad.any(axis=1))[0])
-        raise ValueError(f"{path}: row {row + 1}: an origin is not of 0 to 4")
-    origin = made.origin.copy()
+def _with_touched(path: Path, made: Trajectories, rows: TouchedRows) -> Trajectories:
+    """Origins and raw values of rows, in whatever order the file has them, at their places."""
     order = np.argsort(made.ids)
-    who = order[np.searchsorted(made.ids[order], ids)]
-    origin[np.searchsorted(made.frame, frame), who] = values
-    return replace(made, origin=origin)
+    who = order[np.searchsorted(made.ids[order], rows.ids)]
+    at = np.searchsorted(made.frame, rows.frame), who
+    origin, raw = made.origin.copy(), None
+    if rows.origin is not None:
+        bad = (rows.origin < 0) | (rows.origin > ALL_ORIGINS)
+        if bad.any():
+            row = int(np.flatnonzero(bad.any(axis=1))[0])
+            limit = int(ALL_ORIGINS)
+            raise ValueError(f"{path}: row {row + 1}: an origin is not of 0 to {limit}")
+        origin[at] = rows.origin
+    if rows.raw is not None:
+        xy, scores = np.full_like(made.xy, np.nan), np.zeros_like(made.scores)
+        ids = np.full(made.present.shape, NOBODY)
+        xy[at], scores[at] = rows.raw.xy, rows.raw.scores
+        ids[at] = np.where(rows.raw.there, rows.raw.ids, NOBODY)
+        raw = Raw(xy, scores, ids)
+    return replace(made, origin=origin, raw=raw)
 
 
 def save(trajectories: Trajectories, path: str | Path) -> None:
     """Write the project's own table, ``.parquet`` or ``.csv``; `load` gives the same back.
 
-    Columns ``NAME_origin`` follow the others where an origin is not what ``flow_age`` says. A
-    person who is in no frame is not kept; a frame without people has no row, so its time is kept
-    to 2 ms.
+    Columns ``NAME_origin`` follow the others where an origin is not what ``flow_age`` says, and
+    those of raw values where there are any, see `posetrack.formats.touched_columns`. A person who
+    is in no frame is not kept; a frame without people has no row, so its time is kept to 2 ms.
 
     Raises
     ------
@@ -83,7 +92,19 @@ def save(trajectories: Trajectories, path: str | Path) -> None:
     origin = trajectories.origin[at]
     from posetrack.formats.whole_tables import write_table
 
-    write_table(path, table, None if (origin == usual).all() else origin)
+    origins = None if (origin == usual).all() else origin
+    write_table(path, table, origins, _raw_rows(trajectories))
+
+
+def _raw_rows(trajectories: Trajectories) -> RawRows | None:
+    """Raw values, one row a person a frame."""
+    from posetrack.formats.touched_columns import RawRows
+
+    raw, at = trajectories.raw, trajectories.present
+    if raw is None:
+        return None
+    ids = raw.ids[at]
+    return RawRows(ids, ids != NOBODY, raw.xy[at], raw.scores[at])
 
 
 @dataclass(frozen=True)
@@ -139,11 +160,11 @@ class Scan:
         skeleton = self.skeleton
         if self.keypoints is not None:
             skeleton = part_of_skeleton(skeleton, self.keypoints)
-        table, origins = read_part(
+        table, touched = read_part(
             self.path, skeleton, frames=self.frames, seconds=self.seconds, ids=self.ids
         )
         made = Trajectories.from_table(table)
-        return made if origins is None else _with_origins(self.path, made, *origins)
+        return made if touched is None else _with_touched(self.path, made, touched)
 
 
 def scan(path: str | Path) -> Scan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntFlag
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -15,16 +15,33 @@ from numpy.typing import ArrayLike, NDArray
 from posetrack.formats.dense import dense, empty_frames
 from posetrack.formats.table import TrackTable, column_names
 from posetrack.skeletons import Skeleton
+from posetrack.trajectories.raw import Raw
 
 
-class Origin(IntEnum):
-    """Where a value came from; in files as these small numbers."""
+class Origin(IntFlag):
+    """Where a value came from and what was done to it; flags, which combine, also in files.
+
+    Examples
+    --------
+    >>> Origin.FILLED | Origin.SMOOTHED
+    <Origin.FILLED|SMOOTHED: 6>
+    """
 
     DETECTED = 0
+    """Measured in the box that a detector gave."""
     FLOW = 1
+    """Measured in a box that optical flow carried here."""
     FILLED = 2
-    SMOOTHED = 3
-    SWAPPED = 4
+    """Not measured here: put between what was seen before and after."""
+    SMOOTHED = 4
+    """Moved by a filter."""
+    SWAPPED = 8
+    """Left and right were exchanged."""
+    REJECTED = 16
+    """What was measured here was taken out: its score was too low, or it was an outlier."""
+
+
+ALL_ORIGINS = Origin(31)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,6 +73,8 @@ class Trajectories:
     origin
         (T, N, K) int8, an `Origin` for each keypoint. When None: flow where ``flow_age`` is not 0,
         else detected.
+    raw
+        The values before cleaning; None where nothing was cleaned, and ``xy`` is what was measured.
     metadata
         What the file says of itself: ``provenance``, ``image_size``, ``rate``.
 
@@ -84,6 +103,7 @@ class Trajectories:
     flow_age: NDArray[np.int64] | Any = None
     origin: NDArray[np.int8] | Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    raw: Raw | None = None
 
     def __post_init__(self) -> None:
         frame = _array("frame", self.frame, np.int64, (None,))
@@ -104,8 +124,10 @@ class Trajectories:
         boxes, box_scores = self._boxes(people, xy, scores, unseen)
         origin = (age[..., None] > 0).repeat(each[-1], -1) if self.origin is None else self.origin
         origin = _array("origin", origin, np.int8, each)
-        if origin.size and not 0 <= origin.min() <= origin.max() <= max(Origin):
-            raise ValueError(f"origin must lie in 0 to {int(max(Origin))}, see Origin")
+        if origin.size and not 0 <= origin.min() <= origin.max() <= ALL_ORIGINS:
+            raise ValueError(f"origin must lie in 0 to {int(ALL_ORIGINS)}, see Origin")
+        if self.raw is not None and self.raw.scores.shape != each:
+            raise ValueError(f"raw values must have shape {each}, got {self.raw.scores.shape}")
         values = {"frame": frame, "seconds": seconds, "ids": ids, "xy": xy, "scores": scores}
         values |= {"boxes": boxes, "box_scores": box_scores, "flow_age": age, "origin": origin}
         for name, array in values.items():
@@ -199,6 +221,7 @@ class Trajectories:
             part(self.flow_age),
             part(self.origin)[:, :, points],
             self.metadata,
+            None if self.raw is None else self.raw.part(rows, people, points),
         )
 
     def person(self, who: int) -> Trajectories:
