@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
+from posetrack.world.known import KnownPeople
 
 # A standing person of height 1 seen from the front, feet at y = 0, y down: COCO's order.
 _STANDING = np.array(
@@ -84,6 +85,14 @@ class Scene:
         boxes = Detections(self.boxes(frame)[here], np.ones(len(here)))
         xy = self.xy[frame][here]
         return Poses(xy, np.ones(xy.shape[:2]), boxes, self.skeleton), here + 1
+
+    def known(self, frame: int) -> KnownPeople:
+        """What a fake needs to know of a frame; nobody ever hides anybody."""
+        xy, share = self.xy[frame], self.present[frame].astype(np.float64)
+        ids = np.arange(1, len(xy) + 1)
+        return KnownPeople(
+            ids, xy, np.ones(xy.shape[:2]), self.boxes(frame), self.heights(frame), share
+        )
 
     def render(self, frame: int) -> Image:
         """(H, W, 3) uint8 BGR; later people stand in front of earlier ones."""
