@@ -82,7 +82,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="order of the network's input; that of --init, else the paper's, bgr",
     )
     _add_recipe_options(parser)
-    parser.add_argument("--no-amp", action="store_true", help="no half precision on CUDA")
+    parser.add_argument(
+        "--amp",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="half precision; bfloat16 on the CPU (default: on CUDA)",
+    )
     parser.add_argument("--channels-last", action="store_true", help="also on the CPU")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(run=run)
@@ -118,6 +123,11 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         ("rotation", "degrees; normal, at most twice this", 40.0),
         ("flip", "probability of mirroring", 0.5),
         ("half-body", "probability of showing half a body", 0.0),
+        ("colour-jitter", "largest change of brightness, contrast, saturation and gains", 0.0),
+        ("greyscale", "probability of no colour", 0.0),
+        ("blur", "probability of blur", 0.0),
+        ("noise", "probability of noise", 0.0),
+        ("cutout", "probability of patches in front", 0.0),
     ):
         parser.add_argument(
             f"--{name}",
@@ -167,7 +177,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, devic
         print(job.title)
     hardware = Hardware(
         device,
-        False if args.no_amp else None,
+        args.amp,
         True if args.channels_last else None,
         args.workers,
         processes,

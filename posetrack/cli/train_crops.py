@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from posetrack.crops import Normalisation
-    from posetrack.training import Augmentation, Samples
+    from posetrack.training import Appearance, Augmentation, Samples
     from posetrack.training.loop import Validate
     from posetrack.training.recipe import Recipe
 
@@ -45,7 +45,15 @@ def augmentation(args: argparse.Namespace) -> Augmentation:
         flip=args.flip,
         half_body=args.half_body,
         distribution="uniform" if args.uniform else "normal",
+        appearance=appearance(args),
     )
+
+
+def appearance(args: argparse.Namespace) -> Appearance:
+    """How the pixels are to differ, by the options."""
+    from posetrack.training import Appearance
+
+    return Appearance(args.colour_jitter, args.greyscale, args.blur, args.noise, args.cutout)
 
 
 def record_of(people: Samples, input_size: tuple[int, int]) -> dict[str, object]:
@@ -61,6 +69,10 @@ def record_of(people: Samples, input_size: tuple[int, int]) -> dict[str, object]
 
 def new_network(name: str, keypoints: int) -> nn.Module:
     """A network with random weights."""
+    if name == "light":
+        from posetrack.networks.pose_light import PoseLight
+
+        return PoseLight(keypoints)
     if name.startswith("resnet"):
         from posetrack.networks.pose_resnet import PoseResNet
 

@@ -30,6 +30,12 @@ ARCHITECTURES = {
     "resnet152": "crops",
     "hrnet_w32": "crops",
     "hrnet_w48": "crops",
+    "posenet": "bottom_up",
+    "posenet_050": "bottom_up",
+    "posenet_075": "bottom_up",
+    "paf": "bottom_up",
+    "paf_densenet121": "bottom_up",
+    "light": "crops",
 }
 """Networks, and what each learns: ``posetrack.cli.train_NAME`` has a function ``job`` for it."""
 

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from posetrack.networks.hrnet import HRNet
+from posetrack.networks.pose_light import PoseLight
 from posetrack.networks.pose_resnet import BLOCKS, PoseResNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
@@ -65,6 +66,7 @@ class Architecture:
 TOLD: Mapping[type[nn.Module], tuple[str, ...]] = {
     PoseResNet: ("stride_on_1x1",),
     HRNet: ("activations",),
+    PoseLight: (),
     PoseNet: ("output_stride",),
     TrtPose: (),
 }
@@ -99,7 +101,8 @@ def recognise(state: State, *, keypoints: int | None = None, partial: bool = Fal
     names = ", ".join(list(state)[:3])
     raise ValueError(
         "this is none of the networks known here (not a ResNet-18, 34, 50, 101 or 152 with "
-        f"deconvolutions, an HRNet, a PoseNet or a network of trt_pose). The first names: {names}"
+        "deconvolutions, an HRNet, a light pose network, a PoseNet or a network of trt_pose). "
+        f"The first names: {names}"
     )
 
 
@@ -163,10 +166,35 @@ def _trtpose(state: State, keypoints: int | None, partial: bool) -> Architecture
     return Architecture(TrtPose, found, f"{what} and {found['keypoints']} keypoints")
 
 
+def _pose_light(state: State, keypoints: int | None, partial: bool) -> Architecture:
+    what = "a light pose network"
+    firsts = [_weight(state, f"trunk.stages.{stage}.0.0.weight", what) for stage in range(4)]
+    if not partial and "final_layer.weight" not in state:
+        raise ValueError(
+            f"by its names this is {what} or a detector, final_layer.weight is missing"
+        )
+    found: dict[str, Any] = {
+        "widths": tuple(first.shape[0] for first in firsts),
+        "blocks": tuple(
+            _count(state, rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight") for stage in range(4)
+        ),
+        "stem": firsts[0].shape[1],
+        "keypoints": _end(state, keypoints, partial)["keypoints"],
+    }
+    if not partial or "up.0.0.weight" in state:
+        layers = [_weight(state, f"up.{number}.0.weight", what) for number in range(3)]
+        found["deconv_channels"] = tuple(layer.shape[1] for layer in layers)
+    _require_believable(
+        found["keypoints"], found["stem"], *found["widths"], *found.get("deconv_channels", ())
+    )
+    return Architecture(PoseLight, found, f"{what} with {found['keypoints']} keypoints")
+
+
 _FAMILIES: tuple[tuple[tuple[str, ...], Callable[[State, int | None, bool], Architecture]], ...] = (
     (("0.resnet.", "0.densenet."), _trtpose),
     (("features.conv0.",), _posenet),
     (("stage2.", "transition1."), _hrnet),
+    (("trunk.",), _pose_light),
     (("layer1.", "deconv_layers."), _pose_resnet),
 )
 """How names begin that only one family has, and what reads its settings; the first that fits."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 _WHERE = {
     "NONE": "augmentation",
+    "Appearance": "appearance",
     "Augmentation": "augmentation",
     "CropDataset": "dataset",
     "CropTask": "tasks",
@@ -39,6 +40,7 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
+    from posetrack.training.appearance import Appearance
     from posetrack.training.augmentation import NONE, Augmentation
     from posetrack.training.dataset import CropDataset
     from posetrack.training.loop import train
@@ -56,6 +58,7 @@ __all__ = [
     "NONE",
     "PAPER",
     "POSETRACK",
+    "Appearance",
     "Augmentation",
     "CropDataset",
     "CropTask",

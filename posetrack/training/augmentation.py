@@ -7,7 +7,7 @@ trained before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack.crops import box_to_center_scale, crop_matrices
 from posetrack.skeletons import Skeleton
+from posetrack.training.appearance import Appearance
 
 Float64Array = NDArray[np.float64]
 
@@ -41,6 +42,8 @@ class Augmentation:
         cut off at +-``scale``; the angle is normal with deviation ``rotation``, cut off at twice
         that, and 0 for 4 of 10 people. ``"uniform"``: both uniform within the bounds, which are
         then hard ones.
+    appearance
+        How much colours, sharpness and the like differ; in the paper not at all.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class Augmentation:
     flip: float = 0.5
     half_body: float = 0.0
     distribution: Literal["normal", "uniform"] = "normal"
+    appearance: Appearance = field(default_factory=Appearance)
 
     def __post_init__(self) -> None:
         if not (0 <= self.scale < 1 and 0 <= self.rotation <= 180):

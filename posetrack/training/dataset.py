@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from posetrack.crops import box_to_center_scale, transform_points
+from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import (
     NONE,
     Augmentation,
@@ -129,6 +130,7 @@ class CropDataset(Dataset[Batch]):
             center, scale, self.input_size, change, image_width=image.shape[1]
         )
         cv2.warpAffine(image, matrix, self.input_size, dst=crop, flags=cv2.INTER_LINEAR)
+        change_pixels(crop, self.augmentation.appearance, rng)
         moved: Float64Array = transform_points(matrix[None], xy[None])[0]
         return moved[self.mirror_order] if change.mirrored else moved
 

@@ -29,7 +29,8 @@ class Hardware:
     device
         Of this process.
     half_precision
-        Compute in float16 where that is safe (AMP); None for yes on CUDA.
+        Compute in 16 bits where that is safe (AMP), float16 on CUDA, bfloat16 on the CPU; None
+        for yes on CUDA. Processors with instructions for bfloat16 train twice as fast by it.
     channels_last
         Keep a pixel's channels together in memory; None for yes on CUDA.
     workers
@@ -47,7 +48,12 @@ class Hardware:
     @property
     def amp(self) -> bool:
         """Whether to compute in half precision."""
-        return self.device.type == "cuda" and self.half_precision is not False
+        return self.device.type == "cuda" if self.half_precision is None else self.half_precision
+
+    @property
+    def half(self) -> torch.dtype:
+        """What half precision is on the device."""
+        return torch.float16 if self.device.type == "cuda" else torch.bfloat16
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -79,7 +85,9 @@ class Run:
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        self.scaler = torch.amp.GradScaler(place.device.type, enabled=place.amp)
+        # bfloat16 has float32's range: only float16's gradients have to be kept from vanishing.
+        scaled = place.amp and place.half == torch.float16
+        self.scaler = torch.amp.GradScaler(place.device.type, enabled=scaled)
         self.average = copy.deepcopy(self.network) if recipe.ema is not None else None
         self.epoch = 0
         self.best = float("-inf")
@@ -151,7 +159,7 @@ class Run:
         here = type(batch)(*(tensor.to(place.device, non_blocking=True) for tensor in batch))
         images = network_input(here[0], self.task.normalisation)
         images = images.contiguous(memory_format=place.memory_format)
-        with torch.autocast(place.device.type, torch.float16, enabled=place.amp):
+        with torch.autocast(place.device.type, place.half, enabled=place.amp):
             output = self.parallel(images)
         loss = self.task.loss(output, here, recipe)
         self.optimizer.zero_grad(set_to_none=True)
