@@ -81,6 +81,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=None,
         help="order of the network's input; that of --init, else the paper's, bgr",
     )
+    parser.add_argument(
+        "--output-stride",
+        type=int,
+        choices=(8, 16, 32),
+        help="posenet: input pixels from one cell of its maps to the next; that of --init, else 16",
+    )
     _add_recipe_options(parser)
     parser.add_argument(
         "--amp",

@@ -1,0 +1,169 @@
+"""What ``posetrack train`` does for networks that see all people of an image at once."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posetrack.cli import training as shared
+from posetrack.cli.train_crops import augmentation, record_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from posetrack.crops import Normalisation
+    from posetrack.skeletons import Skeleton
+    from posetrack.training import Samples
+    from posetrack.training.bottom_up_regions import Polygons
+    from posetrack.training.bottom_up_tasks import PafTask, PoseNetTask
+    from posetrack.training.loop import Validate
+    from posetrack.training.recipe import Recipe
+
+_WIDTHS = {"posenet": 1.0, "posenet_050": 0.5, "posenet_075": 0.75}
+_BACKBONES = {"paf": "resnet18", "paf_densenet121": "densenet121"}
+
+
+def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
+    """Maps of all annotated people of each image."""
+    del recipe
+    from posetrack.skeletons import COCO_17_NECK
+
+    wanted = shared.skeleton_named(args.skeleton)
+    if wanted is None and args.arch in _BACKBONES:
+        wanted = COCO_17_NECK
+    people = shared.read_people(args.data, args.annotations, args.images, args, wanted)
+    regions = _regions(args)
+    make = _posenet if args.arch in _WIDTHS else _paf
+    network, task = make(args, people, regions)
+    count = sum(map(len, regions.values()))
+    title = f"{shared.describe(people, args.annotations)}, in {len(task)} images"
+    return shared.Job(
+        network,
+        task,
+        _validation(args, people.skeleton, task.input_size, task.normalisation),
+        {**record_of(people, task.input_size), "images": len(task), "ignored_regions": count},
+        f"{title}; {count} regions of unlabelled people do not count" if count else title,
+    )
+
+
+def _posenet(
+    args: argparse.Namespace, people: Samples, regions: dict[Path, Polygons]
+) -> tuple[nn.Module, PoseNetTask]:
+    from posetrack.networks.bottom_up_links import posenet_edges
+    from posetrack.networks.posenet import PoseNet
+    from posetrack.training.bottom_up_tasks import PoseNetTask
+
+    ends = {"keypoints": len(people.skeleton), "edges": len(posenet_edges(people.skeleton))}
+    told = {} if args.output_stride is None else {"output_stride": args.output_stride}
+    given: dict[str, Any] = {}
+    if args.init is None:
+        network = PoseNet(_WIDTHS[args.arch], **ends, **told)
+    else:
+        first, given = _start(args, people, PoseNet, **told)
+        assert isinstance(first, PoseNet)
+        network = PoseNet(first.width, output_stride=first.output_stride, **ends)
+        _take(network, first)
+    stride = network.output_stride
+    return network, PoseNetTask(
+        people,
+        args.size or given.get("input_size", (513, 513)),
+        stride,
+        regions,
+        None if args.sigma is None else args.sigma * stride,
+        augmentation(args),
+        **_colours(args, given),
+    )
+
+
+def _paf(
+    args: argparse.Namespace, people: Samples, regions: dict[Path, Polygons]
+) -> tuple[nn.Module, PafTask]:
+    from posetrack.networks.bottom_up_links import paf_links
+    from posetrack.networks.trtpose import TrtPose
+    from posetrack.training.bottom_up_tasks import PafTask
+
+    if args.output_stride is not None:
+        raise ValueError("--output-stride is a PoseNet's; the maps of this network have stride 4")
+    ends = {"keypoints": len(people.skeleton), "links": len(paf_links(people.skeleton))}
+    given: dict[str, Any] = {}
+    if args.init is None:
+        network = TrtPose(_BACKBONES[args.arch], **ends)
+    else:
+        first, given = _start(args, people, TrtPose)
+        assert isinstance(first, TrtPose)
+        channels = first.get_parameter("1.cmap_conv.weight").shape[1]
+        network = TrtPose(first.backbone, **ends, channels=channels)
+        _take(network, first)
+    usual = (256, 256) if network.backbone == "densenet121" else (224, 224)
+    return network, PafTask(
+        people,
+        args.size or given.get("input_size", usual),
+        regions,
+        # trt_pose's Gaussian has no 2 below its exponent.
+        None if args.sigma is None else args.sigma * math.sqrt(2),
+        augmentation=augmentation(args),
+        **_colours(args, given),
+    )
+
+
+def _start(
+    args: argparse.Namespace, people: Samples, kind: type[nn.Module], **told: Any
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of ``--init``, and the input size and colours it had."""
+    network, about = shared.start_from(
+        args, skeleton=people.skeleton, keypoints=len(people.skeleton), **told
+    )
+    if not isinstance(network, kind):
+        raise ValueError(
+            f"--init {args.init} is of a {type(network).__name__}, --arch {args.arch} is a "
+            f"{kind.__name__}"
+        )
+    return network, {"input_size": about.input_size, "normalisation": about.normalisation}
+
+
+def _take(network: nn.Module, first: nn.Module) -> None:
+    """Take what fits from a network with as many keypoints, but perhaps other edges."""
+    from posetrack.networks.filling import fill
+
+    fill(network, "the network", first.state_dict(), partial=True)
+
+
+def _colours(args: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
+    """Colours that were said; the network's usual ones when none were."""
+    if args.colours is not None:
+        raise ValueError(
+            "--colours is for networks that see crops; those that see the whole image take RGB"
+        )
+    return {"normalisation": given["normalisation"]} if given else {}
+
+
+def _regions(args: argparse.Namespace) -> dict[Path, Polygons]:
+    if args.data == "mpii":
+        return {}
+    from posetrack.training.bottom_up_regions import ignored_regions
+
+    return ignored_regions(args.annotations, args.images)
+
+
+def _validation(
+    args: argparse.Namespace,
+    skeleton: Skeleton,
+    input_size: tuple[int, int],
+    normalisation: Normalisation,
+) -> Validate | None:
+    if args.val_annotations is None:
+        return None
+    from posetrack.training.bottom_up_validation import find_people, measure_people
+
+    held = shared.read_people(
+        args.data, args.val_annotations, args.val_images or args.images, args, skeleton
+    )
+    truth = shared.truth_of(args.data, args.val_annotations)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        found = find_people(network, held, input_size=input_size, normalisation=normalisation)
+        return measure_people(held, found, truth=truth)
+
+    return validate

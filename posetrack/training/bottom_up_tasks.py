@@ -1,0 +1,331 @@
+"""What networks learn that see all people of an image at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from posetrack.crops import IMAGENET_RGB, Normalisation
+from posetrack.networks.bottom_up_links import Pairs, paf_links, posenet_edges
+from posetrack.networks.checkpoints import PLUS_MINUS_ONE
+from posetrack.networks.posenet import PoseMaps, PoseNet
+from posetrack.networks.trtpose import PafMaps, TrtPose
+from posetrack.training.augmentation import Augmentation
+from posetrack.training.bottom_up_data import Cells, ImageDataset, rows_by_image
+from posetrack.training.bottom_up_regions import Polygons
+from posetrack.training.paf_targets import paf_loss, paf_targets
+from posetrack.training.posenet_targets import posenet_loss, posenet_targets
+from posetrack.training.recipe import Recipe
+from posetrack.training.samples import Samples
+
+Float64Array = NDArray[np.float64]
+
+_SIDE, _PAF_STRIDE = 32, 4
+
+
+class PoseNetBatch(NamedTuple):
+    """Images (N, H, W, 3) uint8 BGR, `PoseNetTargets`, counted cells (N, h, w), positions (N,)."""
+
+    images: Tensor
+    heatmap: Tensor
+    offset: Tensor
+    displacement_fwd: Tensor
+    displacement_bwd: Tensor
+    counted: Tensor
+    rows: Tensor
+
+
+class PafBatch(NamedTuple):
+    """Images (N, H, W, 3) uint8 BGR, `PafTargets`, counted cells (N, h, w), positions (N,)."""
+
+    images: Tensor
+    cmap: Tensor
+    paf: Tensor
+    counted: Tensor
+    rows: Tensor
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoseNetTask:
+    """Heatmaps, offsets and displacements of all people; a `posetrack.training.Task`.
+
+    Parameters
+    ----------
+    samples
+        The people; an example is an image with all of them.
+    input_size
+        Width and height of what the network sees, each a multiple of the stride and 1. Larger
+        shows smaller people, and takes longer.
+    output_stride
+        The network's.
+    regions
+        Where people are who are not labelled, see `posetrack.training.ignored_regions`.
+    radius
+        Of the disks around keypoints, in input pixels; two cells when None.
+    augmentation
+        The paper's for crops when not given.
+    normalisation
+        Of the network's input.
+
+    Notes
+    -----
+    The edges are those of `posetrack.networks.bottom_up_links.posenet_edges`.
+    """
+
+    samples: Samples
+    input_size: tuple[int, int] = (513, 513)
+    output_stride: int = 16
+    regions: Mapping[Path, Polygons] = dataclasses.field(default_factory=dict)
+    radius: float | None = None
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    normalisation: Normalisation = PLUS_MINUS_ONE
+
+    def __len__(self) -> int:
+        return len(rows_by_image(self.samples))
+
+    @property
+    def edges(self) -> Pairs:
+        """Parents and children, positions of keypoints."""
+        return posenet_edges(self.samples.skeleton)
+
+    @property
+    def disk_radius(self) -> float:
+        """Input pixels."""
+        return 2.0 * self.output_stride if self.radius is None else self.radius
+
+    def settings(self) -> dict[str, Any]:
+        """Input size, keypoints, edges, stride and radius."""
+        return {
+            **_settings(self.samples, self.input_size),
+            "edges": [list(edge) for edge in self.edges],
+            "output_stride": self.output_stride,
+            "radius": self.disk_radius,
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Skeleton, input size, colours and output stride."""
+        return {
+            **_about(self.samples, self.input_size, self.normalisation),
+            "told": {"output_stride": self.output_stride},
+        }
+
+    def dataset(self, network: nn.Module, recipe: Recipe) -> ImageDataset:
+        """Whole images with targets.
+
+        Raises
+        ------
+        ValueError
+            If the network has other keypoints, edges or another stride, the input size does not
+            fit, or the recipe is for heatmaps of crops.
+        """
+        wanted = {
+            "keypoints": len(self.samples.skeleton),
+            "edges": len(self.edges),
+            "output_stride": self.output_stride,
+        }
+        _require(network, PoseNet, wanted, self.samples)
+        _require_plain(recipe)
+        stride = self.output_stride
+        if any(side < stride + 1 or (side - 1) % stride for side in self.input_size):
+            fits = [max(round((side - 1) / stride), 1) * stride + 1 for side in self.input_size]
+            raise ValueError(
+                f"a PoseNet of stride {stride} takes sides that are a multiple of it and 1, such "
+                f"as {fits[0]} x {fits[1]}, got {self.input_size[0]} x {self.input_size[1]}"
+            )
+        width, height = ((side - 1) // stride + 1 for side in self.input_size)
+        return ImageDataset(
+            self.samples,
+            regions=self.regions,
+            input_size=self.input_size,
+            fit=partial(posenet_fit, input_size=self.input_size, output_stride=stride),
+            cells=Cells((width, height), stride, 0.0),
+            targets=partial(
+                posenet_targets,
+                map_size=(width, height),
+                output_stride=stride,
+                edges=self.edges,
+                radius=self.disk_radius,
+            ),
+            batch=PoseNetBatch,
+            normalisation=self.normalisation,
+            augmentation=self.augmentation,
+            seed=recipe.seed,
+        )
+
+    def loss(self, output: PoseMaps, batch: PoseNetBatch, recipe: Recipe) -> Tensor:
+        """See `posenet_loss`."""
+        del recipe
+        return posenet_loss(output, batch[1:5], batch.counted, radius=self.disk_radius)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PafTask:
+    """Confidence maps and part affinity fields of all people; a `posetrack.training.Task`.
+
+    Parameters
+    ----------
+    samples
+        The people; an example is an image with all of them.
+    input_size
+        Width and height of what the network sees, multiples of 32.
+    regions
+        Where people are who are not labelled, see `posetrack.training.ignored_regions`.
+    stdev, limb_width
+        See `posetrack.training.paf_targets`.
+    augmentation
+        The paper's for crops when not given.
+    normalisation
+        Of the network's input.
+
+    Notes
+    -----
+    The links are those of `posetrack.networks.bottom_up_links.paf_links`.
+    """
+
+    samples: Samples
+    input_size: tuple[int, int] = (224, 224)
+    regions: Mapping[Path, Polygons] = dataclasses.field(default_factory=dict)
+    stdev: float | None = None
+    limb_width: float | None = None
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    normalisation: Normalisation = IMAGENET_RGB
+
+    def __len__(self) -> int:
+        return len(rows_by_image(self.samples))
+
+    @property
+    def links(self) -> Pairs:
+        """What the fields join, positions of keypoints."""
+        return paf_links(self.samples.skeleton)
+
+    def settings(self) -> dict[str, Any]:
+        """Input size, keypoints, links and widths."""
+        return {
+            **_settings(self.samples, self.input_size),
+            "links": [list(link) for link in self.links],
+            "stdev": self.stdev,
+            "limb_width": self.limb_width,
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Skeleton, input size and colours."""
+        return _about(self.samples, self.input_size, self.normalisation)
+
+    def dataset(self, network: nn.Module, recipe: Recipe) -> ImageDataset:
+        """Whole images with targets.
+
+        Raises
+        ------
+        ValueError
+            If the network has other keypoints or links, the input size does not fit, or the
+            recipe is for heatmaps of crops.
+        """
+        wanted = {"keypoints": len(self.samples.skeleton), "links": len(self.links)}
+        _require(network, TrtPose, wanted, self.samples)
+        _require_plain(recipe)
+        if any(side < _SIDE or side % _SIDE for side in self.input_size):
+            raise ValueError(
+                f"the network takes sides that are multiples of {_SIDE}, got "
+                f"{self.input_size[0]} x {self.input_size[1]}"
+            )
+        width, height = (side // _PAF_STRIDE for side in self.input_size)
+        return ImageDataset(
+            self.samples,
+            regions=self.regions,
+            input_size=self.input_size,
+            fit=partial(paf_fit, input_size=self.input_size),
+            cells=Cells((width, height), _PAF_STRIDE, 0.5),
+            targets=partial(
+                _paf_targets_of_pixels,
+                input_size=self.input_size,
+                map_size=(width, height),
+                links=self.links,
+                stdev=self.stdev,
+                limb_width=self.limb_width,
+            ),
+            batch=PafBatch,
+            normalisation=self.normalisation,
+            augmentation=self.augmentation,
+            area=True,
+            seed=recipe.seed,
+        )
+
+    def loss(self, output: PafMaps, batch: PafBatch, recipe: Recipe) -> Tensor:
+        """See `paf_loss`."""
+        del recipe
+        return paf_loss(output, batch[1:3], batch.counted)
+
+
+def posenet_fit(
+    width: int, height: int, *, input_size: tuple[int, int], output_stride: int
+) -> tuple[int, int]:
+    """Width and height in which a `PoseNetEstimator` shows its network an image.
+
+    Examples
+    --------
+    >>> posenet_fit(640, 425, input_size=(257, 257), output_stride=16)
+    (257, 177)
+    """
+    across, down = ((side - 1) // output_stride for side in input_size)
+    cell = max(width / max(across, 1), height / max(down, 1))
+    wide, high = (max(round(side / cell), 1) * output_stride + 1 for side in (width, height))
+    return wide, high
+
+
+def paf_fit(width: int, height: int, *, input_size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height in which a `TrtPoseEstimator` shows its network an image.
+
+    Examples
+    --------
+    >>> paf_fit(640, 425, input_size=(224, 224))
+    (224, 149)
+    """
+    scale = min(input_size[0] / width, input_size[1] / height)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def _paf_targets_of_pixels(
+    xy: Float64Array, *, input_size: tuple[int, int], **settings: Any
+) -> tuple[NDArray[np.float32], ...]:
+    return paf_targets(xy / input_size, **settings)
+
+
+def _settings(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]:
+    return {"input_size": list(input_size), "keypoints": list(samples.skeleton.keypoints)}
+
+
+def _about(
+    samples: Samples, input_size: tuple[int, int], normalisation: Normalisation
+) -> dict[str, Any]:
+    return {
+        "skeleton": dataclasses.asdict(samples.skeleton),
+        "input_size": input_size,
+        "normalisation": dataclasses.asdict(normalisation),
+    }
+
+
+def _require(
+    network: nn.Module, kind: type[nn.Module], wanted: Mapping[str, int], samples: Samples
+) -> None:
+    if not isinstance(network, kind):
+        raise ValueError(f"expected a {kind.__name__}, got a {type(network).__name__}")
+    for name, count in wanted.items():
+        if getattr(network, name) != count:
+            raise ValueError(
+                f"the network has {name} {getattr(network, name)}, wanted for "
+                f"{samples.skeleton.name}: {count}"
+            )
+
+
+def _require_plain(recipe: Recipe) -> None:
+    """Refuse what only heatmaps of crops have, rather than to leave it out silently."""
+    wrong = [name for name in ("hardest", "unbiased", "by_keypoint") if getattr(recipe, name)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: only for networks that see a crop of each person")
