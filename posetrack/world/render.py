@@ -11,7 +11,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.world import _raster_kernels as kernels
+from posetrack._compiled import kernel_input
+from posetrack.world import _raster_kernels as raster
+from posetrack.world import _shading_kernels as shading
 from posetrack.world.background import Backdrop
 from posetrack.world.camera import Camera
 from posetrack.world.light import Light, shadow_camera
@@ -109,34 +111,99 @@ def render(
     following = next_camera or camera
     _check(surfaces, camera, following, near, threads)
     scene = _gathered(surfaces)
-    looks = _looks(surfaces, scene, following, backdrop)
-    triangles = _seen_by(camera, scene, near)
-    view = kernels.View(
-        float(camera.focal),
-        (camera.size[0] - 1) / 2,
-        (camera.size[1] - 1) / 2,
-        np.ascontiguousarray(camera.rotation, np.float64),
-        float(following.focal),
-        _product(following.rotation, np.asarray(camera.rotation).T),
-        float(near),
-        (float(backdrop.span[0]), float(backdrop.span[1])),
-        (float(backdrop.centre[0]), float(backdrop.centre[1])),
-    )
+    looks = _looks(surfaces, scene, camera, following, near)
     lamp = _lamp(light, surfaces, camera, shadow_size, threads)
+    textures = _textures(surfaces, backdrop)
     width, height = camera.size
-    truth = kernels.Truth(
+    seen = Render(
         np.empty((height, width, 3), np.uint8),
         np.empty((height, width), np.int16),
         np.empty((height, width), np.uint8),
         np.empty((height, width), np.float32),
         np.empty((height, width, 2), np.float32),
     )
-    _in_bands(
-        lambda first, last: kernels.draw_rows(first, last, triangles, looks, view, lamp, truth),
-        height,
-        threads,
+
+    def draw(first: int, last: int) -> None:
+        rows = Render(*(array[first:last] for array in vars(seen).values()))
+        _draw_truth(rows, first, looks, camera, following, near)
+        _draw_image(rows.image, first, looks, camera, near, lamp, textures, backdrop)
+
+    _in_bands(draw, height, threads)
+    return seen
+
+
+def _draw_truth(
+    rows: Render, first: int, looks: _Looks, camera: Camera, following: Camera, near: float
+) -> None:
+    """Fill owner, part, depth and flow of the rows from ``first`` on."""
+    xs, ys = _rays(camera, first, len(rows.depth), 1)
+    inverse = np.zeros(rows.depth.shape, np.float32)
+    ids = np.full(rows.depth.shape, -1, np.int32)
+    raster.rasterise(looks.triangles, 1, first, xs, ys, 1 / near, inverse, ids)
+    raster.write_truth(
+        ids,
+        xs,
+        ys,
+        looks.triangles.scale,
+        looks.planes,
+        looks.owners,
+        looks.parts,
+        _product(following.rotation, np.asarray(camera.rotation).T),
+        float(camera.focal),
+        float(following.focal),
+        rows.owner,
+        rows.part,
+        rows.depth,
+        rows.flow,
     )
-    return Render(*truth)
+
+
+def _draw_image(
+    image: NDArray[np.uint8],
+    first: int,
+    looks: _Looks,
+    camera: Camera,
+    near: float,
+    lamp: shading.Lamp,
+    textures: shading.Textures,
+    backdrop: Backdrop,
+) -> None:
+    """Fill an image with the rows from ``first`` on."""
+    rows, width = image.shape[:2]
+    focal = float(camera.focal)
+    xs, ys = _rays(camera, first, rows, 1)
+    fine_xs, fine_ys = _rays(camera, first, rows, 2)
+    inverse = np.zeros((2 * rows, 2 * width), np.float32)
+    ids = np.full((2 * rows, 2 * width), -1, np.int32)
+    triangles, planes = looks.triangles, looks.planes
+    raster.rasterise(triangles, 2, first, fine_xs, fine_ys, 1 / near, inverse, ids)
+    size = 4 * rows * width
+    room = shading.Samples(
+        np.empty(size, np.int32),
+        np.empty(size, np.int32),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+    )
+    count = shading.collect(ids, xs, ys, fine_xs, fine_ys, room)
+    samples = shading.Samples(*(array[:count] for array in room))
+    colours = np.empty((count, 3))
+    shading.paint_triangles(samples, planes, looks.surfaces, textures, focal, colours)
+    span = (float(backdrop.span[0]), float(backdrop.span[1]))
+    centre = (float(backdrop.centre[0]), float(backdrop.centre[1]))
+    rotation = np.ascontiguousarray(camera.rotation, np.float64)
+    shading.paint_backdrop(samples, rotation, span, centre, textures, focal, colours)
+    shading.light_up(samples, planes, triangles.scale, lamp, colours)
+    shading.write_colours(samples, colours, image)
+
+
+def _rays(camera: Camera, first: int, rows: int, per_pixel: int) -> tuple[Float64Array, ...]:
+    """Of the columns, and of the rows from ``first`` on, ``per_pixel`` in each pixel."""
+    (width, height), focal = camera.size, float(camera.focal)
+    return (
+        raster.rays(per_pixel * width, per_pixel, 0, (width - 1) / 2, focal),
+        raster.rays(per_pixel * rows, per_pixel, first, (height - 1) / 2, focal),
+    )
 
 
 def _check(
@@ -183,29 +250,48 @@ def _gathered(surfaces: Sequence[Surface]) -> _Scene:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Looks:
+    """The triangles in a camera, and what varies over them."""
+
+    triangles: raster.Triangles
+    planes: Float64Array  # (F, VARYING, 3)
+    surfaces: NDArray[np.int32]  # (F,)
+    owners: NDArray[np.int16]  # (F,)
+    parts: NDArray[np.uint8]  # (F,)
+
+
 def _looks(
-    surfaces: Sequence[Surface], scene: _Scene, following: Camera, backdrop: Backdrop
-) -> kernels.Looks:
+    surfaces: Sequence[Surface], scene: _Scene, camera: Camera, following: Camera, near: float
+) -> _Looks:
+    triangles = _seen_by(camera, scene, near)
+    then = _joined([s.then for s in surfaces], (3,), np.float32)
+    planes = np.empty((len(scene.faces), raster.VARYING, 3))
+    raster.set_planes(
+        triangles,
+        scene.faces,
+        _joined([s.mesh.uv for s in surfaces], (2,), np.float64),
+        raster.vertex_normals(scene.points, scene.faces),
+        raster.transformed(then, *_placed(following)),
+        (int(camera.size[0]), int(camera.size[1])),
+        planes,
+    )
+    owners = np.array([s.owner for s in surfaces], np.int16)
+    parts = _joined([s.mesh.parts for s in surfaces], (), np.uint8)
+    return _Looks(triangles, planes, scene.surface, owners[scene.surface], parts)
+
+
+def _textures(surfaces: Sequence[Surface], backdrop: Backdrop) -> shading.Textures:
     textures = [s.mesh.texture for s in surfaces] + [backdrop.texture]
-    # A pyramid needs a third more than its base, and at most a row more for each level.
-    room = sum(2 * t.size + 3 * kernels.MAX_LEVELS for t in textures)
+    # A pyramid needs a third more than its base, and one of a single row as much again.
+    room = sum(2 * t.size + 3 * shading.MAX_LEVELS for t in textures)
     texels = np.empty(room, np.uint16)
-    levels = np.empty((len(textures), kernels.MAX_LEVELS, 3), np.int64)
+    levels = np.empty((len(textures), shading.MAX_LEVELS, 3), np.int64)
     end = 0
     for texture, rows in zip(textures, levels, strict=True):
-        end = kernels.pack_texture(texture, texels, end, rows)
+        end = shading.pack_texture(kernel_input(texture, np.uint8), texels, end, rows)
     beyond = [bool((s.mesh.uv < 0).any() or (s.mesh.uv > 1).any()) for s in surfaces]
-    then = _joined([s.then for s in surfaces], (3,), np.float32)
-    return kernels.Looks(
-        _joined([s.mesh.uv for s in surfaces], (2,), np.float64),
-        kernels.vertex_normals(scene.points, scene.faces),
-        kernels.transformed(then, *_placed(following)),
-        _joined([s.mesh.parts for s in surfaces], (), np.uint8),
-        np.array([s.owner for s in surfaces], np.int32),
-        texels,
-        levels,
-        np.array([*beyond, 2], np.uint8),
-    )
+    return shading.Textures(texels, levels, np.array([*beyond, 2], np.uint8))
 
 
 def _placed(camera: Camera) -> tuple[Float64Array, Float64Array]:
@@ -220,24 +306,20 @@ def _product(first: Float64Array, second: Float64Array) -> Float64Array:
     return np.asarray((first[:, :, None] * second[None]).sum(axis=1))
 
 
-def _seen_by(camera: Camera, scene: _Scene, near: float) -> kernels.Triangles:
-    seen = kernels.transformed(scene.points, *_placed(camera))
-    count = len(scene.faces)
-    edges, scale = np.empty((count, 3, 3)), np.empty(count)
-    bounds = np.empty((count, 4))
-    width, height = camera.size
-    kernels.set_up(
+def _seen_by(camera: Camera, scene: _Scene, near: float) -> raster.Triangles:
+    seen = raster.transformed(scene.points, *_placed(camera))
+    count, (width, height) = len(scene.faces), camera.size
+    triangles = raster.Triangles(np.empty((count, 3, 3)), np.empty(count), np.empty((count, 4)))
+    raster.set_up(
         seen,
         scene.faces,
         float(camera.focal),
         (width - 1) / 2,
         (height - 1) / 2,
         float(near),
-        edges,
-        scale,
-        bounds,
+        triangles,
     )
-    return kernels.Triangles(scene.faces, edges, scale, bounds, scene.surface)
+    return triangles
 
 
 def _lamp(
@@ -246,7 +328,7 @@ def _lamp(
     camera: Camera,
     shadow_size: int,
     threads: int,
-) -> kernels.Lamp:
+) -> shading.Lamp:
     """The light, with a shadow map where anything casts shadows."""
     direction = np.array(light.direction) / math.hypot(*light.direction)
     sun_colour, sky, ground = (
@@ -255,44 +337,40 @@ def _lamp(
     casting, around = _casters(surfaces)
     if not shadow_size or not casting or not max(light.sun) > 0:
         nowhere = np.zeros((0, 0), np.float32)
-        return kernels.Lamp(
-            direction,
-            sun_colour,
-            sky,
-            ground,
-            np.zeros((3, 4)),
-            np.zeros((3, 3)),
-            1.0,
-            0.0,
-            nowhere,
-            1.0,
-        )
+        no_map = (np.zeros((3, 4)), np.zeros((3, 3)), 1.0, 1.0, nowhere)
+        return shading.Lamp(direction, sun_colour, sky, ground, *no_map)
     sun = shadow_camera(light, around, shadow_size)
-    thrown = _gathered(casting)
-    triangles = _seen_by(sun, thrown, 1e-3)
-    shadow_map = np.zeros((shadow_size, shadow_size), np.float32)
-    focal = float(sun.focal)
-    _in_bands(
-        lambda first, last: kernels.draw_shadows(triangles, focal, first, shadow_map[first:last]),
-        shadow_size,
-        threads,
-    )
     turn = np.ascontiguousarray(sun.rotation, np.float64)
     shift = _product(turn, (np.asarray(camera.position) - sun.position)[:, None])
     to_map = np.hstack([_product(turn, np.asarray(camera.rotation).T), shift])
-    texel = float(np.linalg.norm(around.mean(axis=0) - sun.position)) / focal
-    return kernels.Lamp(
+    texel = float(np.linalg.norm(around.mean(axis=0) - sun.position)) / float(sun.focal)
+    shadow_map = _shadow_map(sun, _gathered(casting), threads)
+    return shading.Lamp(
         direction,
         sun_colour,
         sky,
         ground,
         to_map,
         turn,
-        focal,
-        (shadow_size - 1) / 2,
-        shadow_map,
+        float(sun.focal),
         texel,
+        shadow_map,
     )
+
+
+def _shadow_map(sun: Camera, scene: _Scene, threads: int) -> Float32Array:
+    """(S, S), 1 / depth of what is nearest to the sun."""
+    triangles = _seen_by(sun, scene, 1e-3)
+    size = sun.size[0]
+    inverse, ids = np.zeros((size, size), np.float32), np.empty((size, size), np.int32)
+
+    def draw(first: int, last: int) -> None:
+        xs, ys = _rays(sun, first, last - first, 1)
+        rows = inverse[first:last]
+        raster.rasterise(triangles, 1, first, xs, ys, math.inf, rows, ids[first:last])
+
+    _in_bands(draw, size, threads)
+    return inverse
 
 
 def _casters(surfaces: Sequence[Surface]) -> tuple[list[Surface], Float64Array]:
