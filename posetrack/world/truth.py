@@ -40,6 +40,7 @@ A joint lies inside its limb. More of the body in front than this is another par
 front of the hip, the trunk in front of the far shoulder.
 """
 _HEIGHT = 1.75
+_SKIRT = 0.12  # metres more where a skirt is in front: knees under it show through its shape
 _NEAREST = 0.05  # metres; what is nearer to the camera has no place in the picture
 
 
@@ -345,6 +346,7 @@ def _visibility(
     tall = np.array([person.height for person in people]).reshape(-1, 1) / _HEIGHT
     inner = tall * np.array([_thickness(name) for name in EVERY_KEYPOINT.keypoints])
     in_front = depth - pixels.depth[y, x]
+    inner = inner + _SKIRT * (pixels.part[y, x] == Part.SKIRT)
     own = pixels.owner[y, x] == ids
     # Just beside the own outline there may be nothing near: only what is nearer hides.
     hidden = np.where(own, in_front > inner, in_front > 0)

@@ -1,0 +1,153 @@
+"""``posetrack synth``: render scenes with exact truth, and pictures to train networks on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+TRAIN, SHEET = "train", "sheet"
+SCENES = (
+    "crossing", "behind_pole", "entering_leaving", "coming_back", "crowd", "same_clothes",
+    "fast_motion", "low_frame_rate", "camera_pan", "detector_gaps", "squats", "jumping_jacks",
+    "falling",
+)  # fmt: skip
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "synth",
+        help="render scenes with exact truth, or pictures to train on",
+        description="Render people of whom everything is known. A scene gives a video (or images), "
+        "PoseTrack18 and COCO JSON, MOT Challenge text and optical flow; 'train' gives independent "
+        "pictures and one COCO file; 'sheet' gives one picture of many people and scenes.",
+    )
+    parser.add_argument("name", choices=(*SCENES, TRAIN, SHEET), metavar="NAME",
+                        help=f"a scene ({', '.join(SCENES)}), {TRAIN} or {SHEET}")  # fmt: skip
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("data"), help="folder (default: %(default)s)"
+    )
+    parser.add_argument("--frames", type=int, help="how many frames or pictures")
+    parser.add_argument(
+        "--people", type=int, help="how many people; the most in a picture for 'train'"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="draws everything (default: 0)")
+    parser.add_argument(
+        "--size", type=_size, metavar="WxH", help="width and height in pixels, such as 640x360"
+    )
+    parser.add_argument("--rate", type=float, help="frames a second of a scene")
+    parser.add_argument("--images", action="store_true", help="JPEG files instead of a video")
+    parser.add_argument("--no-flow", action="store_true", help="write no flow files")
+    parser.add_argument(
+        "--quality", type=int, default=90, help="of JPEG files, 1 to 100 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=1, help="that render 'train' (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 640x360, got {text!r}")
+    return int(parts[0]), int(parts[1])
+
+
+def scene_of(name: str, **settings: Any) -> Any:
+    """A named scene; settings that are None are the scene's own."""
+    from posetrack.world import scenes
+
+    makers = {
+        "crossing": scenes.crossing,
+        "behind_pole": scenes.behind_pole,
+        "entering_leaving": scenes.entering_leaving,
+        "coming_back": scenes.coming_back,
+        "crowd": scenes.crowd,
+        "same_clothes": scenes.same_clothes,
+        "fast_motion": scenes.fast_motion,
+        "low_frame_rate": scenes.low_frame_rate,
+        "camera_pan": scenes.camera_pan,
+        "detector_gaps": scenes.detector_gaps,
+        "squats": scenes.squats,
+        "jumping_jacks": scenes.jumping_jacks,
+        "falling": scenes.falling,
+    }
+    return makers[name](**{key: value for key, value in settings.items() if value is not None})
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render what was asked for."""
+    from posetrack.cli.outputs import check_folder
+
+    check_folder(arguments.out)
+    if arguments.frames is not None and arguments.frames < 1:
+        raise ValueError(f"--frames must be at least 1, got {arguments.frames}")
+    if not 1 <= arguments.quality <= 100:
+        raise ValueError(f"--quality must lie in 1 .. 100, got {arguments.quality}")
+    kinds = {TRAIN: _train, SHEET: _sheet}
+    kinds.get(arguments.name, _scene)(arguments)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from posetrack.world.training_files import Pictures, write_training_files
+
+    count = 1000 if arguments.frames is None else arguments.frames
+    most = 6 if arguments.people is None else arguments.people
+    pictures = Pictures(arguments.seed, arguments.size or (640, 360), (0, most), arguments.quality)
+    with tqdm(total=count, unit="picture") as bar:
+        path = write_training_files(
+            arguments.out,
+            pictures,
+            count,
+            processes=arguments.processes,
+            report=lambda done: bar.update(done - bar.n),
+        )
+    print(f"wrote {count} pictures and {path}")
+    print(f"train with --data coco --annotations {path} --images {arguments.out / 'images'}")
+
+
+def _scene(arguments: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from tqdm import tqdm
+
+    from posetrack.world.scene_files import write_scene
+
+    scene = scene_of(
+        arguments.name,
+        people=arguments.people,
+        frames=arguments.frames,
+        seed=arguments.seed,
+        size=arguments.size,
+        rate=arguments.rate,
+    )
+    scene = replace(scene, threads=os.cpu_count() or 1)
+    with tqdm(total=len(scene), unit="frame") as bar:
+        paths = write_scene(
+            scene,
+            arguments.out,
+            images=arguments.images,
+            flow=not arguments.no_flow,
+            quality=arguments.quality,
+            report=lambda: bar.update(1),
+        )
+    print("\n".join(f"wrote {path}" for path in paths))
+
+
+def _sheet(arguments: argparse.Namespace) -> None:
+    import cv2
+
+    from posetrack.world.contact_sheet import contact_sheet
+
+    scenes = [scene_of(name, seed=arguments.seed, size=(320, 180)) for name in SCENES]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / "sheet.png"
+    if not cv2.imwrite(str(path), contact_sheet(scenes, seed=arguments.seed)):
+        raise OSError(f"{path}: could not be written")
+    print(f"wrote {path}")

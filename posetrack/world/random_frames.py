@@ -1,0 +1,178 @@
+"""Pictures that have nothing to do with each other, as different as can be: to train networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.interfaces import Image
+from posetrack.skeletons import COCO_17, Skeleton
+from posetrack.world.background import Backdrop
+from posetrack.world.body import Body, random_body
+from posetrack.world.camera import Camera, looking_at
+from posetrack.world.cameras import turned
+from posetrack.world.light import random_light
+from posetrack.world.mesh import Mesh, Surface
+from posetrack.world.render import render
+from posetrack.world.motion import running, standing, walking
+from posetrack.world.poses import random_pose
+from posetrack.world.rig import BodyPose
+from posetrack.world.surroundings import random_surroundings, random_texture
+from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of
+
+Float64Array = NDArray[np.float64]
+
+_TRIES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class _Person:
+    body: Body
+    pose: BodyPose
+
+
+def random_frames(
+    seed: int,
+    count: int,
+    *,
+    start: int = 0,
+    size: tuple[int, int] = (640, 360),
+    people: tuple[int, int] = (0, 6),
+    skeleton: Skeleton = COCO_17,
+) -> Iterator[tuple[Image, Truth]]:
+    """Pictures ``start`` .. ``start + count - 1`` of a seed, see `random_frame`.
+
+    Examples
+    --------
+    >>> for image, truth in random_frames(1, 2, size=(96, 64), people=(1, 1)):
+    ...     print(image.shape, len(truth))
+    (64, 96, 3) 1
+    (64, 96, 3) 1
+    """
+    for number in range(start, start + count):
+        yield random_frame(seed, number, size=size, people=people, skeleton=skeleton)
+
+
+def random_frame(
+    seed: int,
+    number: int,
+    *,
+    size: tuple[int, int] = (640, 360),
+    people: tuple[int, int] = (0, 6),
+    skeleton: Skeleton = COCO_17,
+) -> tuple[Image, Truth]:
+    """One picture and its truth; the same two numbers always give the same.
+
+    People from far away to half out of the picture stand, walk and pose in front of cameras from
+    low to high, behind and before things that hide them and things that look a little like them,
+    in any light, with any faults that cameras have. Some pictures have nobody in them.
+
+    Parameters
+    ----------
+    seed, number
+        Which picture.
+    size
+        Width and height in pixels.
+    people
+        Fewest and most.
+    skeleton
+        Of the truth.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of people are negative or the wrong way round.
+    """
+    least, most = people
+    if not 0 <= least <= most:
+        raise ValueError(f"people must be fewest and most, such as (0, 6), got {people}")
+    rng = np.random.default_rng((seed, number))
+    camera = _random_camera(rng, size)
+    count = int(rng.integers(least, most + 1)) if rng.random() < 0.8 else min(least + 1, most)
+    group = _random_people(rng, camera, count)
+    things = random_surroundings(rng, camera, [person.pose.root for person in group])
+    surfaces = [Surface(mesh, mesh.vertices, mesh.vertices) for mesh in things]
+    everybody = []
+    for identity, person in enumerate(group, 1):
+        body, pose = person.body, person.pose
+        vertices = body.posed(pose)
+        surfaces.append(Surface(body.mesh, vertices, vertices, owner=identity))
+        points = np.asarray(body.keypoints(pose, EVERY_KEYPOINT), float)
+        everybody.append(Whereabouts(identity, body.mesh, vertices, points, body.height))
+    backdrop = Backdrop(random_texture(rng, 256))
+    drawn = render(surfaces, camera, light=random_light(rng), backdrop=backdrop)
+    truth = truth_of(everybody, camera, drawn, skeleton=skeleton)
+    noise = rng.normal(0, rng.gamma(1.5, 3), drawn.image.shape)
+    return np.clip(drawn.image + noise, 0, 255).astype(np.uint8), truth
+
+
+def random_stance(rng: np.random.Generator, body: Body) -> BodyPose:
+    """Someone who walks, runs or stands as most people do, or in any pose; at the origin."""
+    kind, seconds = rng.random(), float(rng.uniform(1, 3))
+    heading = float(rng.uniform(-np.pi, np.pi))
+    way = np.array([np.cos(heading), np.sin(heading)])
+    if kind < 0.25:
+        speed = float(rng.uniform(0.6, 2.0))
+        pose = walking(body, [-9 * way, 9 * way], speed=speed)(seconds)
+    elif kind < 0.33:
+        pose = running(body, [-19 * way, 19 * way], speed=float(rng.uniform(2, 5)))(seconds)
+    elif kind < 0.5:
+        pose = standing(body, heading=heading, seed=int(rng.integers(2**31)))(seconds)
+    else:
+        pose = random_pose(rng, body)
+    return pose.moved((*-pose.root[:2], 0.0))
+
+
+def _random_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
+    """From a knee's height to a first floor's, looking up or down, level or a little askew."""
+    width, _ = size
+    height = float(rng.choice([rng.uniform(0.3, 1.0), rng.uniform(1.1, 2.0), rng.uniform(2.0, 7.0)],
+                              p=[0.2, 0.5, 0.3]))  # fmt: skip
+    focal = width / 2 / np.tan(np.deg2rad(rng.uniform(30, 85)) / 2)
+    ahead = rng.uniform(3, 12)
+    aim = (0.0, ahead, np.clip(rng.normal(0.9, 0.5), -0.5, height + 1.0))
+    camera = looking_at((0.0, 0.0, height), aim, focal=float(focal), size=size)
+    roll = rng.normal(0, np.deg2rad(2 if rng.random() < 0.8 else 12))
+    return turned(camera, roll=float(roll))
+
+
+def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list[_Person]:
+    """People where the camera sees at least a part of them, not inside each other."""
+    group: list[_Person] = []
+    for _ in range(count):
+        body = random_body(rng)
+        pose = random_stance(rng, body)
+        for _ in range(_TRIES):
+            near = group[rng.integers(len(group))] if group and rng.random() < 0.35 else None
+            place = _beside(rng, near) if near else _somewhere(rng, camera)
+            apart = [np.hypot(*(place - other.pose.root[:2])) for other in group]
+            moved = replace(pose, root=np.array([*place, pose.root[2]]))
+            if min(apart, default=9.0) > 0.35 and _is_seen(camera, body, moved):
+                group.append(_Person(body, moved))
+                break
+    return group
+
+
+def _somewhere(rng: np.random.Generator, camera: Camera) -> Float64Array:
+    """A place on the ground whose person would be from a twelfth to twice the picture tall."""
+    width, height = camera.size
+    tall = height * float(np.exp(rng.uniform(np.log(0.09), np.log(1.8))))
+    distance = float(np.clip(1.7 * camera.focal / tall, 0.9, 45.0))
+    x = rng.uniform(-0.05, 1.05) * width - width / 2
+    return np.array([x / camera.focal * distance, distance])
+
+
+def _beside(rng: np.random.Generator, near: _Person) -> Float64Array:
+    angle, apart = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.2)
+    place: Float64Array = near.pose.root[:2] + apart * np.array([np.cos(angle), np.sin(angle)])
+    return place
+
+
+def _is_seen(camera: Camera, body: Body, pose: BodyPose) -> bool:
+    """Whether at least a fifth of the body is in the picture."""
+    xy, depth = camera.project(body.posed(pose)[::7])
+    inside = (depth > 0.3) & (xy >= 0).all(axis=1) & (xy < camera.size).all(axis=1)
+    return float(inside.mean()) > 0.2
