@@ -164,7 +164,8 @@ def body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
     if worn.skirt > 0:
         pieces.append(flesh.skirt(shape, worn, cell("skirt")))
     whole = joined(pieces)
-    mesh = Mesh(whole.vertices, whole.faces, whole.uv, whole.parts, paint(rng, shape, looks))
+    vertices, uv = (np.asarray(values, np.float32) for values in (whole.vertices, whole.uv))
+    mesh = Mesh(vertices, whole.faces, uv, whole.parts, paint(rng, shape, looks))
     weights = np.ascontiguousarray(whole.weights, np.float32)
     return Body(mesh, rig, weights, _landmarks(shape, rig), shape, looks)
 

@@ -186,7 +186,7 @@ def _falling(shape: Shape, cell: Cell, points: int = 14) -> Piece:
     places = np.stack([x, y, np.broadcast_to(levels, x.shape)], axis=-1) * shape.head
     loose = smooth(-levels, -0.1, 0.7)
     return loft(
-        places + (0.004, 0.0, shape.chin),
+        places + np.array([0.004, 0.0, shape.chin]),
         cell=cell,
         along=np.linspace(0.2, 1, len(levels)),
         parts=Part.HAIR,

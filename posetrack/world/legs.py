@@ -86,6 +86,7 @@ def with_feet(
     """
     rotations = pose.rotations.copy()
     pelvis = turn_z(pose.heading) @ rotations[0]
+    lengths = body.rig.length("left_knee"), body.rig.length("left_ankle")
     for side, sign in SIDES:
         if side not in soles:
             continue
@@ -93,7 +94,7 @@ def with_feet(
         ankle, foot = ankle_of(body, sole)
         hip = pose.root + pelvis @ body.rig.offsets[JOINT[f"{side}_hip"]]
         ahead = pelvis.T @ turn_z(sole.heading + sign * knees_out)[:, 0]
-        upper, knee = _two_links(body, pelvis.T @ (ankle - hip), ahead)
+        upper, knee = two_links(*lengths, pelvis.T @ (ankle - hip), ahead)
         rotations[JOINT[f"{side}_hip"]] = upper
         rotations[JOINT[f"{side}_knee"]] = knee
         rotations[JOINT[f"{side}_ankle"]] = (pelvis @ upper @ knee).T @ foot
@@ -114,24 +115,47 @@ def reach(body: Body, pose: BodyPose, soles: Mapping[str, Sole]) -> float:
     return float(down)
 
 
-def _two_links(
-    body: Body, target: ArrayLike, ahead: Float64Array
+def two_links(
+    upper: float,
+    lower: float,
+    target: ArrayLike,
+    ahead: Float64Array,
+    *,
+    bends: float = 1.0,
 ) -> tuple[Float64Array, Float64Array]:
-    """Rotations of hip and knee that bring the ankle to ``target`` in the pelvis's frame."""
-    upper, lower = body.rig.length("left_knee"), body.rig.length("left_ankle")
+    """Rotations of a limb's two joints that bring its end to a place.
+
+    Parameters
+    ----------
+    upper, lower
+        Metres of thigh and shank, or of upper arm and forearm.
+    target
+        (3,) metres from the first joint, in the frame of its parent. A place out of reach is
+        approached.
+    ahead
+        (3,) where the limb's front looks: where a knee points, and where an elbow does not.
+    bends
+        1 for a knee, which folds backward; -1 for an elbow.
+
+    Examples
+    --------
+    >>> first, second = two_links(0.4, 0.4, (0.2, 0, -0.6), np.array([1.0, 0, 0]))
+    >>> down = np.array([0, 0, -0.4])
+    >>> (first @ down + first @ second @ down).round(6).tolist()
+    [0.2, 0.0, -0.6]
+    """
     way = np.asarray(target, np.float64)
     distance = float(np.linalg.norm(way))
     least = np.sqrt(upper**2 + lower**2 - 2 * upper * lower * np.cos(np.deg2rad(32)))
     span = min(max(distance, least), STRETCH * (upper + lower))
     cosine = (upper**2 + lower**2 - span**2) / (2 * upper * lower)
-    bend = np.pi - np.arccos(np.clip(cosine, -1, 1))
-    knee = turn_y(bend)
-    rest = np.array([0.0, 0.0, -upper]) + knee @ (0.0, 0.0, -lower)
-    down = way / max(distance, 1e-9)
-    sideways = np.cross(ahead, down)
-    sideways /= max(np.linalg.norm(sideways), 1e-9)
-    goal = np.column_stack([np.cross(down, sideways) * -1, sideways, -down])
-    rest /= np.linalg.norm(rest)
-    left = np.array([0.0, 1.0, 0.0])
-    start = np.column_stack([np.cross(rest, left) * -1, left, -rest])
-    return goal @ start.T, knee
+    folds = turn_y(bends * (np.pi - np.arccos(np.clip(cosine, -1, 1))))
+    rest = np.array([0.0, 0.0, -upper]) + folds @ (0.0, 0.0, -lower)
+    goal = _frame(way / max(distance, 1e-9), np.cross(ahead, way))
+    return goal @ _frame(rest / span, np.array([0.0, 1.0, 0.0])).T, folds
+
+
+def _frame(down: Float64Array, sideways: Float64Array) -> Float64Array:
+    """(3, 3), columns ahead, left and up of a limb that points down along a unit vector."""
+    left = sideways / max(float(np.linalg.norm(sideways)), 1e-9)
+    return np.column_stack([np.cross(down, left) * -1, left, -down])

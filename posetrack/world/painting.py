@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.flesh import ARM_ENDS, LEG_ENDS, TRUNK_ENDS, Cell
 from posetrack.world.heads import EYE_ANGLE, EYES, MOUTH
@@ -51,7 +51,7 @@ def paint(rng: np.random.Generator, shape: Shape, looks: Looks) -> NDArray[np.ui
         left, top, right, bottom = _BOXES[name]
         texture[top:bottom, left:right] = painted
     texture *= _unevenness(rng)[..., None]
-    return np.clip(texture, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(texture, 0, 255), np.uint8)
 
 
 def _grid(name: str) -> tuple[Float64Array, Float64Array]:
@@ -133,7 +133,7 @@ def _shoe(looks: Looks) -> Float64Array:
     colours = looks.clothes.shoes.colours(u * 0.25, v * 0.27)
     sole = np.abs(u - 0.5) > 0.36
     light = 235.0 if sum(looks.clothes.shoes.first) % 2 < 1 else 40.0
-    return np.where(sole[..., None], light, colours)
+    return np.asarray(np.where(sole[..., None], light, colours))
 
 
 def _hair(rng: np.random.Generator, looks: Looks) -> Float64Array:
@@ -150,7 +150,7 @@ def _head(looks: Looks) -> Float64Array:
     colours = np.tile(skin, (*u.shape, 1))
     turned = np.abs(angle)
 
-    def blot(colour: Float64Array, amount: NDArray[np.bool_] | Float64Array) -> None:
+    def blot(colour: Float64Array, amount: ArrayLike) -> None:
         share = np.asarray(amount, float)[..., None]
         colours[:] = colours * (1 - share) + colour * share
 

@@ -1,0 +1,229 @@
+"""People who walk and run: feet that stay where they are put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from posetrack.world.body import Body
+from posetrack.world.legs import SIDES, Sole, leg_length, reach, with_feet
+from posetrack.world.poses import angles_of, with_collar
+from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_z
+
+Float64Array = NDArray[np.float64]
+Path = ArrayLike | Callable[[float], ArrayLike]
+"""Corners (n, 2) in metres, walked at a speed, or seconds to a place (2,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gait:
+    """Walking or running along a path.
+
+    Parameters
+    ----------
+    body
+        Who goes.
+    place
+        Seconds to (2,) metres on the ground.
+    speed
+        Metres a second, from which the length of the stride follows.
+    running
+        Whether the feet are both in the air between steps.
+    phase
+        0 to 1, where in the stride second 0 is.
+    """
+
+    body: Body
+    place: Callable[[float], Float64Array]
+    speed: float
+    running: bool
+    phase: float
+
+    @property
+    def period(self) -> float:
+        """Seconds of a stride, two steps."""
+        size = leg_length(self.body) / 0.86
+        # Step length over step rate, the walk ratio, is nearly constant in people.
+        step = np.sqrt((0.40 if not self.running else 0.36) * max(self.speed, 0.3) * size**1.5)
+        return float(2 * step / max(self.speed, 0.3))
+
+    @property
+    def duty(self) -> float:
+        """Share of the stride in which a foot is on the ground."""
+        return 0.36 if self.running else float(np.clip(0.68 - 0.05 * self.speed, 0.56, 0.68))
+
+    def heading(self, seconds: float) -> float:
+        """Radians, where the path goes, smoothed over about half a second."""
+        for window in (0.3, 1.0, 3.0, 10.0):
+            way = self.place(seconds + window) - self.place(seconds - window)
+            if np.hypot(*way) > 0.02 * window:
+                return float(np.arctan2(way[1], way[0]))
+        return 0.0
+
+    def __call__(self, seconds: float) -> BodyPose:
+        """The pose at a time."""
+        body, cycle = self.body, seconds / self.period + self.phase
+        heading = self.heading(seconds)
+        soles, held = {}, {}
+        for side, sign in SIDES:
+            soles[side], grounded = self._sole(cycle + (0.0 if sign > 0 else 0.5), sign)
+            if grounded:
+                held[side] = soles[side]
+        pace = np.hypot(*(self.place(seconds + 0.1) - self.place(seconds - 0.1))) / 0.2
+        effort = float(np.clip(pace / max(self.speed, 0.3), 0, 1.3))
+        upper = BodyPose(self._upper(cycle, effort), np.zeros(3), heading)
+        at = self.place(seconds)
+        turn = 2 * np.pi * cycle
+        sway = 0.018 * body.shape.size * effort * np.sin(turn - 0.25)
+        side_way = turn_z(heading)[:2, 1]
+        base = leg_length(body) + body.shape.ankle
+        bob = (0.030 if self.running else 0.012) * body.shape.size * effort
+        lowered = 0.955 if self.running else 0.992
+        # Walking is highest over the standing leg, running lowest there.
+        mid = self.duty / 2
+        wave = np.cos(2 * 2 * np.pi * (cycle - mid)) * (-1.0 if self.running else 1.0)
+        root = np.array([*(at + sway * side_way), base * lowered + bob * wave])
+        pose = BodyPose(upper.rotations, root, heading)
+        pose = pose.moved((0, 0, -reach(body, pose, held)))
+        return with_feet(body, pose, soles)
+
+    def _plant(self, stride: float, sign: float) -> tuple[Float64Array, float]:
+        """Ball (3,) and heading of the foot that lands in a stride (a whole number)."""
+        middle = (stride + self.duty / 2 - self.phase) * self.period
+        middle -= 0.0 if sign > 0 else 0.5 * self.period
+        heading = self.heading(middle)
+        width = (0.045 if not self.running else 0.025) * self.body.shape.size
+        toe = self.body.rig.offsets[JOINT["left_toe"]][0]
+        ahead = turn_z(heading)[:2, 0]
+        aside = turn_z(heading)[:2, 1]
+        # The hip is over the ankle's front in the middle of the stance.
+        ball = self.place(middle) + aside * sign * width + ahead * (0.75 * toe)
+        return np.array([*ball, 0.0]), heading + sign * np.deg2rad(5)
+
+    def _sole(self, cycle: float, sign: float) -> tuple[Sole, bool]:
+        """The foot and whether it is on the ground."""
+        stride = np.floor(cycle)
+        part = (cycle - stride) / self.duty
+        ball, heading = self._plant(stride, sign)
+        land, push = self._pitches()
+        if part < 1:
+            following, _ = self._plant(stride + 1, sign)
+            going = min(1.0, float(np.hypot(*(following - ball)[:2])) / 0.4)
+            if part < 0.15:
+                pitch = land * (1 - part / 0.15)
+            else:
+                late = max(0.0, (part - 0.55) / 0.45)
+                pitch = push * late**1.6
+            return Sole(ball, heading, pitch * going), True
+        return self._swing((part - 1) * self.duty / (1 - self.duty), stride, sign), False
+
+    def _pitches(self) -> tuple[float, float]:
+        """Radians of the foot when it lands and when it leaves."""
+        if self.running:
+            return float(np.deg2rad(4)), float(np.deg2rad(-62))
+        brisk = np.clip(self.speed / 1.4, 0.4, 1.3)
+        return float(np.deg2rad(18 * brisk)), float(np.deg2rad(-48 * brisk))
+
+    def _swing(self, part: float, stride: float, sign: float) -> Sole:
+        """The foot in the air; ``part`` 0 when it leaves, 1 when it lands."""
+        before, from_heading = self._plant(stride, sign)
+        after, to_heading = self._plant(stride + 1, sign)
+        way = float(np.hypot(*(after - before)[:2]))
+        going = min(1.0, way / 0.4)
+        land, push = self._pitches()
+        share = part**2 * (3 - 2 * part)
+        share = 0.5 * share + 0.5 * share**2 * (3 - 2 * share) if not self.running else share
+        turn = (to_heading - from_heading + np.pi) % (2 * np.pi) - np.pi
+        pitch = push * (1 - part) ** 2 * (1 + 1.2 * part) + land * part**2
+        lift = np.sin(np.pi * part**0.8) * (0.05 if not self.running else 0.0)
+        if self.running:
+            lift = 0.30 * np.sin(np.pi * part**0.75) ** 2 * min(self.speed / 3.0, 1.5)
+            pitch -= np.deg2rad(45) * np.sin(np.pi * part**0.75) ** 2 * (1 - part)
+        ball = before + share * (after - before)
+        height = lift * going * self.body.shape.size + 0.02 * going * np.sin(np.pi * part)
+        return Sole(ball + np.array([0, 0, height]), from_heading + share * turn, pitch * going)
+
+    def _upper(self, cycle: float, effort: float) -> Float64Array:
+        """(J, 3, 3) rotations of trunk and arms."""
+        turn = 2 * np.pi * (cycle - 0.02)
+        swing = float(np.cos(turn)) * effort  # left leg ahead
+        if self.running:
+            lean, arm, bend = 8 + 1.5 * self.speed, 38.0, 85.0
+        else:
+            lean, arm, bend = 2.0, float(np.clip(21 * self.speed, 8, 40)), 14 + 8 * self.speed
+        lean *= effort
+        given = {
+            "pelvis": (lean, 3 * np.sin(turn) * effort, -4 * swing),
+            "spine": (0.3 * lean, -2 * np.sin(turn) * effort, 4 * swing),
+            "chest": (0.0, 0.0, 5 * swing),
+            "head": (-0.8 * lean, 0.0, -4 * swing),
+            "left_shoulder": (-arm * swing, 7.0, 0.0),
+            "right_shoulder": (arm * swing, 7.0, 0.0),
+            "left_elbow": (bend * (0.3 + 0.7 * effort) - 0.35 * arm * swing + 4, 0.0, 0.0),
+            "right_elbow": (bend * (0.3 + 0.7 * effort) + 0.35 * arm * swing + 4, 0.0, 0.0),
+        }
+        return rotations_from(with_collar(angles_of(given)))
+
+
+def along(path: Path, speed: float) -> Callable[[float], Float64Array]:
+    """A path as seconds to a place (2,); corners are walked at a speed and the ends kept.
+
+    Raises
+    ------
+    ValueError
+        If the corners are not (n, 2) with n of 1 or more, or the speed is not positive.
+
+    Examples
+    --------
+    >>> place = along([(0, 0), (3, 0), (3, 4)], speed=1.0)
+    >>> place(5.0).tolist(), place(99.0).tolist()
+    ([3.0, 2.0], [3.0, 4.0])
+    """
+    if callable(path):
+        return lambda seconds: np.asarray(path(seconds), np.float64)[:2]
+    corners = np.asarray(path, np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or not len(corners):
+        raise ValueError(f"a path has corners (n, 2), got shape {corners.shape}")
+    if not speed > 0:
+        raise ValueError(f"speed must be positive, got {speed}; use standing for who stays")
+    gone = np.concatenate([[0.0], np.hypot(*np.diff(corners, axis=0).T).cumsum()])
+
+    def place(seconds: float) -> Float64Array:
+        way = speed * seconds
+        return np.array([np.interp(way, gone, corners[:, axis]) for axis in (0, 1)])
+
+    return place
+
+
+def walking(body: Body, path: Path, *, speed: float = 1.35, phase: float = 0.0) -> Gait:
+    """Walk along a path.
+
+    Parameters
+    ----------
+    body
+        Who walks.
+    path
+        Corners (n, 2), walked from second 0 and then stood at the last one, or any function of
+        seconds that gives a place (2,) in metres.
+    speed
+        Metres a second; for a function, its usual speed.
+    phase
+        0 to 1, where in the stride second 0 is.
+
+    Examples
+    --------
+    >>> from posetrack.world.body import random_body
+    >>> body = random_body(np.random.default_rng(0))
+    >>> walk = walking(body, [(0, 0), (10, 0)], speed=1.2)
+    >>> bool(abs(walk(5.0).root[0] - 6.0) < 0.05)
+    True
+    """
+    return Gait(body, along(path, speed), speed, False, phase)
+
+
+def running(body: Body, path: Path, *, speed: float = 3.2, phase: float = 0.0) -> Gait:
+    """Run along a path; see `walking`."""
+    return Gait(body, along(path, speed), speed, True, phase)
