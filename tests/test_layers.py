@@ -30,7 +30,7 @@ LAYERS = (
     {"defaults", "association", "memory", "state", "tracker"},
     {"video", "formats", "trajectories", "draw", "world", "testing"},
     {"pipeline"},
-    {"evaluation", "training", "analysis", "plots"},
+    {"evaluation", "training", "cleaning", "analysis", "plots"},
     {"cli", "__main__"},
 )
 

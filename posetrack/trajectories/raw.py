@@ -70,7 +70,8 @@ class Raw:
 def _kept(values: Any, kind: Any) -> NDArray[Any]:
     """Read-only; an array that nobody can write to is shared, any other copied."""
     array: NDArray[Any] = np.asarray(values, kind)
-    if array is values and not array.flags.writeable and array.flags.owndata:
+    unchanging = array is values and not array.flags.writeable and array.flags.owndata
+    if unchanging:
         return array
     copy: NDArray[Any] = np.array(array, kind)
     copy.flags.writeable = False

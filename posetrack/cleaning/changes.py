@@ -1,0 +1,192 @@
+"""What every cleaning step shares: new values with their flags, sizes of people, runs of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.trajectories import NOBODY, Origin, Raw, Trajectories
+
+Float64Array = NDArray[np.float64]
+
+
+def with_raw(trajectories: Trajectories) -> Trajectories:
+    """The same, its present values kept as the raw ones where there are none yet."""
+    if trajectories.raw is not None:
+        return trajectories
+    return replace(trajectories, raw=_raw_of(trajectories))
+
+
+def changed(
+    trajectories: Trajectories,
+    xy: NDArray[Any],
+    scores: NDArray[Any],
+    touched: NDArray[np.bool_],
+    flag: Origin,
+) -> Trajectories:
+    """New values at the places touched, flagged; the raw ones are kept from the first change on.
+
+    Parameters
+    ----------
+    trajectories
+        What was; its boxes stay as they are.
+    xy, scores
+        (T, N, K, 2) and (T, N, K), used where ``touched``.
+    touched
+        (T, N, K).
+    flag
+        Added to the origin there.
+    """
+    if not touched.any():
+        return trajectories
+    return replace(
+        trajectories,
+        xy=np.where(touched[..., None], xy, trajectories.xy),
+        scores=np.where(touched, scores, trajectories.scores),
+        origin=trajectories.origin | np.where(touched, np.int8(flag), np.int8(0)),
+        raw=trajectories.raw or _raw_of(trajectories),
+    )
+
+
+def _raw_of(trajectories: Trajectories) -> Raw:
+    ids = np.where(trajectories.present, trajectories.ids, NOBODY)
+    return Raw(trajectories.xy, trajectories.scores, ids)
+
+
+def undo(trajectories: Trajectories) -> Trajectories:
+    """What was measured: raw values, people under the ids that the tracker gave.
+
+    People who were dropped as a whole do not come back: they are not in the trajectories.
+
+    Examples
+    --------
+    >>> from posetrack.cleaning import gate_scores
+    >>> from posetrack.skeletons import COCO_17
+    >>> scores = np.full((1, 1, 17), 0.1)
+    >>> tr = Trajectories([0], [0.0], [7], np.ones((1, 1, 17, 2)), scores, COCO_17)
+    >>> gated = gate_scores(tr, 0.3)
+    >>> bool(np.isfinite(gated.xy).any()), bool(np.isfinite(undo(gated).xy).all())
+    (False, True)
+    """
+    raw = trajectories.raw
+    if raw is None:
+        return trajectories
+    whom = [np.unique(raw.ids[:, row]) for row in range(len(trajectories.ids))]
+    pairs = [(row, int(who)) for row, ids in enumerate(whom) for who in ids if who != NOBODY]
+    rows = [row for row, _ in pairs]
+    there = raw.ids[:, rows] == np.array([who for _, who in pairs], np.int64)
+    return Trajectories(
+        trajectories.frame,
+        trajectories.seconds,
+        [who for _, who in pairs],  # type: ignore[arg-type]
+        np.where(there[..., None, None], raw.xy[:, rows], np.nan),
+        np.where(there[..., None], raw.scores[:, rows], 0),
+        trajectories.skeleton,
+        np.where(there[..., None], trajectories.boxes[:, rows], np.nan),
+        np.where(there, trajectories.box_scores[:, rows], 0),
+        np.where(there, trajectories.flow_age[:, rows], 0),
+        metadata=trajectories.metadata,
+    )
+
+
+def seen(trajectories: Trajectories) -> NDArray[np.bool_]:
+    """(T, N, K), whether a keypoint has a place."""
+    there: NDArray[np.bool_] = np.isfinite(trajectories.xy[..., 0])
+    return there
+
+
+def sizes(trajectories: Trajectories) -> Float64Array:
+    """(N,) median over time of the square root of each person's box area, in pixels.
+
+    1 for someone whose boxes have no area, so that it can be divided by.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[..., 0, :] = (4, 9)
+    >>> sizes(Trajectories([0], [0.0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [6.0]
+    """
+    found = np.ones(len(trajectories.ids))
+    for row in range(len(found)):
+        boxes = trajectories.boxes[trajectories.present[:, row], row].astype(np.float64)
+        if len(boxes):
+            found[row] = np.median(np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)))
+    return np.where(found > 0, found, 1.0)
+
+
+def steps(seconds: Float64Array) -> Float64Array:
+    """(T,) how long each frame stands for: the time to the next; the last as long as most.
+
+    Examples
+    --------
+    >>> steps(np.array([0.0, 0.5, 1.5])).tolist()
+    [0.5, 1.0, 0.75]
+    """
+    if len(seconds) < 2:
+        return np.zeros(len(seconds))
+    between = np.diff(seconds)
+    return np.append(between, np.median(between))
+
+
+def longest_step(seconds: Float64Array) -> float:
+    """Up to what time between two frames they belong together: a quarter second, or two frames."""
+    return max(0.25, 2.0 * float(np.median(np.diff(seconds)))) if len(seconds) > 1 else 0.25
+
+
+def runs(there: NDArray[np.bool_], seconds: Float64Array) -> list[tuple[int, int]]:
+    """Half-open ranges of frames in a row with something; broken where the video has a hole.
+
+    Examples
+    --------
+    >>> runs(np.array([True, True, False, True]), np.array([0, 0.1, 0.2, 0.3]))
+    [(0, 2), (3, 4)]
+    """
+    if not there.any():
+        return []
+    apart = np.diff(seconds) > longest_step(seconds)
+    edges = there[1:] != there[:-1]
+    cuts = np.flatnonzero(edges | apart) + 1
+    starts, stops = np.append(0, cuts), np.append(cuts, len(there))
+    return [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if there[a]]
+
+
+def segments(
+    trajectories: Trajectories,
+) -> Iterator[tuple[int, int, int, NDArray[np.intp]]]:
+    """Every unbroken piece: person, first frame, one past the last, keypoints (as positions).
+
+    Keypoints that are seen in exactly the same frames come together, so that one call of a filter
+    does for all of them.
+    """
+    there = seen(trajectories)
+    for row in range(len(trajectories.ids)):
+        together: dict[tuple[int, int], list[int]] = {}
+        for point in range(there.shape[2]):
+            for span in runs(there[:, row, point], trajectories.seconds):
+                together.setdefault(span, []).append(point)
+        for (start, stop), points in together.items():
+            yield row, start, stop, np.array(points, np.intp)
+
+
+def check_positive(**values: float) -> None:
+    """Refuse a setting that is not a positive number, by its name."""
+    for name, value in values.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number, got {value}")
+
+
+def check_times(trajectories: Trajectories) -> None:
+    """Refuse times that do not grow: there is no speed where no time passes."""
+    late = np.flatnonzero(np.diff(trajectories.seconds) <= 0)
+    if len(late):
+        frame = int(trajectories.frame[late[0] + 1])
+        raise ValueError(
+            f"frame {frame} is not later than the one before it; seconds must grow with the "
+            "frames. Give times of your own, such as frame / rate"
+        )
