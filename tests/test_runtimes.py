@@ -219,16 +219,16 @@ def test_a_broken_off_write_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
-        exporting._write_whole(path, b"content")
+        exporting.write_whole(path, b"content")
     assert list(path.parent.iterdir()) == []
 
 
 def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from posetrack.estimators.exporting import _write_whole\n"
+        "from posetrack.estimators.exporting import write_whole\n"
         "content = sys.argv[1].encode() * 200_000\n"
-        "for _ in range(30): _write_whole(Path(sys.argv[2]), content)\n"
+        "for _ in range(30): write_whole(Path(sys.argv[2]), content)\n"
     )
     path = tmp_path / "network.onnx"
     writers = [

@@ -23,8 +23,9 @@ from posetrack.crops import (
     normalise,
 )
 from posetrack.estimators import torch_kernels
+from posetrack.estimators.devices import without_tf32
 from posetrack.estimators.runtimes import run_with_torch
-from posetrack.estimators.torch_topdown import TorchTopDown, _without_tf32
+from posetrack.estimators.torch_topdown import TorchTopDown
 from posetrack.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 from posetrack.interfaces import PoseEstimator
 from posetrack.networks.checkpoints import convert_keys
@@ -332,7 +333,7 @@ def test_it_is_a_pose_estimator() -> None:
 def test_the_tf32_switch_is_put_back() -> None:
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32
-    with _without_tf32():
+    with without_tf32():
         assert not cudnn.conv.fp32_precision.startswith("tf")
     assert cudnn.allow_tf32 == before
 

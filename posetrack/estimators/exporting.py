@@ -13,6 +13,7 @@ import io
 import os
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -68,28 +69,9 @@ def export(network: nn.Module, input_size: tuple[int, int], path: Path) -> bytes
     RuntimeWarning
         If the file cannot be written.
     """
-    if find_spec("onnx") is None:
-        raise ModuleNotFoundError(
-            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
-        )
-    width, height = input_size
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        # The tracing exporter is deprecated, but the new one needs another package and more time.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, height, width),),
-            cast(Any, file),
-            dynamo=False,
-            input_names=["images"],
-            output_names=["heatmaps"],
-            dynamic_axes={"images": {0: "people"}, "heatmaps": {0: "people"}},
-            opset_version=_OPSET,
-        )
-    model = file.getvalue()
+    model = onnx_model(network, input_size, ["heatmaps"])
     try:
-        _write_whole(path, model)
+        write_whole(path, model)
     except OSError as error:
         warnings.warn(
             f"cannot keep the exported network at {path} ({error}); it is exported anew each "
@@ -100,7 +82,83 @@ def export(network: nn.Module, input_size: tuple[int, int], path: Path) -> bytes
     return model
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def onnx_model(
+    network: nn.Module,
+    input_size: tuple[int, int],
+    outputs: Sequence[str],
+    *,
+    opset: int = _OPSET,
+    any_size: bool = False,
+) -> bytes:
+    r"""A network traced as ONNX, with any batch size.
+
+    Parameters
+    ----------
+    network
+        On the CPU, in evaluation mode; left as it is.
+    input_size
+        Width and height of its input, which is called ``images``.
+    outputs
+        Names for what it gives.
+    opset
+        Version of ONNX's operators.
+    any_size
+        Leave height and width open, too.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the onnx package is not installed.
+    ValueError
+        If PyTorch cannot say the network in this opset.
+
+    Examples
+    --------
+    >>> onnx_model(nn.Conv2d(3, 1, 1), (8, 8), ["maps"])[:1]  # doctest: +SKIP
+    b'\x08'
+    """
+    if find_spec("onnx") is None:
+        raise ModuleNotFoundError(
+            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
+        )
+    width, height = input_size
+    file = io.BytesIO()
+    sides = {2: "height", 3: "width"} if any_size else {}
+    names = ("images", *outputs)
+    axes = {name: {0: "people", **(sides if name == "images" else {})} for name in names}
+    if any_size:
+        axes |= {name: {0: "people", 2: f"{name}_h", 3: f"{name}_w"} for name in outputs}
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but the new one needs another package and more time.
+        warnings.simplefilter("ignore")
+        try:
+            torch.onnx.export(
+                network,
+                (torch.zeros(2, 3, height, width),),
+                cast(Any, file),
+                dynamo=False,
+                input_names=["images"],
+                output_names=list(outputs),
+                dynamic_axes=axes,
+                opset_version=opset,
+            )
+        except (torch.onnx.errors.OnnxExporterError, ValueError) as error:
+            raise ValueError(
+                f"this network cannot be said in ONNX's opset {opset}: {error}"
+            ) from error
+    return file.getvalue()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whoever else writes it at the time.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder, "new", "file"), b"content")
+    ...     Path(folder, "new", "file").read_bytes()
+    b'content'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent)
     part = Path(name)

@@ -20,7 +20,7 @@ import io
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -39,13 +39,15 @@ MAX_DIFFERENCE = 1e-3
 
 
 def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:
-    """Run with torch itself, channels last; a `PoseResNet` with its batch normalisation folded.
+    """Run with torch itself, channels last, with batch normalisation folded where that is safe.
 
     Parameters
     ----------
     network
         Left as it is.
-    input_size, keypoints
+    input_size
+        Width and height of its input.
+    keypoints
         Not needed here.
 
     Examples
@@ -54,8 +56,8 @@ def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: i
     >>> run(np.zeros((1, 3, 64, 32), np.float32)).shape
     (1, 17, 16, 8)
     """
-    del input_size, keypoints
-    ready = for_inference(network).to(memory_format=torch.channels_last)
+    del keypoints
+    ready = for_inference(network, input_size).to(memory_format=torch.channels_last)
 
     def run(batch: Batch) -> Batch:
         with torch.inference_mode():
@@ -147,13 +149,7 @@ def run_with_openvino(
         raise ModuleNotFoundError(
             'OpenVINO is not installed: pip install "posetrack[openvino]"'
         ) from error
-    settings = {
-        "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
-        "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
-        "PERFORMANCE_HINT": "LATENCY",
-        # Threads bound to cores stand in the way of the video decoder's; it gains nothing here.
-        "ENABLE_CPU_PINNING": False,
-    }
+    settings = openvino_settings(threads, bfloat16=bfloat16)
 
     def start(model: bytes) -> Run:
         core = openvino.Core()
@@ -164,6 +160,23 @@ def run_with_openvino(
 
     limit = MAX_DIFFERENCE * (50 if bfloat16 else 1)
     return _checked(start, network, input_size, keypoints, limit)
+
+
+def openvino_settings(threads: int | None = None, *, bfloat16: bool = False) -> dict[str, Any]:
+    """What OpenVINO is told for one image after the other on the CPU; see `run_with_openvino`.
+
+    Examples
+    --------
+    >>> openvino_settings(2)["INFERENCE_NUM_THREADS"]
+    2
+    """
+    return {
+        "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+        "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+        # Threads bound to cores stand in the way of the video decoder's; it gains nothing here.
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 def run_with_best(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:
@@ -188,17 +201,59 @@ def run_with_best(network: nn.Module, input_size: tuple[int, int], keypoints: in
     return run_with_torch(network, input_size, keypoints)
 
 
-def for_inference(network: nn.Module) -> nn.Module:
-    """Copy of a network in evaluation mode, without gradients; a `PoseResNet`'s norms folded.
+def for_inference(network: nn.Module, input_size: tuple[int, int] | None = None) -> nn.Module:
+    """Copy of a network in evaluation mode, without gradients, batch normalisation folded.
+
+    Folding takes it that a normalisation stands right after the convolution that is registered
+    before it. In this package's networks it does. For others that has to be seen.
+
+    Parameters
+    ----------
+    network
+        Left as it is.
+    input_size
+        Width and height. Given it, networks from elsewhere are folded, too, if their answer to
+        noise stays the same.
 
     Examples
     --------
     >>> any(weight.requires_grad for weight in for_inference(nn.Linear(1, 1)).parameters())
     False
     """
-    exact = type(network) is PoseResNet
-    ready = fold_batch_norm(cast(PoseResNet, network)) if exact else copy.deepcopy(network)
-    return ready.eval().requires_grad_(False)
+    # A subclass may do anything between the two layers, so the class itself is asked for.
+    ours = type(network).__module__.startswith("posetrack.networks.")
+    plain = copy.deepcopy(network).eval().requires_grad_(False)
+    if not any(isinstance(part, nn.BatchNorm2d) for part in plain.modules()):
+        return plain
+    if not ours and input_size is None:
+        return plain
+    folded = fold_batch_norm(cast(PoseResNet, plain)).requires_grad_(False)
+    return folded if ours or _agree(folded, plain, input_size) else plain
+
+
+def _agree(folded: nn.Module, plain: nn.Module, input_size: tuple[int, int] | None) -> bool:
+    assert input_size is not None
+    width, height = input_size
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    parameter = next(plain.parameters(), noise)
+    noise = noise.to(parameter.device, parameter.dtype)
+    with torch.inference_mode():
+        pairs = zip(as_maps(folded(noise)), as_maps(plain(noise)), strict=True)
+        return all(
+            float((have - want).abs().max()) <= 1e-4 * max(float(want.abs().max()), 1e-12)
+            for have, want in pairs
+        )
+
+
+def as_maps(output: Any) -> tuple[torch.Tensor, ...]:
+    """A network's answer as a tuple, whether it gives one tensor or several.
+
+    Examples
+    --------
+    >>> len(as_maps(torch.zeros(1)))
+    1
+    """
+    return (output,) if isinstance(output, torch.Tensor) else tuple(output)
 
 
 def _checked(
@@ -215,7 +270,7 @@ def _checked(
     """
     width, height = input_size
     images = np.random.default_rng(0).normal(size=(1, 3, height, width)).astype(np.float32)
-    ready = for_inference(network).cpu()
+    ready = for_inference(network, input_size).cpu()
     with torch.inference_mode():
         wanted = ready(torch.from_numpy(images)).float().numpy()
     if wanted.ndim != 4 or wanted.shape[:2] != (1, keypoints):

@@ -10,7 +10,6 @@ come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +26,7 @@ from posetrack.crops import (
     heatmap_to_image,
     normalise,
 )
+from posetrack.estimators.devices import device_named, half_of, precision
 from posetrack.estimators.runtimes import Runtime, for_inference, run_with_best
 from posetrack.estimators.torch_kernels import (
     average_flipped_on_device,
@@ -129,7 +129,7 @@ class TorchTopDown:
         self.input_size = input_size
         self.normalisation = normalisation
         self.padding = padding
-        self.device = _device(device)
+        self.device = device_named(device)
         self.flip_test = flip_test
         self.decode = decode
         self.max_batch = max_batch
@@ -149,7 +149,7 @@ class TorchTopDown:
             if self.half and type(network) is PoseResNet:
                 # Autocast would cast these weights anew at each call. Others keep theirs: a
                 # network of unknown layers may need 32 bits in some.
-                self._network.to(_half_of(self.device))
+                self._network.to(half_of(self.device))
             self._mirror_order = torch.from_numpy(skeleton.mirror_order).to(self.device)
         else:
             start = run_with_best if runtime is None else runtime
@@ -216,7 +216,7 @@ class TorchTopDown:
         if self.flip_test:
             batch = torch.cat([batch, batch.flip(3)])
         batch = batch.contiguous(memory_format=torch.channels_last)
-        with _precision(self.device, self.half):
+        with precision(self.device, self.half):
             heatmaps = self._network(batch).float()
         self._require_heatmaps(heatmaps.shape)
         if self.flip_test:
@@ -244,37 +244,6 @@ class TorchTopDown:
     def __repr__(self) -> str:
         width, height = self.input_size
         return f"TorchTopDown({self.skeleton.name}, {width} x {height}, {self.device})"
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
-def _half_of(device: torch.device) -> torch.dtype:
-    return torch.float16 if device.type == "cuda" else torch.bfloat16
-
-
-def _precision(device: torch.device, half: bool) -> AbstractContextManager[Any]:
-    """16 bits where asked for; else full 32, without the 19 of TF32 that cuDNN takes by default."""
-    if half:
-        return torch.autocast(device.type, dtype=_half_of(device))
-    return _without_tf32() if device.type == "cuda" else nullcontext()
-
-
-@contextmanager
-def _without_tf32() -> Iterator[None]:
-    """Convolutions in full float32; a switch of the whole process, put back at once."""
-    cudnn: Any = torch.backends.cudnn
-    newer = hasattr(cudnn, "conv")  # since PyTorch 2.9
-    switch, name = (cudnn.conv, "fp32_precision") if newer else (cudnn, "allow_tf32")
-    before = getattr(switch, name)
-    setattr(switch, name, "ieee" if newer else False)
-    try:
-        yield
-    finally:
-        setattr(switch, name, before)
 
 
 def _require_image(image: Any) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from typing import cast
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from posetrack.estimators.torch_topdown import _device, _precision
-from posetrack.networks.pose_resnet import PoseResNet, fold_batch_norm
+from posetrack.estimators.devices import device_named, precision
+from posetrack.estimators.runtimes import for_inference
 
 
 class WholeImage:
@@ -38,11 +35,9 @@ class WholeImage:
     def __init__(
         self, network: nn.Module, *, device: str | torch.device = "auto", half: bool | None = None
     ) -> None:
-        self.device = _device(device)
+        self.device = device_named(device)
         self.half = self.device.type == "cuda" if half is None else half
-        # Folding asks only that a normalisation stand right after its convolution.
-        folded = fold_batch_norm(cast(PoseResNet, copy.deepcopy(network)))
-        self._network = folded.requires_grad_(False).to(
+        self._network = for_inference(network).to(
             self.device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
@@ -50,6 +45,6 @@ class WholeImage:
     def __call__(self, batch: NDArray[np.float32], /) -> list[NDArray[np.float32]]:
         """Maps (C, h, w) float32 of the one image in ``batch`` (1, 3, H, W)."""
         images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-        with torch.inference_mode(), _precision(self.device, self.half):
+        with torch.inference_mode(), precision(self.device, self.half):
             maps = self._network(images)
         return [part[0].float().cpu().contiguous().numpy() for part in maps]

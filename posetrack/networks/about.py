@@ -1,14 +1,15 @@
-"""What our own weight files say of themselves: keypoints, input size, colours.
+"""What our own weight files say of themselves: keypoints, input size, colours, decoding.
 
 A safetensors file has it in its header, as JSON under ``posetrack``; a PyTorch file ``NAME.pth``
-has the same JSON in ``NAME.pth.json`` beside it.
+has the same JSON in ``NAME.pth.json`` beside it. Exported networks carry the same JSON, see
+`posetrack.estimators.opening`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,100 @@ _LARGEST_HEADER = 16 * 2**20
 
 _LARGEST_SIDE = 4096
 
+_LONGEST_TEXT = 10_000
+"""Characters of a note on training data or a licence that are believed."""
+
+METHODS = ("quarter", "argmax", "dark")
+"""How heatmaps become keypoints, the functions ``decode_...`` of `posetrack.heatmaps`."""
+
+PRECISIONS = ("float32", "float16", "int8")
+
+FAMILIES = ("heatmaps", "posenet", "trt_pose")
+"""What the outputs of an exported network are, which decides what runs it."""
+
+
+@dataclass(frozen=True)
+class Decode:
+    """How a network's heatmaps become keypoints.
+
+    Parameters
+    ----------
+    method
+        ``"quarter"``, ``"argmax"`` or ``"dark"``.
+    sigma
+        Of the Gaussians it was trained on, in heatmap cells; DARK's blur follows from it.
+
+    Raises
+    ------
+    ValueError
+        If the method is another, or sigma not between 0 and 100.
+
+    Examples
+    --------
+    >>> Decode("dark", sigma=3.0).blur_size
+    17
+    """
+
+    method: str = "quarter"
+    sigma: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"decode must be one of {', '.join(METHODS)}, got {self.method!r}")
+        if not 0 < self.sigma < 100:
+            raise ValueError(f"sigma must be above 0 and below 100 cells, got {self.sigma}")
+
+    @property
+    def blur_size(self) -> int:
+        """Odd width of the window that smooths by about ``sigma``: 11 cells for 2, 17 for 3."""
+        return max(1, 2 * round(((self.sigma - 0.35) / 0.15 - 1) / 2) + 1)
+
+
+def usual_sigma(input_size: tuple[int, int]) -> float:
+    """Sigma of the targets that networks of an input size are usually trained with.
+
+    The authors' settings: 2 cells for 256 x 192 and 256 x 256, 3 for 384 x 288 and larger.
+
+    Examples
+    --------
+    >>> usual_sigma((192, 256)), usual_sigma((288, 384))
+    (2.0, 3.0)
+    """
+    return 3.0 if max(input_size) >= 384 else 2.0
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an exported network's outputs are.
+
+    Parameters
+    ----------
+    family
+        ``"heatmaps"`` of crops, or the maps of ``"posenet"`` or ``"trt_pose"``.
+    precision
+        ``"float32"``, ``"float16"`` or ``"int8"`` weights.
+    decoded
+        Whether it gives keypoints (N, K, 2) in pixels of the crop and scores (N, K).
+    flip_test
+        Whether it averages with the mirrored crop by itself.
+    output_stride
+        Of a PoseNet; else 0.
+    """
+
+    family: str = "heatmaps"
+    precision: str = "float32"
+    decoded: bool = False
+    flip_test: bool = False
+    output_stride: int = 0
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES or self.precision not in PRECISIONS:
+            raise ValueError(f"no such form: {self.family}, {self.precision}")
+
 
 @dataclass(frozen=True)
 class About:
-    """What a file says; None where it says nothing.
+    """What a file says; None, or empty, where it says nothing.
 
     Parameters
     ----------
@@ -32,12 +123,25 @@ class About:
     told
         Settings of the network that leave no trace in its weights, see
         `posetrack.networks.architectures.TOLD`.
+    decode
+        How its heatmaps become keypoints.
+    training_data, licence
+        What it was trained on and how it may be used, in words.
+    source_sha256
+        Of the file that it was made from, in hexadecimal.
+    form
+        Of an exported network, what its outputs are.
     """
 
     skeleton: Skeleton | None = None
     input_size: tuple[int, int] | None = None
     normalisation: Normalisation | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
+    decode: Decode | None = None
+    training_data: str = ""
+    licence: str = ""
+    source_sha256: str = ""
+    form: Form | None = None
 
 
 def read_about(path: str | Path) -> About | None:
@@ -65,8 +169,29 @@ def read_about(path: str | Path) -> About | None:
         text = _text(beside)
     else:
         return None
-    if text is None:
-        return None
+    return None if text is None else parse_about(text, str(path))
+
+
+def parse_about(text: str, where: str) -> About:
+    """What the JSON that goes with a network says.
+
+    Parameters
+    ----------
+    text
+        As `about_text` makes it; what is not there stays None.
+    where
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        If it makes no sense.
+
+    Examples
+    --------
+    >>> parse_about('{"decode": {"method": "dark", "sigma": 2}}', "a file").decode.blur_size
+    11
+    """
     try:
         said = json.loads(text)
         if not isinstance(said, Mapping):
@@ -76,12 +201,33 @@ def read_about(path: str | Path) -> About | None:
             _size(said.get("input_size")),
             _normalisation(said.get("normalisation")),
             _told(said.get("told")),
+            _decode(said.get("decode")),
+            *(_words(said, name) for name in ("training_data", "licence", "source_sha256")),
+            _form(said.get("form")),
         )
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
+    except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise ValueError(
-            f"{path}: what is kept with its weights makes no sense: {reason}"
+            f"{where}: what is kept with its weights makes no sense: {reason}"
         ) from error
+
+
+def about_text(about: About) -> str:
+    """The JSON that goes with a network; what is None or empty is left out.
+
+    Examples
+    --------
+    >>> parse_about(about_text(About(input_size=(96, 128))), "here").input_size
+    (96, 128)
+    """
+    said = {name: getattr(about, name) for name in About.__dataclass_fields__}
+    structured = ("skeleton", "normalisation", "decode", "form")
+    plain = {
+        name: asdict(value) if name in structured else value
+        for name, value in said.items()
+        if value
+    }
+    return json.dumps(plain)
 
 
 def _in_header(path: Path) -> str | None:
@@ -139,3 +285,26 @@ def _told(said: Any) -> dict[str, Any]:
     if not all(isinstance(value, bool | int) for value in told.values()):
         raise ValueError(f"told must be switches and whole numbers, got {said}")
     return told
+
+
+def _decode(said: Any) -> Decode | None:
+    return None if said is None else Decode(str(said["method"]), float(said["sigma"]))
+
+
+def _words(said: Mapping[str, Any], name: str) -> str:
+    words = said.get(name, "")
+    if not isinstance(words, str) or len(words) > _LONGEST_TEXT:
+        raise ValueError(f"{name} must be a text of at most {_LONGEST_TEXT} characters")
+    return words
+
+
+def _form(said: Any) -> Form | None:
+    if said is None:
+        return None
+    stride = said["output_stride"]
+    if type(stride) is not int or not 0 <= stride <= 64:
+        raise ValueError(f"output_stride must be a whole number up to 64, got {stride}")
+    switches = (said["decoded"], said["flip_test"])
+    if not all(isinstance(value, bool) for value in switches):
+        raise ValueError(f"decoded and flip_test must be true or false, got {switches}")
+    return Form(str(said["family"]), str(said["precision"]), *switches, stride)

@@ -1,0 +1,182 @@
+"""Networks as they are exported: folded, in 16 bits, with the decoding in the graph.
+
+What is wrapped here is still torch; `posetrack.estimators.writing` puts it into files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from posetrack.estimators.runtimes import as_maps, for_inference
+from posetrack.estimators.torch_kernels import average_flipped_on_device, on_device
+from posetrack.heatmaps import decode_argmax, decode_dark, decode_quarter
+from posetrack.networks.about import About, Decode, Form
+from posetrack.networks.posenet import PoseNet
+from posetrack.networks.trtpose import TrtPose
+
+OUTPUTS = {
+    "heatmaps": ("heatmaps",),
+    "posenet": ("heatmap", "offset", "displacement_fwd", "displacement_bwd"),
+    "trt_pose": ("cmap", "paf"),
+}
+"""Names of the outputs of each family, where they are not decoded."""
+
+DECODED = ("keypoints", "scores")
+"""Names of the outputs with the decoding in the graph."""
+
+
+def decoder_of(decode: Decode | None) -> Callable[..., Any]:
+    """The function of `posetrack.heatmaps` that a file means.
+
+    Examples
+    --------
+    >>> decoder_of(None).__name__, decoder_of(Decode("dark", 3.0)).keywords
+    ('decode_quarter', {'blur_size': 17})
+    """
+    decode = decode or Decode()
+    if decode.method == "dark":
+        return partial(decode_dark, blur_size=decode.blur_size)
+    return decode_argmax if decode.method == "argmax" else decode_quarter
+
+
+def family_of(network: nn.Module) -> str:
+    """What a network's outputs are, a key of `OUTPUTS`.
+
+    Examples
+    --------
+    >>> family_of(PoseNet(0.5))
+    'posenet'
+    """
+    if isinstance(network, PoseNet):
+        return "posenet"
+    return "trt_pose" if isinstance(network, TrtPose) else "heatmaps"
+
+
+def prepare(
+    network: nn.Module,
+    about: About,
+    *,
+    half: bool = False,
+    decode: bool = False,
+    flip_test: bool = False,
+) -> tuple[nn.Module, About]:
+    """A network as it is to be exported, and what its file will say.
+
+    Parameters
+    ----------
+    network
+        As `posetrack.networks.checkpoints.load_network` gives it; left as it is.
+    about
+        See `posetrack.networks.converting.describe`.
+    half
+        Weights and what is between the layers in float16. Inputs and outputs stay float32, so that
+        every form is called alike.
+    decode
+        Give keypoints instead of heatmaps, by the way that ``about`` says.
+    flip_test
+        With ``decode``: average with the heatmaps of the mirrored crop, in the graph.
+
+    Raises
+    ------
+    ValueError
+        If a network that sees the whole image is to be decoded, or ``flip_test`` is asked without
+        ``decode``.
+    """
+    family = family_of(network)
+    if decode and family != "heatmaps":
+        raise ValueError(
+            f"a {type(network).__name__} finds any number of people, which a graph cannot decode; "
+            "export it without decoding: load_estimator decodes it"
+        )
+    if flip_test and not decode:
+        raise ValueError(
+            "the flip test goes into a graph together with the decoding; without it, it is a "
+            "setting of the estimator"
+        )
+    assert about.input_size is not None
+    ready: nn.Module = for_inference(network, about.input_size).cpu()
+    if half:
+        ready = Half(ready)
+    if decode:
+        assert about.skeleton is not None
+        order = torch.from_numpy(about.skeleton.mirror_order) if flip_test else None
+        ready = Decoded(ready, decoder_of(about.decode), order)
+    form = Form(
+        family,
+        "float16" if half else "float32",
+        decode,
+        flip_test,
+        int(getattr(network, "output_stride", 0)),
+    )
+    return ready.eval(), dataclasses.replace(about, form=form)
+
+
+class Half(nn.Module):
+    """A network in float16 that takes and gives float32.
+
+    Examples
+    --------
+    >>> Half(nn.Conv2d(3, 1, 1))(torch.zeros(1, 3, 4, 4)).dtype
+    torch.float32
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.half()
+
+    def forward(self, images: Tensor) -> Any:
+        """Maps of images (N, 3, H, W)."""
+        output = self.network(images.half())
+        if isinstance(output, Tensor):
+            return output.float()
+        return tuple(part.float() for part in as_maps(output))
+
+
+class Decoded(nn.Module):
+    """A network that gives keypoints in pixels of its crops.
+
+    Parameters
+    ----------
+    network
+        Gives heatmaps.
+    decode
+        A function of `posetrack.heatmaps`.
+    mirror_order
+        With it, heatmaps are averaged with those of the mirrored crop.
+
+    Examples
+    --------
+    >>> decoded = Decoded(nn.Conv2d(3, 5, 4, 4), decode_quarter)
+    >>> [part.shape for part in decoded(torch.zeros(2, 3, 64, 48))]
+    [torch.Size([2, 5, 2]), torch.Size([2, 5])]
+    """
+
+    def __init__(
+        self, network: nn.Module, decode: Callable[..., Any], mirror_order: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.network = network
+        found = on_device(decode)
+        if found is None:
+            raise ValueError(f"{decode} has no counterpart that a graph can hold")
+        self._decode = found
+        self.register_buffer("mirror_order", mirror_order)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints (N, K, 2) and scores (N, K) of images (N, 3, H, W)."""
+        heatmaps = self.network(images)
+        if self.mirror_order is not None:
+            mirrored = self.network(images.flip(3))
+            heatmaps = average_flipped_on_device(
+                heatmaps, mirrored, cast(Tensor, self.mirror_order)
+            )
+        xy, scores = self._decode(heatmaps)
+        across = images.shape[3] / heatmaps.shape[3]
+        down = images.shape[2] / heatmaps.shape[2]
+        return torch.stack([xy[..., 0] * across, xy[..., 1] * down], dim=2), scores

@@ -1,0 +1,150 @@
+"""What a ``torch.export`` file may hold before PyTorch is let read it.
+
+PyTorch's reader trusts such a file: it unpickles, looks up functions by any name, and runs the
+text of shapes and guards as Python. A network needs none of this. So a file is first walked
+through as plain JSON, and read only if it holds what the writer of this package writes: raw
+weights, operators of ATen, and shapes that are a number or a named size.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+_LARGEST_JSON = 64 * 2**20
+_LARGEST_PICKLE = 64 * 2**20
+
+_MEMBER = re.compile(
+    r"data/(weights/(weight_\d+|model_weights_config\.json)"
+    r"|constants/(tensor_\d+|model_constants_config\.json)|sample_inputs/model\.pt)"
+    r"|models/model\.json|extra/[\w.]+|archive_format|archive_version|byteorder"
+    r"|\.data/(version|serialization_id|alignment)|\.format_version|\.storage_alignment"
+)
+_OPERATOR = re.compile(
+    r"torch\.ops\.aten\.[a-zA-Z0-9_]+\.[a-zA-Z0-9_]+"
+    r"|_operator\.(getitem|add|sub|mul|floordiv|mod|neg|eq|ne|ge|gt|le|lt)"
+)
+_FORBIDDEN = re.compile(r"torch\.ops\.aten\.(save|from_file|_save|load)\b.*")
+_SIZE = re.compile(r"-?\d+|Symbol\('[su]\d+'(, (positive|nonnegative|integer)=True)*\)")
+_NAME = re.compile(r"[\w.]*")
+_STACK = re.compile(r"[\w.,;:'<>\[\]()@ -]*")
+_TREE = re.compile(r'[\w.,:"\[\]{} ]*')
+_FREE = {"nn_module_stack": _STACK, "torch_fn": _STACK, "in_spec": _TREE, "out_spec": _TREE}
+_TREE_TYPES = {"builtins.tuple", "builtins.list", "builtins.dict"}
+
+
+def require_plain_program(path: str | Path) -> None:
+    """Refuse a ``.pt2`` file that holds more than a network.
+
+    Raises
+    ------
+    ValueError
+        If it is none, is damaged, or asks for anything that a network does not need. Nothing of
+        it is run in any case.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "other.pt2")
+    ...     with zipfile.ZipFile(path, "w") as file:
+    ...         file.writestr("archive/run.py", "print(1)")
+    ...     require_plain_program(path)
+    Traceback (most recent call last):
+    ...
+    ValueError: ...other.pt2: not a torch.export file of this package: it holds run.py
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            _check(file)
+    except (zipfile.BadZipFile, KeyError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a torch.export file, or damaged: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: not a torch.export file of this package: {error}") from error
+
+
+def _check(file: zipfile.ZipFile) -> None:
+    members: dict[str, zipfile.ZipInfo] = {}
+    roots = set()
+    for info in file.infolist():
+        root, *rest = PurePosixPath(info.filename).parts
+        name = "/".join(rest)
+        roots.add(root)
+        if not _MEMBER.fullmatch(name) or name in members or len(roots) > 1:
+            raise ValueError(f"it holds {name or info.filename}")
+        # Stored, not packed: what is read takes no more memory than the file has bytes.
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+            raise ValueError(f"{name} is compressed")
+        members[name] = info
+    for part in ("weights/model_weights_config.json", "constants/model_constants_config.json"):
+        _check_payload(_json(file, members[f"data/{part}"]))
+    model = _json(file, members["models/model.json"])
+    if not isinstance(model, dict) or model.get("guards_code"):
+        raise ValueError("it has guards, which are Python code")
+    for place, text in _texts(model, ""):
+        _check_text(place, text)
+    _check_examples(file, members["data/sample_inputs/model.pt"])
+
+
+def _json(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    if info.file_size > _LARGEST_JSON:
+        raise ValueError(f"{info.filename} has {info.file_size:,} bytes")
+    return json.loads(file.read(info))
+
+
+def _check_payload(said: Any) -> None:
+    """Weights are raw numbers, none a pickle."""
+    for name, payload in said["config"].items():
+        if payload["use_pickle"] is not False or not _NAME.fullmatch(payload["path_name"]):
+            raise ValueError(f"{name} in it is pickled")
+    for place, text in _texts(said, ""):
+        _check_text(place, text)
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every text of a JSON document and the name it is under; names are texts, too."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield "name", name
+            yield from _texts(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, place)
+    elif isinstance(value, str):
+        yield place, value
+
+
+def _check_text(place: str, text: str) -> None:
+    if place == "target" and "." in text:
+        fits = bool(_OPERATOR.fullmatch(text)) and not _FORBIDDEN.fullmatch(text)
+    elif place == "expr_str":
+        fits = bool(_SIZE.fullmatch(text))
+    elif place in ("in_spec", "out_spec"):
+        types = set(re.findall(r'"type": "([^"]*)"', text))
+        fits = bool(_TREE.fullmatch(text)) and types <= _TREE_TYPES
+    elif place == "torch_version":
+        fits = bool(re.fullmatch(r"[\w.+]*", text))
+    else:
+        fits = bool(_FREE.get(place, _NAME).fullmatch(text))
+    if not fits:
+        raise ValueError(f"{place} {text[:80]!r} in it is nothing a network needs")
+
+
+def _check_examples(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """The example inputs are the one pickle: it has to be read by the reader of tensors alone."""
+    if info.file_size > _LARGEST_PICKLE:
+        raise ValueError(f"its example inputs have {info.file_size:,} bytes")
+    try:
+        torch.load(io.BytesIO(file.read(info)), map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way; each means the same
+        raise ValueError(
+            f"its example inputs are more than tensors ({type(error).__name__}); nothing of it "
+            "was run"
+        ) from error

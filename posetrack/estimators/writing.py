@@ -1,0 +1,241 @@
+"""Exported networks as files: ONNX, TorchScript, torch.export, OpenVINO, TensorRT.
+
+Each says in itself what it needs around it, the JSON of `posetrack.networks.about`:
+
+=============  ======================================================================
+ONNX           ``metadata_props``, under ``posetrack``
+TorchScript    an extra file ``posetrack.json``
+torch.export   an extra file ``posetrack.json``
+OpenVINO       ``rt_info`` of the model, under ``posetrack``
+TensorRT       has no place for it: ``NAME.engine.json`` beside the file
+=============  ======================================================================
+
+Every file takes any number of crops at a time, and every one is loaded by
+`posetrack.estimators.from_file.load_estimator`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from posetrack.estimators.exporting import onnx_model, write_whole
+from posetrack.estimators.forms import DECODED, OUTPUTS
+from posetrack.networks.about import About, about_text
+
+SUFFIXES: Mapping[str, str] = {
+    "onnx": ".onnx",
+    "torchscript": ".torchscript.pt",
+    "torch-export": ".pt2",
+    "openvino": ".xml",
+    "tensorrt": ".engine",
+}
+"""Forms, and how the names of their files end."""
+
+_MOST_PEOPLE = 4096
+"""Largest batch that a torch.export or TensorRT file is made for."""
+
+
+def outputs_of(about: About) -> tuple[str, ...]:
+    """Names of what an exported network gives.
+
+    Examples
+    --------
+    >>> from posetrack.networks.about import Form
+    >>> outputs_of(About(form=Form(decoded=True)))
+    ('keypoints', 'scores')
+    """
+    assert about.form is not None
+    return DECODED if about.form.decoded else OUTPUTS[about.form.family]
+
+
+def write_onnx(network: nn.Module, about: About, path: Path, *, opset: int = 17) -> None:
+    """Write a network that `posetrack.estimators.forms.prepare` gave as ONNX."""
+    write_whole(path, with_metadata(_as_onnx(network, about, opset), about))
+
+
+def with_metadata(model: bytes, about: About) -> bytes:
+    """An ONNX model that says what it needs.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the onnx package is not installed.
+    """
+    onnx = _onnx()
+    proto = onnx.load_from_string(model)
+    onnx.helper.set_model_props(proto, {"posetrack": about_text(about)})
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def write_torchscript(network: nn.Module, about: About, path: Path) -> None:
+    """Write a prepared network as a traced TorchScript program."""
+    with _quiet(), torch.inference_mode():
+        traced = torch.jit.trace(network, (_example(about),), check_trace=False, strict=False)
+        file = io.BytesIO()
+        torch.jit.save(traced, file, _extra_files={"posetrack.json": about_text(about)})
+    write_whole(path, file.getvalue())
+
+
+def write_torch_export(network: nn.Module, about: About, path: Path) -> None:
+    """Write a prepared network as a ``torch.export`` program."""
+    dynamic: dict[int, Any] = {0: torch.export.Dim("people", min=1, max=_MOST_PEOPLE)}
+    with _quiet(), torch.no_grad():
+        program = torch.export.export(network, (_example(about),), dynamic_shapes=(dynamic,))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # names folders of the machine it was made on
+        # The example only says what the input looks like; there is no need to keep its values.
+        file = io.BytesIO()
+        torch.export.save(program, file, extra_files={"posetrack.json": about_text(about)})
+    write_whole(path, file.getvalue())
+
+
+def write_openvino(network: nn.Module, about: About, path: Path) -> None:
+    """Write a prepared network as OpenVINO's pair ``NAME.xml`` and ``NAME.bin``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If OpenVINO or onnx, by way of which it goes, is not installed.
+    """
+    openvino = _openvino()
+    assert about.form is not None
+    model = openvino.Core().read_model(io.BytesIO(_as_onnx(network, about, 17)))
+    model.set_rt_info(about_text(about), ["posetrack"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(model, str(path), compress_to_fp16=about.form.precision == "float16")
+
+
+def write_tensorrt(network: nn.Module, about: About, path: Path) -> None:
+    """Build a TensorRT engine for the GPU of this machine. Not tested: no test machine has it.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If TensorRT is not installed.
+    RuntimeError
+        If TensorRT cannot build the network.
+    """
+    try:
+        import tensorrt as trt
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "a TensorRT engine needs NVIDIA's package and a GPU: pip install tensorrt"
+        ) from error
+    assert about.form is not None
+    assert about.input_size is not None
+    width, height = about.input_size
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    graph = builder.create_network(0)
+    parser = trt.OnnxParser(graph, logger)
+    if not parser.parse(_as_onnx(network, about, 17)):
+        reasons = "; ".join(str(parser.get_error(row)) for row in range(parser.num_errors))
+        raise RuntimeError(f"TensorRT cannot read the network: {reasons}")
+    config = builder.create_builder_config()
+    if about.form.precision == "float16" and hasattr(trt.BuilderFlag, "FP16"):
+        config.set_flag(trt.BuilderFlag.FP16)
+    profile = builder.create_optimization_profile()
+    shapes = [(count, 3, height, width) for count in (1, 8, 64)]
+    profile.set_shape("images", *shapes)
+    config.add_optimization_profile(profile)
+    engine = builder.build_serialized_network(graph, config)
+    if engine is None:
+        raise RuntimeError("TensorRT could not build an engine; its log says why")
+    write_whole(path.with_name(path.name + ".json"), about_text(about).encode())
+    write_whole(path, bytes(engine))
+
+
+WRITERS: Mapping[str, Callable[[nn.Module, About, Path], None]] = {
+    "onnx": write_onnx,
+    "torchscript": write_torchscript,
+    "torch-export": write_torch_export,
+    "openvino": write_openvino,
+    "tensorrt": write_tensorrt,
+}
+"""What writes each form."""
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """All files that make up an exported network.
+
+    Examples
+    --------
+    >>> [path.name for path in files_of(Path("net.xml"))]
+    ['net.xml', 'net.bin']
+    """
+    if path.suffix == ".xml":
+        return path, path.with_suffix(".bin")
+    return (path, path.with_name(path.name + ".json")) if path.suffix == ".engine" else (path,)
+
+
+def _as_onnx(network: nn.Module, about: About, opset: int) -> bytes:
+    assert about.input_size is not None
+    assert about.form is not None
+    any_size = about.form.family != "heatmaps"  # images have any shape, crops have one
+    names = outputs_of(about)
+    return onnx_model(network, example_size(about), names, opset=opset, any_size=any_size)
+
+
+def example_size(about: About) -> tuple[int, int]:
+    """Width and height of an input that the network takes.
+
+    Examples
+    --------
+    >>> from posetrack.networks.about import Form
+    >>> example_size(About(input_size=(60, 60), form=Form("posenet", output_stride=16)))
+    (49, 49)
+    """
+    assert about.input_size is not None
+    assert about.form is not None
+    if about.form.family == "posenet":
+        step = about.form.output_stride
+        width, height = (max((side - 1) // step, 1) * step + 1 for side in about.input_size)
+        return width, height
+    if about.form.family == "trt_pose":
+        width, height = (max(side // 32, 1) * 32 for side in about.input_size)
+        return width, height
+    return about.input_size
+
+
+def _example(about: About) -> torch.Tensor:
+    assert about.form is not None
+    width, height = example_size(about)
+    people = 2 if about.form.family == "heatmaps" else 1
+    return torch.zeros(people, 3, height, width)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Tracers warn of sizes that become constants, which here they are to be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
+        ) from error
+    return onnx
+
+
+def _openvino() -> Any:
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'OpenVINO is not installed: pip install "posetrack[openvino]"'
+        ) from error
+    return openvino
