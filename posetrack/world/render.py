@@ -186,7 +186,9 @@ def _draw_image(
         np.empty(size),
     )
     count = shading.collect(ids, xs, ys, fine_xs, fine_ys, room)
-    samples = shading.Samples(*(array[:count] for array in room))
+    samples = shading.Samples(
+        room.pixel[:count], room.face[:count], room.x[:count], room.y[:count], room.side[:count]
+    )
     colours = np.empty((count, 3))
     shading.paint_triangles(samples, planes, looks.surfaces, textures, focal, colours)
     span = (float(backdrop.span[0]), float(backdrop.span[1]))
