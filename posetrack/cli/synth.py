@@ -58,7 +58,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def scene_of(name: str, **settings: Any) -> Any:
     """A named scene; settings that are None are the scene's own."""
-    from posetrack.world import scenes
+    from posetrack.world import exercises, scenes
 
     makers = {
         "crossing": scenes.crossing,
@@ -71,9 +71,9 @@ def scene_of(name: str, **settings: Any) -> Any:
         "low_frame_rate": scenes.low_frame_rate,
         "camera_pan": scenes.camera_pan,
         "detector_gaps": scenes.detector_gaps,
-        "squats": scenes.squats,
-        "jumping_jacks": scenes.jumping_jacks,
-        "falling": scenes.falling,
+        "squats": exercises.squats,
+        "jumping_jacks": exercises.jumping_jacks,
+        "falling": exercises.falling,
     }
     return makers[name](**{key: value for key, value in settings.items() if value is not None})
 

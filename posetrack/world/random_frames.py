@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
-from posetrack.world.background import Backdrop
+from posetrack.world import motion
+from posetrack.world.background import random_backdrop
 from posetrack.world.body import Body, random_body
 from posetrack.world.camera import Camera, looking_at
 from posetrack.world.cameras import turned
+from posetrack.world.effects import random_effects
 from posetrack.world.light import random_light
-from posetrack.world.mesh import Mesh, Surface
-from posetrack.world.render import render
-from posetrack.world.motion import running, standing, walking
+from posetrack.world.mesh import Surface
 from posetrack.world.poses import random_pose
+from posetrack.world.render import render
 from posetrack.world.rig import BodyPose
-from posetrack.world.surroundings import random_surroundings, random_texture
+from posetrack.world.surroundings import random_surroundings
 from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of
 
 Float64Array = NDArray[np.float64]
 
 _TRIES = 12
+_TRAINING: Final[tuple[Callable[..., motion.Motion], ...]] = (
+    motion.squats, motion.jumping_jacks, motion.bending, motion.push_ups, motion.falling,
+    motion.sitting_down,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class _Person:
     body: Body
     pose: BodyPose
+    then: BodyPose  # a frame later, for the blur
 
 
 def random_frames(
@@ -99,31 +106,41 @@ def random_frame(
     for identity, person in enumerate(group, 1):
         body, pose = person.body, person.pose
         vertices = body.posed(pose)
-        surfaces.append(Surface(body.mesh, vertices, vertices, owner=identity))
+        surfaces.append(Surface(body.mesh, vertices, body.posed(person.then), owner=identity))
         points = np.asarray(body.keypoints(pose, EVERY_KEYPOINT), float)
         everybody.append(Whereabouts(identity, body.mesh, vertices, points, body.height))
-    backdrop = Backdrop(random_texture(rng, 256))
-    drawn = render(surfaces, camera, light=random_light(rng), backdrop=backdrop)
+    drawn = render(
+        surfaces,
+        camera,
+        _moved(rng, camera),
+        light=random_light(rng),
+        backdrop=random_backdrop(rng),
+    )
     truth = truth_of(everybody, camera, drawn, skeleton=skeleton)
-    noise = rng.normal(0, rng.gamma(1.5, 3), drawn.image.shape)
-    return np.clip(drawn.image + noise, 0, 255).astype(np.uint8), truth
+    return random_effects(rng)(drawn, rng), truth
 
 
-def random_stance(rng: np.random.Generator, body: Body) -> BodyPose:
-    """Someone who walks, runs or stands as most people do, or in any pose; at the origin."""
-    kind, seconds = rng.random(), float(rng.uniform(1, 3))
-    heading = float(rng.uniform(-np.pi, np.pi))
+def random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyPose]:
+    """Someone who does what people do, or is in any pose, at the origin; now and 1/25 s later."""
+    kind, seconds = rng.random(), float(rng.uniform(0, 4))
+    heading, seed = float(rng.uniform(-np.pi, np.pi)), int(rng.integers(2**31))
     way = np.array([np.cos(heading), np.sin(heading)])
-    if kind < 0.25:
-        speed = float(rng.uniform(0.6, 2.0))
-        pose = walking(body, [-9 * way, 9 * way], speed=speed)(seconds)
-    elif kind < 0.33:
-        pose = running(body, [-19 * way, 19 * way], speed=float(rng.uniform(2, 5)))(seconds)
-    elif kind < 0.5:
-        pose = standing(body, heading=heading, seed=int(rng.integers(2**31)))(seconds)
-    else:
+    if kind < 0.45:
         pose = random_pose(rng, body)
-    return pose.moved((*-pose.root[:2], 0.0))
+        speed = rng.gamma(1.0, 0.5)
+        return pose, pose.moved((*(speed / 25 * way), 0.0))
+    moving: motion.Motion
+    if kind < 0.65:
+        speed = float(rng.uniform(0.6, 2.0))
+        moving = motion.walking(body, [-9 * way, 9 * way], speed=speed)
+    elif kind < 0.71:
+        moving = motion.running(body, [-25 * way, 25 * way], speed=float(rng.uniform(2, 5)))
+    elif kind < 0.92:
+        stay = (motion.standing, motion.gesturing, motion.arms_raised)
+        moving = stay[rng.choice(3, p=[0.5, 0.3, 0.2])](body, (0, 0), heading, seed=seed)
+    else:
+        moving = _TRAINING[rng.integers(len(_TRAINING))](body, (0, 0), heading)
+    return moving(seconds), moving(seconds + 1 / 25)
 
 
 def _random_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
@@ -139,19 +156,27 @@ def _random_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
     return turned(camera, roll=float(roll))
 
 
+def _moved(rng: np.random.Generator, camera: Camera) -> Camera:
+    """The camera a frame later: mostly still, else turning."""
+    still = rng.random() < 0.7
+    right, up = rng.normal(0, 1e-5 if still else 0.008, 2).tolist()
+    return turned(camera, right=right, up=up)
+
+
 def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list[_Person]:
     """People where the camera sees at least a part of them, not inside each other."""
     group: list[_Person] = []
     for _ in range(count):
         body = random_body(rng)
-        pose = random_stance(rng, body)
+        pose, then = random_stance(rng, body)
+        shift = -pose.root[:2]
         for _ in range(_TRIES):
             near = group[rng.integers(len(group))] if group and rng.random() < 0.35 else None
             place = _beside(rng, near) if near else _somewhere(rng, camera)
             apart = [np.hypot(*(place - other.pose.root[:2])) for other in group]
-            moved = replace(pose, root=np.array([*place, pose.root[2]]))
+            moved = pose.moved((*(shift + place), 0.0))
             if min(apart, default=9.0) > 0.35 and _is_seen(camera, body, moved):
-                group.append(_Person(body, moved))
+                group.append(_Person(body, moved, then.moved((*(shift + place), 0.0))))
                 break
     return group
 

@@ -243,4 +243,4 @@ class Scene:
 
 
 def _digest(image: Image) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()

@@ -11,9 +11,9 @@ from posetrack.world.camera import Camera
 from posetrack.world.distractors import lathe, random_distractor
 from posetrack.world.mesh import Mesh
 from posetrack.world.scenery import ground
+from posetrack.world.textures import random_ground_texture, random_texture
 
 Float64Array = NDArray[np.float64]
-UInt8Array = NDArray[np.uint8]
 
 
 def random_surroundings(
@@ -32,7 +32,8 @@ def random_surroundings(
     """
     things: list[Mesh] = []
     if rng.random() < 0.85:
-        things.append(ground(random_texture(rng), tile=float(rng.uniform(1, 6))))
+        floor = random_ground_texture if rng.random() < 0.7 else random_texture
+        things.append(ground(floor(rng), tile=float(rng.uniform(1, 6))))
     for _ in range(rng.poisson(1.2)):
         spot = _free_spot(rng, camera, people)
         if spot is not None:
@@ -65,16 +66,3 @@ def _in_front(rng: np.random.Generator, camera: Camera, root: Float64Array) -> M
     tall = float(rng.choice([rng.uniform(0.4, 1.1), rng.uniform(2.0, 4.0)]))
     profile = [(wide, 0.0), (wide * rng.uniform(0.7, 1.2), tall), (0.0, tall)]
     return lathe(profile, random_texture(rng), place=(*spot, 0.0), around=12)
-
-
-def random_texture(rng: np.random.Generator, size: int = 64) -> UInt8Array:
-    """(size, size, 3) uint8 BGR that repeats without a seam: a colour with noise in it."""
-    base = rng.uniform(20, 235, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(20, 235))
-    picture = np.zeros((size, size, 3)) + base
-    strength = rng.gamma(1.5, 12)
-    for step in (2, 8, 16):
-        cells = rng.normal(
-            0, strength, (size // step, size // step, 3 if rng.random() < 0.3 else 1)
-        )
-        picture += np.repeat(np.repeat(cells, step, axis=0), step, axis=1)
-    return np.clip(picture, 0, 255).astype(np.uint8)
