@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from posetrack import COCO_17, Trajectories
-from posetrack.formats.animal import write_dlc, write_movement, write_sleap
+from posetrack.formats.dlc import write_dlc
+from posetrack.formats.movement import write_movement
+from posetrack.formats.sleap import write_sleap
 
 
 def walk() -> Trajectories:

@@ -66,7 +66,7 @@ def test_a_folder_that_is_there_stays(tmp_path: Path) -> None:
     [
         ("{", "Expecting"),
         ("[]", "not a file of OpenPose"),
-        ('{"people": [{"person_id": [-1], "pose_keypoints_2d": []}]}', "no identity"),
+        ('{"people": [{"person_id": [-2], "pose_keypoints_2d": []}]}', "no identity"),
         ('{"people": [{"person_id": [1], "pose_keypoints_2d": [1, 2, 3]}]}', "75 or 54"),
         ('{"people": [{"person_id": [1], "pose_keypoints_2d": "x"}]}', "walk_7_keypoints"),
     ],
@@ -81,3 +81,13 @@ def test_what_is_broken_is_refused_by_name(tmp_path: Path, text: str, message: s
 def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no files called"):
         read_openpose(tmp_path, rate=25)
+
+
+def test_poses_without_identity_are_read_when_asked_for(tmp_path: Path) -> None:
+    person = {"person_id": [-1], "pose_keypoints_2d": [5, 6, 0.5] * 25}
+    (tmp_path / "walk_7_keypoints.json").write_text(json.dumps({"people": [person, person]}))
+    with pytest.raises(ValueError, match=r"frame 7.*no identity"):
+        read_openpose(tmp_path, rate=25)
+    table = read_openpose(tmp_path, rate=25, untracked=True)
+    assert table.ids.tolist() == [1, 2]
+    assert table.frame.tolist() == [7, 7]

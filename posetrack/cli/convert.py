@@ -1,24 +1,23 @@
-"""``posetrack convert``: tables of tracks as the files of other programs."""
+"""``posetrack convert``: tracks from any format that is read to any that is written."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from posetrack.cli.build import skeleton_from
 from posetrack.cli.outputs import check_folder
+from posetrack.formats.catalogue import FORMATS, as_text
+
+Writer: TypeAlias = Callable[[Path, Any], object]
+"""Writes trajectories to a path; may return the list of files it made of it."""
 
 _ENDINGS = {
-    "csv": ".csv",
-    "parquet": ".parquet",
-    "posetrack18": ".json",
-    "coco": ".coco.json",
-    "openpose": ".openpose",
-    "movement": ".movement.nc",
-    "dlc": ".dlc.csv",
-    "mot": ".mot.txt",
-    "sleap": ".sleap.h5",
+    name: known.ending
+    for name, known in FORMATS.items()
+    if known.writes and name != "opensim-mot"  # angles, not tracks
 }
 
 
@@ -26,32 +25,55 @@ def add_parser(commands: Any) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "convert",
-        help="write tracks in the formats of other programs",
-        description="Write a table of tracks (.csv or .parquet), or a folder of OpenPose's JSON "
-        "with identities, in other formats.",
-        epilog="movement and sleap need pip install 'posetrack[formats]'.",
+        help="read and write tracks in the formats of other programs",
+        description="Read tracks from any format that is read (its kind shows in its content) "
+        "and write them in others. What each keeps: posetrack convert --formats.",
+        epilog="movement, sleap and dlc-h5 need pip install 'posetrack[formats]', c3d needs "
+        "'posetrack[c3d]'.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a table, or OpenPose's folder")
     parser.add_argument(
-        "--to", required=True, metavar="LIST", help=f"formats, of {', '.join(_ENDINGS)}"
+        "file", type=Path, metavar="FILE", nargs="?", help="a file, or OpenPose's folder"
     )
+    parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(_ENDINGS)}")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out"), help="folder (default: %(default)s)"
     )
-    parser.add_argument(
-        "--rate", type=float, help="frames a second, for OpenPose's files, which do not tell"
-    )
+    parser.add_argument("--formats", action="store_true", help="show what each keeps, and end")
+    parser.add_argument("--rate", type=float, help="frames a second, for files that do not tell")
     parser.add_argument(
         "--skeleton",
-        choices=("body_25", "coco_18"),
-        default="body_25",
-        help="for OpenPose's files (default: %(default)s)",
+        metavar="NAME|FILE.toml",
+        help="what the keypoints are, where the file names none; body_25 (the default) or coco_18 "
+        "for OpenPose's files that are written",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="FILE",
+        help="the video's images in order, for results that name frames by them: a COCO "
+        "annotation file or a name a line",
+    )
+    parser.add_argument(
+        "--untracked",
+        action="store_true",
+        help="read people without identities, too; their ids are then places in each frame",
+    )
+    parser.add_argument(
+        "--metres-per-pixel",
+        type=float,
+        metavar="M",
+        help="scale for trc and c3d; without it they are in pixels",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read once, write each format."""
+    if arguments.formats:
+        print(as_text())
+        return 0
+    if arguments.file is None or arguments.to is None:
+        raise ValueError("expected a file and --to LIST (or --formats)")
     listed = (name.strip() for name in arguments.to.split(","))
     formats = [name for name in dict.fromkeys(listed) if name]
     unknown = sorted(set(formats) - set(_ENDINGS))
@@ -59,64 +81,93 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--to: unknown {unknown}; expected a list of {', '.join(_ENDINGS)}")
     check_folder(arguments.out)
     source: Path = arguments.file
-    name = source.name.removesuffix(".openpose") if source.is_dir() else source.stem
+    name = _name(source)
     paths = {kind: arguments.out / f"{name}{_ENDINGS[kind]}" for kind in formats}
     for kind, path in paths.items():
         if path.resolve() == source.resolve():
             raise ValueError(f"--to {kind} would replace {source} itself; give another --out")
-    trajectories = _read(source, arguments.rate)
+    trajectories = _read(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
     for kind, path in paths.items():
-        _writer(kind, arguments.skeleton)(path, trajectories)
+        made = _writer(kind, arguments)(path, trajectories)
+        written += made if isinstance(made, list) else [path]
     print(
         f"{name}: {len(trajectories)} frames, {len(trajectories.ids)} people -> "
-        + ", ".join(map(str, paths.values()))
+        + ", ".join(map(str, written))
     )
     return 0
 
 
-def _read(source: Path, rate: float | None) -> Any:
-    from posetrack.trajectories import Trajectories, load
-
-    if not source.is_dir():
-        return load(source)
-    from posetrack.formats.openpose import read_openpose
-
-    if rate is None:
-        raise ValueError(f"{source}: OpenPose's files tell no times; give --rate")
-    return Trajectories.from_table(read_openpose(source, rate=rate))
+def _name(source: Path) -> str:
+    """What the files are called: after the source, without the ending that its format has."""
+    endings = sorted(_ENDINGS.values(), key=len, reverse=True)
+    found = next((ending for ending in endings if source.name.endswith(ending)), "")
+    if found:
+        return source.name.removesuffix(found) or source.name
+    return source.name if source.is_dir() else source.stem
 
 
-def _writer(kind: str, skeleton: str) -> Callable[[Path, Any], None]:
+def _read(arguments: argparse.Namespace) -> Any:
+    from posetrack.formats.reading import read_images
+    from posetrack.trajectories import load
+
+    return load(
+        arguments.file,
+        rate=arguments.rate,
+        skeleton=None if arguments.skeleton is None else skeleton_from(arguments.skeleton),
+        images=None if arguments.images is None else read_images(arguments.images),
+        untracked=arguments.untracked,
+    )
+
+
+def _writer(kind: str, arguments: argparse.Namespace) -> Writer:
     """What writes trajectories in a format."""
     from posetrack.formats import CocoWriter, PoseTrack18Writer
-    from posetrack.formats.animal import write_dlc, write_movement, write_sleap
+    from posetrack.formats.c3d import write_c3d
+    from posetrack.formats.dlc import write_dlc, write_dlc_h5
     from posetrack.formats.mot import write_mot
-    from posetrack.formats.openpose import write_openpose
-    from posetrack.skeletons import KNOWN_SKELETONS
+    from posetrack.formats.movement import write_movement
+    from posetrack.formats.opensim import write_trc
+    from posetrack.formats.posetrack17 import write_posetrack17
+    from posetrack.formats.sleap import write_sleap
     from posetrack.trajectories import save
 
-    def by_frame(opened: Any) -> Callable[[Path, Any], None]:
-        def write(path: Path, made: Any) -> None:
-            known = dict(made.metadata)
-            with opened(path, made.skeleton, **known) as sink:
-                for frame in made.to_table().frames():
-                    sink.write(*frame)
-
-        return write
-
-    def whole(write: Callable[[Path, Any], None]) -> Callable[[Path, Any], None]:
-        return lambda path, made: write(path, made.to_table())
-
-    writers: dict[str, Callable[[Path, Any], None]] = {
+    scale = {"metres_per_pixel": arguments.metres_per_pixel}
+    writers: dict[str, Writer] = {
         "csv": lambda path, made: save(made, path),
         "parquet": lambda path, made: save(made, path),
-        "posetrack18": by_frame(PoseTrack18Writer),
-        "coco": by_frame(CocoWriter),
-        "openpose": whole(lambda path, t: write_openpose(path, t, KNOWN_SKELETONS[skeleton])),
-        "movement": whole(write_movement),
-        "dlc": whole(write_dlc),
-        "mot": whole(write_mot),
-        "sleap": whole(write_sleap),
+        "posetrack17": _whole(write_posetrack17),
+        "posetrack18": _by_frame(PoseTrack18Writer),
+        "coco": _by_frame(CocoWriter),
+        "openpose": _openpose(arguments.skeleton),
+        "movement": _whole(write_movement),
+        "dlc": _whole(write_dlc),
+        "dlc-h5": _whole(write_dlc_h5),
+        "mot": _whole(write_mot),
+        "sleap": _whole(write_sleap),
+        "trc": _whole(write_trc, **scale),
+        "c3d": _whole(write_c3d, **scale),
     }
     return writers[kind]
+
+
+def _whole(write: Callable[..., object], **settings: Any) -> Writer:
+    return lambda path, made: write(path, made.to_table(), **settings)
+
+
+def _by_frame(opened: Any) -> Writer:
+    def write(path: Path, made: Any) -> None:
+        known = {key: made.metadata.get(key) for key in ("provenance", "image_size", "rate")}
+        with opened(path, made.skeleton, **known) as sink:
+            for frame in made.to_table().frames():
+                sink.write(*frame)
+
+    return write
+
+
+def _openpose(name: str | None) -> Writer:
+    from posetrack.formats.openpose import write_openpose
+    from posetrack.skeletons import BODY_25, COCO_18
+
+    return _whole(write_openpose, skeleton=COCO_18 if name == "coco_18" else BODY_25)

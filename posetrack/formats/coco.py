@@ -23,9 +23,10 @@ class CocoWriter(JsonWriter):
 
     Each entry has ``image_id``, ``category_id``, ``keypoints`` (x, y and score of each; 0, 0, 0
     where not seen), ``score`` and ``bbox`` (left, top, width, height) as COCO wants them, and
-    ``track_id``, ``frame`` and ``seconds``, which COCO ignores. Frames without people leave no
-    entry. What the file is and what made it lies beside it, in ``NAME.json.meta.json``: a list
-    has no place for it. Places are written to a hundredth of a pixel, scores to six decimals.
+    ``box_score``, ``track_id``, ``frame`` and ``seconds``, which COCO ignores. Frames without
+    people leave no entry. What the file is and what made it lies beside it, in
+    ``NAME.json.meta.json``: a list has no place for it. Places are written to a hundredth of a
+    pixel, scores to six decimals.
 
     Parameters
     ----------
@@ -103,6 +104,7 @@ class CocoWriter(JsonWriter):
         keypoints = np.concatenate([places, marks], axis=-1).reshape(len(tracks), -1).tolist()
         boxes = boxes_xywh(tracks.boxes.xyxy)
         scores = rounded(pose_scores(tracks, self._min_score), 6)
+        box_scores = rounded(tracks.boxes.scores, 6)
         image_id = index if self._image_id is None else int(self._image_id(index))
         for row, track_id in enumerate(tracks.ids.tolist()):
             self._person(
@@ -112,6 +114,7 @@ class CocoWriter(JsonWriter):
                     "keypoints": keypoints[row],
                     "score": scores[row],
                     "bbox": boxes[row],
+                    "box_score": box_scores[row],
                     "track_id": track_id,
                     "frame": index,
                     "seconds": seconds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,3 +117,44 @@ def empty_frames(frame: NDArray[np.int64], seconds: NDArray[np.float64]) -> Empt
     for index, time in zip(frame.tolist(), seconds.tolist(), strict=True):
         runs.add(index, time)
     return runs
+
+
+def every_frame(table: TrackTable) -> Dense:
+    """Laid out from frame 0 to the last without gaps, for formats that count rows, not frames.
+
+    Raises
+    ------
+    ValueError
+        If that would be more than `MOST_VALUES` keypoints.
+    """
+    made = dense(table)
+    count = int(made.frame[-1]) + 1 if len(made.frame) else 0
+    if count == len(made.frame):
+        return made
+    values = count * len(made.ids) * len(table.skeleton)
+    if max(values, count) > MOST_VALUES:
+        raise ValueError(f"{count:,} frames from 0 on would be {values:,} values; select fewer")
+
+    def spread(array: NDArray[Any], blank: float) -> Any:
+        whole = np.full((count, *array.shape[1:]), blank, array.dtype)
+        whole[made.frame] = array
+        return whole
+
+    return Dense(
+        np.arange(count),
+        np.interp(np.arange(count), made.frame, made.seconds),
+        made.ids,
+        spread(made.xy, np.nan),
+        spread(made.scores, 0),
+        spread(made.boxes, np.nan),
+        spread(made.box_scores, 0),
+        spread(made.flow_age, 0),
+    )
+
+
+def marks(made: Dense) -> NDArray[np.float32]:
+    """(T, N, K) scores, NaN where the keypoint was not seen."""
+    scores: NDArray[np.float32] = np.where(
+        np.isfinite(made.xy[..., 0]), made.scores, np.float32(np.nan)
+    )
+    return scores

@@ -12,10 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.formats.metadata import EmptyFrames, dump_json
+from posetrack.formats.hints import Hints
+from posetrack.formats.metadata import dump_json
+from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import BODY_25, COCO_18, Skeleton
-from posetrack.structures import Poses, Tracks
+from posetrack.structures import Tracks
 
 _NAME = re.compile(r"(?:.*_)?(\d{1,18})_keypoints\.json", re.ASCII)
 _BY_LENGTH: Final = {3 * len(skeleton): skeleton for skeleton in (BODY_25, COCO_18)}
@@ -96,8 +98,14 @@ def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
     return nested
 
 
-def read_openpose(folder: str | Path, *, rate: float) -> TrackTable:
-    """Read a folder of OpenPose's files, of one video and with identities.
+def read_openpose(
+    folder: str | Path,
+    *,
+    rate: float | None = None,
+    skeleton: Skeleton | None = None,
+    untracked: bool = False,
+) -> TrackTable:
+    """Read a folder of OpenPose's files, of one video.
 
     A keypoint with score 0 is not seen. Boxes are those of the seen keypoints.
 
@@ -107,18 +115,22 @@ def read_openpose(folder: str | Path, *, rate: float) -> TrackTable:
         With ``..._NUMBER_keypoints.json`` files; others in it are ignored.
     rate
         Frames a second: the files tell no times.
+    skeleton
+        What the keypoints are, where nobody is in any file.
+    untracked
+        Whether people without identity (-1, as OpenPose writes them) may be read, see
+        `posetrack.formats.hints.Hints`.
 
     Raises
     ------
     ValueError
         If a file is broken or too large, has neither 25 nor 18 keypoints a person, or gives no
-        identity (-1); the message names the file.
+        identity; the message names the file. Or if there is no rate.
     FileNotFoundError
         If the folder has no such file.
     """
     folder = Path(folder)
-    if not (rate > 0 and np.isfinite(rate)):
-        raise ValueError(f"rate must be positive, got {rate}")
+    hints = Hints(rate, skeleton, None, untracked)
     files: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         named = _NAME.fullmatch(path.name)
@@ -131,28 +143,31 @@ def read_openpose(folder: str | Path, *, rate: float) -> TrackTable:
         raise FileNotFoundError(f"{folder}: no files called NUMBER_keypoints.json")
     if len(files) > _MOST_FRAMES:
         raise ValueError(f"{folder}: {len(files)} files; at most {_MOST_FRAMES} are read")
-    frames = [(index, *_read_frame(path)) for index, path in sorted(files.items())]
-    lengths = {points.shape[1] for _, ids, points in frames if len(ids)}
-    if len(lengths) > 1:
-        raise ValueError(f"{folder}: people of 18 and of 25 keypoints")
-    skeleton = _BY_LENGTH[3 * lengths.pop()] if lengths else BODY_25
-    return _table(frames, skeleton, rate)
+    people = People(str(folder), hints)
+    for index, path in sorted(files.items()):
+        people.add_frame(index)
+        ids, points = _read_frame(path)
+        for number, who in enumerate(ids):
+            people.add(index, who, points[number], place=f"/{path.name}, person {number}")
+    by_count = {len(known): known for known in _BY_LENGTH.values()}
+    return people.table(by_count[people.keypoints] if people.keypoints else skeleton or BODY_25)
 
 
-def _read_frame(path: Path) -> tuple[list[int], NDArray[np.float32]]:
+def _read_frame(path: Path) -> tuple[list[int | None], NDArray[np.float32]]:
     """Ids and (N, K, 3) of a file."""
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path}: {path.stat().st_size:,} bytes; a frame needs far less")
     try:
         people = json.loads(path.read_bytes())["people"]
-        ids = [_id(path, person["person_id"]) for person in people]
+        ids = [_id(path, person.get("person_id", -1)) for person in people]
         rows = [np.array(person["pose_keypoints_2d"], np.float32) for person in people]
-    except (KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: not a file of OpenPose: {error!r}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}".replace(f"{path}: {path}", str(path))) from error
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"{path}: an id occurs twice: {ids}")
+    known = [who for who in ids if who is not None]
+    if len(set(known)) != len(known):
+        raise ValueError(f"{path}: an id occurs twice: {known}")
     for number, row in enumerate(rows):
         if row.shape != rows[0].shape or row.shape not in [(size,) for size in _BY_LENGTH]:
             raise ValueError(f"{path}: person {number}: expected 75 or 54 numbers, got {row.shape}")
@@ -160,39 +175,14 @@ def _read_frame(path: Path) -> tuple[list[int], NDArray[np.float32]]:
             raise ValueError(f"{path}: person {number}: a number is not finite")
     keypoints = len(rows[0]) // 3 if rows else 25
     points = np.array(rows, np.float32).reshape(len(rows), keypoints, 3)
+    points[points[..., 2] <= 0, :2] = np.nan
     return ids, points
 
 
-def _id(path: Path, value: object) -> int:
+def _id(path: Path, value: object) -> int | None:
     given = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if given == -1 or given == []:
+        return None
     if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 2**63:
-        raise ValueError(f"{path}: person_id {value!r:.40} is no identity; track the poses first")
+        raise ValueError(f"{path}: person_id {value!r:.40} is no identity")
     return given
-
-
-def _table(
-    frames: list[tuple[int, list[int], NDArray[np.float32]]], skeleton: Skeleton, rate: float
-) -> TrackTable:
-    empty = EmptyFrames()
-    for index, ids, _ in frames:
-        if not ids:
-            empty.add(index, index / rate)
-    frame = np.repeat([index for index, _, _ in frames], [len(ids) for _, ids, _ in frames])
-    some = [points for _, ids, points in frames if ids]
-    points = np.concatenate(some) if some else np.zeros((0, len(skeleton), 3))
-    seen = points[..., 2:] > 0
-    poses = Poses.from_keypoints(np.where(seen, points[..., :2], np.nan), points[..., 2], skeleton)
-    who = np.array([one for _, ids, _ in frames for one in ids], np.int64)
-    return TrackTable(
-        frame.astype(np.int64),
-        frame / rate,
-        who,
-        np.asarray(poses.boxes.xyxy, np.float32),
-        np.asarray(poses.boxes.scores, np.float32),
-        np.zeros(len(who), np.int64),
-        np.asarray(poses.xy, np.float32),
-        np.asarray(poses.scores, np.float32),
-        skeleton,
-        empty,
-        {"rate": rate},
-    )

@@ -156,6 +156,7 @@ class PoseTrack18Writer(JsonWriter):
         flat = rounded(keypoints.reshape(len(tracks), -1), 2)
         boxes = boxes_xywh(tracks.boxes.xyxy)
         pose_scores = rounded(tracks.scores.mean(axis=1), 6)
+        box_scores = rounded(tracks.boxes.scores, 6)
         score_lists = rounded(scores, 6)
         for row, track_id in enumerate(tracks.ids.tolist()):
             self._people += 1
@@ -168,6 +169,7 @@ class PoseTrack18Writer(JsonWriter):
                 "category_id": 1,
                 "track_id": small,
                 "bbox": boxes[row],
+                "box_score": box_scores[row],
                 "keypoints": flat[row],
                 "scores": score_lists[row],
                 "score": pose_scores[row],

@@ -66,6 +66,8 @@ def write_table(
     described |= {"skeleton": skeleton_as_json(table.skeleton), "provenance": {}}
     described |= {key: value for key, value in table.metadata.items() if key in described}
     described["skeleton"] = skeleton_as_json(table.skeleton)
+    if "individuals" in table.metadata:
+        described["individuals"] = table.metadata["individuals"]
     frames = len(np.unique(table.frame)) + len(table.empty)
     described |= {"frames": frames, "rows": len(table), "empty_frames": table.empty.runs}
     metadata = dump_json(described)

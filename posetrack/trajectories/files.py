@@ -1,4 +1,4 @@
-"""Trajectories from and to the project's own tables, and Parquet too large for the memory."""
+"""Trajectories from files, to the project's own tables, and Parquet too large for the memory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,38 @@ if TYPE_CHECKING:
     from posetrack.skeletons import Skeleton
 
 
-def load(path: str | Path) -> Trajectories:
-    """Read a whole table of tracks, ``.parquet`` or ``.csv``, with origins and raw values, if any.
+def load(
+    path: str | Path,
+    *,
+    rate: float | None = None,
+    skeleton: Skeleton | None = None,
+    images: Sequence[int | str] | None = None,
+    untracked: bool = False,
+) -> Trajectories:
+    """Read tracks from a file: the project's own tables, or those of other programs.
+
+    What kind a file is shows in its content, see `posetrack.formats.reading`; what each kind
+    keeps, in `posetrack.formats.catalogue`. Origins and raw values are those of own tables.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder of OpenPose's.
+    rate
+        Frames a second, for files that do not tell times.
+    skeleton
+        What the keypoints are, for files that do not name them.
+    images
+        File names or ids of the video's images in order, for results that name frames by them.
+    untracked
+        Whether to read people without identities, too: they get 1, 2, ... in each frame, which
+        are places and no identities.
 
     Raises
     ------
     ValueError
-        If it is no such table or too large to lay out at once: then `scan` it.
+        If it is of no kind that is read, broken, needs one of these to be given, or is too large
+        to lay out at once: then `scan` it, if it is Parquet.
     FileNotFoundError
         If it is not there.
 
@@ -37,13 +62,14 @@ def load(path: str | Path) -> Trajectories:
     >>> load(path).ids.tolist()
     [7]
     """
-    from posetrack.formats.table_reading import read_table
+    from posetrack.formats.hints import Hints
+    from posetrack.formats.reading import is_own, read_any
     from posetrack.formats.touched_columns import read_touched
 
     path = Path(path)
-    table = read_table(path)
+    table = read_any(path, Hints(rate, skeleton, images, untracked))
     made = Trajectories.from_table(table)
-    rows = read_touched(path, table.skeleton)
+    rows = read_touched(path, table.skeleton) if is_own(path) else None
     return made if rows is None else _with_touched(path, made, rows)
 
 

@@ -76,7 +76,8 @@ class Trajectories:
     raw
         The values before cleaning; None where nothing was cleaned, and ``xy`` is what was measured.
     metadata
-        What the file says of itself: ``provenance``, ``image_size``, ``rate``.
+        What the file says of itself: ``provenance``, ``image_size``, ``rate``; ``individuals``,
+        names by id, where another program named them.
 
     Raises
     ------
@@ -334,7 +335,7 @@ class Trajectories:
         )
 
 
-_KEPT = ("provenance", "image_size", "rate")
+_KEPT = ("provenance", "image_size", "rate", "individuals")
 
 
 def in_range(

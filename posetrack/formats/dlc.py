@@ -1,0 +1,275 @@
+"""DeepLabCut's tables, multi-animal and single: CSV and HDF5, both ways.
+
+A row a frame, and three columns (x, y, likelihood) for each body part of each individual. Sources:
+DeepLabCut's documentation, "Standardized file structure" and "Data, analyzed by DeepLabCut"
+(``df_with_missing``); the HDF5 layout is that of pandas' "table" format.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.formats.checked_table import table_of_arrays
+from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, marks
+from posetrack.formats.hdf5 import dataset, library, opened
+from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
+from posetrack.formats.sinks import write_whole
+from posetrack.formats.table import TrackTable
+
+_KEY: Final = "df_with_missing"
+_PARTS: Final = ("x", "y", "likelihood")
+_LEVELS: Final = ("scorer", "individuals", "bodyparts", "coords")
+_ROWS = 1000
+_LONGEST_LINE = 10_000_000
+_MOST_COLUMNS = 100_000
+_MOST_NAMES = 60_000  # bytes of the names in HDF5, which keeps them in one attribute of 64 kB
+
+
+def write_dlc(path: str | Path, table: TrackTable) -> None:
+    """Write DeepLabCut's multi-animal CSV: a row a frame from 0 on, x, y and likelihood.
+
+    Individuals are called ``id_`` and their id. Numbers are exact; boxes and times are not kept.
+
+    Raises
+    ------
+    ValueError
+        If the video is too long to lay out at once, or a name cannot stand in a header.
+    OSError
+        If nothing can be written there.
+    """
+    for name in table.skeleton.keypoints:
+        if set(name) & set(',"\r\n'):
+            raise ValueError(f"{path}: keypoint {name!r} cannot stand in a header; rename it")
+    made = every_frame(table)
+    write_whole((Path(path), _lines(made, _columns(made, table.skeleton.keypoints))))
+
+
+def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
+    """Write DeepLabCut's multi-animal HDF5, as ``pandas.read_hdf`` and DeepLabCut open it.
+
+    The same table as `write_dlc` makes, under the key ``df_with_missing``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If pandas or PyTables is not installed.
+    ValueError
+        If nobody is in it, if the video is too long to lay out at once, or has more columns than
+        the layout's one attribute holds the names of (about 30 people of 17 keypoints).
+    OSError
+        If nothing can be written there.
+    """
+    library("tables")
+    pandas = library("pandas")
+    made = every_frame(table)
+    columns = _columns(made, table.skeleton.keypoints)
+    if not columns:
+        raise ValueError(f"{path}: nobody is in it, and the layout has no empty table; write CSV")
+    size = sum(24 + sum(map(len, column)) for column in columns)
+    if size > _MOST_NAMES:
+        raise ValueError(
+            f"{path}: {len(columns)} columns are more than DeepLabCut's HDF5 layout can name; "
+            "write its CSV, or select fewer people"
+        )
+    labels = pandas.MultiIndex.from_tuples(columns, names=_LEVELS)
+    frame = pandas.DataFrame(_values(made, slice(None)).astype(np.float64), columns=labels)
+    store = pandas.HDFStore(path, "w", driver="H5FD_CORE", driver_core_backing_store=0)
+    with store:
+        store.put(_KEY, frame, format="table", track_times=False)
+        image = store._handle.get_file_image()
+    write_whole((Path(path), [image]))
+
+
+def _columns(made: Dense, keypoints: tuple[str, ...]) -> list[tuple[str, ...]]:
+    names = [f"id_{who}" for who in made.ids.tolist()]
+    return [("posetrack", w, point, part) for w in names for point in keypoints for part in _PARTS]
+
+
+def _values(made: Dense, rows: slice) -> NDArray[np.float32]:
+    """(rows, N x K x 3)."""
+    part = Dense(**{name: values[rows] if name != "ids" else values for name, values in
+                    vars(made).items()})  # fmt: skip
+    values = np.concatenate([part.xy, marks(part)[..., None]], axis=-1)
+    return values.reshape(len(values), int(np.prod(values.shape[1:])))
+
+
+def _lines(made: Dense, columns: list[tuple[str, ...]]) -> Iterator[bytes]:
+    head = [[title, *(column[n] for column in columns)] for n, title in enumerate(_LEVELS)]
+    yield "".join(",".join(row) + "\n" for row in head).encode()
+    for start in range(0, len(made.frame), _ROWS):
+        flat = _values(made, slice(start, start + _ROWS))
+        text = np.char.mod("%.9g", flat) if flat.size else flat.astype(str)
+        # Not empty: pandas takes an empty first row for names of the index.
+        text[~np.isfinite(flat)] = "nan"
+        yield "".join(
+            ",".join([str(start + number), *row]) + "\n" for number, row in enumerate(text.tolist())
+        ).encode()
+
+
+def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a CSV of DeepLabCut's, of several animals or of one.
+
+    Parameters
+    ----------
+    path
+        With three or four header rows and an index of frame numbers.
+    hints
+        Its ``rate`` is needed: the file tells no times.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file or damaged; the message names the file and the place.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+
+    path = Path(path)
+    names, header = _header(path)
+    options = pa.csv.ReadOptions(
+        use_threads=False,
+        skip_rows=header,
+        column_names=[str(number) for number in range(len(names) + 1)],
+    )
+    kinds = {str(number): pa.float64() for number in range(1, len(names) + 1)}
+    convert = pa.csv.ConvertOptions(
+        column_types=kinds | {"0": pa.int64()}, null_values=["", "nan", "NaN"]
+    )
+    blocks: list[NDArray[np.float64]] = []
+    try:
+        with pa.csv.open_csv(path, options, convert_options=convert) as reader:
+            for batch in reader:
+                columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+                blocks.append(np.stack([column.astype(np.float64) for column in columns], axis=1))
+                if sum(block.size for block in blocks) > MOST_VALUES:
+                    raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: not DeepLabCut's numbers below the header: {error}") from error
+    whole = np.concatenate(blocks) if blocks else np.zeros((0, len(names) + 1))
+    if not np.isfinite(whole[:, 0]).all():
+        raise ValueError(f"{path}: a row has no frame number")
+    return _table(path, names, whole[:, 0].astype(np.int64), whole[:, 1:], hints)
+
+
+def _header(path: Path) -> tuple[list[tuple[str, str, str]], int]:
+    """Individual, body part and coordinate of each column, and how many rows tell them."""
+    rows: list[list[str]] = []
+    with path.open("rb") as stream:
+        for wanted in (("scorer",), ("individuals", "bodyparts"), ("bodyparts", "coords")):
+            rows.append(_header_row(path, stream.readline(_LONGEST_LINE), wanted))
+        if rows[-1][0] == "bodyparts":
+            rows.append(_header_row(path, stream.readline(_LONGEST_LINE), ("coords",)))
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError(f"{path}: header rows of different lengths")
+    levels = [row[1:] for row in rows[1:]]
+    if len(rows) == 3:
+        levels.insert(0, ["individual"] * len(levels[0]))
+    return list(zip(*levels, strict=True)), len(rows)
+
+
+def _header_row(path: Path, line: bytes, wanted: tuple[str, ...]) -> list[str]:
+    try:
+        row = next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: the header is not text: {error}") from error
+    if not row or row[0] not in wanted or len(row) > _MOST_COLUMNS:
+        raise ValueError(f"{path}: expected a header row of DeepLabCut's, {' or '.join(wanted)}")
+    return row
+
+
+def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read DeepLabCut's HDF5: the key ``df_with_missing`` in pandas' "table" format.
+
+    h5py is enough. The names of the columns are a pickle, of which nothing but lists, tuples,
+    numbers and text is taken.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If h5py is not installed.
+    ValueError
+        If it is no such file or damaged; the message names the file and the place.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        if f"{_KEY}/table" not in file:
+            raise ValueError(f"{path}: no {_KEY}/table; save it as pandas' format='table'")
+        names = [column[-3:] for column in _names(path, file[_KEY].attrs["non_index_axes"])]
+        table = dataset(file[_KEY], "table", path, 1)
+        fields = table.dtype.fields or {}
+        blocks = [name for name in fields if name.startswith("values_block_")]
+        if "index" not in fields or fields["index"][0].kind != "i" or len(blocks) != 1:
+            raise ValueError(f"{path}: expected frame numbers and one block of numbers")
+        if fields[blocks[0]][0].shape != (len(names),):
+            raise ValueError(f"{path}: {len(names)} names of columns, numbers {table.dtype}")
+        if table.shape[0] * len(names) > MOST_VALUES:
+            raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
+        rows = table[()]
+    values = rows[blocks[0]].reshape(len(rows), len(names)).astype(np.float64)
+    return _table(path, names, rows["index"].astype(np.int64), values, hints)
+
+
+class _NamesOnly(pickle.Unpickler):
+    """Reads lists, tuples, numbers and text; whatever would call code is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
+
+
+def _names(path: Path, packed: Any) -> list[tuple[str, ...]]:
+    try:
+        (_, labels), *_ = _NamesOnly(io.BytesIO(bytes(packed))).load()
+    except Exception as error:  # whatever a broken pickle makes of itself
+        raise ValueError(f"{path}: names of columns cannot be read: {error}") from error
+    well_formed = isinstance(labels, list) and all(
+        isinstance(label, tuple)
+        and len(label) in (3, 4)
+        and all(isinstance(part, str) for part in label)
+        for label in labels
+    )
+    if not well_formed:
+        raise ValueError(f"{path}: columns must have names of scorer, individual, part and coord")
+    return [label if len(label) == 4 else (label[0], "individual", *label[1:]) for label in labels]
+
+
+def _table(
+    path: Path,
+    columns: Sequence[Sequence[str]],
+    frame: NDArray[np.int64],
+    values: NDArray[np.float64],
+    hints: Hints,
+) -> TrackTable:
+    """(T, C) numbers in columns of (individual, body part, coordinate)."""
+    who = list(dict.fromkeys(column[0] for column in columns))
+    parts = list(dict.fromkeys(column[1] for column in columns))
+    order = np.argsort(frame, kind="stable")
+    count = len(frame) * len(who) * len(parts)
+    if count > MOST_VALUES:
+        raise ValueError(f"{path}: {count:,} keypoints; at most {MOST_VALUES:,} are read")
+    laid = np.full((len(frame), len(who), max(len(parts), 1), 3), np.nan, np.float32)
+    taken = set()
+    for number, (individual, part, coordinate) in enumerate(columns):
+        if coordinate not in _PARTS or (individual, part, coordinate) in taken:
+            raise ValueError(f"{path}: column {number + 2}: {coordinate!r} of {part!r}, or twice")
+        taken.add((individual, part, coordinate))
+        place = (slice(None), who.index(individual), parts.index(part), _PARTS.index(coordinate))
+        laid[place] = values[order, number]
+    skeleton = hints.skeleton if not parts else skeleton_of_names(parts, path.stem, hints.skeleton)
+    if skeleton is None:
+        raise ValueError(f"{path}: nobody is in it; give skeleton= (--skeleton on the line)")
+    if not parts:
+        laid = np.zeros((len(frame), 0, len(skeleton), 3), np.float32)
+    ids, named = ids_of_names(who)
+    frames = frame[order]
+    metadata = {"rate": hints.rate, "individuals": named or None}
+    seconds = hints.seconds(frames, str(path))
+    xy, scores = laid[..., :2], laid[..., 2]
+    return table_of_arrays(str(path), frames, seconds, ids, xy, scores, skeleton, metadata)

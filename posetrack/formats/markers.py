@@ -1,0 +1,106 @@
+"""Keypoints as markers in a plane of space, for formats of motion capture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.formats.dense import Dense, dense
+from posetrack.formats.table import TrackTable
+
+
+@dataclass(frozen=True)
+class Markers:
+    """One person's keypoints as markers in space: T times, K markers.
+
+    Parameters
+    ----------
+    who
+        The person's id.
+    frame, seconds
+        (T,), from the person's first frame to the last.
+    xyz
+        (T, K, 3) in ``units``, NaN where not seen.
+    units
+        ``m`` with a scale, else ``px``.
+    rate
+        Frames a second.
+    """
+
+    who: int
+    frame: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    xyz: NDArray[np.float64]
+    units: str
+    rate: float
+
+
+def markers(table: TrackTable, *, metres_per_pixel: float | None = None) -> list[Markers]:
+    """Each person's keypoints in a plane of space.
+
+    With a scale: metres, x to the right, y **up** from the image's lower edge (where the file does
+    not say how high the images are: from the lowest keypoint of all), z = 0, as OpenSim's models
+    stand. Without one: pixels as in the image, y down, in units called ``px``, which OpenSim shows
+    and does not fit a model to, since it cannot know how long a pixel is.
+
+    Parameters
+    ----------
+    table
+        What to lay out.
+    metres_per_pixel
+        The scale of the plane in which the people move.
+
+    Raises
+    ------
+    ValueError
+        If the scale is not positive, or the video too long to lay out at once.
+    """
+    made = dense(table)
+    xyz = in_space(table, made, metres_per_pixel)
+    units = "px" if metres_per_pixel is None else "m"
+    rate = rate_of(table, made)
+    found = []
+    for column, who in enumerate(made.ids.tolist()):
+        seen = np.flatnonzero(np.isfinite(made.xy[:, column, :, 0]).any(axis=1))
+        rows = slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0)
+        place = (made.frame[rows], made.seconds[rows], xyz[rows, column])
+        found.append(Markers(who, *place, units, rate))
+    return found
+
+
+def in_space(table: TrackTable, made: Dense, metres_per_pixel: float | None) -> NDArray[np.float64]:
+    """(T, N, K, 3) places, NaN where not seen; see `markers` for axes and units.
+
+    Raises
+    ------
+    ValueError
+        If the scale is not positive.
+    """
+    if metres_per_pixel is not None and not (0 < metres_per_pixel < math.inf):
+        raise ValueError(f"metres_per_pixel must be positive, got {metres_per_pixel}")
+    xy = made.xy.astype(np.float64)
+    xyz = np.concatenate([xy, np.where(np.isnan(xy[..., :1]), np.nan, 0.0)], axis=-1)
+    if metres_per_pixel is not None:
+        xyz[..., 1] = _ground(table, made) - xyz[..., 1]
+        xyz *= metres_per_pixel
+    return xyz
+
+
+def _ground(table: TrackTable, made: Dense) -> float:
+    """The y, in pixels, that is height 0."""
+    size = table.metadata.get("image_size")
+    if size:
+        return float(size[1]) - 1
+    lowest = made.xy[..., 1][np.isfinite(made.xy[..., 1])]
+    return float(lowest.max()) if lowest.size else 0.0
+
+
+def rate_of(table: TrackTable, made: Dense) -> float:
+    """Rows a second: the median of the steps in time, else what the file says, else 1."""
+    steps = np.diff(made.seconds)
+    if len(steps) and np.median(steps) > 0:
+        return float(f"{1 / np.median(steps):.9g}")
+    return float(table.metadata.get("rate") or 1.0)

@@ -1,0 +1,134 @@
+"""Poses datasets of ``movement`` as netCDF, both ways.
+
+Source: movement's documentation, "Poses datasets" (dimensions ``time``, ``space``, ``keypoints``,
+``individuals``; variables ``position`` and ``confidence``).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.formats.checked_table import table_of_arrays
+from posetrack.formats.dense import dense, marks
+from posetrack.formats.hdf5 import dataset, library, opened
+from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
+from posetrack.formats.sinks import write_whole
+from posetrack.formats.table import TrackTable
+
+_DIMS: Final = ("time", "space", "keypoints", "individuals")
+
+
+def write_movement(path: str | Path, table: TrackTable) -> None:
+    """Write a poses dataset of movement as netCDF: ``xarray.open_dataset`` opens it.
+
+    ``position`` and ``confidence`` over ``time`` in seconds (the video's own), and ``frame``
+    beside it. Individuals are called ``id_`` and their id. Boxes are not kept.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If xarray or h5netcdf is not installed.
+    ValueError
+        If the video is too long to lay out at once.
+    OSError
+        If nothing can be written there.
+    """
+    xarray = library("xarray")
+    library("h5netcdf")
+    made = dense(table)
+    attributes: dict[str, Any] = {"source_software": "posetrack", "ds_type": "poses"}
+    attributes["time_unit"] = "seconds"
+    if table.metadata.get("rate"):
+        attributes["fps"] = float(table.metadata["rate"])
+    data = xarray.Dataset(
+        {
+            "position": (_DIMS, made.xy.transpose(0, 3, 2, 1)),
+            "confidence": (("time", *_DIMS[2:]), marks(made).transpose(0, 2, 1)),
+        },
+        {
+            "time": made.seconds,
+            "frame": ("time", made.frame),
+            "space": ["x", "y"],
+            "keypoints": list(table.skeleton.keypoints),
+            "individuals": [f"id_{who}" for who in made.ids.tolist()],
+        },
+        attributes,
+    )
+    packed = {name: {"zlib": True} for name in ("position", "confidence")} if made.xy.size else {}
+    buffer = io.BytesIO()
+    data.to_netcdf(buffer, engine="h5netcdf", encoding=packed)
+    write_whole((Path(path), [buffer.getvalue()]))
+
+
+def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a poses dataset of movement.
+
+    Times are the file's own where its unit is seconds; frames are its ``frame``, else the times
+    at its ``fps``, else counted. Where its unit is frames, a rate is needed.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If xarray or h5netcdf is not installed.
+    ValueError
+        If it is no such file or damaged, or of three dimensions of space.
+    """
+    path = Path(path)
+    xarray = library("xarray")
+    library("h5netcdf")
+    with opened(path) as file:
+        dataset(file, "position", path, 4)  # its size is checked before anything is read
+        if "confidence" in file:
+            dataset(file, "confidence", path, 3)
+    try:
+        with xarray.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
+            return _table(path, data, hints)
+    except (KeyError, OSError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no poses dataset of movement: {error}") from error
+
+
+def _table(path: Path, data: Any, hints: Hints) -> TrackTable:
+    position = data["position"]
+    if set(position.dims) != set(_DIMS):
+        raise ValueError(f"{path}: 'position' has {position.dims}, expected {_DIMS}")
+    if [str(name) for name in data["space"].values] != ["x", "y"]:
+        raise ValueError(f"{path}: 'space' must be x and y, got {data['space'].values.tolist()}")
+    each = ("time", "individuals", "keypoints")
+    xy = _values(position.transpose(*each, "space"))
+    if xy.dtype.kind != "f":
+        raise ValueError(f"{path}: 'position' holds {xy.dtype}, expected floating-point numbers")
+    scores = np.ones(xy.shape[:3], np.float32)
+    if "confidence" in data:
+        scores = _values(data["confidence"].transpose(*each))
+    frames, seconds = _times(path, data, hints)
+    ids, named = ids_of_names([str(name) for name in _values(data["individuals"])])
+    names = [str(name) for name in _values(data["keypoints"])]
+    skeleton = skeleton_of_names(names, path.stem, hints.skeleton)
+    rate = hints.rate if hints.rate is not None else data.attrs.get("fps")
+    metadata = {"rate": None if rate is None else float(rate), "individuals": named or None}
+    return table_of_arrays(str(path), frames, seconds, ids, xy, scores, skeleton, metadata)
+
+
+def _times(path: Path, data: Any, hints: Hints) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    time = np.asarray(_values(data["time"]), np.float64)
+    if not np.isfinite(time).all():
+        raise ValueError(f"{path}: a time is not finite")
+    if data.attrs.get("time_unit") != "seconds":
+        frames = time.astype(np.int64)
+        return frames, hints.seconds(frames, str(path), data.attrs.get("fps"))
+    if "frame" in data and data["frame"].dims == ("time",):
+        return _values(data["frame"]).astype(np.int64), time
+    if data.attrs.get("fps"):
+        return np.round(time * float(data.attrs["fps"])).astype(np.int64), time
+    return np.arange(len(time), dtype=np.int64), time
+
+
+def _values(variable: Any) -> NDArray[Any]:
+    """All of a variable; HDF5 cannot read from one of no size."""
+    values: NDArray[Any] = variable.values if variable.size else np.zeros(variable.shape)
+    return values

@@ -1,0 +1,128 @@
+"""SLEAP's analysis HDF5, both ways. Source: SLEAP's documentation, "Analysis files"."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.formats.checked_table import table_of_arrays
+from posetrack.formats.dense import every_frame, marks
+from posetrack.formats.hdf5 import dataset, floats, image_of, opened, strings
+from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
+from posetrack.formats.sinks import write_whole
+from posetrack.formats.table import TrackTable
+
+_AXES: Final = ("frame", "track", "node", "xy")
+_USUAL: Final = ("track", "xy", "node", "frame")
+
+
+def write_sleap(path: str | Path, table: TrackTable) -> None:
+    """Write SLEAP's analysis HDF5, in the layout that its own readers and movement take.
+
+    ``tracks`` (N, 2, K, T) and ``point_scores`` (N, K, T) from frame 0 on; tracks are called
+    ``id_`` and their id. Boxes and times are not kept.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If h5py is not installed.
+    ValueError
+        If the video is too long to lay out at once.
+    OSError
+        If nothing can be written there.
+    """
+    made = every_frame(table)
+    there = np.isfinite(made.boxes[..., 0])
+    skeleton = table.skeleton
+    data = {
+        "tracks": made.xy.transpose(1, 3, 2, 0),
+        "point_scores": marks(made).transpose(1, 2, 0),
+        "instance_scores": np.where(there, made.scores.mean(axis=-1), np.nan).T,
+        "tracking_scores": np.where(there, 1.0, np.nan).T,
+        "track_occupancy": there.astype(np.uint8),
+        "track_names": _bytes(f"id_{who}" for who in made.ids.tolist()),
+        "node_names": _bytes(skeleton.keypoints),
+        "edge_names": _bytes(name for pair in skeleton.edges for name in pair).reshape(-1, 2),
+        "edge_inds": skeleton.edge_indices.astype(np.int64),
+    }
+
+    def fill(file: Any) -> None:
+        for name, values in data.items():
+            packed = {"compression": "gzip"} if values.size > 1000 else {}
+            file.create_dataset(name, data=values, **packed)
+        for name in ("labels_path", "video_path", "provenance"):
+            file.create_dataset(name, data="{}" if name == "provenance" else "")
+        file.create_dataset("video_ind", data=0)
+
+    write_whole((Path(path), [image_of(fill)]))
+
+
+def _bytes(names: Any) -> NDArray[np.bytes_]:
+    """Names as the fixed-width bytes that HDF5 keeps."""
+    encoded = [name.encode() for name in names]
+    return np.array(encoded, f"S{max(map(len, encoded), default=1)}")
+
+
+def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read SLEAP's analysis HDF5, the axes in whatever order its ``dims`` says.
+
+    Parameters
+    ----------
+    path
+        An ``.h5`` file with ``tracks``; not SLEAP's project files, ``.slp``.
+    hints
+        Its ``rate`` is needed: the file tells no times.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If h5py is not installed.
+    ValueError
+        If it is no such file or damaged; the message names the file and the dataset.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        order = _order(path, dataset(file, "tracks", path, 4))
+        nodes = strings(file, "node_names", path)
+        names = strings(file, "track_names", path) if "track_names" in file else []
+        tracks = floats(file, "tracks", path, 4)
+        has_scores = "point_scores" in file
+        scores = floats(file, "point_scores", path, 3) if has_scores else None
+    xy = tracks.transpose([order.index(axis) for axis in _AXES])
+    if not names and xy.shape[1] == 1:
+        names = ["track_1"]  # SLEAP names no track where it tracked nobody
+    if xy.shape[1:] != (len(names), len(nodes), 2):
+        raise ValueError(
+            f"{path}: 'tracks' has {tracks.shape}, {len(names)} tracks and {len(nodes)} nodes "
+            "are named"
+        )
+    flat = tuple(axis for axis in order if axis != "xy")
+    given = np.ones(xy.shape[:3], np.float32)
+    if scores is not None:
+        given = scores.transpose([flat.index(axis) for axis in _AXES[:3]]).astype(np.float32)
+        if given.shape != xy.shape[:3]:
+            raise ValueError(f"{path}: 'point_scores' has {scores.shape}, 'tracks' {tracks.shape}")
+    ids, named = ids_of_names(names)
+    frames = np.arange(len(xy), dtype=np.int64)
+    skeleton = skeleton_of_names(nodes, path.stem, hints.skeleton)
+    metadata = {"rate": hints.rate, "individuals": named or None}
+    seconds = hints.seconds(frames, str(path))
+    return table_of_arrays(str(path), frames, seconds, ids, xy, given, skeleton, metadata)
+
+
+def _order(path: Path, tracks: Any) -> tuple[str, ...]:
+    """Names of the axes as they are stored."""
+    told = tracks.attrs.get("dims")
+    if told is None:
+        return _USUAL
+    try:
+        axes = tuple(json.loads(told))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: 'dims' of 'tracks' cannot be read: {error}") from error
+    if sorted(map(str, axes)) != sorted(_AXES):
+        raise ValueError(f"{path}: 'dims' of 'tracks' must be {', '.join(_AXES)}; got {axes!r:.80}")
+    return axes
