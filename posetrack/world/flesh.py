@@ -20,9 +20,9 @@ from posetrack.world.shape import Shape
 Float64Array = NDArray[np.float64]
 Cell = tuple[float, float, float, float]
 
-TRUNK_ENDS: Final = (1.34, -0.24)
+TRUNK_ENDS: Final = (1.36, -0.22)
 """Trunk lengths at the top and the bottom of the trunk's part of the texture."""
-ARM_ENDS: Final = (-0.13, 1.04)
+ARM_ENDS: Final = (-0.08, 1.04)
 """Along the arm, at the top and the bottom of its part of the texture."""
 LEG_ENDS: Final = (-0.10, 1.02)
 """Along the leg, at the top and the bottom of its part of the texture."""
@@ -32,41 +32,39 @@ ELBOW: Final = 0.538
 # along, half width, half depth, forward, share of girth, what being female adds to the width
 _TRUNK: Final = np.array(
     [
-        (1.34, 0.050, 0.054, 0.004, 0.5, -0.14),
-        (1.22, 0.052, 0.055, -0.006, 0.5, -0.14),
-        (1.13, 0.060, 0.058, -0.016, 0.5, -0.12),
-        (1.09, 0.085, 0.063, -0.020, 0.3, -0.08),
-        (1.05, 0.122, 0.072, -0.020, 0.2, -0.08),
-        (1.00, 0.156, 0.085, -0.016, 0.2, -0.08),
-        (0.93, 0.168, 0.102, -0.008, 0.3, -0.08),
-        (0.83, 0.166, 0.115, 0.000, 0.5, -0.09),
-        (0.70, 0.161, 0.119, 0.004, 0.7, -0.10),
-        (0.55, 0.150, 0.111, 0.004, 0.9, -0.10),
+        (1.36, 0.050, 0.054, 0.004, 0.5, -0.14),
+        (1.25, 0.054, 0.056, -0.008, 0.5, -0.14),
+        (1.18, 0.067, 0.059, -0.018, 0.4, -0.12),
+        (1.135, 0.112, 0.062, -0.022, 0.3, -0.08),
+        (1.09, 0.157, 0.066, -0.021, 0.2, -0.08),
+        (1.03, 0.176, 0.079, -0.016, 0.2, -0.08),
+        (0.95, 0.172, 0.097, -0.010, 0.3, -0.08),
+        (0.85, 0.166, 0.113, -0.003, 0.4, -0.09),
+        (0.72, 0.161, 0.119, 0.003, 0.7, -0.10),
+        (0.56, 0.151, 0.112, 0.004, 0.9, -0.10),
         (0.40, 0.142, 0.101, 0.003, 1.1, -0.10),
-        (0.27, 0.142, 0.099, 0.002, 1.2, -0.07),
-        (0.15, 0.155, 0.106, -0.002, 1.0, 0.01),
-        (0.02, 0.167, 0.113, -0.008, 0.8, 0.05),
-        (-0.10, 0.158, 0.106, -0.012, 0.8, 0.05),
-        (-0.18, 0.120, 0.085, -0.012, 0.6, 0.04),
-        (-0.24, 0.050, 0.050, -0.008, 0.4, 0.0),
+        (0.26, 0.143, 0.099, 0.002, 1.2, -0.07),
+        (0.12, 0.158, 0.107, -0.003, 1.0, 0.01),
+        (-0.02, 0.166, 0.113, -0.009, 0.8, 0.05),
+        (-0.13, 0.150, 0.102, -0.012, 0.7, 0.05),
+        (-0.22, 0.080, 0.066, -0.010, 0.5, 0.02),
     ]
 )
 # along, radius across, radius in depth, forward
 _ARM: Final = np.array(
     [
-        (-0.125, 0.014, 0.016, 0.0),
-        (-0.100, 0.034, 0.038, 0.0),
-        (-0.055, 0.050, 0.054, 0.0),
-        (0.00, 0.056, 0.061, 0.0),
-        (0.09, 0.056, 0.062, 0.0),
-        (0.20, 0.050, 0.056, 0.0),
-        (0.33, 0.045, 0.050, 0.003),
-        (0.46, 0.041, 0.043, 0.0),
-        (0.538, 0.041, 0.041, 0.0),
-        (0.62, 0.043, 0.044, 0.002),
-        (0.74, 0.038, 0.040, 0.002),
-        (0.88, 0.029, 0.031, 0.0),
-        (0.97, 0.025, 0.029, 0.0),
+        (-0.068, 0.014, 0.018, 0.0),
+        (-0.054, 0.031, 0.035, 0.0),
+        (-0.020, 0.045, 0.051, 0.0),
+        (0.04, 0.052, 0.058, 0.0),
+        (0.11, 0.053, 0.059, 0.0),
+        (0.24, 0.048, 0.054, 0.0),
+        (0.40, 0.043, 0.046, 0.002),
+        (0.50, 0.039, 0.041, 0.0),
+        (0.538, 0.040, 0.040, 0.0),
+        (0.64, 0.042, 0.044, 0.002),
+        (0.80, 0.034, 0.036, 0.002),
+        (0.95, 0.025, 0.029, 0.0),
         (1.04, 0.022, 0.030, 0.0),
     ]
 )
@@ -129,11 +127,13 @@ def smooth(value: ArrayLike, low: float, high: float) -> Float64Array:
     return np.asarray(t * t * (3 - 2 * t))
 
 
-def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 24) -> Piece:
+def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
     """Hips to neck."""
     extra = [worn.hem + 0.005, worn.hem - 0.005] if worn.top is not None else []
     along = np.sort(np.concatenate([_TRUNK[:, 0], extra]))[::-1]
-    profile = [np.interp(along, _TRUNK[::-1, 0], column) for column in _TRUNK[::-1, 1:].T]
+    # A shirt hangs straight from the widest of the hips.
+    at = np.where(along > worn.hem, np.maximum(along, -0.02), along) if worn.top else along
+    profile = [np.interp(at, _TRUNK[::-1, 0], column) for column in _TRUNK[::-1, 1:].T]
     wide, deep, forward, share, adds = (column[:, None] for column in profile)
     girth = 1 + (shape.girth - 1) * share
     ring = circle_of(points, 2.35)
@@ -142,7 +142,7 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 24) -> Piece:
     x = (ring[:, 0] * deep * girth + forward) * shape.size
     front = np.clip(ring[:, 0], 0, 1)
     at = y / shape.size
-    bust = np.exp(-(((np.abs(at) - 0.075) / 0.05) ** 2) - ((level - 0.68) / 0.12) ** 2)
+    bust = np.exp(-(((np.abs(at) - 0.07) / 0.055) ** 2) - ((level - 0.68) / 0.15) ** 2)
     chest = np.exp(-(((np.abs(at) - 0.07) / 0.06) ** 2) - ((level - 0.75) / 0.14) ** 2)
     belly = np.exp(-((at / 0.12) ** 2) - ((level - 0.24) / 0.2) ** 2)
     seat = np.exp(-(((np.abs(at) - 0.075) / 0.06) ** 2) - ((level + 0.06) / 0.12) ** 2)
@@ -151,7 +151,7 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 24) -> Piece:
         front
         * shape.size
         * (
-            (0.055 * bust * shape.girth) * smooth(shape.female, 0.4, 1)
+            (0.042 * bust * shape.girth) * smooth(shape.female, 0.4, 1)
             + 0.012 * chest * (1 - shape.female)
             + 0.14 * spare * belly
         )
@@ -165,7 +165,7 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 24) -> Piece:
         np.stack([x, y, z], axis=-1),
         cell=cell,
         along=(TRUNK_ENDS[0] - along) / (TRUNK_ENDS[0] - TRUNK_ENDS[1]),
-        parts=np.where(along[:-1] > 1.2, int(Part.HEAD), int(Part.TRUNK)),
+        parts=np.where(along[:-1] > 1.18, int(Part.HEAD), int(Part.TRUNK)),
         weights=_trunk_weights(shape, level, y),
         caps=(False, True),
     )
@@ -175,31 +175,36 @@ def _room_of_trunk(along: Float64Array, worn: Clothes) -> Float64Array:
     if worn.top is None:
         return np.where(along < worn.hem, 0.004, 0.0)
     shirt = (0.6 + 1.2 * smooth(-along, -0.5, 0.1)) * worn.ease * smooth(-along, -1.12, -0.95)
-    return np.where(along > worn.hem, shirt + 0.002, 0.002)
+    over_legs = 0.012 * smooth(-along, -0.12, 0.02)  # a shirt over the hips hides their tops
+    return np.where(along > worn.hem, shirt + over_legs + 0.002, 0.002)
 
 
 def _trunk_weights(shape: Shape, level: Float64Array, y: Float64Array) -> dict[str, Float64Array]:
     spine, chest = smooth(level, 0.05, 0.38), smooth(level, 0.40, 0.72)
-    neck, head = smooth(level, 1.04, 1.16), smooth(level, 1.20, 1.36)
+    neck, head = smooth(level, 1.06, 1.20), smooth(level, 1.20, 1.36)
     lateral = smooth(np.abs(y) / shape.half_shoulders, 0.3, 0.95)
     collar = 0.8 * lateral * smooth(level, 0.72, 0.95) * (1 - neck)
+    arm = 0.4 * smooth(np.abs(y) / shape.half_shoulders, 0.6, 1.0)
+    arm = arm * smooth(level, 0.70, 0.95) * smooth(-level, -1.12, -1.0)
     thigh = 0.35 * smooth(-level, -0.02, 0.22) * np.ones_like(y)
     left = smooth(y / shape.half_hips, -0.5, 0.5)
     still = 1 - thigh
     return {
         "pelvis": (1 - spine) * still,
         "spine": spine * (1 - chest) * still,
-        "chest": chest * (1 - neck) * (1 - collar),
+        "chest": chest * (1 - neck) * (1 - collar) * (1 - arm),
         "neck": neck * (1 - head) * np.ones_like(y),
         "head": head * np.ones_like(y),
-        "left_clavicle": collar * (y > 0),
-        "right_clavicle": collar * (y < 0),
+        "left_clavicle": collar * (y > 0) * (1 - arm),
+        "right_clavicle": collar * (y < 0) * (1 - arm),
+        "left_shoulder": arm * (y > 0),
+        "right_shoulder": arm * (y < 0),
         "left_hip": thigh * left,
         "right_hip": thigh * (1 - left),
     }
 
 
-def arm(shape: Shape, worn: Clothes, cell: Cell, side: str, points: int = 12) -> Piece:
+def arm(shape: Shape, worn: Clothes, cell: Cell, side: str, points: int = 10) -> Piece:
     """Shoulder to wrist, hanging."""
     length = 0.316 * shape.height
     build = shape.size * (1 + 0.75 * (shape.girth - 1)) * (1 - 0.14 * shape.female)
@@ -215,7 +220,7 @@ def arm(shape: Shape, worn: Clothes, cell: Cell, side: str, points: int = 12) ->
     x = -0.008 + ring[:, 0] * deep + forward * shape.size
     z = np.broadcast_to(shape.shoulder - along * length, x.shape)
     upper, fore = Part[f"{side.upper()}_UPPER_ARM"], Part[f"{side.upper()}_FOREARM"]
-    moves, bends = smooth(along, -0.12, 0.14), smooth(along, ELBOW - 0.05, ELBOW + 0.05)
+    moves, bends = smooth(along, -0.10, 0.15), smooth(along, ELBOW - 0.05, ELBOW + 0.05)
     turns = 0.6 * smooth(along, 0.95, 1.05)
     return loft(
         np.stack([x, y, z], axis=-1),
@@ -232,7 +237,7 @@ def arm(shape: Shape, worn: Clothes, cell: Cell, side: str, points: int = 12) ->
     )
 
 
-def leg(shape: Shape, worn: Clothes, cell: Cell, side: str, points: int = 14) -> Piece:
+def leg(shape: Shape, worn: Clothes, cell: Cell, side: str, points: int = 10) -> Piece:
     """Hip to ankle."""
     length = shape.hip - shape.ankle
     build = shape.size * (1 + 0.7 * (shape.girth - 1)) * (1 + 0.02 * shape.female)
@@ -282,7 +287,7 @@ def _with_garment(
     return tuple(column[:, None] for column in (along, *sides, forward))
 
 
-def foot(shape: Shape, cell: Cell, side: str, points: int = 10) -> Piece:
+def foot(shape: Shape, cell: Cell, side: str, points: int = 8) -> Piece:
     """A shoe on the ground."""
     sign = 1.0 if side == "left" else -1.0
     length = 0.152 * shape.height
@@ -334,9 +339,10 @@ def hand(shape: Shape, cell: Cell, side: str) -> list[Piece]:
     return pieces
 
 
-def skirt(shape: Shape, worn: Clothes, cell: Cell, points: int = 24) -> Piece:
+def skirt(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
     """From the waist to ``worn.skirt`` along the leg; each thigh carries its side."""
-    waist, rows = 0.26, 9
+    dress = worn.bottom is worn.top
+    waist, rows = 0.26 if dress or worn.hem > 0 else worn.hem + 0.02, 8
     length = shape.hip - shape.ankle
     down = np.linspace(-waist * shape.trunk / length, worn.skirt, rows)[:, None]
     level = -down * length / shape.trunk
@@ -345,16 +351,16 @@ def skirt(shape: Shape, worn: Clothes, cell: Cell, points: int = 24) -> Piece:
     )
     below = down > 0
     wide = np.where(below, np.maximum(wide, 0.167), wide) + 0.16 * np.clip(down, 0, 1)
-    deep = np.where(below, np.maximum(deep, 0.113), deep) + 0.18 * np.clip(down, 0, 1)
+    deep = np.where(below, np.maximum(deep, 0.113), deep) + 0.21 * np.clip(down, 0, 1)
     girth = 1 + (shape.girth - 1) * np.where(below, 0.8, share)
     ring = circle_of(points)
-    room = 0.012 + 0.5 * worn.ease
+    room = (0.012 + 0.5 * worn.ease) * np.where(np.arange(rows) > 0, 1.0, 0.2)[:, None]
     y = ring[:, 1] * (wide * girth * (1 + 0.03 * shape.female) * shape.size + room)
     seat = 0.02 * smooth(-np.abs(down - 0.03), -0.2, 0.0) * np.clip(-ring[:, 0], 0, 1)
     x = ring[:, 0] * (deep * girth * shape.size + room) + (forward - seat) * shape.size
     z = np.broadcast_to(shape.hip - down * length, x.shape)
     thigh = 0.92 * smooth(down, -0.02, 0.3) * np.ones_like(y)
-    left = smooth(y / np.abs(y).max(axis=1, keepdims=True), -0.7, 0.7)
+    left = smooth(y / np.abs(y).max(axis=1, keepdims=True), -0.4, 0.4)
     return loft(
         np.stack([x, y, z], axis=-1),
         cell=cell,

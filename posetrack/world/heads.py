@@ -21,6 +21,10 @@ NOSE: Final = 0.335
 """Height of the nose's tip."""
 MOUTH: Final = 0.20
 """Height of the mouth."""
+FACE_ANGLES: Final = np.linspace(-np.pi, np.pi, 15)
+"""Radians around the head, 0 the face, where the head has vertices."""
+FACE_ACROSS: Final = 0.5 + 0.5 * np.sign(FACE_ANGLES) * (np.abs(FACE_ANGLES) / np.pi) ** 0.65
+"""Where those lie across the texture, 0 to 1: the face has more of it than the back."""
 EYE_ANGLE: Final = 0.36
 """Radians of an eye from the middle of the face, around the head."""
 
@@ -62,14 +66,14 @@ def on_head(shape: Shape, angle: ArrayLike, height: ArrayLike) -> Float64Array:
     return np.stack([x, y, k], axis=-1) * shape.head + (0.004, 0.0, shape.chin)
 
 
-def head(shape: Shape, cell: Cell, nose_cell: Cell, points: int = 16) -> list[Piece]:
+def head(shape: Shape, cell: Cell, nose_cell: Cell) -> list[Piece]:
     """Skull with jaw, nose and ears."""
     heights = _HEAD[:, 0]
-    angles = np.linspace(-np.pi, np.pi, points, endpoint=False)
     skull = loft(
-        on_head(shape, angles[None], heights[:, None]),
+        on_head(shape, FACE_ANGLES[None, :-1], heights[:, None]),
         cell=cell,
         along=1 - heights,
+        across=FACE_ACROSS,
         parts=Part.HEAD,
         weights={"head": 1.0},
         caps=(True, True),
@@ -129,7 +133,7 @@ def _ear(shape: Shape, cell: Cell, sign: int) -> Piece:
     )
 
 
-def hair(shape: Shape, kind: str, cell: Cell, points: int = 18) -> list[Piece]:
+def hair(shape: Shape, kind: str, cell: Cell, points: int = 12) -> list[Piece]:
     """Hair of a kind of `Looks`; "none" has no mesh."""
     if kind == "none":
         return []
@@ -138,7 +142,7 @@ def hair(shape: Shape, kind: str, cell: Cell, points: int = 18) -> list[Piece]:
     # The hairline: high over the face, above the ears, down to the neck behind.
     turned = np.abs(angles)
     line = np.interp(turned, [0.0, 0.5, 0.8, 1.25, 1.9, 2.4, np.pi], _HAIRLINES[kind])
-    rows = np.array([1.0, 0.93, 0.8, 0.6, 0.4, 0.2, 0.05, 0.0])[:, None]
+    rows = np.array([1.0, 0.92, 0.76, 0.52, 0.28, 0.06, 0.0])[:, None]
     height = line + rows * (1.0 - line)
     skin = on_head(shape, angles[None], height)
     middle = np.array([0.004 - 0.03 * shape.head, 0.0, shape.chin + 0.58 * shape.head])
@@ -174,7 +178,7 @@ def _hair_piece(places: Float64Array, cell: Cell, rows: Float64Array) -> Piece:
     )
 
 
-def _falling(shape: Shape, cell: Cell, points: int = 14) -> Piece:
+def _falling(shape: Shape, cell: Cell, points: int = 10) -> Piece:
     """A flat curtain behind the head down to the shoulder blades."""
     ring = circle_of(points, 2.6)
     levels = np.array([0.55, 0.30, 0.05, -0.20, -0.45, -0.62])[:, None]

@@ -45,6 +45,7 @@ def loft(
     along: ArrayLike,
     parts: ArrayLike,
     weights: Mapping[str, ArrayLike],
+    across: ArrayLike | None = None,
     caps: tuple[bool, bool] = (False, False),
 ) -> Piece:
     """A tube through rings.
@@ -55,13 +56,15 @@ def loft(
         (R, S, 3) metres, R rings of S points, clockwise seen from the first ring's side, so that
         the skin looks outward.
     cell
-        Left, top, right, bottom of the texture's part in uv. Points spread over its width.
+        Left, top, right, bottom of the texture's part in uv.
     along
         (R,) where rings lie on its height, 0 top to 1 bottom.
     parts
         A `Part` for all, or (R - 1,) one for each band.
     weights
         By joint's name, a number, (R, 1) or (R, S): the shares of each, made to sum to 1.
+    across
+        (S + 1,) where the points lie on its width, 0 to 1; evenly unless given.
     caps
         Whether the first and the last ring are closed by a fan.
 
@@ -89,7 +92,8 @@ def loft(
     bands = np.repeat(np.broadcast_to(np.asarray(parts, np.uint8), (count - 1,)), around)
     whose = [bands, bands]
     left, top, right, bottom = cell
-    u = left + (right - left) * np.linspace(0, 1, around + 1)
+    spread = np.linspace(0, 1, around + 1) if across is None else np.asarray(across, np.float64)
+    u = left + (right - left) * spread
     v = top + (bottom - top) * np.asarray(along, np.float64)
     uv = np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=-1).reshape(-1, 2)
     piece = Piece(

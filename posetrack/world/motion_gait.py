@@ -81,7 +81,7 @@ class Gait:
         side_way = turn_z(heading)[:2, 1]
         base = leg_length(body) + body.shape.ankle
         bob = (0.030 if self.running else 0.012) * body.shape.size * effort
-        lowered = 0.955 if self.running else 0.992
+        lowered = 0.972 if self.running else 0.992
         # Walking is highest over the standing leg, running lowest there.
         mid = self.duty / 2
         wave = np.cos(2 * 2 * np.pi * (cycle - mid)) * (-1.0 if self.running else 1.0)
@@ -100,7 +100,11 @@ class Gait:
         ahead = turn_z(heading)[:2, 0]
         aside = turn_z(heading)[:2, 1]
         # The hip is over the ankle's front in the middle of the stance.
-        ball = self.place(middle) + aside * sign * width + ahead * (0.75 * toe)
+        ball = (
+            self.place(middle)
+            + aside * sign * width
+            + ahead * ((0.3 if self.running else 0.75) * toe)
+        )
         return np.array([*ball, 0.0]), heading + sign * np.deg2rad(5)
 
     def _sole(self, cycle: float, sign: float) -> tuple[Sole, bool]:
@@ -153,17 +157,17 @@ class Gait:
         if self.running:
             lean, arm, bend = 8 + 1.5 * self.speed, 38.0, 85.0
         else:
-            lean, arm, bend = 2.0, float(np.clip(21 * self.speed, 8, 40)), 14 + 8 * self.speed
+            lean, arm, bend = 2.0, float(np.clip(18 * self.speed, 7, 36)), 10 + 7 * self.speed
         lean *= effort
         given = {
             "pelvis": (lean, 3 * np.sin(turn) * effort, -4 * swing),
             "spine": (0.3 * lean, -2 * np.sin(turn) * effort, 4 * swing),
             "chest": (0.0, 0.0, 5 * swing),
             "head": (-0.8 * lean, 0.0, -4 * swing),
-            "left_shoulder": (-arm * swing, 7.0, 0.0),
-            "right_shoulder": (arm * swing, 7.0, 0.0),
-            "left_elbow": (bend * (0.3 + 0.7 * effort) - 0.35 * arm * swing + 4, 0.0, 0.0),
-            "right_elbow": (bend * (0.3 + 0.7 * effort) + 0.35 * arm * swing + 4, 0.0, 0.0),
+            "left_shoulder": (-arm * swing - 4, 7.0, 0.0),
+            "right_shoulder": (arm * swing - 4, 7.0, 0.0),
+            "left_elbow": (bend * (0.3 + 0.7 * effort) - 0.3 * arm * swing + 4, 0.0, 0.0),
+            "right_elbow": (bend * (0.3 + 0.7 * effort) + 0.3 * arm * swing + 4, 0.0, 0.0),
         }
         return rotations_from(with_collar(angles_of(given)))
 

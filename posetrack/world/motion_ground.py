@@ -26,11 +26,15 @@ def lying(
     the back is the other way, that of one on the belly that way.
     """
     rng = np.random.default_rng(seed)
-    angles = angles_of(LYING) + np.deg2rad(rng.normal(0, 6, (len(LYING), 1, 1)).mean())
+    angles = angles_of(LYING)
     angles[0] = np.deg2rad((88, 0, 0) if on_belly else (-88, 0, 0))
     for side in ("left", "right"):
-        angles[JOINT[f"{side}_shoulder"], 1] = np.deg2rad(rng.uniform(12, 75))
-        angles[JOINT[f"{side}_elbow"], 0] = np.deg2rad(rng.uniform(5, 70))
+        # Turned out and lifted, the forearm lies flat beside the head.
+        lifted, turned = rng.uniform(70, 130), 85.0
+        if not on_belly and rng.random() < 0.5:
+            lifted, turned = rng.uniform(12, 60), rng.uniform(-60, 30)
+        angles[JOINT[f"{side}_shoulder"]] = np.deg2rad((-4.0, lifted, turned))
+        angles[JOINT[f"{side}_elbow"], 0] = np.deg2rad(rng.uniform(10, 75))
         knee = np.deg2rad(rng.uniform(2, 12) if on_belly else rng.uniform(4, 45))
         angles[JOINT[f"{side}_hip"], 0] = 0.0 if on_belly else 0.6 * knee
         angles[JOINT[f"{side}_knee"], 0] = knee

@@ -196,7 +196,7 @@ def jumping_jacks(
         opened = _there_and_back(seconds, period)
         air = float(np.sin(2 * np.pi * seconds / period) ** 2)
         soles = {
-            side: Sole(sole.ball + (0, 0, 0.09 * leg * air), sole.heading, -0.5 * air)
+            side: Sole(sole.ball + np.array([0, 0, 0.09 * leg * air]), sole.heading, -0.5 * air)
             for side, sole in feet(
                 body, place, heading, apart=0.07 + 0.25 * opened, out=8 + 10 * opened
             ).items()

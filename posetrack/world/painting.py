@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.flesh import ARM_ENDS, LEG_ENDS, TRUNK_ENDS, Cell
-from posetrack.world.heads import EYE_ANGLE, EYES, MOUTH
+from posetrack.world.heads import EYE_ANGLE, EYES, FACE_ACROSS, FACE_ANGLES, MOUTH
 from posetrack.world.looks import Cloth, Looks
 from posetrack.world.shape import Shape
 
@@ -21,11 +21,11 @@ _BOXES: Final = {
     "trunk": (0, 0, 128, 128),
     "leg": (128, 0, 192, 128),
     "arm": (192, 0, 256, 128),
-    "head": (0, 128, 96, 224),
-    "hair": (96, 128, 160, 192),
-    "hand": (160, 128, 192, 160),
+    "head": (0, 128, 128, 256),
+    "hair": (128, 128, 176, 192),
+    "hand": (176, 128, 192, 192),
     "shoe": (192, 128, 256, 192),
-    "skirt": (96, 192, 256, 256),
+    "skirt": (128, 192, 256, 256),
 }
 """Left, top, right, bottom of each part's pixels; left and right limbs share theirs."""
 
@@ -50,7 +50,7 @@ def paint(rng: np.random.Generator, shape: Shape, looks: Looks) -> NDArray[np.ui
     ):
         left, top, right, bottom = _BOXES[name]
         texture[top:bottom, left:right] = painted
-    texture *= _unevenness(rng)[..., None]
+        texture[top:bottom, left:right] *= _unevenness(rng, bottom - top, right - left)[..., None]
     return np.asarray(np.clip(texture, 0, 255), np.uint8)
 
 
@@ -71,7 +71,7 @@ def _trunk(rng: np.random.Generator, shape: Shape, looks: Looks) -> Float64Array
     colours = np.full((*u.shape, 3), looks.skin)
     front = np.abs(u - 0.5) * 4  # 0 in front, 1 at the sides, 2 behind
     if worn.top is not None:
-        neckline = 1.11 - 0.13 * np.clip(1 - front * 2.2, 0, 1)
+        neckline = 1.16 - 0.15 * np.clip(1 - front * 2.2, 0, 1)
         shirt = (level < neckline) & (level > worn.hem)
         colours = np.where(shirt[..., None], worn.top.colours(around, along), colours)
         if worn.logo:
@@ -109,7 +109,7 @@ def _limb(
 def _leg(shape: Shape, looks: Looks) -> Float64Array:
     worn = looks.clothes
     metres = (0.5 * shape.size, shape.hip - shape.ankle)
-    colours, covered = _limb("leg", LEG_ENDS, metres, worn.bottom, max(worn.legs, 0.02))
+    colours, covered = _limb("leg", LEG_ENDS, metres, worn.bottom, max(worn.legs, 0.14))
     return np.where(covered[..., None], colours, looks.skin)
 
 
@@ -145,7 +145,7 @@ def _hair(rng: np.random.Generator, looks: Looks) -> Float64Array:
 def _head(looks: Looks) -> Float64Array:
     """Face, scalp and beard; u 0.5 is the middle of the face, v 1 the chin."""
     u, v = _grid("head")
-    angle, height = (u - 0.5) * 2 * np.pi, 1 - v
+    angle, height = np.interp(u, FACE_ACROSS, FACE_ANGLES), 1 - v
     skin, hair = np.array(looks.skin), np.array(looks.hair)
     colours = np.tile(skin, (*u.shape, 1))
     turned = np.abs(angle)
@@ -164,9 +164,9 @@ def _head(looks: Looks) -> Float64Array:
         blot(hair * 0.8, height > line)
     jaw = np.interp(turned, [0, 0.5, 1.2, 1.5, 1.6, 3.2], [0.25, 0.27, 0.36, 0.5, 0.0, 0.0])
     blot(hair, 0.85 * looks.beard * (height < jaw))
-    blot(skin * 0.72, oval(EYE_ANGLE, EYES, 0.20, 0.055))
-    blot(np.array([225.0, 225.0, 225.0]), oval(EYE_ANGLE, EYES, 0.145, 0.032))
-    blot(np.array([40.0, 45.0, 50.0]), oval(EYE_ANGLE, EYES, 0.065, 0.034))
+    blot(skin * 0.78, oval(EYE_ANGLE, EYES + 0.01, 0.19, 0.055))
+    blot(0.65 * np.array([225.0, 225.0, 225.0]) + 0.3 * skin, oval(EYE_ANGLE, EYES, 0.135, 0.026))
+    blot(np.array([35.0, 40.0, 48.0]), oval(EYE_ANGLE, EYES, 0.07, 0.028))
     blot(hair * 0.7, 0.85 * oval(EYE_ANGLE, EYES + 0.085, 0.2, 0.018))
     lips = np.clip(skin * (0.62, 0.62, 0.85), 0, 255)
     blot(lips, oval(0.0, MOUTH, 0.26, 0.028))
@@ -174,13 +174,15 @@ def _head(looks: Looks) -> Float64Array:
     return colours
 
 
-def _unevenness(rng: np.random.Generator) -> Float64Array:
-    """Folds and blotches, (256, 256) around 1."""
-    total = np.ones((SIZE, SIZE))
+def _unevenness(rng: np.random.Generator, height: int, width: int) -> Float64Array:
+    """Folds and blotches, (height, width) around 1; the left edge fits the right."""
+    total = np.ones((height, width))
     for step, strength in ((32, 0.05), (8, 0.035), (2, 0.02)):
-        coarse = rng.normal(0, strength, (SIZE // step + 1, SIZE // step + 1))
-        at = np.arange(SIZE) / step
-        low, part = at.astype(int), at % 1
-        rows = coarse[low] * (1 - part[:, None]) + coarse[low + 1] * part[:, None]
-        total += rows[:, low] * (1 - part) + rows[:, low + 1] * part
-    return total
+        coarse = rng.normal(0, strength, (height // step + 2, width // step + 2))
+        down, across = np.arange(height) / step, np.arange(width) / step
+        row, part = down.astype(int), (down % 1)[:, None]
+        rows = coarse[row] * (1 - part) + coarse[row + 1] * part
+        column, part = across.astype(int), across % 1
+        total += rows[:, column] * (1 - part) + rows[:, column + 1] * part
+    gap = total[:, -1:] - total[:, :1]
+    return np.asarray(total - gap * np.linspace(-0.5, 0.5, width))

@@ -47,12 +47,12 @@ def pose_of(given: Angles, *, heading: float = 0.0) -> BodyPose:
 
 
 def with_collar(angles: Float64Array) -> Float64Array:
-    """The angles with collar bones that rise with lifted arms, up to 25 degrees."""
+    """The angles with collar bones that rise with lifted arms, up to 20 degrees."""
     angles = angles.copy()
     for side in ("left", "right"):
         arm, collar = JOINT[f"{side}_shoulder"], JOINT[f"{side}_clavicle"]
         lifted = np.hypot(angles[arm, 0], angles[arm, 1]) - np.deg2rad(60)
-        part = np.clip(lifted, 0, None) * 0.22
+        part = np.clip(lifted, 0, None) * 0.17
         angles[collar, 1] = np.clip(angles[collar, 1] + part, *LIMITS[collar, 1])
     return angles
 
@@ -178,7 +178,15 @@ def random_pose(rng: np.random.Generator, body: Body) -> BodyPose:
     angles += amount * spread * rng.normal(size=angles.shape)
     _free_arms(rng, angles)
     if lying and rng.random() < 0.5:
-        angles[0, 0] += np.pi  # on the belly
+        angles[0, 0] += np.pi  # on the belly, arms flat beside the head or the hips
+        for side in ("left", "right"):
+            angles[JOINT[f"{side}_shoulder"]] = np.deg2rad(
+                (
+                    rng.uniform(-15, 0),
+                    *((rng.uniform(60, 140), 85) if rng.random() < 0.7 else (15, 0)),
+                )
+            )
+            angles[JOINT[f"{side}_elbow"]] *= (0.5, 1, 1)
     heading = float(rng.uniform(-np.pi, np.pi))
     pose = BodyPose(rotations_from(with_collar(within_limits(angles))), np.zeros(3), heading)
     for _ in range(12):
