@@ -54,17 +54,21 @@ def _posenet(
     from posetrack.networks.bottom_up_links import posenet_edges
     from posetrack.networks.posenet import PoseNet
     from posetrack.training.bottom_up_tasks import PoseNetTask
+    from posetrack.training.bottom_up_weights import start_weights
 
     ends = {"keypoints": len(people.skeleton), "edges": len(posenet_edges(people.skeleton))}
     told = {} if args.output_stride is None else {"output_stride": args.output_stride}
     given: dict[str, Any] = {}
     if args.init is None:
         network = PoseNet(_WIDTHS[args.arch], **ends, **told)
+        start_weights(network, radius=2.0 * network.output_stride)
     else:
         first, given = _start(args, people, PoseNet, **told)
         assert isinstance(first, PoseNet)
-        network = PoseNet(first.width, output_stride=first.output_stride, **ends)
-        _take(network, first)
+        network = first
+        if first.edges != ends["edges"]:
+            network = PoseNet(first.width, output_stride=first.output_stride, **ends)
+            _take(network, first)
     stride = network.output_stride
     return network, PoseNetTask(
         people,
@@ -83,6 +87,7 @@ def _paf(
     from posetrack.networks.bottom_up_links import paf_links
     from posetrack.networks.trtpose import TrtPose
     from posetrack.training.bottom_up_tasks import PafTask
+    from posetrack.training.bottom_up_weights import start_weights
 
     if args.output_stride is not None:
         raise ValueError("--output-stride is a PoseNet's; the maps of this network have stride 4")
@@ -90,12 +95,15 @@ def _paf(
     given: dict[str, Any] = {}
     if args.init is None:
         network = TrtPose(_BACKBONES[args.arch], **ends)
+        start_weights(network)
     else:
         first, given = _start(args, people, TrtPose)
         assert isinstance(first, TrtPose)
-        channels = first.get_parameter("1.cmap_conv.weight").shape[1]
-        network = TrtPose(first.backbone, **ends, channels=channels)
-        _take(network, first)
+        network = first
+        if first.links != ends["links"]:
+            channels = first.get_parameter("1.cmap_conv.weight").shape[1]
+            network = TrtPose(first.backbone, **ends, channels=channels)
+            _take(network, first)
     usual = (256, 256) if network.backbone == "densenet121" else (224, 224)
     return network, PafTask(
         people,
