@@ -143,7 +143,7 @@ def _scene(arguments: argparse.Namespace) -> None:
 def _sheet(arguments: argparse.Namespace) -> None:
     import cv2
 
-    from posetrack.world.contact_sheet import contact_sheet
+    from posetrack.world.sheet import contact_sheet
 
     scenes = [scene_of(name, seed=arguments.seed, size=(320, 180)) for name in SCENES]
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 from posetrack.formats.metadata import dump_json
 from posetrack.formats.sinks import write_whole
 from posetrack.skeletons import COCO_17
-from posetrack.world.random_frames import random_frame
+from posetrack.world.randomisation import random_frame
 from posetrack.world.truth_files import coco_document, coco_people, write_json
 
 CHUNK = 100

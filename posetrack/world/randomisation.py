@@ -98,7 +98,9 @@ def random_frame(
         raise ValueError(f"people must be fewest and most, such as (0, 6), got {people}")
     rng = np.random.default_rng((seed, number))
     camera = _random_camera(rng, size)
-    count = int(rng.integers(least, most + 1)) if rng.random() < 0.8 else min(least + 1, most)
+    # A few pictures with the fewest, that is none, as a rule; else any number alike.
+    few = rng.random() < 0.08
+    count = least if few else int(rng.integers(min(least + 1, most), most + 1))
     group = _random_people(rng, camera, count)
     things = random_surroundings(rng, camera, [person.pose.root for person in group])
     surfaces = [Surface(mesh, mesh.vertices, mesh.vertices) for mesh in things]
@@ -184,7 +186,7 @@ def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list
 def _somewhere(rng: np.random.Generator, camera: Camera) -> Float64Array:
     """A place on the ground whose person would be from a twelfth to twice the picture tall."""
     width, height = camera.size
-    tall = height * float(np.exp(rng.uniform(np.log(0.09), np.log(1.8))))
+    tall = height * float(np.exp(rng.uniform(np.log(0.14), np.log(1.9))))
     distance = float(np.clip(1.7 * camera.focal / tall, 0.9, 45.0))
     x = rng.uniform(-0.05, 1.05) * width - width / 2
     return np.array([x / camera.focal * distance, distance])
