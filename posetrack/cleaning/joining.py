@@ -81,7 +81,7 @@ def join_tracklets(
     if not 0 <= min_similarity <= 1:
         raise ValueError(f"min_similarity must lie in [0, 1], got {min_similarity}")
     check_times(trajectories)
-    there = trajectories.present.any(axis=0).tolist()
+    there = np.asarray(trajectories.present.any(axis=0))
     tracklets = [
         _tracklet(trajectories, row, size) if there[row] else None
         for row, size in enumerate(sizes(trajectories))

@@ -78,9 +78,11 @@ def mend_swaps(
                 both = np.concatenate([left, right]), np.concatenate([right, left])
                 index[at[:, None], row, both[0]] = index[at[:, None], row, both[1]]
     touched = index != order
-    xy: NDArray[np.float32] = np.take_along_axis(trajectories.xy, index[..., None], axis=2)
+    places: NDArray[np.float32] = np.take_along_axis(
+        np.asarray(trajectories.xy), index[..., None], axis=2
+    )
     scores = np.take_along_axis(trajectories.scores, index, axis=2)
-    return changed(trajectories, xy, scores, touched, Origin.SWAPPED)
+    return changed(trajectories, places, scores, touched, Origin.SWAPPED)
 
 
 def _groups(skeleton: Skeleton) -> list[NDArray[np.intp]]:

@@ -1,4 +1,8 @@
-"""Where a run's results go: one file a format, the overlay drawn and encoded in the background."""
+"""Where a run's results go: one file a format, the overlay drawn and encoded in the background.
+
+With cleaning, what the tracker gives goes to ``NAME.raw.parquet`` while it runs; when the video is
+over, that is cleaned, and the formats asked for and the overlay are made from the result.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from posetrack.cli.cleaning import cleaned, wants_cleaning, what_was_done, write_formats
 from posetrack.structures import Tracks
 
 FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames")
-_ENDINGS = {
+ENDINGS = {
     "csv": ".csv",
     "parquet": ".parquet",
     "posetrack18": ".json",
@@ -79,17 +84,22 @@ class Outputs:
         arguments: Any,
         *,
         keep: Sequence[Path] = (),
+        reopen: Callable[[], Any] | None = None,
     ) -> None:
         self.video, self.name, self.formats = video, name, formats
         self.settings, self.weights, self.arguments = settings, weights, arguments
         self.keep = [path for path in (*keep, *weights.values()) if path.exists()]
+        self.reopen = reopen
         self.frames = 0
+        self.raw: Path | None = None
         self.paths: list[Path] = []
         self._partials: list[Path] = []
         self._ledger: Path | None = None
         self._stack = ExitStack()
         self._sinks: list[Any] = []
         self._overlay: Any = None
+        self._cleans = wants_cleaning(arguments)
+        self._colours: Any = None
 
     def write(self, frame: Any, tracks: Tracks) -> None:
         """Add a frame to every file. The overlay is drawn into the frame's own image."""
@@ -98,8 +108,47 @@ class Outputs:
         self.frames += 1
         for sink in self._sinks:
             sink.write(frame.index, frame.seconds, tracks)
+        if self._colours is not None:
+            self._colours.update(frame.image, tracks, frame.seconds)
         if self._overlay is not None:
             self._overlay.put((frame, tracks))
+
+    def clean(self) -> str:
+        """Clean what was tracked and write it, after the last frame; says what was done."""
+        from posetrack.trajectories import load
+
+        if self.raw is None:
+            return ""
+        try:
+            before = load(self.raw)
+            colours = None if self._colours is None else self._colours.histograms()
+            after = cleaned(before, self.arguments, colours)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}\nWhat was tracked is in {self.raw}; try `posetrack clean` on it"
+            ) from error
+        tables = [name for name in self.formats if name != "frames"]
+        write_formats(after, tables, lambda name: self._place(ENDINGS[name]))
+        if self.arguments.overlay and self.reopen is not None:
+            self._draw_again(after)
+        # What else is made of the cleaned trajectories (angles, plots) has its place here.
+        return what_was_done(before, after)
+
+    def _draw_again(self, trajectories: Any) -> None:
+        """The overlay of cleaned trajectories, in a second pass over the video."""
+        assert self.reopen is not None
+        coming = trajectories.to_table().frames()
+        with self.reopen() as video, ExitStack() as stack:
+            draw = self._overlay_of(stack)
+            index, tracks = -1, Tracks.empty(trajectories.skeleton)
+            for frame in video:
+                while index < frame.index:
+                    try:
+                        index, _, tracks = next(coming)
+                    except StopIteration:
+                        return
+                if index == frame.index:
+                    draw.put((frame, tracks))
 
     def problems(self) -> list[str]:
         """What there is to say of frames that were not there or could not be read."""
@@ -133,31 +182,46 @@ class Outputs:
             "parquet": ParquetWriter,
             "posetrack18": PoseTrack18Writer,
             "coco": CocoWriter,
+            "raw": ParquetWriter,
         }
-        for name in self.formats:
-            path = self._place(_ENDINGS[name])
+        formats = list(self.formats)
+        if self._cleans:
+            formats = ["raw", *(name for name in formats if name == "frames")]
+            self._colours = self._wardrobe()
+        for name in formats:
+            path = self._place(".raw.parquet" if name == "raw" else ENDINGS[name])
             if name == "frames":
                 self._ledger = path
-            else:
-                sink = writers[name](
-                    path,
-                    tracks.skeleton,
-                    image_size=(width, height),
-                    rate=float(self.video.rate),
-                    provenance=made,
-                )
-                self._sinks.append(sink)
-                self._stack.push(self._finish(sink))
-        if self.arguments.overlay:
-            self._begin_overlay()
+                continue
+            sink = writers[name](
+                path,
+                tracks.skeleton,
+                image_size=(width, height),
+                rate=float(self.video.rate),
+                provenance=made,
+            )
+            self._sinks.append(sink)
+            self._stack.push(self._finish(sink))
+            self.raw = path if name == "raw" else self.raw
+        if self.arguments.overlay and not (self._cleans and self.reopen is not None):
+            self._overlay = self._overlay_of(self._stack)
 
-    def _begin_overlay(self) -> None:
+    def _wardrobe(self) -> Any:
+        """Gathers the colours people wear while there are images, if joining wants them."""
+        if self.arguments.join is None:
+            return None
+        from posetrack.cleaning import TorsoColours
+
+        return TorsoColours()
+
+    def _overlay_of(self, stack: ExitStack) -> Any:
+        """Takes frames with their tracks to draw and encode, until the stack is left."""
         from posetrack.draw import Trails, draw_tracks
         from posetrack.pipeline import Background
         from posetrack.video import VideoWriter
 
         rate = self.video.rate / self.arguments.stride
-        writer = self._stack.enter_context(VideoWriter(self._place(".mp4"), rate=rate, queue=0))
+        writer = stack.enter_context(VideoWriter(self._place(".mp4"), rate=rate, queue=0))
         self._partials.append(writer.partial)
         trails = Trails(self.arguments.trails) if self.arguments.trails else None
 
@@ -166,7 +230,7 @@ class Outputs:
             image = draw_tracks(frame.image, tracks, trails=trails, out=frame.image)
             writer.write(image, frame.seconds)
 
-        self._overlay = self._stack.enter_context(Background(draw))
+        return stack.enter_context(Background(draw))
 
     def _finish(self, sink: Any) -> Callable[[Any, Any, Any], None]:
         """What is done with a sink at the end: close it, or keep what it has and note where."""

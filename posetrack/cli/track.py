@@ -21,6 +21,7 @@ from posetrack.cli.build import (
     size_from,
     weight_files,
 )
+from posetrack.cli.cleaning import add_cleaning, check_cleaning
 from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
 
 _SWITCHES = ("flow_boxes", "flow_similarity")
@@ -45,7 +46,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "track",
         help="track the people in videos",
-        description="Track the people in videos and write every person's keypoints over time.",
+        description="Track the people in videos and write every person's keypoints over time. "
+        "With cleaning, the tables and the overlay are of the cleaned tracks, and what the tracker "
+        "gave is kept in NAME.raw.parquet.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -73,6 +76,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--trails", type=int, default=0, metavar="N", help="draw the last N places")
     _add_networks(parser)
     _add_tracker(parser)
+    add_cleaning(parser)
     frames = parser.add_argument_group("frames")
     frames.add_argument("--start", type=int, default=0, help="first frame")
     frames.add_argument("--stop", type=int, default=None, help="frame to stop before")
@@ -168,6 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--format: unknown {unknown}; expected a list of {', '.join(FORMATS)}")
     if arguments.trails < 0:
         raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
+    check_cleaning(arguments)
     check_folder(arguments.out)
     _check_files(arguments.sources)
     boxes = _boxes(arguments)
@@ -244,10 +249,13 @@ def _track(
     from posetrack.pipeline import track_video
     from posetrack.video import open_video
 
+    def opened() -> Any:
+        span = {"start": arguments.start, "stop": arguments.stop, "stride": arguments.stride}
+        return open_video(source, **span)
+
+    comes_once = is_camera(source) or "://" in source
     with ExitStack() as stack:
-        video = stack.enter_context(
-            open_video(source, start=arguments.start, stop=arguments.stop, stride=arguments.stride)
-        )
+        video = stack.enter_context(opened())
         outputs = stack.enter_context(
             Outputs(
                 video,
@@ -257,6 +265,7 @@ def _track(
                 weight_files(arguments, tracker.estimator),
                 arguments,
                 keep=keep,
+                reopen=None if comes_once else opened,
             )
         )
         bar = stack.enter_context(
@@ -268,9 +277,12 @@ def _track(
             outputs.write(frame, tracks)
             bar.update()
             bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
+    cleaned = outputs.clean()
     if outputs.paths:
         files = ", ".join(str(path) for path in outputs.paths)
         print(f"{name}: {outputs.frames} frames, {len(people)} people -> {files}")
+        if cleaned:
+            print(f"{name}: cleaned: {cleaned}")
     else:
         print(f"{name}: no frame between --start and --stop, nothing written")
     for problem in outputs.problems():
