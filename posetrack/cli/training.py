@@ -36,6 +36,7 @@ ARCHITECTURES = {
     "paf": "bottom_up",
     "paf_densenet121": "bottom_up",
     "light": "crops",
+    "detector": "detector",
 }
 """Networks, and what each learns: ``posetrack.cli.train_NAME`` has a function ``job`` for it."""
 

@@ -1,0 +1,89 @@
+"""What ``posetrack train`` does for the detector of people."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posetrack.cli import training as shared
+from posetrack.cli.train_crops import appearance
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from posetrack.crops import Normalisation
+    from posetrack.training.detection_data import AnnotatedImages
+    from posetrack.training.loop import Validate
+    from posetrack.training.recipe import Recipe
+
+USUAL_SIZE = (416, 256)
+
+
+def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
+    """Boxes of the annotated people."""
+    del recipe
+    from posetrack.training.augmentation import Augmentation
+    from posetrack.training.detection import DetectionTask
+
+    annotated = _read(args, args.annotations, args.images)
+    input_size = args.size or USUAL_SIZE
+    normalisation = shared.colours(args.colours or "rgb")
+    augmentation = Augmentation(
+        scale=args.scale,
+        rotation=0.0,
+        flip=args.flip,
+        distribution="uniform" if args.uniform else "normal",
+        appearance=appearance(args),
+    )
+    people = sum(map(len, annotated.boxes))
+    return shared.Job(
+        _network(args),
+        DetectionTask(annotated, input_size, augmentation, normalisation),
+        _validation(args, normalisation, max(input_size)),
+        {
+            "input_size": input_size,
+            "images": len(annotated),
+            "people": people,
+            "problems": [dataclasses.asdict(problem) for problem in annotated.problems],
+        },
+        f"{args.annotations}: {people} people in {len(annotated)} images",
+    )
+
+
+def _read(args: argparse.Namespace, annotations: Path, images: Path) -> AnnotatedImages:
+    from posetrack.training.detection_data import read_boxes
+
+    if args.data == "mpii":
+        raise ValueError("--data mpii has no boxes to learn from; the detector needs COCO's form")
+    return read_boxes(annotations, images, broken=args.broken)
+
+
+def _network(args: argparse.Namespace) -> nn.Module:
+    from posetrack.networks.person_detector import PersonDetector, detector_of
+
+    if args.init is None:
+        return PersonDetector()
+    from posetrack.networks.weight_files import read_weights
+
+    network = detector_of(read_weights(args.init).tensors)
+    if not args.quiet:
+        print(f"starts from {args.init}", file=sys.stderr)
+    return network
+
+
+def _validation(
+    args: argparse.Namespace, normalisation: Normalisation, long_side: int
+) -> Validate | None:
+    if args.val_annotations is None:
+        return None
+    from posetrack.training.detection import measure_boxes
+
+    held = _read(args, args.val_annotations, args.val_images or args.images)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        return measure_boxes(network, held, long_side=long_side, normalisation=normalisation)
+
+    return validate

@@ -1,0 +1,170 @@
+"""A small detector of people: a light trunk, one map of centres, the four sides at each.
+
+After X. Zhou et al., *Objects as Points* (2019), and Z. Liu et al., *Training-Time-Friendly
+Network for Real-Time Object Detection* (AAAI 2020): a person is a peak of one map at stride 8;
+at the peak stand the distances to the box's sides. There are no anchors to choose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from posetrack.networks.filling import fill
+from posetrack.networks.light_trunk import LightTrunk, convolution
+
+STRIDE = 8
+"""Input pixels from one cell of the maps to the next."""
+
+UNIT = 16.0
+"""Pixels that a distance of exp(0) is."""
+
+_FARTHEST = 6.0
+"""Largest exponent of a distance: 16 exp(6) is 6455 pixels."""
+
+_LARGEST = 4096
+"""Most channels believed before memory is asked for."""
+
+
+class PersonDetector(nn.Module):
+    """Centres and sides of people's boxes, for a batch of images; 2.1 million parameters.
+
+    Parameters
+    ----------
+    widths, blocks, stem
+        See `posetrack.networks.light_trunk.LightTrunk`.
+    channels
+        Of the finer features that the coarser ones are joined to.
+
+    Examples
+    --------
+    >>> network = PersonDetector().eval()
+    >>> with torch.inference_mode():
+    ...     network(torch.zeros(1, 3, 64, 96)).shape
+    torch.Size([1, 5, 8, 12])
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (24, 48, 96, 160),
+        blocks: Sequence[int] = (1, 2, 3, 2),
+        stem: int = 16,
+        channels: int = 96,
+    ) -> None:
+        super().__init__()
+        self.trunk = LightTrunk(widths, blocks, stem)
+        self.across = nn.ModuleList(
+            convolution(width, channels, kernel=1, active=False) for width in widths[1:]
+        )
+        self.joined = nn.ModuleList(convolution(channels, channels) for _ in range(2))
+        self.centres = nn.Sequential(convolution(channels, 64), nn.Conv2d(64, 1, 1))
+        self.sides = nn.Sequential(convolution(channels, 64), nn.Conv2d(64, 4, 1))
+        for last, start in ((self.centres[1], -4.0), (self.sides[1], 0.5)):
+            nn.init.normal_(last.weight, std=0.001)  # type: ignore[arg-type]
+            # Most cells have nobody: begin by saying so (T.-Y. Lin et al., Focal Loss, 2017).
+            nn.init.constant_(last.bias, start)  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, 5, H/8, W/8) of normalised images (N, 3, H, W), sides multiples of 32.
+
+        The first is the logit of a person's centre, the others the logarithms of the distances to
+        left, top, right and bottom, in `UNIT` pixels.
+        """
+        _, eight, sixteen, coarse = self.trunk(images)
+        x = self.across[2](coarse)
+        for join, across, finer in zip(
+            self.joined, (self.across[1], self.across[0]), (sixteen, eight), strict=True
+        ):
+            up = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = join(torch.relu(up + across(finer)))
+        return torch.cat([self.centres(x), self.sides(x)], dim=1)
+
+
+def boxes_of(maps: Tensor) -> Tensor:
+    """Boxes (N, h, w, 4) xyxy in input pixels that every cell of maps (N, 5, h, w) tells.
+
+    Pixel edges count: a box of the whole input ends at its width and height.
+
+    Examples
+    --------
+    >>> boxes_of(torch.zeros(1, 5, 1, 2))[0, 0].tolist()
+    [[-12.0, -12.0, 20.0, 20.0], [-4.0, -12.0, 28.0, 20.0]]
+    """
+    height, width = maps.shape[2:]
+    reach = maps[:, 1:].float().clamp(max=_FARTHEST).exp() * UNIT
+    x = (torch.arange(width, device=maps.device) + 0.5) * STRIDE
+    y = (torch.arange(height, device=maps.device)[:, None] + 0.5) * STRIDE
+    left, top, right, bottom = reach.unbind(1)
+    return torch.stack([x - left, y - top, x + right, y + bottom], dim=3)
+
+
+def people_in(maps: Tensor, *, min_score: float, most: int = 300) -> Tensor:
+    """Boxes and scores of the peaks of one image's maps.
+
+    Parameters
+    ----------
+    maps
+        (1, 5, h, w).
+    min_score
+        Peaks below it are none.
+    most
+        At most so many, the best.
+
+    Returns
+    -------
+    rows
+        (P, 5) xyxy in input pixels and scores in [0, 1], on the device, best first. Doubles are
+        still there.
+    """
+    scores = maps[:, :1].float().sigmoid()
+    peaks = (functional.max_pool2d(scores, 3, 1, 1) == scores) & (scores >= min_score)
+    found = peaks[0, 0].nonzero()
+    rows = torch.cat([boxes_of(maps)[0], scores[0, 0, :, :, None]], dim=2)
+    rows = rows[found[:, 0], found[:, 1]]
+    return rows[rows[:, 4].argsort(descending=True, stable=True)[:most]]
+
+
+def detector_of(state: Mapping[str, Tensor]) -> PersonDetector:
+    """The detector that a state dict is of, with its weights, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a network's, or something is missing, left over or of another shape.
+
+    Examples
+    --------
+    >>> detector_of(PersonDetector(channels=32).state_dict()).centres[0][0].in_channels
+    32
+    """
+    firsts = [state.get(f"trunk.stages.{stage}.0.0.weight") for stage in range(4)]
+    joined = state.get("joined.0.0.weight")
+    convolutions = [weight for weight in (*firsts, joined) if weight is not None]
+    if len(convolutions) != 5 or any(weight.ndim != 4 for weight in convolutions):
+        raise ValueError(
+            "these are not a light detector's weights (trunk.stages.* and joined.*); the first "
+            f"names: {', '.join(list(state)[:3])}"
+        )
+    if max(max(weight.shape[:2]) for weight in convolutions) > _LARGEST:
+        raise ValueError(f"a layer of more than {_LARGEST} channels; a wrong file?")
+    blocks = [
+        sum(
+            re.fullmatch(rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight", name) is not None
+            for name in state
+        )
+        for stage in range(4)
+    ]
+    with torch.device("meta"):
+        network = PersonDetector(
+            widths=[weight.shape[0] for weight in convolutions[:4]],
+            blocks=blocks,
+            stem=convolutions[0].shape[1],
+            channels=convolutions[4].shape[0],
+        )
+    fill(network, "a light detector", state)
+    return network.eval()
