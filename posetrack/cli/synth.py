@@ -11,7 +11,7 @@ TRAIN, SHEET = "train", "sheet"
 SCENES = (
     "crossing", "behind_pole", "entering_leaving", "coming_back", "crowd", "same_clothes",
     "fast_motion", "low_frame_rate", "camera_pan", "detector_gaps", "squats", "jumping_jacks",
-    "falling",
+    "falling", "street",
 )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def scene_of(name: str, **settings: Any) -> Any:
         "squats": exercises.squats,
         "jumping_jacks": exercises.jumping_jacks,
         "falling": exercises.falling,
+        "street": scenes.street,
     }
     return makers[name](**{key: value for key, value in settings.items() if value is not None})
 

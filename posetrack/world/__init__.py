@@ -53,6 +53,7 @@ _WHERE = {
     "random_pose": "poses",
     "same_clothes": "scenes",
     "squats": "exercises",
+    "street": "scenes",
     "write_scene": "scene_files",
     "write_training_files": "training_files",
 }
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         fast_motion,
         low_frame_rate,
         same_clothes,
+        street,
     )
     from posetrack.world.sheet import contact_sheet
     from posetrack.world.training_files import write_training_files
@@ -125,6 +127,7 @@ __all__ = [
     "random_pose",
     "same_clothes",
     "squats",
+    "street",
     "write_scene",
     "write_training_files",
 ]

@@ -10,7 +10,7 @@ from posetrack.world import motion
 from posetrack.world.body import random_body
 from posetrack.world.motion import Motion
 from posetrack.world.scene import Actor, Event, Scene
-from posetrack.world.scenes import Size, generator_of, usual_scene
+from posetrack.world.staging import Size, generator_of, usual_scene
 
 
 def squats(

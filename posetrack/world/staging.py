@@ -1,0 +1,110 @@
+"""What the named scenes are put together from: people on their ways, and a usual place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+
+from posetrack.world import motion
+from posetrack.world.background import random_backdrop
+from posetrack.world.body import Body
+from posetrack.world.camera import looking_at
+from posetrack.world.cameras import CameraPath, standing
+from posetrack.world.effects import Effects
+from posetrack.world.light import random_light
+from posetrack.world.mesh import Mesh
+from posetrack.world.motion import Motion
+from posetrack.world.scene import Actor, Event, Scene
+from posetrack.world.scenery import ground
+from posetrack.world.textures import random_ground_texture
+
+Size = tuple[int, int]
+Generator = np.random.Generator
+
+HALF: Final = 3.4
+"""Metres to each side that the usual camera sees at the people."""
+
+
+def generator_of(name: str, seed: int) -> Generator:
+    """All chance of a scene."""
+    return np.random.default_rng((seed, crc32(name.encode())))
+
+
+def lanes(count: int, apart: float) -> list[float]:
+    """How far north each of ``count`` people goes, the last in front."""
+    return [apart * ((count - 1) / 2 - number) for number in range(count)]
+
+
+def to_and_fro(left: float, right: float, y: float, way: float) -> list[tuple[float, float]]:
+    """Corners of a way to and fro that is at least ``way`` metres long, twice over."""
+    turns = int(np.ceil(2.2 * way / max(abs(right - left), 0.1))) + 4
+    return [(right if number % 2 else left, y) for number in range(turns)]
+
+
+def strollers(
+    rng: Generator,
+    bodies: Sequence[Body],
+    rows: Sequence[float],
+    duration: float,
+    *,
+    speed: tuple[float, float],
+    gait: Callable[..., Motion] = motion.walking,
+) -> list[Actor]:
+    """People who go to and fro, each on a line of their own."""
+    actors = []
+    for number, (body, y) in enumerate(zip(bodies, rows, strict=True)):
+        pace = float(rng.uniform(*speed))
+        reach = 0.78 * HALF + 0.25 * y
+        side = 1 if number % 2 else -1
+        start = -side * float(rng.uniform(0.0, reach))
+        corners = [(start, y), *to_and_fro(side * reach, -side * reach, y, duration * pace)]
+        actors.append(Actor(body, gait(body, corners, speed=pace, phase=float(rng.random()))))
+    return actors
+
+
+def walker(rng: Generator, body: Body, path: Sequence[tuple[float, float]], speed: float) -> Actor:
+    """Someone who walks once along a path of corners."""
+    return Actor(body, motion.walking(body, path, speed=speed, phase=float(rng.random())))
+
+
+def stander(rng: Generator, body: Body, x: float, y: float) -> Actor:
+    """Someone who stands and looks more or less towards the camera."""
+    heading = -np.pi / 2 + float(rng.normal(0, 0.7))
+    return Actor(body, motion.standing(body, (x, y), heading, seed=int(rng.integers(2**31))))
+
+
+def usual_scene(
+    name: str,
+    rng: Generator,
+    actors: Sequence[Actor],
+    *,
+    frames: int,
+    size: Size,
+    rate: float,
+    seed: int,
+    things: Sequence[Mesh] = (),
+    height: float = 1.7,
+    away: float = 7.0,
+    effects: Effects | None = None,
+    events: Sequence[Event] = (),
+) -> Scene:
+    """The usual place and camera around some people."""
+    camera: CameraPath = standing(
+        looking_at((0.0, -away, height), (0.0, 0.0, 0.95), focal=0.98 * size[0], size=size)
+    )
+    return Scene(
+        name,
+        tuple(actors),
+        camera,
+        frames,
+        scenery=(ground(random_ground_texture(rng)), *things),
+        light=random_light(rng),
+        backdrop=random_backdrop(rng),
+        effects=Effects(noise=2.0) if effects is None else effects,
+        rate=rate,
+        seed=seed,
+        events=tuple(events),
+    )
