@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import Skeleton
-from posetrack.world import flesh, heads
+from posetrack.world import flesh, heads, limbs
 from posetrack.world.lofting import Piece, joined
 from posetrack.world.looks import Clothes, Looks, random_looks
 from posetrack.world.mesh import Mesh
@@ -154,10 +154,10 @@ def body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
     ]
     for side, sign in (("left", 1.0), ("right", -1.0)):
         upper = joined(
-            [flesh.arm(shape, worn, cell("arm"), side), *flesh.hand(shape, cell("hand"), side)]
+            [limbs.arm(shape, worn, cell("arm"), side), *limbs.hand(shape, cell("hand"), side)]
         )
         lower = joined(
-            [flesh.leg(shape, worn, cell("leg"), side), flesh.foot(shape, cell("shoe"), side)]
+            [limbs.leg(shape, worn, cell("leg"), side), limbs.foot(shape, cell("shoe"), side)]
         )
         pieces.append(_turned(upper, rig, shape, f"{side}_shoulder", sign * ARMS_OUT))
         pieces.append(_turned(lower, rig, shape, f"{side}_hip", sign * LEGS_OUT))

@@ -18,6 +18,9 @@ SIDES: Final = (("left", 1.0), ("right", -1.0))
 STRETCH: Final = 0.997
 """How much of its length a leg uses at most, so that the knee does not snap straight."""
 
+_MOST_TOE: Final = float(np.deg2rad(60))
+_SOFT: Final = 0.012  # metres around a straight leg within which the pelvis eases down
+
 
 @dataclass(frozen=True)
 class Sole:
@@ -98,12 +101,21 @@ def with_feet(
         rotations[JOINT[f"{side}_hip"]] = upper
         rotations[JOINT[f"{side}_knee"]] = knee
         rotations[JOINT[f"{side}_ankle"]] = (pelvis @ upper @ knee).T @ foot
-        rotations[JOINT[f"{side}_toe"]] = turn_y(min(sole.pitch, 0.0))
+        rotations[JOINT[f"{side}_toe"]] = turn_y(float(np.clip(sole.pitch, -_MOST_TOE, 0.0)))
     return BodyPose(rotations, pose.root, pose.heading)
 
 
-def reach(body: Body, pose: BodyPose, soles: Mapping[str, Sole]) -> float:
-    """Metres by which the pelvis must come down for the feet to be in reach; 0 if they are."""
+def reach(
+    body: Body,
+    pose: BodyPose,
+    soles: Mapping[str, Sole],
+    shares: Mapping[str, float] | None = None,
+) -> float:
+    """Metres by which the pelvis must come down for the feet to be in reach.
+
+    Smooth in the feet's places: some millimetres where a leg is nearly straight, towards 0 where
+    all are well bent. A foot whose share is less than 1 counts less, as it does in the air.
+    """
     pelvis = turn_z(pose.heading) @ pose.rotations[0]
     longest = STRETCH * leg_length(body)
     down = 0.0
@@ -111,7 +123,9 @@ def reach(body: Body, pose: BodyPose, soles: Mapping[str, Sole]) -> float:
         hip = pose.root + pelvis @ body.rig.offsets[JOINT[f"{side}_hip"]]
         away = ankle_of(body, sole)[0] - hip
         height = np.sqrt(max(longest**2 - away[0] ** 2 - away[1] ** 2, 0.0))
-        down = max(down, -away[2] - height)
+        missing = -away[2] - height - down
+        share = 1.0 if shares is None else shares[side]
+        down += share * 0.5 * (missing + np.hypot(missing, _SOFT * body.shape.size))
     return float(down)
 
 

@@ -3,7 +3,6 @@
 from posetrack.world.motion_gait import Gait, Path, running, walking
 from posetrack.world.motion_ground import falling, lying, push_ups
 from posetrack.world.motion_place import (
-    Motion,
     arms_raised,
     bending,
     gesturing,
@@ -12,6 +11,7 @@ from posetrack.world.motion_place import (
     squats,
     standing,
 )
+from posetrack.world.stances import Motion
 
 __all__ = [
     "Gait",

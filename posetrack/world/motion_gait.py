@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.body import Body
+from posetrack.world.flesh import smooth
 from posetrack.world.legs import SIDES, Sole, leg_length, reach, with_feet
 from posetrack.world.poses import angles_of, with_collar
 from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_z
@@ -43,12 +44,17 @@ class Gait:
     phase: float
 
     @property
-    def period(self) -> float:
-        """Seconds of a stride, two steps."""
+    def step(self) -> float:
+        """Metres from where one foot lands to where the other does."""
         size = leg_length(self.body) / 0.86
         # Step length over step rate, the walk ratio, is nearly constant in people.
-        step = np.sqrt((0.40 if not self.running else 0.36) * max(self.speed, 0.3) * size**1.5)
-        return float(2 * step / max(self.speed, 0.3))
+        ratio = 0.36 if self.running else 0.40
+        return float(np.sqrt(ratio * max(self.speed, 0.3) * size**1.5))
+
+    @property
+    def period(self) -> float:
+        """Seconds of a stride, two steps."""
+        return 2 * self.step / max(self.speed, 0.3)
 
     @property
     def duty(self) -> float:
@@ -56,8 +62,8 @@ class Gait:
         return 0.36 if self.running else float(np.clip(0.68 - 0.05 * self.speed, 0.56, 0.68))
 
     def heading(self, seconds: float) -> float:
-        """Radians, where the path goes, smoothed over about half a second."""
-        for window in (0.3, 1.0, 3.0, 10.0):
+        """Radians, where the path goes, smoothed over 0.8 seconds."""
+        for window in (0.4, 1.0, 3.0, 10.0):
             way = self.place(seconds + window) - self.place(seconds - window)
             if np.hypot(*way) > 0.02 * window:
                 return float(np.arctan2(way[1], way[0]))
@@ -67,28 +73,31 @@ class Gait:
         """The pose at a time."""
         body, cycle = self.body, seconds / self.period + self.phase
         heading = self.heading(seconds)
-        soles, held = {}, {}
+        soles, shares = {}, {}
         for side, sign in SIDES:
-            soles[side], grounded = self._sole(cycle + (0.0 if sign > 0 else 0.5), sign)
-            if grounded:
-                held[side] = soles[side]
+            own = cycle + (0.0 if sign > 0 else 0.5)
+            soles[side] = self._sole(own, sign)
+            swung = max(0.0, (own % 1 - self.duty) / (1 - self.duty))
+            shares[side] = float(smooth(abs(swung - 0.5), 0.25, 0.5))
         pace = np.hypot(*(self.place(seconds + 0.1) - self.place(seconds - 0.1))) / 0.2
         effort = float(np.clip(pace / max(self.speed, 0.3), 0, 1.3))
-        upper = BodyPose(self._upper(cycle, effort), np.zeros(3), heading)
-        at = self.place(seconds)
-        turn = 2 * np.pi * cycle
-        sway = 0.018 * body.shape.size * effort * np.sin(turn - 0.25)
-        side_way = turn_z(heading)[:2, 1]
-        base = leg_length(body) + body.shape.ankle
-        bob = (0.030 if self.running else 0.012) * body.shape.size * effort
-        lowered = 0.972 if self.running else 0.992
-        # Walking is highest over the standing leg, running lowest there.
-        mid = self.duty / 2
-        wave = np.cos(2 * 2 * np.pi * (cycle - mid)) * (-1.0 if self.running else 1.0)
-        root = np.array([*(at + sway * side_way), base * lowered + bob * wave])
-        pose = BodyPose(upper.rotations, root, heading)
-        pose = pose.moved((0, 0, -reach(body, pose, held)))
+        sway = 0.018 * body.shape.size * effort * np.sin(2 * np.pi * cycle - 0.25)
+        at = self.place(seconds) + sway * turn_z(heading)[:2, 1]
+        root = np.array([*at, self._height(cycle, effort)])
+        pose = BodyPose(self._upper(cycle, effort), root, heading)
+        pose = pose.moved((0, 0, -reach(body, pose, soles, shares)))
         return with_feet(body, pose, soles)
+
+    def _height(self, cycle: float, effort: float) -> float:
+        """Metres of the hips above the ground before the legs pull them down."""
+        leg = leg_length(self.body)
+        wave = 0.5 - 0.5 * np.cos(4 * np.pi * (cycle - self.duty / 2))  # 0 in mid-stance
+        if self.running:  # lowest over the standing leg
+            down = 0.05 - 0.06 * effort * wave
+        else:  # highest there, lowest with both feet on the ground, legs apart
+            apart = min(0.45 * self.step * effort / leg, 0.8)
+            down = 0.012 + (1 - np.sqrt(1 - apart**2)) * wave
+        return float(leg * (1 - down) + self.body.shape.ankle)
 
     def _plant(self, stride: float, sign: float) -> tuple[Float64Array, float]:
         """Ball (3,) and heading of the foot that lands in a stride (a whole number)."""
@@ -99,16 +108,16 @@ class Gait:
         toe = self.body.rig.offsets[JOINT["left_toe"]][0]
         ahead = turn_z(heading)[:2, 0]
         aside = turn_z(heading)[:2, 1]
-        # The hip is over the ankle's front in the middle of the stance.
+        # The hips are over the front of the ankle in the middle of the stance.
         ball = (
             self.place(middle)
             + aside * sign * width
-            + ahead * ((0.3 if self.running else 0.75) * toe)
+            + ahead * ((0.2 if self.running else 0.5) * toe)
         )
         return np.array([*ball, 0.0]), heading + sign * np.deg2rad(5)
 
-    def _sole(self, cycle: float, sign: float) -> tuple[Sole, bool]:
-        """The foot and whether it is on the ground."""
+    def _sole(self, cycle: float, sign: float) -> Sole:
+        """The foot, on the ground or in the air."""
         stride = np.floor(cycle)
         part = (cycle - stride) / self.duty
         ball, heading = self._plant(stride, sign)
@@ -121,13 +130,13 @@ class Gait:
             else:
                 late = max(0.0, (part - 0.55) / 0.45)
                 pitch = push * late**1.6
-            return Sole(ball, heading, pitch * going), True
-        return self._swing((part - 1) * self.duty / (1 - self.duty), stride, sign), False
+            return Sole(ball, heading, pitch * going)
+        return self._swing((part - 1) * self.duty / (1 - self.duty), stride, sign)
 
     def _pitches(self) -> tuple[float, float]:
         """Radians of the foot when it lands and when it leaves."""
         if self.running:
-            return float(np.deg2rad(4)), float(np.deg2rad(-62))
+            return float(np.deg2rad(4)), float(np.deg2rad(-56))
         brisk = np.clip(self.speed / 1.4, 0.4, 1.3)
         return float(np.deg2rad(18 * brisk)), float(np.deg2rad(-48 * brisk))
 
@@ -173,7 +182,9 @@ class Gait:
 
 
 def along(path: Path, speed: float) -> Callable[[float], Float64Array]:
-    """A path as seconds to a place (2,); corners are walked at a speed and the ends kept.
+    """A path as seconds to a place (2,): corners are rounded over 0.8 seconds, the end is kept.
+
+    Before second 0 the first side is prolonged backward.
 
     Raises
     ------
@@ -193,11 +204,17 @@ def along(path: Path, speed: float) -> Callable[[float], Float64Array]:
         raise ValueError(f"a path has corners (n, 2), got shape {corners.shape}")
     if not speed > 0:
         raise ValueError(f"speed must be positive, got {speed}; use standing for who stays")
-    gone = np.concatenate([[0.0], np.hypot(*np.diff(corners, axis=0).T).cumsum()])
+    if len(corners) == 1:
+        return lambda _: corners[0]
+    steps = np.diff(corners, axis=0)
+    gone = np.concatenate([[0.0], np.hypot(*steps.T).cumsum()])
+    first = steps[0] / max(gone[1], 1e-9)
+    rounding = speed * np.linspace(-0.4, 0.4, 9)
 
     def place(seconds: float) -> Float64Array:
-        way = speed * seconds
-        return np.array([np.interp(way, gone, corners[:, axis]) for axis in (0, 1)])
+        ways = speed * seconds + rounding
+        places = np.stack([np.interp(ways, gone, corners[:, axis]) for axis in (0, 1)], axis=-1)
+        return np.asarray((places + np.minimum(ways, 0)[:, None] * first).mean(axis=0))
 
     return place
 

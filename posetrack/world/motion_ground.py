@@ -7,9 +7,10 @@ from numpy.typing import ArrayLike
 
 from posetrack.world.body import Body
 from posetrack.world.legs import SIDES, leg_length, two_links
-from posetrack.world.motion_place import Motion, standing
+from posetrack.world.motion_place import standing
 from posetrack.world.poses import LYING, angles_of, blended, grounded, with_collar
 from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_y, turn_z
+from posetrack.world.stances import Motion
 
 
 def lying(
@@ -106,7 +107,7 @@ def push_ups(
     along = leg + body.shape.trunk  # from the ankles to the shoulders
     palm = 0.05 * body.shape.size
     high, low = 0.97 * sum(arm) + palm, 0.22 * body.shape.size
-    ankle = np.array([0.0, 0.0, float(toe[0])])
+    ankle = np.array([0.0, 0.0, float(toe[0]) + 0.05 * body.shape.size])  # the toes are bent
     level = turn_z(heading)
     start = np.array([*np.asarray(place, np.float64)[:2], 0.0])
     hands_at = np.sqrt(along**2 - (high - ankle[2]) ** 2)
@@ -119,7 +120,7 @@ def push_ups(
             "pelvis": (np.rad2deg(pitch), 0.0, 0.0),
             "head": (-18.0, 0.0, 0.0),
             "ankle": (np.rad2deg(float(rise)), 0.0, 0.0),
-            "toe": (55.0, 0.0, 0.0),
+            "toe": (60.0, 0.0, 0.0),
         }
         rotations = rotations_from(angles_of(given))
         root = start + level @ (ankle + turn_y(pitch) @ (0.0, 0.0, leg))
@@ -134,10 +135,10 @@ def push_ups(
             upper, fore = two_links(
                 *arm, frame.T @ (wrist - places[shoulder]), frame.T @ outward, bends=-1.0
             )
+            fore = fore @ turn_z(-sign * np.deg2rad(85))
+            palm_down = turn_y(-0.5 * np.pi) @ turn_z(-sign * np.deg2rad(90))
             rotations[shoulder], rotations[JOINT[f"{side}_elbow"]] = upper, fore
-            rotations[JOINT[f"{side}_wrist"]] = (
-                (frame @ upper @ fore).T @ level @ turn_y(-0.5 * np.pi)
-            )
+            rotations[JOINT[f"{side}_wrist"]] = (frame @ upper @ fore).T @ level @ palm_down
         return BodyPose(rotations, root, heading)
 
     return pose

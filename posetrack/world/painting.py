@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.world.flesh import ARM_ENDS, LEG_ENDS, TRUNK_ENDS, Cell
+from posetrack.world.flesh import TRUNK_ENDS, Cell
 from posetrack.world.heads import EYE_ANGLE, EYES, FACE_ACROSS, FACE_ANGLES, MOUTH
+from posetrack.world.limbs import ARM_ENDS, LEG_ENDS
 from posetrack.world.looks import Cloth, Looks
 from posetrack.world.shape import Shape
 
@@ -138,8 +139,8 @@ def _shoe(looks: Looks) -> Float64Array:
 
 def _hair(rng: np.random.Generator, looks: Looks) -> Float64Array:
     u, v = _grid("hair")
-    strands = rng.normal(1.0, 0.16, u.shape[1])[None] + rng.normal(0, 0.05, u.shape)
-    return np.array(looks.hair) * strands[..., None] * (1.08 - 0.2 * v[..., None])
+    strands = rng.normal(1.0, 0.16, (1, u.shape[1])) + rng.normal(0.0, 0.05, u.shape)
+    return np.asarray(np.array(looks.hair) * (strands * (1.08 - 0.2 * v))[..., None])
 
 
 def _head(looks: Looks) -> Float64Array:

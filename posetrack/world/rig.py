@@ -55,8 +55,8 @@ _LIMITS_BY_KIND: Final = {
     "clavicle": ((-10, 10), (-8, 32), (-20, 20)),
     "shoulder": ((-60, 180), (-40, 180), (-90, 90)),
     "elbow": ((0, 150), (0, 0), (-85, 85)),
-    "wrist": ((-20, 30), (-70, 70), (0, 0)),
-    "hip": ((-30, 130), (-30, 60), (-45, 50)),
+    "wrist": ((-25, 35), (-85, 85), (0, 0)),
+    "hip": ((-35, 130), (-30, 60), (-45, 50)),
     "knee": ((0, 150), (0, 0), (0, 0)),
     "ankle": ((-55, 40), (-30, 30), (-30, 30)),
     "toe": ((-30, 65), (0, 0), (0, 0)),
@@ -207,8 +207,8 @@ def rotations_from(angles: ArrayLike) -> Float64Array:
     >>> angles = np.zeros((len(JOINTS), 3))
     >>> angles[JOINT["left_elbow"], 0] = np.pi / 2
     >>> hanging = np.array([0, 0, -1])
-    >>> (rotations_from(angles)[JOINT["left_elbow"]] @ hanging).round(6).tolist()  # forward
-    [1.0, 0.0, 0.0]
+    >>> (rotations_from(angles)[JOINT["left_elbow"]] @ hanging).round().astype(int).tolist()
+    [1, 0, 0]
     """
     about = np.asarray(angles, np.float64)[:, [1, 0, 2]] * _SIGNS
     swing = about * (1.0, 1.0, 0.0)
