@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posetrack import COCO_17, Trajectories
-from posetrack.formats.dlc import write_dlc
+from posetrack.formats.dlc import write_dlc, write_dlc_h5
 from posetrack.formats.movement import write_movement
 from posetrack.formats.sleap import write_sleap
 
@@ -27,10 +27,11 @@ def walk() -> Trajectories:
 def assert_same(xy: np.ndarray, scores: np.ndarray, made: Trajectories, first: int) -> None:
     """(T, 2, K, N) and (T, K, N) as those of ``made``, ``first`` rows before it empty."""
     assert not np.isfinite(xy[:first]).any()
-    np.testing.assert_array_equal(xy[first:].transpose(0, 3, 2, 1), made.xy)
+    found = xy[first:].transpose(0, 3, 2, 1).astype(np.float32)
+    np.testing.assert_array_equal(found, made.xy)
     seen = np.isfinite(made.xy[..., 0])
     wanted = np.where(seen, made.scores, np.nan)
-    np.testing.assert_array_equal(scores[first:].transpose(0, 2, 1), wanted)
+    np.testing.assert_array_equal(scores[first:].transpose(0, 2, 1).astype(np.float32), wanted)
 
 
 def test_dlc_has_four_header_rows_and_a_row_a_frame(tmp_path: Path) -> None:
@@ -51,6 +52,27 @@ def test_pandas_opens_dlc_as_deeplabcut_does(tmp_path: Path) -> None:
     assert_same(values[:, :2], values[:, 2], made, first=2)
     knee = read["posetrack"]["id_7"]["left_knee"]["x"].loc[3]
     assert np.float32(knee) == made.xy[1, 1, COCO_17.index("left_knee"), 0]
+
+
+def test_pandas_opens_dlc_hdf5_as_deeplabcut_does(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    pytest.importorskip("tables", reason="needs PyTables")
+    made = walk()
+    write_dlc_h5(tmp_path / "w.h5", made.to_table())
+    read = pandas.read_hdf(tmp_path / "w.h5", "df_with_missing")
+    assert list(read.columns.names) == ["scorer", "individuals", "bodyparts", "coords"]
+    assert read.columns[0] == ("posetrack", "id_4", "nose", "x")
+    values = read.to_numpy(np.float32).reshape(8, 2, 17, 3).transpose(0, 3, 2, 1)
+    assert_same(values[:, :2], values[:, 2], made, first=2)
+
+
+def test_more_people_than_the_hdf5_layout_can_name_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("tables", reason="needs PyTables")
+    many = np.ones((1, 60, 17, 2))
+    made = Trajectories([0], [0.0], np.arange(60), many, np.ones((1, 60, 17)), COCO_17)
+    with pytest.raises(ValueError, match="write its CSV"):
+        write_dlc_h5(tmp_path / "w.h5", made.to_table())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sleap_file_has_the_layout_that_readers_expect(tmp_path: Path) -> None:
@@ -108,9 +130,11 @@ def test_movement_loads_dlc_and_sleap_files_without_a_warning(tmp_path: Path) ->
     made = walk()
     write_dlc(tmp_path / "w.csv", made.to_table())
     write_sleap(tmp_path / "w.h5", made.to_table())
+    write_dlc_h5(tmp_path / "d.h5", made.to_table())
     for data in (
         load_poses.from_dlc_file(tmp_path / "w.csv", fps=25),
         load_poses.from_sleap_file(tmp_path / "w.h5", fps=25),
+        load_poses.from_dlc_file(tmp_path / "d.h5", fps=25),
     ):
         assert data["individuals"].values.tolist() == ["id_4", "id_7"]
         assert_same(data["position"].values, data["confidence"].values, made, first=2)

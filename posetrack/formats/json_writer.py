@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.formats.metadata import dump_json
-from posetrack.formats.recovery import IMAGE, PERSON, json_from_spool
+from posetrack.formats.recovery import END, IMAGE, PERSON, json_from_spool
 from posetrack.formats.sinks import FrameWriter, PartialFile
 from posetrack.skeletons import Skeleton
 from posetrack.structures import FloatArray
@@ -43,7 +43,7 @@ class JsonWriter(FrameWriter):
         self._lines: list[bytes] = []
         self._size = 0
         self._flushed = time.monotonic()
-        self._file.write(first + b"\n")
+        self._file.write(first + b"\n" + END)
 
     def _image(self, image: Mapping[str, Any]) -> None:
         self._line(IMAGE, image)
@@ -63,7 +63,7 @@ class JsonWriter(FrameWriter):
 
     def _flush(self) -> None:
         if self._lines:
-            self._file.write(b"".join(self._lines))
+            self._file.write(b"".join([*self._lines, END]))
         self._lines, self._size = [], 0
         self._flushed = time.monotonic()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from posetrack.formats.metadata import dump_json, parse_json, sidecar_path
 from posetrack.formats.sinks import PartialFile, write_whole
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 METADATA_KEY: Final = b"posetrack"
 IMAGE: Final = b'{"image":'
 PERSON: Final = b'{"person":'
+END: Final = b'{"end":true}\n'
+"""Line after which a spool of JSON holds whole frames only; a killed process may leave more."""
 
 _GROUP_ROWS = 65_536
 _LONGEST_LINE = 64_000_000
+_STEP = 1_000_000
 
 
 def recover(path: str | Path) -> Path:
@@ -182,14 +185,31 @@ def _items(spool: Path, kind: bytes) -> Iterator[bytes]:
     for number, line in enumerate(_lines(spool), 1):
         if line.startswith(kind) and line.endswith(b"}"):
             yield line[len(kind) : -1]
-        elif number > 1 and not line.startswith((IMAGE, PERSON)):
+        elif number > 1 and not line.startswith((IMAGE, PERSON)) and line != END[:-1]:
             raise ValueError(f"{spool}, line {number}: neither an image nor a person: {line!r:.60}")
 
 
 def _lines(spool: Path) -> Iterator[bytes]:
-    """Whole lines; the last one of a killed process may be torn and is left out."""
+    """Whole lines of whole frames; what a killed process wrote after them is left out."""
     with spool.open("rb") as stream:
-        while line := stream.readline(_LONGEST_LINE):
+        left = _end_of_frames(stream)
+        while left > 0 and (line := stream.readline(min(_LONGEST_LINE, left))):
+            left -= len(line)
             if not line.endswith(b"\n"):
                 return
             yield line[:-1]
+
+
+def _end_of_frames(stream: BinaryIO) -> int:
+    """Up to where there are whole frames; the stream is back at its start."""
+    end = size = stream.seek(0, 2)
+    while end > 0:
+        start = max(0, end - _STEP)
+        stream.seek(start)
+        found = stream.read(end - start).rfind(b"\n" + END)
+        if found >= 0:
+            size = start + found + 1 + len(END)
+            break
+        end = start + len(END) if start else 0  # the mark may lie across the border
+    stream.seek(0)
+    return size

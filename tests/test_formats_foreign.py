@@ -1,0 +1,342 @@
+"""Files that other programs wrote: what is read of them, and what is refused by name and place."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import posetrack
+from posetrack import BODY_25, COCO_17, HALPE_26, MPII_16, Skeleton, Trajectories
+from posetrack.cli.convert import _writer
+from posetrack.formats.catalogue import FORMATS
+from posetrack.formats.hints import Hints
+from posetrack.formats.reading import read_any, read_images
+from posetrack.skeletons import POSETRACK_15, POSETRACK_17
+
+
+def written(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value))
+    return path
+
+
+def flat(skeleton: Skeleton, score: float = 0.5) -> list[float]:
+    return [value for k in range(len(skeleton)) for value in (k + 1.0, 10.0 * (k + 1), score)]
+
+
+# -- MMPose ------------------------------------------------------------------------------------
+
+
+def instance(**more: Any) -> dict[str, Any]:
+    points = [[k + 1.0, 10.0 * (k + 1)] for k in range(17)]
+    return {"keypoints": points, "keypoint_scores": [0.5] * 17, **more}
+
+
+def test_mmpose_demos_count_frames_from_one_and_name_keypoints(tmp_path: Path) -> None:
+    names = {str(k): name for k, name in enumerate(COCO_17.keypoints)}
+    frames = [
+        {"frame_id": 1, "instances": []},
+        {"frame_id": 2, "instances": [instance(track_id=4, bbox=[[0, 0, 9, 9]], bbox_score=0.9)]},
+    ]
+    document = {"meta_info": {"keypoint_id2name": names}, "instance_info": frames}
+    made = posetrack.load(written(tmp_path / "r.json", document), rate=10)
+    assert made.skeleton == COCO_17
+    assert made.frame.tolist() == [0, 1]
+    assert made.seconds.tolist() == [0, 0.1]
+    assert made.ids.tolist() == [4]
+    assert made.boxes[1, 0].tolist() == [0, 0, 9, 9]
+    assert made.box_scores[1, 0] == np.float32(0.9)
+
+
+def test_mmpose_inferencer_counts_frames_from_zero_and_has_no_identities(tmp_path: Path) -> None:
+    document = [{"frame_id": 0, "instances": [instance(bbox=([0, 0, 9, 9],)), instance()]}]
+    path = written(tmp_path / "r.json", document)
+    with pytest.raises(ValueError, match=r"r\.json: person 0 \(frame 0\) has no identity"):
+        posetrack.load(path, rate=10)
+    made = posetrack.load(path, rate=10, untracked=True)
+    assert made.ids.tolist() == [1, 2]
+    assert made.frame.tolist() == [0]
+
+
+# -- AlphaPose ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("skeleton", [COCO_17, MPII_16, HALPE_26])
+def test_alphapose_names_frames_by_their_images(tmp_path: Path, skeleton: Skeleton) -> None:
+    entry = {"category_id": 1, "score": 2.9, "box": [1, 2, 30, 40], "keypoints": flat(skeleton)}
+    entries = [{**entry, "image_id": f"{n}.jpg", "idx": [[7.0]]} for n in (0, 2)]
+    made = posetrack.load(written(tmp_path / "alphapose-results.json", entries), rate=10)
+    assert made.skeleton == skeleton
+    assert made.frame.tolist() == [0, 2]
+    assert made.ids.tolist() == [7]
+    assert made.boxes[0, 0].tolist() == [1, 2, 31, 42]
+    assert made.xy[0, 0, 2].tolist() == [3, 30]
+
+
+def test_of_halpe_s_136_keypoints_the_body_is_read(tmp_path: Path) -> None:
+    entry = {"image_id": "0.jpg", "idx": 3, "keypoints": [1.0, 2.0, 0.5] * 136}
+    made = posetrack.load(written(tmp_path / "a.json", [entry]), rate=10)
+    assert made.skeleton == HALPE_26
+
+
+# -- COCO results ------------------------------------------------------------------------------
+
+
+def test_results_of_others_go_by_their_images(tmp_path: Path) -> None:
+    entries = [
+        {"image_id": image, "category_id": 1, "keypoints": flat(COCO_17), "track_id": 2}
+        for image in (900, 700)
+    ]
+    path = written(tmp_path / "results.json", entries)
+    images = written(tmp_path / "truth.json", {"images": [{"id": 700}, {"id": 800}, {"id": 900}]})
+    made = posetrack.load(path, rate=10, images=read_images(images))
+    assert made.frame.tolist() == [0, 2]
+    assert posetrack.load(path, rate=10).frame.tolist() == [700, 900]
+    with pytest.raises(ValueError, match="entry 0: image 900 is not among"):
+        posetrack.load(path, rate=10, images=[700])
+
+
+def test_names_of_images_are_read_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("b.jpg\na.jpg\n\n")
+    assert read_images(tmp_path / "names.txt") == ["b.jpg", "a.jpg"]
+    (tmp_path / "twice.txt").write_text("a.jpg\na.jpg\n")
+    with pytest.raises(ValueError, match="twice"):
+        read_images(tmp_path / "twice.txt")
+
+
+# -- PoseTrack ---------------------------------------------------------------------------------
+
+
+def posetrack18(**more: Any) -> dict[str, Any]:
+    images = [{"id": n, "file_name": f"images/val/000001_mpii/{n:06d}.jpg"} for n in (3, 5)]
+    person = {"image_id": 5, "track_id": 0, "keypoints": [9, 8, 1, *[0] * 48], "bbox": [1, 2, 3, 4]}
+    category = {"name": "person", "id": 1, "keypoints": list(POSETRACK_17.keypoints)}
+    return {"images": images, "annotations": [person | more], "categories": [category]}
+
+
+def test_annotations_of_2018_have_frames_by_name_and_marks_for_what_is_seen(tmp_path: Path) -> None:
+    made = posetrack.load(written(tmp_path / "a.json", posetrack18()), rate=10)
+    assert made.skeleton == POSETRACK_17
+    assert made.frame.tolist() == [3, 5]
+    assert made.xy[1, 0, 0].tolist() == [9, 8]
+    assert np.isnan(made.xy[1, 0, 1:]).all()
+    assert made.boxes[1, 0].tolist() == [1, 2, 4, 6]
+
+
+def test_annotations_of_2017_are_lists_of_one(tmp_path: Path) -> None:
+    point = {"id": [0], "x": [5.5], "y": [6], "is_visible": [1]}
+    person = {"track_id": [2], "annopoints": [{"point": [point]}], "x1": [1]}
+    images = [
+        {"image": [{"name": "val/00001_mpii/00000001.jpg"}], "annorect": [person]},
+        {"image": [{"name": "val/00001_mpii/00000002.jpg"}], "annorect": []},
+    ]
+    made = posetrack.load(written(tmp_path / "a.json", {"annolist": images}), rate=10)
+    assert made.skeleton == POSETRACK_15
+    assert made.frame.tolist() == [1, 2]
+    assert made.xy[0, 0, 0].tolist() == [5.5, 6]
+
+
+# -- DeepLabCut, SLEAP, movement ---------------------------------------------------------------
+
+
+def test_a_single_animal_has_three_header_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("scorer,net,net,net\nbodyparts,paw,paw,paw\ncoords,x,y,likelihood\n0,1,2,0.5\n")
+    made = posetrack.load(path, rate=10)
+    assert made.skeleton.keypoints == ("paw",)
+    assert made.ids.tolist() == [1]
+    assert made.xy.ravel().tolist() == [1, 2]
+    assert made.metadata["individuals"] == {"1": "individual"}
+
+
+def test_names_of_individuals_stay_beside_the_ids(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [["scorer", *["net"] * 4], ["individuals", "Ada", "Ada", "Ben", "Ben"]]
+    rows += [["bodyparts", *["paw"] * 4], ["coords", "x", "y", "x", "y"], ["2", "1", "2", "", ""]]
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+    made = posetrack.load(path, rate=10)
+    assert made.metadata["individuals"] == {"1": "Ada", "2": "Ben"}
+    assert made.ids.tolist() == [1]
+    posetrack.trajectories.save(made, tmp_path / "b.parquet")
+    assert posetrack.load(tmp_path / "b.parquet").metadata["individuals"]["1"] == "Ada"
+
+
+def test_a_pickle_that_wants_to_run_code_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    kind = np.dtype([("index", "i8"), ("values_block_0", "f8", (3,))])
+    ran = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (ran,)
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("df_with_missing")
+        group.attrs["non_index_axes"] = np.bytes_(pickle.dumps([(1, [Evil()])], protocol=0))
+        group.create_dataset("table", data=np.zeros(2, kind))
+    with pytest.raises(ValueError, match=r"a\.h5: names of columns cannot be read: .* no plain"):
+        posetrack.load(tmp_path / "a.h5", rate=10)
+    assert not ran.exists()
+
+
+def sleap(path: Path, shape: tuple[int, ...], order: list[str] | None = None) -> Path:
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    with h5py.File(path, "w") as file:
+        values = np.arange(np.prod(shape), dtype=float).reshape(shape)
+        file.create_dataset("tracks", data=values)
+        if order:
+            file["tracks"].attrs["dims"] = json.dumps(order)
+        file.create_dataset("node_names", data=np.array([b"paw", b"tail", b"nose"]))
+        file.create_dataset("track_names", data=np.array([b"track_0", b"track_1"]))
+    return path
+
+
+def test_sleap_s_axes_may_be_in_any_order(tmp_path: Path) -> None:
+    usual = posetrack.load(sleap(tmp_path / "a.h5", (2, 2, 3, 4)), rate=10)
+    assert usual.ids.tolist() == [0, 1]
+    assert usual.xy.shape == (4, 2, 3, 2)
+    assert usual.xy[1, 0, 0].tolist() == [1, 13]
+    order = ["frame", "track", "node", "xy"]
+    other = posetrack.load(sleap(tmp_path / "b.h5", (4, 2, 3, 2), order), rate=10)
+    assert other.xy[1, 0, 0].tolist() == [12, 13]
+
+
+def test_a_small_file_that_claims_a_huge_shape_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    for name, shape in (("a", (10**6, 2, 10**4, 10**4)), ("b", (2, 2, 17, 10**6))):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.create_dataset("tracks", shape, "f8", chunks=(1, 2, 17, 100))
+        with pytest.raises(ValueError, match=rf"{name}\.h5: 'tracks' claims"):
+            posetrack.load(tmp_path / f"{name}.h5", rate=10)
+
+
+def test_data_that_lies_in_another_file_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    (tmp_path / "raw").write_bytes(bytes(8 * 12))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("tracks", (1, 2, 3, 2), "f8", external=[(str(tmp_path / "raw"), 0, 96)])
+    with pytest.raises(ValueError, match=r"a\.h5: 'tracks' lies in other files"):
+        posetrack.load(tmp_path / "a.h5", rate=10)
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", "{", "not JSON"),
+        ("a.json", "[" * 5000, "not JSON"),
+        ("a.json", '{"a": ' * 5000 + "NaN", "not JSON"),
+        ("a.json", "3", "list of objects"),
+        ("a.json", '{"people": []}', "keys people"),
+        ("a.json", '[{"image_id": 1}]', "COCO results"),
+        ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "entry 0: 'keypoints' holds 2"),
+        ("a.json", '[{"image_id": 1, "keypoints": ["1", 2, 3]}]', "entry 0: 'keypoints'"),
+        ("a.json", '[{"image_id": -1, "keypoints": [1, 2, 3]}]', "entry 0: image_id -1"),
+        ("a.json", '{"annolist": [{"annorect": 3}]}', "image 0: 'annorect'"),
+        ("a.json", '{"instance_info": [{"frame_id": 0, "instances": []}]}', "counts from 1"),
+        ("a.json", '{"images": [{"id": 1}, {"id": 1}], "annotations": []}', "one id"),
+        ("a.json", '{"images": [], "annotations": [{"image_id": 4}]}', "annotation 0: image 4"),
+        ("a.txt", "1,2,3\n", "line 1"),
+        ("a.txt", "1,1,0,0,5,5,1\n1,1,0,0,5,5,1\n", "id 1 occurs twice in frame 0"),
+        ("a.txt", "1,1,0,0,-5,5,1\n", "line 1: a box"),
+        ("a.txt", "1,-1,0,0,5,5,1\n", "no identity"),
+        ("a.txt", "1e30,1,0,0,5,5,1\n", "line 1"),
+        ("a.csv", "scorer,n\nindividuals,a\nbodyparts,p\n", "coords"),
+        ("a.csv", "scorer,n\nbodyparts,p\ncoords,x\nzero,1\n", "numbers below the header"),
+        ("a.csv", "scorer,n,n\nbodyparts,p,p\ncoords,x,x\n0,1,2\n", "or twice"),
+        ("a.h5", "no HDF5", "not a whole HDF5 file"),
+        ("a.nc", "", "not a whole HDF5 file"),
+        ("a.xyz", "", "expected a folder"),
+    ],
+)
+def test_what_is_broken_is_refused_by_name_and_place(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    if name.endswith((".h5", ".nc")):
+        pytest.importorskip("h5py", reason="needs h5py")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message) as refused:
+        posetrack.load(tmp_path / name, rate=10)
+    assert str(refused.value).startswith(str(tmp_path / name))
+
+
+def test_a_file_that_tells_no_times_needs_a_rate(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1,1,0,0,5,5,1\n")
+    with pytest.raises(ValueError, match=r"a\.txt: the file tells no times; give rate="):
+        posetrack.load(tmp_path / "a.txt")
+    for rate in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="positive"):
+            posetrack.load(tmp_path / "a.txt", rate=rate)
+
+
+def test_a_skeleton_that_does_not_fit_is_told_with_what_to_give(tmp_path: Path) -> None:
+    entries = [{"image_id": 0, "track_id": 1, "keypoints": flat(BODY_25)}]
+    path = written(tmp_path / "a.json", entries)
+    with pytest.raises(ValueError, match="25 keypoints, coco_17 has 17; give skeleton="):
+        posetrack.load(path, rate=10)
+    assert posetrack.load(path, rate=10, skeleton=BODY_25).skeleton == BODY_25
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A small file of each format that is a file and both read and written, by its name."""
+    for library in ("h5py", "h5netcdf", "xarray", "tables"):
+        pytest.importorskip(library, reason=f"needs {library}")
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(1, 99, (3, 2, 17, 2))
+    made = Trajectories([0, 1, 2], [0, 0.1, 0.2], [1, 2], xy, np.ones((3, 2, 17)), COCO_17)
+    folder = tmp_path_factory.mktemp("whole")
+    files = {}
+    for name, known in FORMATS.items():
+        if known.reads and known.writes and name != "openpose":
+            path = folder / f"w{known.ending}"
+            _writer(name, Namespace(skeleton=None, metres_per_pixel=None))(path, made)
+            files[path.name] = path.read_bytes()
+    return files
+
+
+FILES = [f"w{known.ending}" for name, known in FORMATS.items()
+         if known.reads and known.writes and name != "openpose"]  # fmt: skip
+PLACES = st.floats(0, 1, exclude_max=True)
+
+
+@given(
+    name=st.sampled_from(FILES),
+    end=PLACES | st.none(),
+    changes=st.lists(st.tuples(PLACES, st.sampled_from(b'0-9.,:{}[]"eE\n\0nN\xff ')), max_size=4),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_torn_and_altered_files_are_read_or_refused_and_nothing_else(
+    whole: dict[str, bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    end: float | None,
+    changes: list[tuple[float, int]],
+) -> None:
+    content = bytearray(whole[name])
+    if not name.endswith((".h5", ".nc", ".parquet")):  # altered, this is their libraries' matter
+        for place, value in changes:
+            content[int(place * len(content))] = value
+    if end is not None:
+        content = content[: int(end * len(content))]
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(bytes(content))
+    assert name in refusal(path)
+
+
+def refusal(path: Path) -> str:
+    """Why a file is refused; its name if it is not."""
+    try:
+        read_any(path, Hints(rate=10))
+    except ValueError as error:
+        return str(error)
+    return path.name
