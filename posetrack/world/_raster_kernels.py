@@ -32,6 +32,8 @@ NORMAL = 3  # and 4, 5: in the world
 THEN = 6  # and 7, 8: place in the next camera
 VARYING = 9
 
+WIDE = 24  # samples of a row from which it pays to find where a triangle begins and ends
+
 
 class Triangles(NamedTuple):
     """The triangles of all surfaces, as one camera sees them."""
@@ -174,6 +176,22 @@ def rays(count: int, per_pixel: int, first: int, middle: float, focal: float) ->
 
 
 @compiled
+def _first(
+    a0: float, r0: float, a1: float, r1: float, a2: float, r2: float, xs: Float64Array
+) -> int:
+    """A column of a row at or shortly before the first with ``a x + r >= 0`` thrice."""
+    least = xs[0]
+    if a0 > 0:
+        least = max(least, -r0 / a0)
+    if a1 > 0:
+        least = max(least, -r1 / a1)
+    if a2 > 0:
+        least = max(least, -r2 / a2)
+    step = (xs[-1] - xs[0]) / (len(xs) - 1)
+    return int(min((least - xs[0]) / step, float(len(xs))) - 1)
+
+
+@compiled
 def rasterise(
     triangles: Triangles,
     per_pixel: int,
@@ -192,6 +210,7 @@ def rasterise(
     """
     edges, scales, bounds = triangles
     height, width = len(ys), len(xs)
+    mirrored = -xs[::-1]
     for f in range(len(bounds)):
         y_from = (bounds[f, 1] - first + 0.5) * per_pixel - 0.5
         y_to = (bounds[f, 3] - first + 0.5) * per_pixel - 0.5
@@ -208,7 +227,11 @@ def rasterise(
             r0 = edges[f, 0, 1] * y + edges[f, 0, 2]
             r1 = edges[f, 1, 1] * y + edges[f, 1, 2]
             r2 = edges[f, 2, 1] * y + edges[f, 2, 2]
-            for column in range(left, right + 1):
+            begin, end = left, right
+            if right - left > WIDE:
+                begin = max(left, _first(a0, r0, a1, r1, a2, r2, xs))
+                end = min(right, width - 1 - _first(-a0, r0, -a1, r1, -a2, r2, mirrored))
+            for column in range(begin, end + 1):
                 x = xs[column]
                 e0, e1, e2 = a0 * x + r0, a1 * x + r1, a2 * x + r2
                 if e0 >= 0 and e1 >= 0 and e2 >= 0:

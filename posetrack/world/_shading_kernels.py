@@ -23,7 +23,8 @@ UInt8Array = NDArray[np.uint8]
 Colour = tuple[float, float, float]
 
 MAX_LEVELS = 12  # of a texture's pyramid
-TAPS = 6  # at most, along the longer side of a pixel's shape on a texture
+TAPS = 4  # at most, along the longer side of a pixel's shape on a texture
+SHARP = 1.4  # texels of a level that a look may skip
 U, V, NORMAL = 1, 2, 3  # planes of a triangle, as the rasteriser fills them
 
 
@@ -66,13 +67,11 @@ def pack_texture(texture: UInt8Array, texels: UInt16Array, start: int, levels: I
     A colour's square is linear enough, and cheap both ways.
     """
     height, width = texture.shape[:2]
-    at = start
-    for y in range(height):
-        for x in range(width):
-            for c in range(3):
-                value = np.int64(texture[y, x, c])
-                texels[at] = value * value
-                at += 1
+    flat = texture.reshape(-1)
+    for i in range(len(flat)):
+        value = np.uint16(flat[i])
+        texels[start + i] = np.uint16(value * value)
+    at = start + len(flat)
     levels[0, 0], levels[0, 1], levels[0, 2] = start, height, width
     for level in range(1, len(levels)):
         if height == 1 and width == 1:
@@ -81,16 +80,14 @@ def pack_texture(texture: UInt8Array, texels: UInt16Array, start: int, levels: I
         h, w = max(height // 2, 1), max(width // 2, 1)
         above = levels[level - 1, 0]
         levels[level, 0], levels[level, 1], levels[level, 2] = at, h, w
+        right, low = 3 * min(width - 1, 1), 3 * width * min(height - 1, 1)
         for y in range(h):
-            upper, lower = min(2 * y, height - 1), min(2 * y + 1, height - 1)
             for x in range(w):
-                left, right = min(2 * x, width - 1), min(2 * x + 1, width - 1)
-                for c in range(3):
-                    total = np.int64(texels[above + 3 * (upper * width + left) + c])
-                    total += texels[above + 3 * (upper * width + right) + c]
-                    total += texels[above + 3 * (lower * width + left) + c]
-                    total += texels[above + 3 * (lower * width + right) + c]
-                    texels[at] = (total + 2) // 4
+                corner = above + 3 * (2 * y * width + 2 * x)
+                for c in range(corner, corner + 3):
+                    total = np.int32(texels[c]) + np.int32(texels[c + right])
+                    total += np.int32(texels[c + low]) + np.int32(texels[c + low + right])
+                    texels[at] = (total + 2) >> 2
                     at += 1
         height, width = h, w
     return at
@@ -307,31 +304,28 @@ def _texture(
 ) -> Colour:
     """Mean colour of a pixel's shape on texture ``of``; ``u_x`` ... are the shape's sides.
 
-    Several looks along its longer side, each into the levels whose texels are as big as the rest.
+    Several looks along its longer side, each into the level whose texels are about as big as
+    the rest.
     """
     height, width = levels[of, 0, 1], levels[of, 0, 2]
     along_x = (u_x * width) ** 2 + (v_x * height) ** 2
     along_y = (u_y * width) ** 2 + (v_y * height) ** 2
     if along_x < along_y:
         along_x, along_y, u_x, v_x = along_y, along_x, u_y, v_y
-    taps, level = 1, 0.0
+    taps, level = 1, 0
     if along_x > 1:
         longer = math.sqrt(along_x)
         taps = min(int(longer / max(math.sqrt(along_y), 1.0)) + 1, TAPS)
-        level = max(math.log2(longer / taps), 0.0)
-    whole = min(int(level), MAX_LEVELS - 1)
-    coarser = level - whole if whole < MAX_LEVELS - 1 else 0.0
+        each = longer / taps
+        while each > SHARP and level < MAX_LEVELS - 1:
+            each, level = each / 2, level + 1
+    start, height, width = levels[of, level, 0], levels[of, level, 1], levels[of, level, 2]
     blue, green, red = 0.0, 0.0, 0.0
-    for n in range(whole, whole + (2 if coarser > 0 else 1)):
-        weight = (1 - coarser if n == whole else coarser) / taps
-        start, height, width = levels[of, n, 0], levels[of, n, 1], levels[of, n, 2]
-        for tap in range(taps):
-            place = (tap + 0.5) / taps - 0.5
-            b, g, r = _texel(
-                texels, start, height, width, repeats, u + place * u_x, v + place * v_x
-            )
-            blue, green, red = blue + weight * b, green + weight * g, red + weight * r
-    return blue, green, red
+    for tap in range(taps):
+        place = (tap + 0.5) / taps - 0.5
+        b, g, r = _texel(texels, start, height, width, repeats, u + place * u_x, v + place * v_x)
+        blue, green, red = blue + b, green + g, red + r
+    return blue / taps, green / taps, red / taps
 
 
 @compiled
@@ -339,7 +333,7 @@ def _texel(
     texels: UInt16Array, start: int, height: int, width: int, repeats: int, u: float, v: float
 ) -> Colour:
     """Colour, bilinear, of one level of a texture."""
-    x, y = u * width - 0.5, v * height - 0.5
+    x, y = _folded(u, repeats) * width - 0.5, _folded(v, repeats) * height - 0.5
     column, row = math.floor(x), math.floor(y)
     right, low = x - column, y - row
     x0, x1 = _place(column, width, repeats), _place(column + 1, width, repeats)
@@ -356,13 +350,21 @@ def _texel(
 
 
 @compiled
+def _folded(place: float, repeats: int) -> float:
+    """Where in [0, 1] of a texture a place beyond it falls."""
+    if repeats == 0:
+        return min(max(place, 0.0), 1.0)
+    if repeats == 1:
+        return place - math.floor(place)
+    place -= 2 * math.floor(0.5 * place)
+    return min(place, 2 - place)
+
+
+@compiled
 def _place(index: int, size: int, repeats: int) -> int:
-    """Where in a row of ``size`` texels an index beyond it falls."""
+    """The texel for an index at most one beyond a row of ``size``."""
     if 0 <= index < size:
         return index
-    if repeats == 0:
-        return 0 if index < 0 else size - 1
     if repeats == 1:
-        return index % size
-    index %= 2 * size
-    return index if index < size else 2 * size - 1 - index
+        return size - 1 if index < 0 else 0
+    return 0 if index < 0 else size - 1

@@ -61,7 +61,7 @@ def render(
     light: Light,
     backdrop: Backdrop,
     near: float = 0.1,
-    shadow_size: int = 768,
+    shadow_size: int = 512,
     threads: int = 1,
 ) -> Render:
     """Draw surfaces as a camera sees them.
@@ -123,22 +123,53 @@ def render(
         np.empty((height, width, 2), np.float32),
     )
 
-    def draw(first: int, last: int) -> None:
-        rows = Render(*(array[first:last] for array in vars(seen).values()))
-        _draw_truth(rows, first, looks, camera, following, near)
-        _draw_image(rows.image, first, looks, camera, near, lamp, textures, backdrop)
+    def draw(bands: Sequence[tuple[int, int]]) -> None:
+        room = _Room(width)
+        for first, last in bands:
+            rows = Render(*(array[first:last] for array in vars(seen).values()))
+            _draw_truth(rows, first, room, looks, camera, following, near)
+            _draw_image(rows.image, first, room, looks, camera, near, lamp, textures, backdrop)
 
     _in_bands(draw, height, threads)
     return seen
 
 
+class _Room:
+    """Arrays that one thread uses again for each band: new memory costs as much as drawing."""
+
+    def __init__(self, width: int) -> None:
+        samples = 4 * BAND * width
+        self.inverse = np.empty(samples, np.float32)
+        self.ids = np.empty(samples, np.int32)
+        self.samples = shading.Samples(
+            np.empty(samples, np.int32),
+            np.empty(samples, np.int32),
+            np.empty(samples),
+            np.empty(samples),
+            np.empty(samples),
+        )
+        self.colours = np.empty((samples, 3))
+
+    def grid(self, rows: int, columns: int) -> tuple[Float32Array, NDArray[np.int32]]:
+        """1 / depth and triangles of a grid (rows, columns), empty."""
+        inverse, ids = self.inverse[: rows * columns], self.ids[: rows * columns]
+        inverse.fill(0)
+        ids.fill(-1)
+        return inverse.reshape(rows, columns), ids.reshape(rows, columns)
+
+
 def _draw_truth(
-    rows: Render, first: int, looks: _Looks, camera: Camera, following: Camera, near: float
+    rows: Render,
+    first: int,
+    room: _Room,
+    looks: _Looks,
+    camera: Camera,
+    following: Camera,
+    near: float,
 ) -> None:
     """Fill owner, part, depth and flow of the rows from ``first`` on."""
     xs, ys = _rays(camera, first, len(rows.depth), 1)
-    inverse = np.zeros(rows.depth.shape, np.float32)
-    ids = np.full(rows.depth.shape, -1, np.int32)
+    inverse, ids = room.grid(*rows.depth.shape)
     raster.rasterise(looks.triangles, 1, first, xs, ys, 1 / near, inverse, ids)
     raster.write_truth(
         ids,
@@ -161,6 +192,7 @@ def _draw_truth(
 def _draw_image(
     image: NDArray[np.uint8],
     first: int,
+    room: _Room,
     looks: _Looks,
     camera: Camera,
     near: float,
@@ -173,23 +205,13 @@ def _draw_image(
     focal = float(camera.focal)
     xs, ys = _rays(camera, first, rows, 1)
     fine_xs, fine_ys = _rays(camera, first, rows, 2)
-    inverse = np.zeros((2 * rows, 2 * width), np.float32)
-    ids = np.full((2 * rows, 2 * width), -1, np.int32)
+    inverse, ids = room.grid(2 * rows, 2 * width)
     triangles, planes = looks.triangles, looks.planes
     raster.rasterise(triangles, 2, first, fine_xs, fine_ys, 1 / near, inverse, ids)
-    size = 4 * rows * width
-    room = shading.Samples(
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-    )
-    count = shading.collect(ids, xs, ys, fine_xs, fine_ys, room)
-    samples = shading.Samples(
-        room.pixel[:count], room.face[:count], room.x[:count], room.y[:count], room.side[:count]
-    )
-    colours = np.empty((count, 3))
+    n = shading.collect(ids, xs, ys, fine_xs, fine_ys, room.samples)
+    pixel, face, x, y, side = room.samples
+    samples = shading.Samples(pixel[:n], face[:n], x[:n], y[:n], side[:n])
+    colours = room.colours[:n]
     shading.paint_triangles(samples, planes, looks.surfaces, textures, focal, colours)
     span = (float(backdrop.span[0]), float(backdrop.span[1]))
     centre = (float(backdrop.centre[0]), float(backdrop.centre[1]))
@@ -364,12 +386,13 @@ def _shadow_map(sun: Camera, scene: _Scene, threads: int) -> Float32Array:
     """(S, S), 1 / depth of what is nearest to the sun."""
     triangles = _seen_by(sun, scene, 1e-3)
     size = sun.size[0]
-    inverse, ids = np.zeros((size, size), np.float32), np.empty((size, size), np.int32)
+    inverse = np.zeros((size, size), np.float32)
 
-    def draw(first: int, last: int) -> None:
-        xs, ys = _rays(sun, first, last - first, 1)
-        rows = inverse[first:last]
-        raster.rasterise(triangles, 1, first, xs, ys, math.inf, rows, ids[first:last])
+    def draw(bands: Sequence[tuple[int, int]]) -> None:
+        ids = np.empty((BAND, size), np.int32)
+        for first, last in bands:
+            xs, ys = _rays(sun, first, last - first, 1)
+            raster.rasterise(triangles, 1, first, xs, ys, math.inf, inverse[first:last], ids)
 
     _in_bands(draw, size, threads)
     return inverse
@@ -404,13 +427,12 @@ def _casters(surfaces: Sequence[Surface]) -> tuple[list[Surface], Float64Array]:
     return [surfaces[i] for i in casting], np.array(corners)
 
 
-def _in_bands(draw: Callable[[int, int], None], height: int, threads: int) -> None:
-    """Call ``draw`` with the first row and the one after the last of each band."""
+def _in_bands(draw: Callable[[Sequence[tuple[int, int]]], None], height: int, threads: int) -> None:
+    """Call ``draw`` in each thread with its bands: the first row and the one after the last."""
     bands = list(pairwise([*range(0, height, BAND), height]))
     if threads == 1:
-        for first, last in bands:
-            draw(first, last)
+        draw(bands)
         return
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(draw, first, last) for first, last in bands]:
+        for done in [pool.submit(draw, bands[i::threads]) for i in range(threads)]:
             done.result()
