@@ -177,6 +177,13 @@ class Scene:
         """The pictures, one after the other."""
         return (image for image, _ in self)
 
+    def facts(self, number: int) -> Truth:
+        """The same without what is as large as the picture; rendered only if it was not before."""
+        number = self._number(number)
+        if number not in self._truths:
+            self.frame(number)
+        return self._truths[number]
+
     def frame_of(self, image: Image) -> int:
         """Which frame a picture is, by its pixels: only what this scene has rendered, unchanged.
 
@@ -195,10 +202,7 @@ class Scene:
 
     def known(self, number: int) -> KnownPeople:
         """What a fake needs to know of a frame: everybody, those not there with nothing to see."""
-        number = self._number(number)
-        if number not in self._truths:
-            self.frame(number)
-        there = self._truths[number].known()
+        there = self.facts(number).known()
         rows = there.ids - 1
         count, keypoints = len(self.people), len(self.skeleton)
         xy, boxes = np.full((count, keypoints, 2), np.nan), np.zeros((count, 4))
