@@ -30,6 +30,15 @@ ESTIMATOR: Final = "pose_resnet50_coco_256x192"
 DETECTOR_ON_GPU: Final = "fasterrcnn_resnet50_fpn_v2"
 DETECTOR_ON_CPU: Final = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
+BUNDLED: Final = "bundled"
+"""What the two networks inside the package are called on the command line."""
+
+BUNDLED_FILES: Final = {
+    "detector": "person_detector.safetensors",
+    "estimator": "pose_light.safetensors",
+}
+"""Their files in the package's folder ``bundled``; beside each is a card, ``.md``."""
+
 
 def detector_name(device: str = "auto") -> str:
     """Name in the table of the default detector for a device.
@@ -78,6 +87,65 @@ def default_flow(device: str = "auto") -> FlowEstimator:
     from posetrack.flows.dis import DisFlow
 
     return DisFlow()
+
+
+def bundled_detector(device: str = "auto", **settings: Any) -> Detector:
+    """The small detector of people inside the package: no download, at home on a CPU.
+
+    Parameters
+    ----------
+    device
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    **settings
+        Of `posetrack.detectors.light.LightDetector`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If this copy of the package has no weights in it.
+    """
+    path = bundled_file("detector")
+    from posetrack.detectors.light import load_light_detector
+
+    return load_light_detector(path, device=device, **settings)
+
+
+def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
+    """The small pose network inside the package: no download, at home on a CPU.
+
+    Parameters
+    ----------
+    device
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    **settings
+        Of `posetrack.estimators.torch_topdown.TorchTopDown`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If this copy of the package has no weights in it.
+    """
+    path = bundled_file("estimator")
+    from posetrack.estimators.from_file import load_estimator
+
+    return cast(PoseEstimator, load_estimator(path, device=device, **settings))
+
+
+def bundled_file(kind: str) -> Path:
+    """Where the weights inside the package are, of ``"detector"`` or ``"estimator"``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If this copy of the package has none.
+    """
+    path = Path(__file__).with_name("bundled") / BUNDLED_FILES[kind]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"this copy of posetrack has no bundled {kind} ({path} is missing); install it from a "
+            "wheel, or name another network"
+        )
+    return path
 
 
 def build_detector(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.models import DownloadBar
+from posetrack.defaults import BUNDLED
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
@@ -112,7 +113,7 @@ def build_flow(arguments: argparse.Namespace) -> FlowEstimator:
 
 
 def build_detector(arguments: argparse.Namespace) -> Detector:
-    """What ``--detector`` says: a name in the table, ``hog`` or an ONNX file; else the default."""
+    """What ``--detector`` says: a name, ``bundled``, ``hog`` or a file; else the default."""
     name: str | None = arguments.detector
     given = {"min_score": arguments.min_score, "max_iou": arguments.max_iou}
     thresholds = {key: value for key, value in given.items() if value is not None}
@@ -136,9 +137,22 @@ def build_detector(arguments: argparse.Namespace) -> Detector:
         from posetrack.detectors.hog import HogDetector
 
         return HogDetector(**thresholds)
+    if name == BUNDLED:
+        from posetrack.defaults import bundled_detector
+
+        return bundled_detector(arguments.device, **thresholds)
+    if _is_ours(name):
+        from posetrack.detectors.light import load_light_detector
+
+        return load_light_detector(name, device=arguments.device, **thresholds)
     from posetrack.defaults import build_detector as build_from_table
 
     return build_from_table(name, **fetching(arguments, name), **thresholds)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file was trained here: published detectors are plain state dicts."""
+    return name.endswith(".safetensors") or Path(name + ".json").is_file()
 
 
 def _layout(name: str | None) -> Callable[..., Any] | None:
@@ -179,7 +193,7 @@ def _dark(name: str | None, size: tuple[int, int] | None) -> Callable[..., Any]:
 
 
 def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEstimator:
-    """What ``--estimator`` says: a name in the table, an ONNX file or a checkpoint."""
+    """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint."""
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     common: dict[str, Any] = {"flip_test": arguments.flip_test}
@@ -205,6 +219,10 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEs
             device=arguments.device,
             **common,
         )
+    if name == BUNDLED:
+        from posetrack.defaults import bundled_estimator
+
+        return bundled_estimator(arguments.device, **common)
     from posetrack.defaults import build_estimator as build_from_table
     from posetrack.defaults import default_estimator
 
@@ -220,7 +238,7 @@ def is_bottom_up(estimator: object) -> bool:
 
 def weight_files(arguments: argparse.Namespace, estimator: object = None) -> dict[str, Path]:
     """The files that networks, and boxes, came from, by what they are for."""
-    from posetrack.defaults import ESTIMATOR, detector_name
+    from posetrack.defaults import BUNDLED_FILES, ESTIMATOR, bundled_file, detector_name
     from posetrack.models import MODELS
     from posetrack.weights import cached_path
 
@@ -233,7 +251,9 @@ def weight_files(arguments: argparse.Namespace, estimator: object = None) -> dic
     else:
         files["boxes"] = arguments.boxes
     for kind, name in named.items():
-        if Path(name).is_file():
+        if name == BUNDLED and kind in BUNDLED_FILES:
+            files[kind] = bundled_file(kind)
+        elif Path(name).is_file():
             files[kind] = Path(name)
         elif name in MODELS and (path := cached_path(name)) is not None:
             files[kind] = path

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from posetrack.networks.plain_tensors import read_tensors
+
 
 @dataclass(frozen=True, eq=False)
 class WeightFile:
@@ -43,7 +45,7 @@ def read_weights(path: str | Path) -> WeightFile:
     ----------
     path
         A file made by ``torch.save`` (old or new format), of a state dict or of a dict that has
-        one under ``state_dict``; or a safetensors file, which needs that package.
+        one under ``state_dict``; or a safetensors file, for which that package is not needed.
 
     Raises
     ------
@@ -52,8 +54,6 @@ def read_weights(path: str | Path) -> WeightFile:
     ValueError
         If it is empty, truncated, something else than a weight file, or asks for code to be run.
         Nothing is run in any case.
-    ModuleNotFoundError
-        If it is a safetensors file and the package is not installed.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def read_weights(path: str | Path) -> WeightFile:
     path = Path(path)
     start = _first_bytes(path)
     if path.suffix == ".safetensors" or start[8:9] == b"{":
-        return WeightFile(_read_safetensors(path))
+        return WeightFile(read_tensors(path))
     content = _read_pickle(path)
     if not isinstance(content, Mapping):
         raise ValueError(
@@ -147,23 +147,6 @@ def _why_refused(path: Path, error: Exception) -> str:
         f"{path} ({size:,} bytes) is not a PyTorch weight file, or is damaged or cut short "
         f"({type(error).__name__}). Compare its size and hash with the publisher's, fetch it again"
     )
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"reading {path} needs the safetensors package: "
-            'pip install "posetrack[safetensors]", or pip install safetensors'
-        ) from error
-    try:
-        return dict(load_file(path, device="cpu"))
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is not a safetensors file, or is damaged or cut short: {error}"
-        ) from error
 
 
 def _is_plain_tensor(name: Any, value: Any) -> bool:
