@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from posetrack.estimators.exported import decoder_of
 from posetrack.estimators.runtimes import as_maps, for_inference
 from posetrack.estimators.torch_kernels import average_flipped_on_device, on_device
-from posetrack.heatmaps import decode_argmax, decode_dark, decode_quarter
-from posetrack.networks.about import About, Decode, Form
+from posetrack.networks.about import About, Form
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
 
@@ -29,20 +28,6 @@ OUTPUTS = {
 
 DECODED = ("keypoints", "scores")
 """Names of the outputs with the decoding in the graph."""
-
-
-def decoder_of(decode: Decode | None) -> Callable[..., Any]:
-    """The function of `posetrack.heatmaps` that a file means.
-
-    Examples
-    --------
-    >>> decoder_of(None).__name__, decoder_of(Decode("dark", 3.0)).keywords
-    ('decode_quarter', {'blur_size': 17})
-    """
-    decode = decode or Decode()
-    if decode.method == "dark":
-        return partial(decode_dark, blur_size=decode.blur_size)
-    return decode_argmax if decode.method == "argmax" else decode_quarter
 
 
 def family_of(network: nn.Module) -> str:
@@ -101,8 +86,8 @@ def prepare(
         )
     assert about.input_size is not None
     ready: nn.Module = for_inference(network, about.input_size).cpu()
-    if half:
-        ready = Half(ready)
+    if half or family != "heatmaps":
+        ready = Plain(ready, half=half)
     if decode:
         assert about.skeleton is not None
         order = torch.from_numpy(about.skeleton.mirror_order) if flip_test else None
@@ -117,22 +102,30 @@ def prepare(
     return ready.eval(), dataclasses.replace(about, form=form)
 
 
-class Half(nn.Module):
-    """A network in float16 that takes and gives float32.
+class Plain(nn.Module):
+    """A network that takes float32 and gives float32, alone or in a plain tuple.
+
+    Parameters
+    ----------
+    network
+        Changed to float16 with ``half``.
+    half
+        Compute in float16.
 
     Examples
     --------
-    >>> Half(nn.Conv2d(3, 1, 1))(torch.zeros(1, 3, 4, 4)).dtype
+    >>> Plain(nn.Conv2d(3, 1, 1), half=True)(torch.zeros(1, 3, 4, 4)).dtype
     torch.float32
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, half: bool = False) -> None:
         super().__init__()
-        self.network = network.half()
+        self.network = network.half() if half else network
+        self.half_precision = half
 
     def forward(self, images: Tensor) -> Any:
         """Maps of images (N, 3, H, W)."""
-        output = self.network(images.half())
+        output = self.network(images.half() if self.half_precision else images)
         if isinstance(output, Tensor):
             return output.float()
         return tuple(part.float() for part in as_maps(output))
@@ -152,6 +145,7 @@ class Decoded(nn.Module):
 
     Examples
     --------
+    >>> from posetrack.heatmaps import decode_quarter
     >>> decoded = Decoded(nn.Conv2d(3, 5, 4, 4), decode_quarter)
     >>> [part.shape for part in decoded(torch.zeros(2, 3, 64, 48))]
     [torch.Size([2, 5, 2]), torch.Size([2, 5])]
@@ -177,6 +171,10 @@ class Decoded(nn.Module):
                 heatmaps, mirrored, cast(Tensor, self.mirror_order)
             )
         xy, scores = self._decode(heatmaps)
-        across = images.shape[3] / heatmaps.shape[3]
-        down = images.shape[2] / heatmaps.shape[2]
-        return torch.stack([xy[..., 0] * across, xy[..., 1] * down], dim=2), scores
+        # As `posetrack.crops.heatmap_to_image` does: one scale, the middles on each other.
+        pixels = images.shape[3] / heatmaps.shape[3]
+        x, y = (
+            (xy[..., axis] - heatmaps.shape[side] / 2) * pixels + images.shape[side] / 2
+            for axis, side in ((0, 3), (1, 2))
+        )
+        return torch.stack([x, y], dim=2), scores

@@ -1,4 +1,4 @@
-"""From a weight file of any known network to the estimator that runs it."""
+"""From a file of any known network, weights or exported, to the estimator that runs it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from posetrack.crops import Normalisation
+from posetrack.estimators.exported import ExportedTopDown, decoder_of
+from posetrack.estimators.opening import ExportedMaps, is_exported, open_exported
 from posetrack.interfaces import BottomUpEstimator, PoseEstimator
-from posetrack.networks.checkpoints import load_network
+from posetrack.networks.about import Decode, read_about, usual_sigma
+from posetrack.networks.bottom_up_links import paf_links, posenet_edges
+from posetrack.networks.checkpoints import PLUS_MINUS_ONE, load_network
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
 from posetrack.skeletons import Skeleton
 
-_OF_CROPS = ("flip_test", "decode", "padding", "max_batch", "runtime", "on_device")
+_OF_CROPS = ("flip_test", "decode", "padding", "max_batch", "runtime", "on_device", "threads")
 
 
 def load_estimator(
@@ -23,6 +28,7 @@ def load_estimator(
     skeleton: Skeleton | None = None,
     normalisation: Normalisation | None = None,
     input_size: tuple[int, int] | None = None,
+    dark: bool = False,
     device: str | torch.device = "auto",
     **settings: Any,
 ) -> PoseEstimator | BottomUpEstimator:
@@ -30,12 +36,20 @@ def load_estimator(
 
     Parameters
     ----------
-    path, skeleton, normalisation, input_size
-        See `posetrack.networks.checkpoints.load_network`.
+    path
+        A checkpoint, see `posetrack.networks.checkpoints.load_network`; or an exported network,
+        see `posetrack.estimators.opening.open_exported`: ``.onnx``, ``.xml``, ``.pt2``,
+        ``.engine``, or a TorchScript ``.pt``.
+    skeleton, normalisation, input_size
+        When None: as the file says; see `load_network` for checkpoints that do not.
+    dark
+        Decode by `posetrack.heatmaps.decode_dark`, with the blur of the sigma that the file says
+        or that is usual for its input size. Else as the file says.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     **settings
-        Of `posetrack.estimators.torch_topdown.TorchTopDown` for a ResNet or HRNet, of
+        Of `posetrack.estimators.torch_topdown.TorchTopDown` for a checkpoint that sees crops, of
+        `posetrack.estimators.exported.ExportedTopDown` for such an exported network, of
         `posetrack.estimators.posenet.PoseNetEstimator` or
         `posetrack.estimators.trtpose.TrtPoseEstimator` for those.
 
@@ -44,6 +58,11 @@ def load_estimator(
     ValueError
         If no known network is in the file, or a setting of crops is given for one that takes the
         image whole.
+
+    Notes
+    -----
+    Checkpoints, ONNX and OpenVINO files are data. TorchScript programs, torch.export files and
+    TensorRT engines are programs, see `posetrack.estimators.opening` for the trust they take.
 
     Examples
     --------
@@ -54,6 +73,11 @@ def load_estimator(
     ...     load_estimator(file, device="cpu").bottom_up
     True
     """
+    if dark and "decode" in settings:
+        raise ValueError("give dark=True or a decode function, not both")
+    needs = {"skeleton": skeleton, "normalisation": normalisation, "input_size": input_size}
+    if is_exported(path):
+        return _exported(path, needs, dark, device, settings)
     network, found = load_network(
         path, skeleton=skeleton, normalisation=normalisation, input_size=input_size
     )
@@ -63,20 +87,79 @@ def load_estimator(
         "device": device,
     }
     if isinstance(network, PoseNet | TrtPose):
-        wrong = [name for name in _OF_CROPS if name in settings]
-        if wrong:
-            raise ValueError(
-                f"{path}: {', '.join(wrong)} is for networks that see a crop of each person; a "
-                f"{type(network).__name__} sees the whole image"
-            )
-    if isinstance(network, PoseNet):
-        from posetrack.estimators.posenet import PoseNetEstimator
-
-        return PoseNetEstimator(network, found.skeleton, **common, **settings)
-    if isinstance(network, TrtPose):
-        from posetrack.estimators.trtpose import TrtPoseEstimator
-
-        return TrtPoseEstimator(network, found.skeleton, **common, **settings)
+        kind = "posenet" if isinstance(network, PoseNet) else "trt_pose"
+        _refuse_of_crops(path, kind, settings, dark)
+        return _of_whole_images(kind, network, found.skeleton, {**common, **settings})
     from posetrack.estimators.torch_topdown import TorchTopDown
 
-    return TorchTopDown(network, found.skeleton, **common, **settings)
+    said = read_about(path) if Path(path).is_file() else None
+    decode = decode_for(said.decode if said else None, found.input_size, dark=dark)
+    return TorchTopDown(
+        network, found.skeleton, **common, **{"decode": decoder_of(decode), **settings}
+    )
+
+
+def decode_for(said: Decode | None, input_size: tuple[int, int], *, dark: bool) -> Decode:
+    """How to decode, by what a file says and what its user wants.
+
+    Examples
+    --------
+    >>> decode_for(None, (288, 384), dark=True).blur_size
+    17
+    >>> decode_for(Decode("quarter", 2.0), (288, 384), dark=True).blur_size
+    11
+    """
+    said = said or Decode("quarter", usual_sigma(input_size))
+    return Decode("dark", said.sigma) if dark else said
+
+
+def _exported(
+    path: str | Path,
+    needs: dict[str, Any],
+    dark: bool,
+    device: str | torch.device,
+    settings: dict[str, Any],
+) -> PoseEstimator | BottomUpEstimator:
+    network = open_exported(path, device=device, threads=settings.get("threads"))
+    about = network.about
+    if about.form is None or about.form.family == "heatmaps":
+        if dark:
+            size = network.size_for(needs["input_size"])
+            settings = {"decode": decoder_of(decode_for(about.decode, size, dark=True)), **settings}
+        return ExportedTopDown(network, **needs, **settings)
+    _refuse_of_crops(path, about.form.family, settings, dark)
+    maps = ExportedMaps(network)
+    given = {
+        "input_size": needs["input_size"] or about.input_size or (513, 513),
+        "normalisation": needs["normalisation"] or about.normalisation or PLUS_MINUS_ONE,
+        "device": "cpu",  # where the maps come from, whatever device made them
+    }
+    skeleton = needs["skeleton"] or about.skeleton
+    assert skeleton is not None  # ExportedMaps asks for it
+    return _of_whole_images(about.form.family, maps, skeleton, {**given, **settings})
+
+
+def _of_whole_images(
+    kind: str, network: nn.Module, skeleton: Skeleton, settings: dict[str, Any]
+) -> BottomUpEstimator:
+    """The estimator of a `PoseNet` or `TrtPose`, or of what gives the same maps."""
+    stands_for: Any = network
+    if kind == "posenet":
+        from posetrack.estimators.posenet import PoseNetEstimator
+
+        settings = {"edges": posenet_edges(skeleton), **settings}
+        return PoseNetEstimator(stands_for, skeleton, **settings)
+    from posetrack.estimators.trtpose import TrtPoseEstimator
+
+    settings = {"links": paf_links(skeleton), **settings}
+    return TrtPoseEstimator(stands_for, skeleton, **settings)
+
+
+def _refuse_of_crops(path: str | Path, kind: str, settings: dict[str, Any], dark: bool) -> None:
+    wrong = [name for name in _OF_CROPS if name in settings] + (["dark"] if dark else [])
+    if wrong:
+        name = {"posenet": "PoseNet", "trt_pose": "TrtPose"}[kind]
+        raise ValueError(
+            f"{path}: {', '.join(wrong)} is for networks that see a crop of each person; a "
+            f"{name} sees the whole image"
+        )

@@ -9,88 +9,31 @@ code for a GPU: open only what you made.
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from posetrack.estimators.devices import device_named
+from posetrack.estimators.open_network import (
+    Batch,
+    OpenNetwork,
+    about_kept,
+    of_onnx,
+    onnx_providers,
+)
 from posetrack.estimators.pt2_check import require_plain_program
 from posetrack.estimators.runtimes import as_maps, openvino_settings
-from posetrack.networks.about import About, parse_about, read_about
-from posetrack.onnx_session import OnnxNetwork, open_network
-
-_LARGEST_ABOUT = 2**20
-
-Batch: TypeAlias = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class OpenNetwork:
-    """An exported network; call it with a batch (N, 3, H, W) float32.
-
-    Parameters
-    ----------
-    path
-        Where it came from.
-    about
-        What the file says of itself; empty if nothing.
-    run
-        Gives the outputs in order.
-    batch
-        The batch size it is fixed to; None for any.
-    input_size
-        (width, height) it is fixed to; None for any.
-    """
-
-    path: Path
-    about: About
-    run: Callable[[Batch], list[NDArray[Any]]]
-    batch: int | None = None
-    input_size: tuple[int, int] | None = None
-
-    def size_for(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
-        """The (width, height) to feed: the wanted one, else the file's.
-
-        Raises
-        ------
-        ValueError
-            If the file was made for another size, or neither is known.
-        """
-        fixed = self.input_size or self.about.input_size
-        if fixed is None and wanted is None:
-            raise ValueError(f"{self}: it does not say its input size: input_size=(width, height)")
-        if fixed is not None and wanted not in (None, fixed):
-            raise ValueError(
-                f"{self}: it was exported for {fixed} (width, height), input_size={wanted} "
-                "cannot be had; export it anew"
-            )
-        size = wanted or fixed
-        assert size is not None  # refused above
-        return size
-
-    def __call__(self, images: Batch) -> list[NDArray[Any]]:
-        """Outputs, in order, for a batch (N, 3, H, W).
-
-        Raises
-        ------
-        RuntimeError
-            If its library fails; the message names the file.
-        """
-        try:
-            return self.run(images)
-        except Exception as error:  # each library has errors of its own
-            raise RuntimeError(f"{self}: failed on images {images.shape}: {error}") from error
-
-    def __str__(self) -> str:
-        return str(self.path)
+from posetrack.networks.about import About, read_about
+from posetrack.onnx_session import open_network
 
 
 def is_exported(path: str | Path) -> bool:
@@ -151,29 +94,6 @@ def open_exported(
     return open_program(path, device_named(device))
 
 
-def of_onnx(network: OnnxNetwork) -> OpenNetwork:
-    """An open ONNX file with what it says of itself."""
-    kept = network.session.get_modelmeta().custom_metadata_map or {}
-    about = _about(kept.get("posetrack"), network.path)
-    return OpenNetwork(network.path, about, network, network.batch, network.input_size)
-
-
-def onnx_providers(device: str | torch.device) -> list[Any] | None:
-    """What ONNX Runtime runs on; None lets it take CUDA where there is one.
-
-    Examples
-    --------
-    >>> onnx_providers("cpu")
-    ['CPUExecutionProvider']
-    """
-    if str(device) == "auto":
-        return None
-    wanted = torch.device(device)
-    number = {"device_id": wanted.index or 0}
-    on_gpu = [("CUDAExecutionProvider", number)] if wanted.type == "cuda" else []
-    return [*on_gpu, "CPUExecutionProvider"]
-
-
 def _open_openvino(path: Path, threads: int | None) -> OpenNetwork:
     try:
         import openvino
@@ -188,7 +108,7 @@ def _open_openvino(path: Path, threads: int | None) -> OpenNetwork:
         raise ValueError(f"{path}: OpenVINO cannot read it: {_short(error)}") from error
     place = ["posetrack"]
     text = model.get_rt_info(place).astype(str) if model.has_rt_info(place) else None
-    about = _about(text, path)
+    about = about_kept(text, path)
     request = core.compile_model(model, "CPU", openvino_settings(threads)).create_infer_request()
 
     def run(images: Batch) -> list[NDArray[Any]]:
@@ -204,12 +124,13 @@ def _open_torchscript(path: Path, device: torch.device) -> OpenNetwork:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a newer way to the same
-            program = torch.jit.load(str(path), map_location=device, _extra_files=extra)
+            jit: Any = torch.jit
+            program = jit.load(str(path), map_location=device, _extra_files=extra)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: not a TorchScript program: {_short(error)}") from error
     text = extra["posetrack.json"]
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return OpenNetwork(path, _about(text or None, path), _runner(program.eval(), device))
+    return OpenNetwork(path, about_kept(text or None, path), _runner(program.eval(), device))
 
 
 def _open_torch_export(path: Path, device: torch.device) -> OpenNetwork:
@@ -226,7 +147,9 @@ def _open_torch_export(path: Path, device: torch.device) -> OpenNetwork:
         from torch.export.passes import move_to_device_pass
 
         module = move_to_device_pass(program, str(device)).module()
-    return OpenNetwork(path, _about(extra["posetrack.json"] or None, path), _runner(module, device))
+    return OpenNetwork(
+        path, about_kept(extra["posetrack.json"] or None, path), _runner(module, device)
+    )
 
 
 def _runner(program: Any, device: torch.device) -> Callable[[Batch], list[NDArray[Any]]]:
@@ -241,7 +164,7 @@ def _runner(program: Any, device: torch.device) -> Callable[[Batch], list[NDArra
 def _open_tensorrt(path: Path, device: torch.device) -> OpenNetwork:
     """Run an engine on torch's CUDA memory. Not tested: no test machine has TensorRT."""
     try:
-        import tensorrt as trt
+        trt: Any = importlib.import_module("tensorrt")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"running {path} needs NVIDIA's TensorRT and a GPU: pip install tensorrt"
@@ -272,15 +195,6 @@ def _open_tensorrt(path: Path, device: torch.device) -> OpenNetwork:
     return OpenNetwork(path, read_about(path) or About(), run)
 
 
-def _about(text: str | None, path: Path) -> About:
-    """What is kept in a file, else what is kept beside it."""
-    if text is None:
-        return read_about(path) or About()
-    if len(text) > _LARGEST_ABOUT:
-        raise ValueError(f"{path}: what it says of itself has {len(text):,} characters")
-    return parse_about(text, str(path))
-
-
 def _is_torchscript(path: Path) -> bool:
     """TorchScript is a zip with ``constants.pkl``, which files of weights have not."""
     try:
@@ -303,3 +217,35 @@ def _require_stored(path: Path) -> None:
 
 def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+class ExportedMaps(nn.Module):
+    """An exported network that sees whole images, for the estimators that decode its maps.
+
+    Parameters
+    ----------
+    network
+        Open; its file says what it needs.
+
+    Raises
+    ------
+    ValueError
+        If its file does not say its keypoints.
+    """
+
+    def __init__(self, network: OpenNetwork) -> None:
+        super().__init__()
+        if network.about.skeleton is None or network.about.form is None:
+            raise ValueError(f"{network}: the file does not say what its keypoints are")
+        self.network = network
+        self.keypoints = len(network.about.skeleton)
+        self.output_stride = network.about.form.output_stride
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps of images (N, 3, H, W); they pass through the host's memory."""
+        maps = self.network(images.float().cpu().contiguous().numpy())
+        return tuple(torch.from_numpy(np.asarray(part, np.float32)) for part in maps)
+
+    def __deepcopy__(self, memo: object) -> ExportedMaps:
+        """Itself: a program that is open is neither copied nor changed."""
+        return self

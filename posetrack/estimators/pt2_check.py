@@ -129,6 +129,8 @@ def _check_text(place: str, text: str) -> None:
     elif place in ("in_spec", "out_spec"):
         types = set(re.findall(r'"type": "([^"]*)"', text))
         fits = bool(_TREE.fullmatch(text)) and types <= _TREE_TYPES
+    elif place == "as_float":
+        fits = text in ("Infinity", "-Infinity", "NaN")
     elif place == "torch_version":
         fits = bool(re.fullmatch(r"[\w.+]*", text))
     else:

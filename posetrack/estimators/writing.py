@@ -16,6 +16,7 @@ Every file takes any number of crops at a time, and every one is loaded by
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -79,15 +80,27 @@ def with_metadata(model: bytes, about: About) -> bytes:
 def write_torchscript(network: nn.Module, about: About, path: Path) -> None:
     """Write a prepared network as a traced TorchScript program."""
     with _quiet(), torch.inference_mode():
-        traced = torch.jit.trace(network, (_example(about),), check_trace=False, strict=False)
+        jit: Any = torch.jit
+        traced = jit.trace(network, (_example(about),), check_trace=False, strict=False)
         file = io.BytesIO()
-        torch.jit.save(traced, file, _extra_files={"posetrack.json": about_text(about)})
+        jit.save(traced, file, _extra_files={"posetrack.json": about_text(about)})
     write_whole(path, file.getvalue())
 
 
 def write_torch_export(network: nn.Module, about: About, path: Path) -> None:
-    """Write a prepared network as a ``torch.export`` program."""
+    """Write a prepared network that sees crops as a ``torch.export`` program.
+
+    Raises
+    ------
+    ValueError
+        If it sees whole images.
+    """
     dynamic: dict[int, Any] = {0: torch.export.Dim("people", min=1, max=_MOST_PEOPLE)}
+    if about.form is not None and about.form.family != "heatmaps":
+        raise ValueError(
+            "a torch.export file is of one image size, and this network sees whole images of any; "
+            "export it as onnx, torchscript or openvino"
+        )
     with _quiet(), torch.no_grad():
         program = torch.export.export(network, (_example(about),), dynamic_shapes=(dynamic,))
         for node in program.graph.nodes:
@@ -125,7 +138,7 @@ def write_tensorrt(network: nn.Module, about: About, path: Path) -> None:
         If TensorRT cannot build the network.
     """
     try:
-        import tensorrt as trt
+        trt: Any = importlib.import_module("tensorrt")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "a TensorRT engine needs NVIDIA's package and a GPU: pip install tensorrt"
@@ -180,6 +193,11 @@ def files_of(path: Path) -> tuple[Path, ...]:
 def _as_onnx(network: nn.Module, about: About, opset: int) -> bytes:
     assert about.input_size is not None
     assert about.form is not None
+    if about.form.decoded and about.decode is not None and about.decode.method == "dark":
+        raise ValueError(
+            "DARK's window cannot be said in ONNX, by way of which OpenVINO and TensorRT go, too; "
+            "decode with quarter or argmax, or export without decoding"
+        )
     any_size = about.form.family != "heatmaps"  # images have any shape, crops have one
     names = outputs_of(about)
     return onnx_model(network, example_size(about), names, opset=opset, any_size=any_size)
@@ -207,10 +225,8 @@ def example_size(about: About) -> tuple[int, int]:
 
 
 def _example(about: About) -> torch.Tensor:
-    assert about.form is not None
     width, height = example_size(about)
-    people = 2 if about.form.family == "heatmaps" else 1
-    return torch.zeros(people, 3, height, width)
+    return torch.zeros(2, 3, height, width)
 
 
 @contextmanager

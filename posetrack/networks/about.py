@@ -202,7 +202,9 @@ def parse_about(text: str, where: str) -> About:
             _normalisation(said.get("normalisation")),
             _told(said.get("told")),
             _decode(said.get("decode")),
-            *(_words(said, name) for name in ("training_data", "licence", "source_sha256")),
+            _words(said, "training_data"),
+            _words(said, "licence"),
+            _words(said, "source_sha256"),
             _form(said.get("form")),
         )
     except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
