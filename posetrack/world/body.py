@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack._compiled import kernel_input
 from posetrack.skeletons import Skeleton
+from posetrack.world import _body_kernels as kernels
 from posetrack.world import flesh, heads, limbs
 from posetrack.world.lofting import Piece, joined
 from posetrack.world.looks import Clothes, Looks, random_looks
@@ -71,13 +73,16 @@ class Body:
         """(V, 3) float32 metres, the vertices in a pose, by linear blend skinning."""
         rest_turned, rest_places = self.rig.place(_rest_pose(self.shape))
         turned, places = self.rig.place(pose)
-        motion = np.empty((len(JOINTS), 3, 4))
-        motion[:, :, :3] = turned @ rest_turned.transpose(0, 2, 1)
-        motion[:, :, 3] = places - np.einsum("jab,jb->ja", motion[:, :, :3], rest_places)
-        blended = self.weights @ motion.reshape(len(JOINTS), 12).astype(np.float32)
-        of_vertex = blended.reshape(-1, 3, 4)
-        moved = np.einsum("vab,vb->va", of_vertex[:, :, :3], self.mesh.vertices)
-        return np.ascontiguousarray(moved + of_vertex[:, :, 3], np.float32)
+        motion = np.empty((len(JOINTS), 3, 4), np.float32)
+        rotations = turned @ rest_turned.transpose(0, 2, 1)
+        motion[:, :, :3] = rotations
+        motion[:, :, 3] = places - (rotations @ rest_places[:, :, None])[:, :, 0]
+        vertices, weights = (
+            kernel_input(a, np.float32) for a in (self.mesh.vertices, self.weights)
+        )
+        moved = np.empty_like(vertices)
+        kernels.skin(vertices, weights, motion, moved)
+        return moved
 
     def keypoints(self, pose: BodyPose, skeleton: Skeleton) -> Float64Array:
         """(K, 3) metres, the keypoints of a skeleton by name.
@@ -88,21 +93,17 @@ class Body:
             If the skeleton has a keypoint that no body has; the message lists those known.
         """
         turned, places = self.rig.place(pose)
-        rows = np.empty((len(skeleton), 3))
-        for row, name in enumerate(skeleton.keypoints):
-            rows[row] = self._keypoint(name, turned, places)
-        return rows
-
-    def _keypoint(self, name: str, turned: Float64Array, places: Float64Array) -> Float64Array:
-        pair = _BETWEEN.get(name)
-        if pair is not None:
-            first, second = (self._keypoint(part, turned, places) for part in pair)
-            return np.asarray((first + second) / 2)
-        if name not in self.landmarks:
-            known = ", ".join([*self.landmarks, *_BETWEEN])
-            raise KeyError(f"a body has no keypoint {name!r}; it has {known}")
-        joint, offset = self.landmarks[name]
-        return np.asarray(places[joint] + turned[joint] @ offset)
+        joints, offsets = [], []
+        for name in skeleton.keypoints:
+            for part in _BETWEEN.get(name, (name, name)):
+                if part not in self.landmarks:
+                    known = ", ".join([*self.landmarks, *_BETWEEN])
+                    raise KeyError(f"a body has no keypoint {name!r}; it has {known}")
+                joint, offset = self.landmarks[part]
+                joints.append(joint)
+                offsets.append(offset)
+        away = turned[joints] @ np.array(offsets)[:, :, None]
+        return np.asarray((places[joints] + away[:, :, 0]).reshape(-1, 2, 3).mean(axis=1))
 
     def __repr__(self) -> str:
         return f"Body({self.height:.2f} m, {self.mesh!r})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +20,8 @@ from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_z
 Float64Array = NDArray[np.float64]
 Path = ArrayLike | Callable[[float], ArrayLike]
 """Corners (n, 2) in metres, walked at a speed, or seconds to a place (2,)."""
+
+_WINDOWS: Final = tuple(0.4 * 1.25**number for number in range(18))  # seconds, up to 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +47,11 @@ class Gait:
     speed: float
     running: bool
     phase: float
+    _planted: dict[tuple[float, float], tuple[Float64Array, float]] = field(
+        default_factory=dict, init=False, repr=False
+    )  # a landing is asked for in every frame of its steps
 
-    @property
+    @cached_property
     def step(self) -> float:
         """Metres from where one foot lands to where the other does."""
         size = leg_length(self.body) / 0.86
@@ -51,22 +59,22 @@ class Gait:
         ratio = 0.36 if self.running else 0.40
         return float(np.sqrt(ratio * max(self.speed, 0.3) * size**1.5))
 
-    @property
+    @cached_property
     def period(self) -> float:
         """Seconds of a stride, two steps."""
         return 2 * self.step / max(self.speed, 0.3)
 
-    @property
+    @cached_property
     def duty(self) -> float:
         """Share of the stride in which a foot is on the ground."""
         return 0.36 if self.running else float(np.clip(0.68 - 0.05 * self.speed, 0.56, 0.68))
 
     def heading(self, seconds: float) -> float:
-        """Radians, where the path goes, smoothed over 0.8 seconds."""
-        for window in (0.4, 1.0, 3.0, 10.0):
+        """Radians, where the path goes, smoothed over 0.8 seconds; at its end, where it went."""
+        for window in _WINDOWS:
             way = self.place(seconds + window) - self.place(seconds - window)
-            if np.hypot(*way) > 0.02 * window:
-                return float(np.arctan2(way[1], way[0]))
+            if math.hypot(*way) > 0.01 * window:
+                return math.atan2(way[1], way[0])
         return 0.0
 
     def __call__(self, seconds: float) -> BodyPose:
@@ -101,6 +109,14 @@ class Gait:
 
     def _plant(self, stride: float, sign: float) -> tuple[Float64Array, float]:
         """Ball (3,) and heading of the foot that lands in a stride (a whole number)."""
+        key = (stride, sign)
+        if key not in self._planted:
+            if len(self._planted) > 10_000:
+                self._planted.clear()
+            self._planted[key] = self._landing(stride, sign)
+        return self._planted[key]
+
+    def _landing(self, stride: float, sign: float) -> tuple[Float64Array, float]:
         middle = (stride + self.duty / 2 - self.phase) * self.period
         middle -= 0.0 if sign > 0 else 0.5 * self.period
         heading = self.heading(middle)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.body import Body
 from posetrack.world.legs import SIDES, leg_length, two_links
 from posetrack.world.motion_place import standing
 from posetrack.world.poses import LYING, angles_of, blended, grounded, with_collar
-from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_y, turn_z
+from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_x, turn_y, turn_z
 from posetrack.world.stances import Motion
+
+Float64Array = NDArray[np.float64]
 
 
 def lying(
@@ -135,10 +139,22 @@ def push_ups(
             upper, fore = two_links(
                 *arm, frame.T @ (wrist - places[shoulder]), frame.T @ outward, bends=-1.0
             )
-            fore = fore @ turn_z(-sign * np.deg2rad(85))
-            palm_down = turn_y(-0.5 * np.pi) @ turn_z(-sign * np.deg2rad(90))
-            rotations[shoulder], rotations[JOINT[f"{side}_elbow"]] = upper, fore
-            rotations[JOINT[f"{side}_wrist"]] = (frame @ upper @ fore).T @ level @ palm_down
+            rotations[shoulder] = upper
+            rotations[JOINT[f"{side}_elbow"]], rotations[JOINT[f"{side}_wrist"]] = _flat_hand(
+                fore, (frame @ upper @ fore).T @ level[:, 0], sign
+            )
         return BodyPose(rotations, root, heading)
 
     return pose
+
+
+def _flat_hand(
+    fore: Float64Array, fingers: Float64Array, sign: float
+) -> tuple[Float64Array, Float64Array]:
+    """Rotations of elbow and wrist by which the fingers point along (3,) in the forearm's frame.
+
+    The forearm turns about itself until the hand gets there by bending back.
+    """
+    turn = math.atan2(-sign * fingers[0], sign * fingers[1])
+    back = math.atan2(math.hypot(fingers[0], fingers[1]), -fingers[2])
+    return fore @ turn_z(turn), turn_x(sign * min(back, float(np.deg2rad(85))))

@@ -7,11 +7,15 @@ from it, in the frame of its parent.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from posetrack._compiled import kernel_input
+from posetrack.world import _body_kernels as kernels
 
 Float64Array = NDArray[np.float64]
 
@@ -45,6 +49,8 @@ JOINT: Final = {name: number for number, name in enumerate(JOINTS)}
 
 PARENTS: Final = tuple(JOINT.get(parent, -1) for parent in _PARENT_OF.values())
 """Number of each joint's parent, -1 for the pelvis."""
+
+_PARENTS: Final = np.array(PARENTS, np.int64)
 
 _LIMITS_BY_KIND: Final = {
     "pelvis": ((-180, 180), (-180, 180), (-180, 180)),
@@ -148,17 +154,15 @@ class Rig:
         >>> places[JOINT["spine"]].tolist()
         [1.0, 1.0, 2.0]
         """
-        turned = np.empty((len(JOINTS), 3, 3))
-        places = np.empty((len(JOINTS), 3))
+        turned, places = np.empty((len(JOINTS), 3, 3)), np.empty((len(JOINTS), 3))
         turned[0], places[0] = turn_z(pose.heading) @ pose.rotations[0], pose.root
-        for joint, parent in enumerate(PARENTS[1:], start=1):
-            turned[joint] = turned[parent] @ pose.rotations[joint]
-            places[joint] = places[parent] + turned[parent] @ self.offsets[joint]
+        local, offsets = (kernel_input(a, np.float64) for a in (pose.rotations, self.offsets))
+        kernels.place(local, offsets, _PARENTS, turned, places)
         return turned, places
 
     def length(self, joint: str) -> float:
         """Metres from a joint to its parent."""
-        return float(np.linalg.norm(self.offsets[JOINT[joint]]))
+        return math.dist(self.offsets[JOINT[joint]], (0.0, 0.0, 0.0))
 
 
 def neutral_pose(root: ArrayLike = (0.0, 0.0, 0.0), heading: float = 0.0) -> BodyPose:
@@ -210,10 +214,17 @@ def rotations_from(angles: ArrayLike) -> Float64Array:
     >>> (rotations_from(angles)[JOINT["left_elbow"]] @ hanging).round().astype(int).tolist()
     [1, 0, 0]
     """
-    about = np.asarray(angles, np.float64)[:, [1, 0, 2]] * _SIGNS
-    swing = about * (1.0, 1.0, 0.0)
-    twist = about * (0.0, 0.0, 1.0)
-    return turns(swing) @ turns(twist)
+    abduction, flexion, twist = (np.asarray(angles, np.float64)[:, [1, 0, 2]] * _SIGNS).T
+    angle = np.hypot(abduction, flexion)
+    sine = np.sinc(angle / np.pi)  # over the angle
+    cosine = np.cos(angle)
+    rest = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2  # (1 - cos) over the angle squared
+    mixed = rest * abduction * flexion
+    first = np.stack([cosine + rest * abduction**2, mixed, -sine * flexion], axis=-1)
+    second = np.stack([mixed, cosine + rest * flexion**2, sine * abduction], axis=-1)
+    third = np.stack([sine * flexion, -sine * abduction, cosine], axis=-1)
+    c, s = np.cos(twist)[:, None], np.sin(twist)[:, None]
+    return np.stack([c * first + s * second, c * second - s * first, third], axis=-1)
 
 
 def angles_from(rotations: ArrayLike) -> Float64Array:
