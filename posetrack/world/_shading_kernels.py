@@ -315,7 +315,7 @@ def _texture(
     taps, level = 1, 0
     if along_x > 1:
         longer = math.sqrt(along_x)
-        taps = min(int(longer / max(math.sqrt(along_y), 1.0)) + 1, TAPS)
+        taps = max(min(int(longer / max(math.sqrt(along_y), 1.0) + 0.5), TAPS), 1)
         each = longer / taps
         while each > SHARP and level < MAX_LEVELS - 1:
             each, level = each / 2, level + 1
