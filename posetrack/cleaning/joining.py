@@ -35,8 +35,8 @@ def join_tracklets(
     *,
     max_gap: float = 2.0,
     colours: Mapping[int, NDArray[np.float32]] | None = None,
-    reach: float = 1.0,
-    min_similarity: float = 0.2,
+    reach: float = 0.5,
+    min_similarity: float = 0.15,
 ) -> Trajectories:
     """Give the tracklets of one person one id, that of the first of them.
 
@@ -56,15 +56,16 @@ def join_tracklets(
     colours
         Histograms by id from `TorsoColours` or `collect_colours`.
     reach
-        How far off the place expected somebody may be, in their sizes for each second unseen, on
-        top of half a size; the similarity of the place falls as a Gaussian of that width.
+        How far off the place expected somebody may be, in heights (longer sides of the box) for
+        each second unseen, on top of a quarter; the similarity of the place falls as a Gaussian of
+        that width.
     min_similarity
         In [0, 1], the product of the similarities of place, size, limbs and colours must be this.
 
     Notes
     -----
     Similarities: place exp(-d^2 / 2), size and limbs Gaussians of the logarithm of the ratio
-    (widths 0.25 and 0.35), colours the square of Bhattacharyya's coefficient.
+    (widths 0.25 and 0.5), colours the square of Bhattacharyya's coefficient.
 
     Examples
     --------
@@ -127,9 +128,9 @@ def _tracklet(trajectories: Trajectories, row: int, size: float) -> _Tracklet:
 def _end(
     seconds: Float64Array, boxes: Float64Array, at: float
 ) -> tuple[Float64Array, Float64Array, float]:
-    """Middle and speed (a line through the boxes' middles) and size at one end."""
+    """Middle and speed (a line through the boxes' middles) and longer side at one end."""
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    size = float(np.median(np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))))
+    size = float(np.median((boxes[:, 2:] - boxes[:, :2]).max(axis=1)))
     since = seconds - seconds.mean()
     spread = float((since**2).sum())
     if spread < 1e-9:
@@ -163,13 +164,13 @@ def _similarity(ended: _Tracklet, began: _Tracklet, reach: float) -> float:
     # Who is hidden goes on, or stops behind it: the nearest of the places expected counts.
     expected = (ended.speed[1], began.speed[0], (ended.speed[1] + began.speed[0]) / 2, np.zeros(2))
     apart = min(float(np.linalg.norm(step - coast * speed)) for speed in expected)
-    place = np.exp(-0.5 * (apart / (size * (0.5 + reach * gap))) ** 2)
+    place = np.exp(-0.5 * (apart / (size * (0.25 + reach * gap))) ** 2)
     grown = np.log(began.size[0] / ended.size[1])
     both = np.isfinite(ended.limbs) & np.isfinite(began.limbs) & (ended.limbs * began.limbs > 0)
     limbs = 1.0
     if both.sum() >= 4:
         ratio = np.abs(np.log(ended.limbs[both] / began.limbs[both]))
-        limbs = np.exp(-0.5 * (float(np.median(ratio)) / 0.35) ** 2)
+        limbs = np.exp(-0.5 * (float(np.median(ratio)) / 0.5) ** 2)
     return float(place * np.exp(-0.5 * (grown / 0.25) ** 2) * limbs)
 
 

@@ -64,7 +64,7 @@ class OnlineCleaner:
         max_gap: float = 0.2,
         smooth: bool = True,
         min_cutoff: float = 1.5,
-        beta: float = 2.0,
+        beta: float = 8.0,
         speed_cutoff: float = 1.0,
     ) -> None:
         check_positive(min_cutoff=min_cutoff, speed_cutoff=speed_cutoff)

@@ -72,7 +72,7 @@ def butterworth(trajectories: Trajectories, *, cutoff: float = 6.0, order: int =
     step = _step(trajectories)
     if step is None:
         return trajectories
-    if cutoff >= 0.5 / step:
+    if cutoff >= 0.499999 / step:
         raise ValueError(
             f"cutoff {cutoff} Hz must be below half the frame rate, {0.5 / step:.4g} Hz here"
         )
@@ -278,7 +278,7 @@ def one_euro(
     trajectories: Trajectories,
     *,
     min_cutoff: float = 1.5,
-    beta: float = 2.0,
+    beta: float = 8.0,
     speed_cutoff: float = 1.0,
     max_gap: float = 0.5,
 ) -> Trajectories:

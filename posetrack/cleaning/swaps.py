@@ -77,11 +77,12 @@ def mend_swaps(
                 left, right = pairs[group].T
                 both = np.concatenate([left, right]), np.concatenate([right, left])
                 index[at[:, None], row, both[0]] = index[at[:, None], row, both[1]]
-    touched = index != order
     places: NDArray[np.float32] = np.take_along_axis(
         np.asarray(trajectories.xy), index[..., None], axis=2
     )
     scores = np.take_along_axis(trajectories.scores, index, axis=2)
+    something = np.isfinite(places[..., 0]) | np.isfinite(trajectories.xy[..., 0])
+    touched = (index != order) & something
     return changed(trajectories, places, scores, touched, Origin.SWAPPED)
 
 
@@ -121,10 +122,16 @@ def _exchanged(
         return np.zeros(len(xy), bool)
     # An exchange of sides d apart misses by d four to six times for each keypoint at its ends.
     per_second = 0.8 * size / max_seconds
-    exchanged = smoothest_sides(
-        both, seconds, rows, 0.5 * size, per_second, 0.5 * min_jump * size, max_gap
-    )
+    per_change = max(0.5 * min_jump * size, 2 * _jitter(both[rows]))
+    exchanged = smoothest_sides(both, seconds, rows, 0.5 * size, per_second, per_change, max_gap)
     # Only where the pairs are apart: at a crossing the two sides are as good as one.
     apart = np.linalg.norm(both[:, :, 0] - both[:, :, 1], axis=-1)
     widest = np.where(whole, apart, -np.inf).max(axis=1)
     return np.asarray(exchanged & (widest >= min_jump * size))
+
+
+def _jitter(both: NDArray[np.float64]) -> float:
+    """How far keypoints usually are from where the two frames before predict them."""
+    misses = np.linalg.norm(both[2:] - 2 * both[1:-1] + both[:-2], axis=-1)
+    misses = misses[np.isfinite(misses)]
+    return float(np.median(misses)) if len(misses) else 0.0
