@@ -13,7 +13,16 @@ from posetrack.heatmaps import average_flipped, decode_quarter
 from posetrack.matching import match_greedily, match_optimally
 from posetrack.oks import oks_matrix, oks_nms
 
-MODULES = ["boxes", "matching", "heatmaps", "crops", "_oks_kernels"]
+MODULES = [
+    "boxes",
+    "matching",
+    "heatmaps",
+    "crops",
+    "_oks_kernels",
+    "world._raster_kernels",
+    "world._shading_kernels",
+    "world._blur_kernels",
+]
 
 
 def kernels():

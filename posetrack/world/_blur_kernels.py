@@ -36,6 +36,7 @@ def blurred(
         Side of a tile in pixels.
     """
     height, width = depth.shape
+    total = np.zeros(3)
     for row in range(height):
         for column in range(width):
             dx, dy = dominant[row // tile, column // tile]
@@ -46,26 +47,19 @@ def blurred(
                 continue
             own = math.hypot(blur[row, column, 0], blur[row, column, 1]) / 2
             taps = min(2 * int(longest / 2) + 3, 25)
-            blue, green, red, total = 0.0, 0.0, 0.0, 0.0
+            total[:] = 0
             for tap in range(taps):
                 t = (tap + 0.5) / taps - 0.5
-                i, j = int(row + t * dy + 0.5), int(column + t * dx + 0.5)
-                if not (0 <= i < height and 0 <= j < width):
-                    continue
+                i = min(max(int(row + t * dy + 0.5), 0), height - 1)
+                j = min(max(int(column + t * dx + 0.5), 0), width - 1)
                 way = abs(t) * longest
                 theirs = math.hypot(blur[i, j, 0], blur[i, j, 1]) / 2
-                # What is in front is smeared over what is behind it by its own motion; what is
-                # behind shows as far as the motion of what is in front lays it open.
+                # What is in front covers what is behind as far as its own motion carries it;
+                # what is behind is laid open as far as that of what is in front does.
                 reach = theirs if depth[i, j] <= depth[row, column] * 1.02 else own
-                weight = min(max(reach - way + 1.0, 0.0), 1.0)
-                blue += weight * image[i, j, 0] * image[i, j, 0]
-                green += weight * image[i, j, 1] * image[i, j, 1]
-                red += weight * image[i, j, 2] * image[i, j, 2]
-                total += weight
-            if total > 0:
-                out[row, column, 0] = int(math.sqrt(blue / total) + 0.5)
-                out[row, column, 1] = int(math.sqrt(green / total) + 0.5)
-                out[row, column, 2] = int(math.sqrt(red / total) + 0.5)
-            else:
+                share = min(max(reach - way + 1.0, 0.0), 1.0)
                 for c in range(3):
-                    out[row, column, c] = image[row, column, c]
+                    there, here = np.float64(image[i, j, c]), np.float64(image[row, column, c])
+                    total[c] += share * there * there + (1 - share) * here * here
+            for c in range(3):
+                out[row, column, c] = int(math.sqrt(total[c] / taps) + 0.5)
