@@ -257,7 +257,7 @@ def online(made: Trajectories, cleaner: OnlineCleaner) -> tuple[np.ndarray, np.n
 
 def test_online_smoothing_is_the_one_euro_filter() -> None:
     raw = jittered(walkers(90, 2))
-    boxes = np.zeros((90, 2, 4)) + (0, 0, 90, 90)  # of one size throughout
+    boxes = np.broadcast_to([0.0, 0, 90, 90], (90, 2, 4))  # of one size throughout
     raw = replace(raw, boxes=boxes)
     xy, _ = online(raw, OnlineCleaner())
     np.testing.assert_allclose(xy, one_euro(raw).xy, atol=0.01)
