@@ -152,6 +152,7 @@ def body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
         flesh.trunk(shape, worn, cell("trunk")),
         *heads.head(shape, cell("head"), cell("hand")),
         *heads.hair(shape, looks.hair_kind, cell("hair")),
+        *heads.hat(shape, looks.hat_kind, cell("hat")),
     ]
     for side, sign in (("left", 1.0), ("right", -1.0)):
         upper = joined(

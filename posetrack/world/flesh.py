@@ -86,6 +86,8 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
         )
     )
     x -= np.clip(-ring[:, 0], 0, 1) * shape.size * (0.026 + 0.01 * shape.female) * seat
+    if worn.top is not None:
+        y *= _over_legs(shape, worn, level, np.abs(y).max(axis=1, keepdims=True))
     room = _room_of_trunk(along, worn)[:, None]
     y += np.sign(ring[:, 1]) * np.abs(ring[:, 1]) * room
     x += ring[:, 0] * room
@@ -98,6 +100,16 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
         weights=_trunk_weights(shape, level, y),
         caps=(False, True),
     )
+
+
+def _over_legs(
+    shape: Shape, worn: Clothes, level: Float64Array, half: Float64Array
+) -> Float64Array:
+    """What a shirt's half width (R, 1) is multiplied with so that the legs' tops are inside."""
+    thigh = 0.087 * shape.size * (1 + 0.7 * (shape.girth - 1))
+    wanted = shape.half_hips + thigh + worn.ease
+    near = smooth(-level, -0.22, -0.05) * (level > worn.hem)
+    return np.asarray(1 + near * (np.maximum(wanted / half, 1) - 1))
 
 
 def _room_of_trunk(along: Float64Array, worn: Clothes) -> Float64Array:
@@ -135,7 +147,7 @@ def _trunk_weights(shape: Shape, level: Float64Array, y: Float64Array) -> dict[s
 
 def skirt(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
     """From the waist to ``worn.skirt`` along the leg; each thigh carries its side."""
-    dress = worn.bottom is worn.top
+    dress = worn.coat or worn.bottom is worn.top
     waist, rows = 0.26 if dress or worn.hem > 0 else worn.hem + 0.02, 8
     length = shape.hip - shape.ankle
     down = np.linspace(-waist * shape.trunk / length, worn.skirt, rows)[:, None]
@@ -148,7 +160,9 @@ def skirt(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
     deep = np.where(below, np.maximum(deep, 0.113), deep) + 0.21 * np.clip(down, 0, 1)
     girth = 1 + (shape.girth - 1) * np.where(below, 0.8, share)
     ring = circle_of(points)
-    room = (0.012 + 0.5 * worn.ease) * np.where(np.arange(rows) > 0, 1.0, 0.2)[:, None]
+    room = (0.012 + (1.2 if worn.coat else 0.5) * worn.ease) * np.where(
+        np.arange(rows) > 0, 1.0, 0.2
+    )[:, None]
     y = ring[:, 1] * (wide * girth * (1 + 0.03 * shape.female) * shape.size + room)
     seat = 0.02 * smooth(-np.abs(down - 0.03), -0.2, 0.0) * np.clip(-ring[:, 0], 0, 1)
     x = ring[:, 0] * (deep * girth * shape.size + room) + (forward - seat) * shape.size

@@ -1,4 +1,4 @@
-"""Head, ears, nose and hair, in the neutral pose."""
+"""Head, ears, nose, hair and hats, in the neutral pose."""
 
 from __future__ import annotations
 
@@ -157,6 +157,27 @@ def hair(shape: Shape, kind: str, cell: Cell, points: int = 12) -> list[Piece]:
     if kind == "bun":
         pieces.append(_bun(shape, cell))
     return pieces
+
+
+def hat(shape: Shape, kind: str, cell: Cell, points: int = 12) -> list[Piece]:
+    """A hat of a kind of `Looks`; "none" has no mesh."""
+    if kind == "none":
+        return []
+    angles = np.linspace(-np.pi, np.pi, points, endpoint=False)
+    front = np.cos(angles)
+    line = 0.66 + 0.10 * front - (0.08 if kind == "beanie" else 0.0)
+    rows = np.array([1.0, 0.9, 0.65, 0.3, 0.0])[:, None]
+    skin = on_head(shape, angles[None], line + rows * (1.0 - line))
+    middle = on_head(shape, 0.0, 0.6) * (0, 1, 1) + np.array([0.004 - 0.03 * shape.head, 0, 0])
+    out = skin - middle
+    out /= np.linalg.norm(out, axis=-1, keepdims=True)
+    places = skin + out * (0.115 * shape.head)
+    wide = {"cap": 0.36 * np.clip(front, 0, 1) ** 2, "brim": np.full(points, 0.28)}.get(kind)
+    if wide is not None:
+        flat = np.stack([front, -np.sin(angles), np.zeros(points)], axis=-1)
+        edge = places[-1] + flat * wide[:, None] * shape.head - (0, 0, 0.03 * shape.head)
+        places, rows = np.concatenate([places, edge[None]]), np.append(rows, -0.2)[:, None]
+    return [_hair_piece(places, cell, (rows[:, 0] + 0.2) / 1.2)]
 
 
 _HAIRLINES: Final = {

@@ -107,6 +107,10 @@ class Clothes:
         Metres of room between body and cloth.
     logo
         Whether there is a picture on the chest.
+    coat
+        Whether the skirt is the lower half of a coat, of the top's cloth.
+    inner
+        What shows in front between the halves of an open jacket, else None.
     """
 
     top: Cloth | None
@@ -118,6 +122,8 @@ class Clothes:
     hem: float
     ease: float
     logo: bool
+    coat: bool = False
+    inner: Cloth | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +138,10 @@ class Looks:
         "none", "short", "full", "long" or "bun".
     beard
         0 none to 1 full.
+    hat_kind
+        "none", "cap", "brim" or "beanie".
+    hat
+        Its colour.
     clothes
         What the person wears.
     """
@@ -140,37 +150,44 @@ class Looks:
     hair: Colour
     hair_kind: str
     beard: float
+    hat_kind: str
+    hat: Colour
     clothes: Clothes
 
 
 def random_clothes(rng: np.random.Generator, *, female: float = 0.5) -> Clothes:
-    """Clothes drawn at random; skirts for the more female only.
+    """Clothes drawn at random; skirts for the more female only, coats for all.
 
     Examples
     --------
     >>> worn = random_clothes(np.random.default_rng(3))
-    >>> worn.skirt == 0 or worn.legs == 0
+    >>> worn.skirt == 0 or worn.legs == 0 or worn.coat
     True
     """
     top, bottom, shoes = (_random_cloth(rng, patterned) for patterned in (0.5, 0.15, 0.1))
     sleeves = float(rng.choice([0.0, 0.3, 0.97], p=[0.1, 0.45, 0.45]))
     sleeves += float(rng.uniform(-0.06, 0.06)) if 0 < sleeves < 0.9 else 0.0
-    legs = float(rng.choice([0.97, 0.4, 0.1], p=[0.7, 0.25, 0.05]))
+    legs = float(rng.choice([0.97, 0.4, 0.22], p=[0.7, 0.25, 0.05]))
     legs += float(rng.uniform(-0.08, 0.08)) if legs < 0.9 else 0.0
     skirt = float(rng.uniform(0.25, 0.62))
     wears_skirt = bool(rng.random() < 0.4 * (female > 0.5))
     dress = wears_skirt and bool(rng.random() < 0.5)
     bare = bool(rng.random() < 0.04) and female < 0.5
+    coat = not wears_skirt and not bare and bool(rng.random() < 0.08)
+    inner = _random_cloth(rng, 0.3)
+    opened = not bare and not dress and bool(rng.random() < 0.15)
     return Clothes(
         top=None if bare else top,
         bottom=top if dress else bottom,
         shoes=shoes,
-        sleeves=0.0 if bare else sleeves,
-        legs=0.0 if wears_skirt else legs,
-        skirt=skirt if wears_skirt else 0.0,
+        sleeves=0.0 if bare else 0.97 if coat or opened else sleeves,
+        legs=0.0 if wears_skirt else 0.97 if coat else legs,
+        skirt=skirt if wears_skirt or coat else 0.0,
+        coat=coat,
+        inner=inner if opened else None,
         hem=float(rng.choice([rng.uniform(-0.14, -0.02), 0.16])),
         ease=float(rng.uniform(0.003, 0.016)),
-        logo=bool(rng.random() < 0.3),
+        logo=not opened and bool(rng.random() < 0.3),
     )
 
 
@@ -185,6 +202,8 @@ def random_looks(
     chances = [0.02, 0.13, 0.2, 0.45, 0.2] if female > 0.5 else [0.14, 0.55, 0.2, 0.08, 0.03]
     kind = str(rng.choice(["none", "short", "full", "long", "bun"], p=chances))
     beard = float(rng.uniform(0.3, 1.0)) if female < 0.3 and rng.random() < 0.35 else 0.0
+    hat = str(rng.choice(["none", "cap", "brim", "beanie"], p=[0.84, 0.07, 0.04, 0.05]))
+    hat_colour = _random_colour(rng)
     worn = random_clothes(rng, female=female)
     jitter = rng.normal(1.0, 0.05, 3)
     return Looks(
@@ -192,6 +211,8 @@ def random_looks(
         _colour(np.array(hair) * jitter),
         kind,
         beard,
+        hat,
+        hat_colour,
         worn if clothes is None else clothes,
     )
 

@@ -1,5 +1,6 @@
 """Motions of people: functions from seconds to a `BodyPose`, by what they do."""
 
+from posetrack.world.manners import Manner, random_manner
 from posetrack.world.motion_gait import Gait, Path, running, walking
 from posetrack.world.motion_ground import falling, lying, push_ups
 from posetrack.world.motion_place import (
@@ -15,6 +16,7 @@ from posetrack.world.stances import Motion
 
 __all__ = [
     "Gait",
+    "Manner",
     "Motion",
     "Path",
     "arms_raised",
@@ -24,6 +26,7 @@ __all__ = [
     "jumping_jacks",
     "lying",
     "push_ups",
+    "random_manner",
     "running",
     "sitting_down",
     "squats",

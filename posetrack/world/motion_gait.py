@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from posetrack.world.body import Body
 from posetrack.world.flesh import smooth
 from posetrack.world.legs import SIDES, Sole, leg_length, reach, with_feet
+from posetrack.world.manners import Manner, manner_of
 from posetrack.world.poses import angles_of, with_collar
 from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_z
 
@@ -40,6 +41,8 @@ class Gait:
         Whether the feet are both in the air between steps.
     phase
         0 to 1, where in the stride second 0 is.
+    manner
+        Posture and arms. Runners hold nothing.
     """
 
     body: Body
@@ -47,6 +50,7 @@ class Gait:
     speed: float
     running: bool
     phase: float
+    manner: Manner
     _planted: dict[tuple[float, float], tuple[Float64Array, float]] = field(
         default_factory=dict, init=False, repr=False
     )  # a landing is asked for in every frame of its steps
@@ -177,23 +181,34 @@ class Gait:
 
     def _upper(self, cycle: float, effort: float) -> Float64Array:
         """(J, 3, 3) rotations of trunk and arms."""
+        manner = self.manner
         turn = 2 * np.pi * (cycle - 0.02)
         swing = float(np.cos(turn)) * effort  # left leg ahead
         if self.running:
             lean, arm, bend = 8 + 1.5 * self.speed, 38.0, 85.0
         else:
             lean, arm, bend = 2.0, float(np.clip(18 * self.speed, 7, 36)), 10 + 7 * self.speed
-        lean *= effort
-        given = {
+        lean, arm = (lean + manner.lean) * effort, arm * manner.swing
+        bend = max((bend + manner.bend) * (0.3 + 0.7 * effort), 0.36 * arm * abs(effort))
+        out = 7 + 25 * max(self.body.shape.girth - 1, 0.0)
+        given: dict[str, tuple[float, float, float]] = {
             "pelvis": (lean, 3 * np.sin(turn) * effort, -4 * swing),
             "spine": (0.3 * lean, -2 * np.sin(turn) * effort, 4 * swing),
             "chest": (0.0, 0.0, 5 * swing),
-            "head": (-0.8 * lean, 0.0, -4 * swing),
-            "left_shoulder": (-arm * swing - 4, 7.0, 0.0),
-            "right_shoulder": (arm * swing - 4, 7.0, 0.0),
-            "left_elbow": (bend * (0.3 + 0.7 * effort) - 0.3 * arm * swing + 4, 0.0, 0.0),
-            "right_elbow": (bend * (0.3 + 0.7 * effort) + 0.3 * arm * swing + 4, 0.0, 0.0),
+            "neck": (0.4 * manner.nod, 0.0, 0.4 * manner.turn),
+            "head": (0.6 * manner.nod - 0.8 * lean, 0.0, 0.6 * manner.turn - 4 * swing),
+            "left_shoulder": (-arm * swing - 4, out, 0.0),
+            "right_shoulder": (arm * swing - 4, out, 0.0),
+            "left_elbow": (bend - 0.3 * arm * swing + 4, 0.0, 0.0),
+            "right_elbow": (bend + 0.3 * arm * swing + 4, 0.0, 0.0),
         }
+        if not self.running:
+            both = {
+                joint: angles
+                for name, angles in manner.held.items()
+                for joint in ((name,) if name in JOINT else (f"left_{name}", f"right_{name}"))
+            }
+            given |= both
         return rotations_from(with_collar(angles_of(given)))
 
 
@@ -235,7 +250,14 @@ def along(path: Path, speed: float) -> Callable[[float], Float64Array]:
     return place
 
 
-def walking(body: Body, path: Path, *, speed: float = 1.35, phase: float = 0.0) -> Gait:
+def walking(
+    body: Body,
+    path: Path,
+    *,
+    speed: float = 1.35,
+    phase: float = 0.0,
+    manner: Manner | None = None,
+) -> Gait:
     """Walk along a path.
 
     Parameters
@@ -249,6 +271,8 @@ def walking(body: Body, path: Path, *, speed: float = 1.35, phase: float = 0.0) 
         Metres a second; for a function, its usual speed.
     phase
         0 to 1, where in the stride second 0 is.
+    manner
+        Posture and arms; the body's own unless given.
 
     Examples
     --------
@@ -258,9 +282,18 @@ def walking(body: Body, path: Path, *, speed: float = 1.35, phase: float = 0.0) 
     >>> bool(abs(walk(5.0).root[0] - 6.0) < 0.05)
     True
     """
-    return Gait(body, along(path, speed), speed, False, phase)
+    own = manner_of(body) if manner is None else manner
+    return Gait(body, along(path, speed), speed, False, phase, own)
 
 
-def running(body: Body, path: Path, *, speed: float = 3.2, phase: float = 0.0) -> Gait:
+def running(
+    body: Body,
+    path: Path,
+    *,
+    speed: float = 3.2,
+    phase: float = 0.0,
+    manner: Manner | None = None,
+) -> Gait:
     """Run along a path; see `walking`."""
-    return Gait(body, along(path, speed), speed, True, phase)
+    own = manner_of(body) if manner is None else manner
+    return Gait(body, along(path, speed), speed, True, phase, own)

@@ -24,7 +24,8 @@ _BOXES: Final = {
     "arm": (192, 0, 256, 128),
     "head": (0, 128, 128, 256),
     "hair": (128, 128, 176, 192),
-    "hand": (176, 128, 192, 192),
+    "hand": (176, 128, 184, 192),
+    "hat": (184, 128, 192, 192),
     "shoe": (192, 128, 256, 192),
     "skirt": (128, 192, 256, 256),
 }
@@ -46,6 +47,7 @@ def paint(rng: np.random.Generator, shape: Shape, looks: Looks) -> NDArray[np.ui
         ("arm", _arm(shape, looks)),
         ("head", _head(looks)),
         ("hair", _hair(rng, looks)),
+        ("hat", np.full((64, 8, 3), looks.hat)),
         ("shoe", _shoe(looks)),
         ("skirt", _skirt(shape, looks)),
     ):
@@ -75,6 +77,9 @@ def _trunk(rng: np.random.Generator, shape: Shape, looks: Looks) -> Float64Array
         neckline = 1.16 - 0.15 * np.clip(1 - front * 2.2, 0, 1)
         shirt = (level < neckline) & (level > worn.hem)
         colours = np.where(shirt[..., None], worn.top.colours(around, along), colours)
+        if worn.inner is not None:
+            between = shirt & (np.abs(u - 0.5) < 0.035 + 0.03 * np.clip(level, 0, 1))
+            colours = np.where(between[..., None], worn.inner.colours(around, along), colours)
         if worn.logo:
             colours = _with_logo(rng, colours, u, level)
     low = worn.hem if worn.top is not None else 0.12
@@ -126,7 +131,9 @@ def _arm(shape: Shape, looks: Looks) -> Float64Array:
 def _skirt(shape: Shape, looks: Looks) -> Float64Array:
     u, v = _grid("skirt")
     length = (shape.hip - shape.ankle) * (looks.clothes.skirt + 0.17)
-    return looks.clothes.bottom.colours(u * 1.1 * shape.size, v * length)
+    worn = looks.clothes
+    cloth = worn.top if worn.coat and worn.top is not None else worn.bottom
+    return cloth.colours(u * 1.1 * shape.size, v * length)
 
 
 def _shoe(looks: Looks) -> Float64Array:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from posetrack.world.body import Body
 from posetrack.world.legs import SIDES, Sole, leg_length, reach, with_feet
-from posetrack.world.poses import Angles, angles_of, with_collar
+from posetrack.world.poses import Angles, angles_of, with_collar, within_limits
 from posetrack.world.rig import JOINT, BodyPose, rotations_from, turn_z
 
 Motion = Callable[[float], BodyPose]
@@ -55,7 +55,10 @@ def planted(
     The hips are ``drop`` metres lower than upright and ``shift`` metres forward and to the left
     of ``place``, and lower still where the legs would not reach.
     """
-    rotations = rotations_from(with_collar(angles_of(given)))
+    angles = angles_of(given)
+    for side, _ in SIDES:  # arms beside a wider trunk
+        angles[JOINT[f"{side}_shoulder"], 1] += 0.4 * max(body.shape.girth - 1, 0.0)
+    rotations = rotations_from(with_collar(within_limits(angles)))
     ground = np.asarray(place, np.float64)[:2] + turn_z(heading)[:2, :2] @ shift
     height = UPRIGHT * leg_length(body) + body.shape.ankle - drop
     pose = BodyPose(rotations, np.array([*ground, height]), heading)
