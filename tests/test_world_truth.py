@@ -1,4 +1,4 @@
-"""Truth of rendered pictures: what it says agrees with the pixels, and its files with our readers."""
+"""Truth of rendered pictures agrees with their pixels, and its files with our readers."""
 
 from __future__ import annotations
 
