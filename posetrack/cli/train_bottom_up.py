@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posetrack.cli import training as shared
 from posetrack.cli.train_crops import augmentation, record_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from posetrack.crops import Normalisation
     from posetrack.skeletons import Skeleton
@@ -52,32 +52,32 @@ def _posenet(
     args: argparse.Namespace, people: Samples, regions: dict[Path, Polygons]
 ) -> tuple[nn.Module, PoseNetTask]:
     from posetrack.networks.bottom_up_links import posenet_edges
+    from posetrack.networks.filling import fill
     from posetrack.networks.posenet import PoseNet
     from posetrack.training.bottom_up_tasks import PoseNetTask
     from posetrack.training.bottom_up_weights import start_weights
 
     ends = {"keypoints": len(people.skeleton), "edges": len(posenet_edges(people.skeleton))}
     told = {} if args.output_stride is None else {"output_stride": args.output_stride}
-    given: dict[str, Any] = {}
-    if args.init is None:
+    first = None if args.init is None else _start(args, people, PoseNet, **told)
+    if first is None:
         network = PoseNet(_WIDTHS[args.arch], **ends, **told)
-        start_weights(network, radius=2.0 * network.output_stride)
     else:
-        first, given = _start(args, people, PoseNet, **told)
-        assert isinstance(first, PoseNet)
-        network = first
-        if first.edges != ends["edges"]:
-            network = PoseNet(first.width, output_stride=first.output_stride, **ends)
-            _take(network, first)
+        assert isinstance(first.network, PoseNet)
+        width, told = first.network.width, {"output_stride": first.network.output_stride}
+        network = PoseNet(width, **ends, **told)
+    start_weights(network, radius=2.0 * network.output_stride)
+    if first is not None:
+        fill(network, "the network", first.kept, partial=True)
     stride = network.output_stride
     return network, PoseNetTask(
         people,
-        args.size or given.get("input_size", (513, 513)),
+        args.size or (first.input_size if first else (513, 513)),
         stride,
         regions,
         None if args.sigma is None else args.sigma * stride,
         augmentation(args),
-        **_colours(args, given),
+        **_colours(args, first),
     )
 
 
@@ -85,6 +85,7 @@ def _paf(
     args: argparse.Namespace, people: Samples, regions: dict[Path, Polygons]
 ) -> tuple[nn.Module, PafTask]:
     from posetrack.networks.bottom_up_links import paf_links
+    from posetrack.networks.filling import fill
     from posetrack.networks.trtpose import TrtPose
     from posetrack.training.bottom_up_tasks import PafTask
     from posetrack.training.bottom_up_weights import start_weights
@@ -92,34 +93,38 @@ def _paf(
     if args.output_stride is not None:
         raise ValueError("--output-stride is a PoseNet's; the maps of this network have stride 4")
     ends = {"keypoints": len(people.skeleton), "links": len(paf_links(people.skeleton))}
-    given: dict[str, Any] = {}
-    if args.init is None:
+    first = None if args.init is None else _start(args, people, TrtPose)
+    if first is None:
         network = TrtPose(_BACKBONES[args.arch], **ends)
-        start_weights(network)
     else:
-        first, given = _start(args, people, TrtPose)
-        assert isinstance(first, TrtPose)
-        network = first
-        if first.links != ends["links"]:
-            channels = first.get_parameter("1.cmap_conv.weight").shape[1]
-            network = TrtPose(first.backbone, **ends, channels=channels)
-            _take(network, first)
+        assert isinstance(first.network, TrtPose)
+        channels = first.network.get_parameter("1.cmap_conv.weight").shape[1]
+        network = TrtPose(first.network.backbone, **ends, channels=channels)
+    start_weights(network)
+    if first is not None:
+        fill(network, "the network", first.kept, partial=True)
     usual = (256, 256) if network.backbone == "densenet121" else (224, 224)
     return network, PafTask(
         people,
-        args.size or given.get("input_size", usual),
+        args.size or (first.input_size if first else usual),
         regions,
         # trt_pose's Gaussian has no 2 below its exponent.
         None if args.sigma is None else args.sigma * math.sqrt(2),
         augmentation=augmentation(args),
-        **_colours(args, given),
+        **_colours(args, first),
     )
 
 
-def _start(
-    args: argparse.Namespace, people: Samples, kind: type[nn.Module], **told: Any
-) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of ``--init``, and the input size and colours it had."""
+class _Start(NamedTuple):
+    """What ``--init`` gives: a network, its weights that fitted, input size and colours."""
+
+    network: nn.Module
+    kept: dict[str, Tensor]
+    input_size: tuple[int, int]
+    normalisation: Normalisation
+
+
+def _start(args: argparse.Namespace, people: Samples, kind: type[nn.Module], **told: Any) -> _Start:
     network, about = shared.start_from(
         args, skeleton=people.skeleton, keypoints=len(people.skeleton), **told
     )
@@ -128,23 +133,18 @@ def _start(
             f"--init {args.init} is of a {type(network).__name__}, --arch {args.arch} is a "
             f"{kind.__name__}"
         )
-    return network, {"input_size": about.input_size, "normalisation": about.normalisation}
+    state = network.state_dict()
+    kept = {name: value for name, value in state.items() if name not in about.missing}
+    return _Start(network, kept, about.input_size, about.normalisation)
 
 
-def _take(network: nn.Module, first: nn.Module) -> None:
-    """Take what fits from a network with as many keypoints, but perhaps other edges."""
-    from posetrack.networks.filling import fill
-
-    fill(network, "the network", first.state_dict(), partial=True)
-
-
-def _colours(args: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
-    """Colours that were said; the network's usual ones when none were."""
+def _colours(args: argparse.Namespace, first: _Start | None) -> dict[str, Any]:
+    """Colours of ``--init``; the network's usual ones when there is none."""
     if args.colours is not None:
         raise ValueError(
             "--colours is for networks that see crops; those that see the whole image take RGB"
         )
-    return {"normalisation": given["normalisation"]} if given else {}
+    return {"normalisation": first.normalisation} if first else {}
 
 
 def _regions(args: argparse.Namespace) -> dict[Path, Polygons]:

@@ -61,7 +61,7 @@ def paf_targets(
     -------
     targets
         Decoded by `posetrack.paf_decoding.decode_paf` they are the people again, to a fraction of
-        a cell.
+        a cell; but for a keypoint exactly between two cells, which are equal peaks then.
 
     Raises
     ------
