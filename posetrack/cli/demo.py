@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
     )
     parser.add_argument("--frames", type=int, default=150, help="length of the scene")
-    parser.add_argument("--seed", type=int, default=7, help="draws people, place and mistakes")
+    parser.add_argument("--seed", type=int, default=5, help="draws people, place and mistakes")
     parser.set_defaults(run=run)
 
 
