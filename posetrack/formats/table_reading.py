@@ -5,38 +5,28 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from numpy.typing import NDArray
 
 from posetrack.formats.metadata import (
-    EmptyFrames,
     empty_frames_from_json,
     parse_json,
     sidecar_path,
     skeleton_from_json,
 )
 from posetrack.formats.recovery import METADATA_KEY, spool_batches
-from posetrack.formats.table import (
-    BOX_COLUMNS,
-    INTEGER_COLUMNS,
-    PERSON_COLUMNS,
-    TrackTable,
-    column_names,
-)
+from posetrack.formats.row_gathering import DERIVED, Rows
+from posetrack.formats.table import TrackTable, column_names
 from posetrack.formats.table_writers import arrow_type
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.known import pairs_by_name, sigma_of
 
 _LONGEST_HEADER = 1_000_000
 _MOST_COLUMNS = 10_000
-_DERIVED = ("source", "score")
 
 
 def read_table(path: str | Path, *, max_rows: int = 20_000_000) -> TrackTable:
@@ -79,35 +69,37 @@ def read_table(path: str | Path, *, max_rows: int = 20_000_000) -> TrackTable:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(readers)}")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
-    arrow, described, skeleton = readers[path.suffix.lower()](path, max_rows)
+    rows, described = readers[path.suffix.lower()](path, max_rows)
     empty = empty_frames_from_json(
         described.get("empty_frames", []), f"{path} (metadata)", max_frames=50 * max_rows
     )
-    return _checked(path, arrow, skeleton, empty, described)
+    return rows.table(empty, described)
 
 
-def _read_csv(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], Skeleton]:
+def _read_csv(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
     names = _csv_header(path)
     described: dict[str, Any] = {}
     beside = sidecar_path(path)
     if beside.is_file():
         described = parse_json(beside.read_bytes(), str(beside))
     skeleton = _skeleton(path, described, names)
-    wanted = _wanted(skeleton)
+    wanted = wanted_columns(skeleton)
     convert = pa.csv.ConvertOptions(
         column_types={name: arrow_type(name) for name in wanted},
         include_columns=list(wanted),
         null_values=["", "NaN", "nan"],
     )
+    rows = Rows(path, skeleton, max_rows)
     with path.open("rb") as raw:
         source = _WholeLines(raw) if ".partial" in path.stem else raw
         try:
             with pa.csv.open_csv(
                 source, pa.csv.ReadOptions(use_threads=False), convert_options=convert
             ) as reader:
-                return _gathered(path, reader, max_rows), described, skeleton
+                rows.add(reader)
         except pa.ArrowInvalid as error:
             raise ValueError(f"{path}: {_with_column_name(str(error), names)}") from error
+    return rows, described
 
 
 def _csv_header(path: Path) -> list[str]:
@@ -161,7 +153,7 @@ def _end_of_last_line(raw: BinaryIO) -> int:
     return end
 
 
-def _read_parquet(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], Skeleton]:
+def _read_parquet(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
     try:
         file = pa.parquet.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -172,31 +164,37 @@ def _read_parquet(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], 
                 f"{path}: {file.metadata.num_rows} rows; at most {max_rows} are read at once, "
                 "see max_rows"
             )
-        described, skeleton = _described(path, file.schema_arrow)
-        wanted = list(_wanted(skeleton))
+        described, skeleton = described_by(path, file.schema_arrow)
+        wanted = list(wanted_columns(skeleton))
+        rows = Rows(path, skeleton, max_rows, file.metadata.num_rows)
         try:
-            batches = file.iter_batches(columns=wanted)
-            return _gathered(path, batches, max_rows), described, skeleton
+            for group in range(file.metadata.num_row_groups):
+                # One thread: the groups are small, and threads cost more than they save.
+                rows.add(file.read_row_group(group, wanted, use_threads=False).to_batches())
         except (pa.ArrowInvalid, OSError) as error:
             raise ValueError(f"{path}: damaged: {error}") from error
+        return rows, described
 
 
-def _read_spool(path: Path, max_rows: int) -> tuple[pa.Table, dict[str, Any], Skeleton]:
+def _read_spool(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
     schema, batches = spool_batches(path)
-    described, skeleton = _described(path, schema)
-    wanted = list(_wanted(skeleton))
-    chosen = (batch.select(wanted) for batch in batches)
-    return _gathered(path, chosen, max_rows), described, skeleton
+    described, skeleton = described_by(path, schema)
+    wanted = list(wanted_columns(skeleton))
+    rows = Rows(path, skeleton, max_rows)
+    rows.add(batch.select(wanted) for batch in batches)
+    return rows, described
 
 
-def _described(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skeleton]:
+def described_by(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skeleton]:
+    """What a schema's metadata says of the table, and its skeleton; its columns are all there."""
     text = (schema.metadata or {}).get(METADATA_KEY)
     described = parse_json(text, f"{path} (metadata)") if text else {}
     return described, _skeleton(path, described, schema.names)
 
 
-def _wanted(skeleton: Skeleton) -> tuple[str, ...]:
-    return tuple(name for name in column_names(skeleton) if name not in _DERIVED)
+def wanted_columns(skeleton: Skeleton) -> tuple[str, ...]:
+    """The columns that are read: all but those that follow from others."""
+    return tuple(name for name in column_names(skeleton) if name not in DERIVED)
 
 
 def _skeleton(path: Path, described: dict[str, Any], names: list[str]) -> Skeleton:
@@ -210,7 +208,7 @@ def _skeleton(path: Path, described: dict[str, Any], names: list[str]) -> Skelet
         skeleton = skeleton_from_json(described["skeleton"], f"{path} (metadata)")
     else:
         skeleton = _skeleton_of_columns(path, names)
-    missing = [name for name in _wanted(skeleton) if name not in names]
+    missing = [name for name in wanted_columns(skeleton) if name not in names]
     if missing:
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
         raise ValueError(f"{path}: columns are missing: {', '.join(missing[:10])}{more}")
@@ -232,105 +230,3 @@ def _skeleton_of_columns(path: Path, names: list[str]) -> Skeleton:
             return known
     sigmas = tuple(sigma_of(keypoint) for keypoint in keypoints)
     return Skeleton(path.stem, keypoints, (), pairs_by_name(keypoints), sigmas)
-
-
-def _gathered(path: Path, batches: Iterator[pa.RecordBatch], max_rows: int) -> pa.Table:
-    parts: list[pa.RecordBatch] = []
-    rows = 0
-    schema = None
-    for batch in batches:
-        schema = batch.schema
-        rows += len(batch)
-        if rows > max_rows:
-            raise ValueError(f"{path}: more than {max_rows} rows; see max_rows")
-        parts.append(batch)
-    return pa.Table.from_batches(parts, schema) if parts else pa.table({})
-
-
-def _checked(
-    path: Path,
-    arrow: pa.Table,
-    skeleton: Skeleton,
-    empty: EmptyFrames,
-    described: dict[str, Any],
-) -> TrackTable:
-    persons = [name for name in PERSON_COLUMNS if name not in _DERIVED]
-    columns = {name: _column(path, arrow, name) for name in persons}
-    for name, values in columns.items():
-        bad: NDArray[np.bool_] = ~np.isfinite(values)
-        if name in ("frame", "flow_age"):
-            bad |= values < 0
-        _refuse(path, bad, name, values)
-    xyxy = np.stack([columns[name] for name in BOX_COLUMNS], axis=1)
-    for low, high in (("left", "right"), ("top", "bottom")):
-        _refuse(path, columns[high] < columns[low], high, columns[high])
-    order = _order(path, columns["frame"], columns["id"])
-    xy, scores = _keypoints(path, arrow, skeleton)
-    return TrackTable(
-        columns["frame"][order],
-        columns["seconds"][order],
-        columns["id"][order],
-        xyxy[order],
-        columns["box_score"][order],
-        columns["flow_age"][order],
-        xy[order],
-        scores[order],
-        skeleton,
-        empty,
-        described,
-    )
-
-
-def _refuse(path: Path, bad: NDArray[np.bool_], column: str, values: NDArray[Any]) -> None:
-    """Name the first row where a column cannot be right."""
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(
-            f"{path}: column {column!r}, row {row + 1}: missing or out of range: {values[row]}"
-        )
-
-
-def _keypoints(
-    path: Path, arrow: pa.Table, skeleton: Skeleton
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(R, K, 2) places and (R, K) scores, an unseen keypoint NaN with score 0."""
-    xy = np.empty((len(arrow), len(skeleton), 2), np.float32)
-    scores = np.empty(xy.shape[:2], np.float32)
-    for number, name in enumerate(skeleton.keypoints):
-        xy[:, number, 0] = _column(path, arrow, f"{name}_x")
-        xy[:, number, 1] = _column(path, arrow, f"{name}_y")
-        scores[:, number] = _column(path, arrow, f"{name}_score")
-    unseen = ~np.isfinite(xy).all(axis=-1)
-    xy[unseen] = np.nan
-    scores[unseen | ~np.isfinite(scores)] = 0
-    return xy, scores
-
-
-def _column(path: Path, arrow: pa.Table, name: str) -> NDArray[Any]:
-    """A column as an array: NaN for nulls; integers may have none."""
-    kind = arrow_type(name)
-    if not arrow.num_columns:
-        return np.zeros(0, kind.to_pandas_dtype())
-    column = arrow.column(name)
-    if column.null_count and name in INTEGER_COLUMNS:
-        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-        raise ValueError(f"{path}: column {name!r}, row {row + 1}: missing")
-    try:
-        values: NDArray[Any] = column.cast(kind).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ValueError(f"{path}: column {name!r}: expected {kind}, {error}") from error
-    return values
-
-
-def _order(
-    path: Path, frame: NDArray[np.int64], ids: NDArray[np.int64]
-) -> NDArray[np.intp] | slice:
-    """Rows in order of frames, as they stand within one; an id may occur once in a frame."""
-    by_id = np.lexsort((ids, frame))
-    twice = (np.diff(frame[by_id]) == 0) & (np.diff(ids[by_id]) == 0)
-    if twice.any():
-        row = int(by_id[np.flatnonzero(twice)[0] + 1])
-        raise ValueError(f"{path}: row {row + 1}: id {ids[row]} occurs twice in frame {frame[row]}")
-    if (np.diff(frame) >= 0).all():
-        return slice(None)  # as written: a copy of everything saved
-    return np.argsort(frame, kind="stable")

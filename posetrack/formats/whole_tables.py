@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from posetrack.formats.arrow_arrays import mask_of, values_of
 from posetrack.formats.metadata import (
     EmptyFrames,
     dump_json,
@@ -20,9 +21,10 @@ from posetrack.formats.metadata import (
     skeleton_as_json,
 )
 from posetrack.formats.recovery import METADATA_KEY
+from posetrack.formats.row_gathering import Rows
 from posetrack.formats.sinks import PartialFile, write_whole
 from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable
-from posetrack.formats.table_reading import _checked, _described, _wanted
+from posetrack.formats.table_reading import described_by, wanted_columns
 from posetrack.formats.table_writers import arrow_schema
 from posetrack.formats.touched_columns import (
     RawRows,
@@ -138,7 +140,7 @@ def _quoted(name: str) -> str:
 def parquet_skeleton(path: Path) -> tuple[Skeleton, int]:
     """What the keypoints of a Parquet table are, and how many rows it has; no row is read."""
     with _opened(path) as file:
-        return _described(path, file.schema_arrow)[1], file.metadata.num_rows
+        return described_by(path, file.schema_arrow)[1], file.metadata.num_rows
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -169,8 +171,8 @@ def read_part(
         If the file is damaged or no table of tracks, or the part has more than ``max_rows`` rows.
     """
     with _opened(path) as file:
-        described, _ = _described(path, file.schema_arrow)
-        columns = [*_wanted(skeleton), *touched_names(file.schema_arrow.names, skeleton)]
+        described, _ = described_by(path, file.schema_arrow)
+        columns = [*wanted_columns(skeleton), *touched_names(file.schema_arrow.names, skeleton)]
         parts = [pa.Table.from_batches([], file.schema_arrow).select(columns)]
         times: dict[int, float] = {}
         for group in _groups(file, frames, seconds):
@@ -186,11 +188,13 @@ def read_part(
     for index, time in empty_frames_from_json(runs, f"{path} (metadata)", max_frames=_MOST_FRAMES):
         if _within(index, frames) and _within(time, seconds):
             times.setdefault(index, time)
-    for index in np.unique(arrow.column("frame").to_numpy()).tolist():
-        times.pop(index, None)
+    if times:
+        for index in np.unique(values_of(arrow.column("frame"))).tolist():
+            times.pop(index, None)
     empty = EmptyFrames([(i, i, 1, at, at) for i, at in sorted(times.items())])
-    table = _checked(path, arrow, skeleton, empty, described)
-    return table, touched_rows(path, arrow, skeleton)
+    rows = Rows(path, skeleton, max_rows, len(arrow))
+    rows.add(arrow.to_batches())
+    return rows.table(empty, described), touched_rows(path, arrow, skeleton)
 
 
 def _groups(
@@ -218,7 +222,7 @@ def _chosen(
     times: dict[int, float],
 ) -> pa.Table:
     """Rows wanted; the frames of the ranges go into ``times``, whoever is in them."""
-    index, at = arrow.column("frame").to_numpy(), arrow.column("seconds").to_numpy()
+    index, at = values_of(arrow.column("frame")), values_of(arrow.column("seconds"))
     keep = np.ones(len(arrow), bool)
     for values, span in ((index, frames), (at, seconds)):
         if span is not None:
@@ -226,8 +230,8 @@ def _chosen(
     if ids is not None:
         for frame, time in zip(index[keep].tolist(), at[keep].tolist(), strict=True):
             times.setdefault(frame, time)
-        keep &= np.isin(arrow.column("id").to_numpy(), list(ids))
-    return arrow.filter(pa.array(keep))
+        keep &= np.isin(values_of(arrow.column("id")), list(ids))
+    return arrow if keep.all() else arrow.filter(mask_of(keep))
 
 
 def _within(value: float, span: tuple[float, float] | None) -> bool:

@@ -115,9 +115,8 @@ class Trajectories:
         each = (*people, len(self.skeleton))
         xy = _array("xy", self.xy, np.float32, (*each, 2))
         scores = _array("scores", self.scores, np.float32, each)
-        unseen = ~np.isfinite(xy).all(axis=-1)
-        xy[unseen] = np.nan
-        scores[unseen] = 0
+        unseen = ~(np.isfinite(xy[..., 0]) & np.isfinite(xy[..., 1]))
+        xy, scores = _blanked(xy, scores, unseen)
         if not np.isfinite(scores).all():
             raise ValueError("scores must be finite; an unseen keypoint has NaN xy, score 0")
         age = np.zeros(people, np.int64) if self.flow_age is None else self.flow_age
@@ -148,6 +147,8 @@ class Trajectories:
         given = nothing if self.boxes is None else self.boxes
         boxes = _array("boxes", given, np.float32, (*people, 4))
         absent = ~np.isfinite(boxes).all(axis=-1)
+        if not boxes.flags.writeable:
+            boxes = boxes.copy()
         boxes[absent] = np.nan
         made = absent & ~unseen.all(axis=-1)
         boxes[made, :2] = np.where(unseen[made, :, None], np.inf, xy[made]).min(axis=1)
@@ -233,6 +234,8 @@ class Trajectories:
     def from_table(cls, table: TrackTable, **more: Any) -> Trajectories:
         """Lay out a table that `posetrack.formats.read_table` gave; see `dense` for its limit."""
         made = dense(table)
+        for array in vars(made).values():
+            array.flags.writeable = False  # nobody else has them, so they need not be copied
         kept = {key: table.metadata[key] for key in _KEPT if key in table.metadata}
         return cls(
             made.frame,
@@ -375,8 +378,11 @@ def part_of_skeleton(skeleton: Skeleton, keypoints: Sequence[str]) -> Skeleton:
 
 
 def _array(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...]) -> Any:
-    """A writable copy, its shape checked (None = any)."""
-    array = np.array(values, kind)
+    """A writable copy, its shape checked (None = any); what nobody can write to is shared."""
+    array = np.asarray(values, kind)
+    unchanging = array is values and not array.flags.writeable and array.flags.owndata
+    if not unchanging:
+        array = np.array(array, kind)
     fits = array.ndim == len(shape) and all(
         want is None or want == have for want, have in zip(shape, array.shape, strict=True)
     )
@@ -384,6 +390,19 @@ def _array(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...
         wanted = tuple("any" if size is None else size for size in shape)
         raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
     return array
+
+
+def _blanked(
+    xy: NDArray[np.float32], scores: NDArray[np.float32], unseen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Places NaN and scores 0 where unseen; copied only where they are shared and not so yet."""
+    if not (np.isnan(xy[..., 0]) == unseen).all() or not (np.isnan(xy[..., 1]) == unseen).all():
+        xy = xy if xy.flags.writeable else xy.copy()
+        xy[unseen] = np.nan
+    if (scores[unseen] != 0).any():
+        scores = scores if scores.flags.writeable else scores.copy()
+        scores[unseen] = 0
+    return xy, scores
 
 
 def _check_axes(
