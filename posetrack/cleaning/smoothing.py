@@ -339,26 +339,45 @@ def _evenly(
     shortest: int,
 ) -> Trajectories:
     """Every piece of at least ``shortest`` frames through a filter that wants even times."""
-    from scipy.interpolate import PchipInterpolator
-
     xy = trajectories.xy.copy()
+    alike: dict[tuple[int, int], list[tuple[int, NDArray[np.intp]]]] = {}
     for row, start, stop, points in segments(trajectories):
         times = trajectories.seconds[start:stop]
-        values = xy[start:stop, row, points].astype(np.float64).reshape(stop - start, -1)
-        length = times[-1] - times[0]
-        is_even = (np.abs(np.diff(times) - step) <= _EVEN * step).all()
-        if (len(times) if is_even else int(length / step) + 1) < shortest:
-            continue
+        if (np.abs(np.diff(times) - step) <= _EVEN * step).all():
+            if stop - start >= shortest:
+                alike.setdefault((row, stop - start), []).append((start, points))
+        elif int((times[-1] - times[0]) / step) + 1 >= shortest:
+            piece = xy[start:stop, row, points]
+            xy[start:stop, row, points] = _resampled(piece, times, step, smooth, shortest)
+    for (row, length), pieces in alike.items():
+        # A filter's call costs more than its work on a short piece: those of a length go together.
+        frames = np.concatenate([np.full(len(points), start) for start, points in pieces])
+        each = np.concatenate([points for _, points in pieces])
+        at = frames + np.arange(length)[:, None], row, each
+        values = xy[at].astype(np.float64)  # (length, pieces, 2)
         first = values[0].copy()  # small numbers round less, and a shift shifts the answer exactly
-        values -= first
-        if is_even:
-            values = smooth(values)
-        else:
-            grid = np.linspace(times[0], times[-1], max(round(length / step) + 1, shortest))
-            filtered = smooth(PchipInterpolator(times, values, axis=0)(grid))
-            values = PchipInterpolator(grid, filtered, axis=0)(times)
-        xy[start:stop, row, points] = (values + first).reshape(stop - start, -1, 2)
+        flat = (values - first).reshape(length, -1)
+        xy[at] = smooth(flat).reshape(values.shape) + first
     return _smoothed(trajectories, xy)
+
+
+def _resampled(
+    xy: NDArray[np.float32],
+    times: Float64Array,
+    step: float,
+    smooth: Callable[[Float64Array], Float64Array],
+    shortest: int,
+) -> Float64Array:
+    """A piece (L, P, 2) whose frames do not come evenly: filtered at even times, and back."""
+    from scipy.interpolate import PchipInterpolator
+
+    values = xy.astype(np.float64)
+    first = values[0].copy()
+    grid = np.linspace(times[0], times[-1], max(round((times[-1] - times[0]) / step) + 1, shortest))
+    even = PchipInterpolator(times, (values - first).reshape(len(xy), -1), axis=0)(grid)
+    found: Float64Array = PchipInterpolator(grid, smooth(even), axis=0)(times)
+    placed: Float64Array = found.reshape(xy.shape) + first
+    return placed
 
 
 def _by_person(

@@ -9,6 +9,9 @@ from posetrack._compiled import compiled
 
 Float64Array = NDArray[np.float64]
 
+# A speed from two frames is noisy: it is carried on over a gap for this many times as long.
+_COAST = 2.0
+
 
 @compiled
 def _miss(
@@ -46,7 +49,7 @@ def _miss(
                 there = pairs[before, p, side ^ states[1], axis]
                 if steady:
                     speed = (there - pairs[earlier, p, side ^ states[0], axis]) / last
-                    there += speed * step
+                    there += speed * min(step, _COAST * last)
                 squares += (here - there) ** 2
             total += min(np.sqrt(squares), cap)
     return total
@@ -84,7 +87,7 @@ def smoothest_sides(
     if count < 2:
         return swapped
     # A state is what the last two frames are: 2 * before + now.
-    cost = np.zeros(4)
+    cost, misses = np.zeros(4), np.zeros(4)
     came = np.zeros((count, 4), np.int8)
     for i in range(count):
         whole = 0
@@ -93,15 +96,17 @@ def smoothest_sides(
         step = seconds[rows[i]] - seconds[rows[i - 1]] if i else 0.0
         held = per_second * whole * min(step, max_gap)
         fresh = np.full(4, np.inf)
+        for code in range(4 if i else 0):
+            # All three the other way round is the same motion: four cases stand for eight.
+            states = (code >> 1, code & 1, 0)
+            misses[code] = _miss(pairs, seconds, rows, i, states, cap, max_gap)
         for now in range(2):
             for before in range(2):
                 for earlier in range(2):
                     price = cost[2 * earlier + before] + held * now
                     if i:
                         price += per_change * whole * (now != before and step <= max_gap)
-                        price += _miss(
-                            pairs, seconds, rows, i, (earlier, before, now), cap, max_gap
-                        )
+                        price += misses[2 * (earlier ^ now) + (before ^ now)]
                     if price < fresh[2 * before + now]:
                         fresh[2 * before + now] = price
                         came[i, 2 * before + now] = 2 * earlier + before
