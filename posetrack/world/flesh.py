@@ -87,7 +87,8 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
     )
     x -= np.clip(-ring[:, 0], 0, 1) * shape.size * (0.026 + 0.01 * shape.female) * seat
     if worn.top is not None:
-        y *= _over_legs(shape, worn, level, np.abs(y).max(axis=1, keepdims=True))
+        grown = _over_legs(shape, worn, level, np.abs(y).max(axis=1, keepdims=True))
+        y *= np.where(level > worn.hem, grown, 1.0)
     room = _room_of_trunk(along, worn)[:, None]
     y += np.sign(ring[:, 1]) * np.abs(ring[:, 1]) * room
     x += ring[:, 0] * room
@@ -105,10 +106,10 @@ def trunk(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
 def _over_legs(
     shape: Shape, worn: Clothes, level: Float64Array, half: Float64Array
 ) -> Float64Array:
-    """What a shirt's half width (R, 1) is multiplied with so that the legs' tops are inside."""
+    """What half widths (R, 1) of a shirt or skirt grow by, a factor, to hold the legs' tops."""
     thigh = 0.087 * shape.size * (1 + 0.7 * (shape.girth - 1))
     wanted = shape.half_hips + thigh + worn.ease
-    near = smooth(-level, -0.22, -0.05) * (level > worn.hem)
+    near = smooth(-level, -0.22, -0.05)
     return np.asarray(1 + near * (np.maximum(wanted / half, 1) - 1))
 
 
@@ -157,13 +158,18 @@ def skirt(shape: Shape, worn: Clothes, cell: Cell, points: int = 18) -> Piece:
     )
     below = down > 0
     wide = np.where(below, np.maximum(wide, 0.167), wide) + 0.16 * np.clip(down, 0, 1)
-    deep = np.where(below, np.maximum(deep, 0.113), deep) + 0.21 * np.clip(down, 0, 1)
+    deep = (
+        np.where(below, np.maximum(deep, 0.113), deep)
+        + 0.21 * np.clip(down, 0, 1)
+        + (0.018 if worn.legs else 0.0)
+    )
     girth = 1 + (shape.girth - 1) * np.where(below, 0.8, share)
     ring = circle_of(points)
     room = (0.012 + (1.2 if worn.coat else 0.5) * worn.ease) * np.where(
         np.arange(rows) > 0, 1.0, 0.2
     )[:, None]
-    y = ring[:, 1] * (wide * girth * (1 + 0.03 * shape.female) * shape.size + room)
+    half = wide * girth * (1 + 0.03 * shape.female) * shape.size
+    y = ring[:, 1] * (half * _over_legs(shape, worn, level, half) + room)
     seat = 0.02 * smooth(-np.abs(down - 0.03), -0.2, 0.0) * np.clip(-ring[:, 0], 0, 1)
     x = ring[:, 0] * (deep * girth * shape.size + room) + (forward - seat) * shape.size
     z = np.broadcast_to(shape.hip - down * length, x.shape)

@@ -67,6 +67,9 @@ class Cloth:
 
     def colours(self, around: Float64Array, along: Float64Array) -> Float64Array:
         """(..., 3) colours at places (...) on the cloth in metres."""
+        shape = np.broadcast_shapes(around.shape, along.shape)
+        if self.kind == "plain":
+            return np.broadcast_to(np.array(self.first), (*shape, 3))
         a, b = around / self.period, along / self.period
         across, down = b % 1 < self.share, a % 1 < self.share
         if self.kind == "across":
@@ -78,10 +81,8 @@ class Cloth:
         elif self.kind == "dots":
             apart = (a % 1 - 0.5) ** 2 + (b % 1 - 0.5) ** 2
             amount = (apart < (0.25 + 0.2 * self.share) ** 2).astype(float)
-        elif self.kind == "noise":
-            amount = self.noise[(b * 8).astype(int) % 64, (a * 8).astype(int) % 64]
         else:
-            amount = np.zeros(np.broadcast_shapes(a.shape, b.shape))
+            amount = self.noise[(b * 8).astype(int) % 64, (a * 8).astype(int) % 64]
         return np.asarray(
             np.array(self.first) + amount[..., None] * (np.array(self.second) - self.first)
         )

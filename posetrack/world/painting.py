@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from posetrack.world.flesh import TRUNK_ENDS, Cell
 from posetrack.world.heads import EYE_ANGLE, EYES, FACE_ACROSS, FACE_ANGLES, MOUTH
@@ -40,7 +40,7 @@ def cell(name: str) -> Cell:
 
 def paint(rng: np.random.Generator, shape: Shape, looks: Looks) -> NDArray[np.uint8]:
     """The texture (256, 256, 3) of a person."""
-    texture = np.full((SIZE, SIZE, 3), looks.skin)
+    texture = np.full((SIZE, SIZE, 3), looks.skin, np.float32)
     for name, painted in (
         ("trunk", _trunk(rng, shape, looks)),
         ("leg", _leg(shape, looks)),
@@ -76,17 +76,18 @@ def _trunk(rng: np.random.Generator, shape: Shape, looks: Looks) -> Float64Array
     if worn.top is not None:
         neckline = 1.16 - 0.15 * np.clip(1 - front * 2.2, 0, 1)
         shirt = (level < neckline) & (level > worn.hem)
-        colours = np.where(shirt[..., None], worn.top.colours(around, along), colours)
+        colours[shirt] = worn.top.colours(around[shirt], along[shirt])
         if worn.inner is not None:
             between = shirt & (np.abs(u - 0.5) < 0.035 + 0.03 * np.clip(level, 0, 1))
-            colours = np.where(between[..., None], worn.inner.colours(around, along), colours)
+            colours[between] = worn.inner.colours(around[between], along[between])
         if worn.logo:
             colours = _with_logo(rng, colours, u, level)
     low = worn.hem if worn.top is not None else 0.12
     below = level <= low
-    colours = np.where(below[..., None], worn.bottom.colours(around, along), colours)
+    colours[below] = worn.bottom.colours(around[below], along[below])
     belt = below & (level > low - 0.05)
-    return np.where(belt[..., None], colours * 0.75, colours)
+    colours[belt] *= 0.75
+    return colours
 
 
 def _with_logo(
@@ -132,6 +133,8 @@ def _skirt(shape: Shape, looks: Looks) -> Float64Array:
     u, v = _grid("skirt")
     length = (shape.hip - shape.ankle) * (looks.clothes.skirt + 0.17)
     worn = looks.clothes
+    if worn.skirt == 0:
+        return np.full((*u.shape, 3), looks.skin)
     cloth = worn.top if worn.coat and worn.top is not None else worn.bottom
     return cloth.colours(u * 1.1 * shape.size, v * length)
 
@@ -158,9 +161,8 @@ def _head(looks: Looks) -> Float64Array:
     colours = np.tile(skin, (*u.shape, 1))
     turned = np.abs(angle)
 
-    def blot(colour: Float64Array, amount: ArrayLike) -> None:
-        share = np.asarray(amount, float)[..., None]
-        colours[:] = colours * (1 - share) + colour * share
+    def blot(colour: Float64Array, where: NDArray[np.bool_], share: float = 1.0) -> None:
+        colours[where] = colours[where] * (1 - share) + colour * share
 
     def oval(at: float, up: float, wide: float, high: float) -> NDArray[np.bool_]:
         return ((turned - at) / wide) ** 2 + ((height - up) / high) ** 2 < 1
@@ -171,11 +173,11 @@ def _head(looks: Looks) -> Float64Array:
         )
         blot(hair * 0.8, height > line)
     jaw = np.interp(turned, [0, 0.5, 1.2, 1.5, 1.6, 3.2], [0.25, 0.27, 0.36, 0.5, 0.0, 0.0])
-    blot(hair, 0.85 * looks.beard * (height < jaw))
+    blot(hair, height < jaw, 0.85 * looks.beard)
     blot(skin * 0.78, oval(EYE_ANGLE, EYES + 0.01, 0.19, 0.055))
     blot(0.65 * np.array([225.0, 225.0, 225.0]) + 0.3 * skin, oval(EYE_ANGLE, EYES, 0.135, 0.026))
     blot(np.array([35.0, 40.0, 48.0]), oval(EYE_ANGLE, EYES, 0.07, 0.028))
-    blot(hair * 0.7, 0.85 * oval(EYE_ANGLE, EYES + 0.085, 0.2, 0.018))
+    blot(hair * 0.7, oval(EYE_ANGLE, EYES + 0.085, 0.2, 0.018), 0.85)
     lips = np.clip(skin * (0.62, 0.62, 0.85), 0, 255)
     blot(lips, oval(0.0, MOUTH, 0.26, 0.028))
     blot(lips * 0.5, oval(0.0, MOUTH, 0.25, 0.008))
@@ -184,9 +186,9 @@ def _head(looks: Looks) -> Float64Array:
 
 def _unevenness(rng: np.random.Generator, height: int, width: int) -> Float64Array:
     """Folds and blotches, (height, width) around 1; the left edge fits the right."""
-    total = np.ones((height, width))
+    total = np.ones((height, width), np.float32)
     for step, strength in ((32, 0.05), (8, 0.035), (2, 0.02)):
-        coarse = rng.normal(0, strength, (height // step + 2, width // step + 2))
+        coarse = rng.normal(0, strength, (height // step + 2, width // step + 2)).astype(np.float32)
         down, across = np.arange(height) / step, np.arange(width) / step
         row, part = down.astype(int), (down % 1)[:, None]
         rows = coarse[row] * (1 - part) + coarse[row + 1] * part
