@@ -24,6 +24,7 @@ Colour = tuple[float, float, float]
 
 MAX_LEVELS = 12  # of a texture's pyramid
 TAPS = 4  # at most, along the longer side of a pixel's shape on a texture
+BLOCK = 8  # pixels of the shadow map
 SHARP = 1.4  # texels of a level that a look may skip
 U, V, NORMAL = 1, 2, 3  # planes of a triangle, as the rasteriser fills them
 
@@ -58,6 +59,7 @@ class Lamp(NamedTuple):
     focal: float  # of the map, in its pixels
     texel: float  # metres between two pixels of the map
     map: Float32Array  # 1 / depth, seen from the sun; 0 x 0 for no shadows
+    blocks: Float32Array  # the greatest of BLOCK x BLOCK pixels of the map and of the next ones
 
 
 @compiled
@@ -72,6 +74,7 @@ def pack_texture(texture: UInt8Array, texels: UInt16Array, start: int, levels: I
         value = np.uint16(flat[i])
         texels[start + i] = np.uint16(value * value)
     at = start + len(flat)
+    sums = np.empty(3 * width, np.int32)
     levels[0, 0], levels[0, 1], levels[0, 2] = start, height, width
     for level in range(1, len(levels)):
         if height == 1 and width == 1:
@@ -82,12 +85,12 @@ def pack_texture(texture: UInt8Array, texels: UInt16Array, start: int, levels: I
         levels[level, 0], levels[level, 1], levels[level, 2] = at, h, w
         right, low = 3 * min(width - 1, 1), 3 * width * min(height - 1, 1)
         for y in range(h):
+            upper = above + 6 * y * width
+            for x in range(3 * width):
+                sums[x] = np.int32(texels[upper + x]) + np.int32(texels[upper + low + x])
             for x in range(w):
-                corner = above + 3 * (2 * y * width + 2 * x)
-                for c in range(corner, corner + 3):
-                    total = np.int32(texels[c]) + np.int32(texels[c + right])
-                    total += np.int32(texels[c + low]) + np.int32(texels[c + low + right])
-                    texels[at] = (total + 2) >> 2
+                for c in range(6 * x, 6 * x + 3):
+                    texels[at] = (sums[c] + sums[c + right] + 2) >> 2
                     at += 1
         height, width = h, w
     return at
@@ -178,16 +181,31 @@ def paint_backdrop(
         east = m[0, 0] * x + m[1, 0] * y + m[2, 0]
         north = m[0, 1] * x + m[1, 1] * y + m[2, 1]
         up = m[0, 2] * x + m[1, 2] * y + m[2, 2]
-        around = math.atan2(east, north) - centre[0]
+        around = _angle(east, north) - centre[0]
         if around > math.pi:
             around -= 2 * math.pi
         elif around < -math.pi:
             around += 2 * math.pi
-        height = math.atan2(up, math.sqrt(east * east + north * north)) - centre[1]
+        height = _angle(up, math.sqrt(east * east + north * north)) - centre[1]
         u, v = 0.5 + around / span[0], 0.5 - height / span[1]
         colours[s] = _texture(
             texels, levels, last, repeats[last], u, v, step / span[0], 0.0, 0.0, step / span[1]
         )
+
+
+@compiled
+def _angle(y: float, x: float) -> float:
+    """About ``math.atan2(y, x)``, at most 0.004 beside it, without steps, and thrice as fast.
+
+    Where in the backdrop a direction falls must be the same in each picture, but need not be
+    exact.
+    """
+    low, high = min(abs(x), abs(y)), max(abs(x), abs(y))
+    share = low / high if high > 0 else 0.0
+    angle = share * (0.25 * math.pi + 0.273 * (1 - share))
+    angle = 0.5 * math.pi - angle if abs(y) > abs(x) else angle
+    angle = math.pi - angle if x < 0 else angle
+    return angle if y >= 0 else -angle
 
 
 @compiled
@@ -200,7 +218,7 @@ def light_up(
 ) -> None:
     """Multiply the samples' colours with the light that falls there."""
     _, face, xs, ys, _ = samples
-    direction, sun, sky, ground, to_map, turn, focal, texel, shadow_map = lamp
+    direction, sun, sky, ground, to_map, turn, focal, texel, shadow_map, blocks = lamp
     for s in range(len(face)):
         f = face[s]
         if f < 0:
@@ -217,7 +235,9 @@ def light_up(
         direct = nx * direction[0] + ny * direction[1] + nz * direction[2]
         if direct > 0 and len(shadow_map):
             z = 1 / (total * abs(scale[f]))
-            direct *= _reached(x * z, y * z, z, nx, ny, nz, to_map, turn, focal, texel, shadow_map)
+            direct *= _reached(
+                x * z, y * z, z, nx, ny, nz, to_map, turn, focal, texel, shadow_map, blocks
+            )
         direct, up = max(direct, 0.0), 0.5 + 0.5 * nz
         for c in range(3):
             colours[s, c] *= direct * sun[c] + up * sky[c] + (1 - up) * ground[c]
@@ -236,6 +256,7 @@ def _reached(
     focal: float,
     texel: float,
     shadow_map: Float32Array,
+    blocks: Float32Array,
 ) -> float:
     """Share of the sun that reaches a place: 0 in the shadow, 1 in the light, between at its edge.
 
@@ -258,6 +279,8 @@ def _reached(
         return 1.0
     here = np.float32(1 / (qz - 0.5 * texel))
     column, row = int(u), int(v)
+    if here >= blocks[row // BLOCK, column // BLOCK]:  # nothing near it is in the way
+        return 1.0
     right, low = u - column, v - row
     lit = 0.0
     for i in range(4):

@@ -61,7 +61,7 @@ def render(
     light: Light,
     backdrop: Backdrop,
     near: float = 0.1,
-    shadow_size: int = 512,
+    shadow_size: int | None = None,
     threads: int = 1,
 ) -> Render:
     """Draw surfaces as a camera sees them.
@@ -83,7 +83,8 @@ def render(
     near
         Metres; what is nearer than this along the axis is not seen.
     shadow_size
-        Pixels of a side of the shadow map; 0 for no shadows.
+        Pixels of a side of the shadow map, a multiple of 8; 0 for no shadows; when None about as
+        many as the picture has, 512 at most.
     threads
         How many threads draw. The result does not depend on it.
 
@@ -91,7 +92,7 @@ def render(
     ------
     ValueError
         If the cameras' sizes differ, a surface's vertices do not fit its mesh, an owner is not in
-        0 .. 32767, or ``near`` or ``threads`` is not positive.
+        0 .. 32767, ``near`` or ``threads`` is not positive, or ``shadow_size`` no multiple of 8.
 
     Examples
     --------
@@ -110,6 +111,10 @@ def render(
     """
     following = next_camera or camera
     _check(surfaces, camera, following, near, threads)
+    if shadow_size is None:
+        shadow_size = min(max(camera.size) // 8 * 8, 512)
+    if shadow_size < 0 or shadow_size % shading.BLOCK:
+        raise ValueError(f"shadow_size must be a multiple of 8, got {shadow_size}")
     scene = _gathered(surfaces)
     looks = _looks(surfaces, scene, camera, following, near)
     lamp = _lamp(light, surfaces, camera, shadow_size, threads)
@@ -361,7 +366,7 @@ def _lamp(
     casting, around = _casters(surfaces)
     if not shadow_size or not casting or not max(light.sun) > 0:
         nowhere = np.zeros((0, 0), np.float32)
-        no_map = (np.zeros((3, 4)), np.zeros((3, 3)), 1.0, 1.0, nowhere)
+        no_map = (np.zeros((3, 4)), np.zeros((3, 3)), 1.0, 1.0, nowhere, nowhere)
         return shading.Lamp(direction, sun_colour, sky, ground, *no_map)
     sun = shadow_camera(light, around, shadow_size)
     turn = np.ascontiguousarray(sun.rotation, np.float64)
@@ -379,6 +384,7 @@ def _lamp(
         float(sun.focal),
         texel,
         shadow_map,
+        _blocks(shadow_map),
     )
 
 
@@ -396,6 +402,15 @@ def _shadow_map(sun: Camera, scene: _Scene, threads: int) -> Float32Array:
 
     _in_bands(draw, size, threads)
     return inverse
+
+
+def _blocks(shadow_map: Float32Array) -> Float32Array:
+    """The greatest value of each block of a map and of those beside and below it."""
+    count = len(shadow_map) // shading.BLOCK
+    blocks = shadow_map.reshape(count, shading.BLOCK, count, shading.BLOCK).max(axis=(1, 3))
+    blocks[:-1] = np.maximum(blocks[:-1], blocks[1:])
+    blocks[:, :-1] = np.maximum(blocks[:, :-1], blocks[:, 1:])
+    return np.ascontiguousarray(blocks)
 
 
 def _casters(surfaces: Sequence[Surface]) -> tuple[list[Surface], Float64Array]:
