@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posetrack.trajectories.origins import ALL_ORIGINS
+from posetrack.trajectories.parts import part_of_skeleton
 from posetrack.trajectories.raw import NOBODY, Raw
-from posetrack.trajectories.values import ALL_ORIGINS, Trajectories, part_of_skeleton
+from posetrack.trajectories.values import Trajectories
 
 if TYPE_CHECKING:
     from posetrack.formats.touched_columns import RawRows, TouchedRows

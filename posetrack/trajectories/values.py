@@ -4,44 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntFlag
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from posetrack.formats.dense import dense, empty_frames
-from posetrack.formats.table import TrackTable, column_names
+from posetrack.formats.table import TrackTable
 from posetrack.skeletons import Skeleton
+from posetrack.trajectories.checked_arrays import blanked, check_axes, checked
+from posetrack.trajectories.origins import ALL_ORIGINS
+from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
 
-
-class Origin(IntFlag):
-    """Where a value came from and what was done to it; flags, which combine, also in files.
-
-    Examples
-    --------
-    >>> Origin.FILLED | Origin.SMOOTHED
-    <Origin.FILLED|SMOOTHED: 6>
-    """
-
-    DETECTED = 0
-    """Measured in the box that a detector gave."""
-    FLOW = 1
-    """Measured in a box that optical flow carried here."""
-    FILLED = 2
-    """Not measured here: put between what was seen before and after."""
-    SMOOTHED = 4
-    """Moved by a filter."""
-    SWAPPED = 8
-    """Left and right were exchanged."""
-    REJECTED = 16
-    """What was measured here was taken out: its score was too low, or it was an outlier."""
-
-
-ALL_ORIGINS = Origin(31)
+_KEPT = ("provenance", "image_size", "rate", "individuals")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,23 +84,23 @@ class Trajectories:
     raw: Raw | None = None
 
     def __post_init__(self) -> None:
-        frame = _array("frame", self.frame, np.int64, (None,))
-        ids = _array("ids", self.ids, np.int64, (None,))
-        seconds = _array("seconds", self.seconds, np.float64, (len(frame),))
-        _check_axes(frame, seconds, ids)
+        frame = checked("frame", self.frame, np.int64, (None,))
+        ids = checked("ids", self.ids, np.int64, (None,))
+        seconds = checked("seconds", self.seconds, np.float64, (len(frame),))
+        check_axes(frame, seconds, ids)
         people = (len(frame), len(ids))
         each = (*people, len(self.skeleton))
-        xy = _array("xy", self.xy, np.float32, (*each, 2))
-        scores = _array("scores", self.scores, np.float32, each)
+        xy = checked("xy", self.xy, np.float32, (*each, 2))
+        scores = checked("scores", self.scores, np.float32, each)
         unseen = ~(np.isfinite(xy[..., 0]) & np.isfinite(xy[..., 1]))
-        xy, scores = _blanked(xy, scores, unseen)
+        xy, scores = blanked(xy, scores, unseen)
         if not np.isfinite(scores).all():
             raise ValueError("scores must be finite; an unseen keypoint has NaN xy, score 0")
         age = np.zeros(people, np.int64) if self.flow_age is None else self.flow_age
-        age = _array("flow_age", age, np.int64, people)
+        age = checked("flow_age", age, np.int64, people)
         boxes, box_scores = self._boxes(people, xy, scores, unseen)
         origin = (age[..., None] > 0).repeat(each[-1], -1) if self.origin is None else self.origin
-        origin = _array("origin", origin, np.int8, each)
+        origin = checked("origin", origin, np.int8, each)
         if origin.size and not 0 <= origin.min() <= origin.max() <= ALL_ORIGINS:
             raise ValueError(f"origin must lie in 0 to {int(ALL_ORIGINS)}, see Origin")
         if self.raw is not None and self.raw.scores.shape != each:
@@ -145,7 +122,7 @@ class Trajectories:
         """Boxes and their scores, made from the keypoints where there are none."""
         nothing = np.full((*people, 4), np.nan, np.float32)
         given = nothing if self.boxes is None else self.boxes
-        boxes = _array("boxes", given, np.float32, (*people, 4))
+        boxes = checked("boxes", given, np.float32, (*people, 4))
         absent = ~np.isfinite(boxes).all(axis=-1)
         if not boxes.flags.writeable:
             boxes = boxes.copy()
@@ -158,7 +135,7 @@ class Trajectories:
         seen = ~unseen
         mean = scores.sum(axis=-1) / np.maximum(seen.sum(axis=-1), 1)
         if self.box_scores is not None:
-            mean = np.where(made, mean, _array("box_scores", self.box_scores, np.float32, people))
+            mean = np.where(made, mean, checked("box_scores", self.box_scores, np.float32, people))
         mean = np.where(absent & ~made, 0, mean).astype(np.float32)
         if not np.isfinite(mean).all():
             raise ValueError("box_scores must be finite")
@@ -278,16 +255,9 @@ class Trajectories:
         ModuleNotFoundError
             If pandas is not installed.
         """
-        pandas = import_module("pandas")
+        from posetrack.trajectories.exports import pandas_of
 
-        table = self.to_table()
-        person = [table.frame, table.seconds, table.ids, *table.xyxy.T, table.box_scores]
-        source = np.where(table.flow_age > 0, "flow", "detector").astype(object)
-        person += [table.scores.mean(axis=1), source, table.flow_age]
-        points = np.concatenate([table.xy, table.scores[..., None]], axis=-1)
-        columns = [*person, *points.reshape(len(table), 3 * len(self.skeleton)).T]
-        names = column_names(self.skeleton)
-        return pandas.DataFrame(dict(zip(names, columns, strict=True)))
+        return pandas_of(self)
 
     def to_xarray(self) -> Any:
         """An ``xarray.Dataset``: ``xy``, ``score``, ``origin``, ``box``, its score, ``flow_age``.
@@ -300,31 +270,9 @@ class Trajectories:
         ModuleNotFoundError
             If xarray is not installed.
         """
-        try:
-            xarray = import_module("xarray")
-        except ModuleNotFoundError as error:
-            message = 'this needs xarray: pip install "posetrack[formats]"'
-            raise ModuleNotFoundError(message) from error
-        each = ("time", "person", "keypoint")
-        return xarray.Dataset(
-            {
-                "xy": ((*each, "space"), self.xy),
-                "score": (each, self.scores),
-                "origin": (each, self.origin),
-                "box": (("time", "person", "corner"), self.boxes),
-                "box_score": (("time", "person"), self.box_scores),
-                "flow_age": (("time", "person"), self.flow_age),
-            },
-            {
-                "time": self.seconds,
-                "frame": ("time", self.frame),
-                "person": self.ids,
-                "keypoint": list(self.skeleton.keypoints),
-                "space": ["x", "y"],
-                "corner": ["left", "top", "right", "bottom"],
-            },
-            {"skeleton": self.skeleton.name},
-        )
+        from posetrack.trajectories.exports import xarray_of
+
+        return xarray_of(self)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -336,81 +284,3 @@ class Trajectories:
             f"Trajectories({len(self)} frames, ids {shown}, "
             f"{len(self.skeleton)} keypoints of {self.skeleton.name})"
         )
-
-
-_KEPT = ("provenance", "image_size", "rate", "individuals")
-
-
-def in_range(
-    values: NDArray[Any], span: tuple[float, float] | tuple[int, int] | None
-) -> NDArray[np.bool_]:
-    """Which values lie in a half-open range; all when None.
-
-    Examples
-    --------
-    >>> in_range(np.arange(4), (1, 3)).tolist()
-    [False, True, True, False]
-    """
-    if span is None:
-        return np.ones(len(values), bool)
-    first, end = span
-    inside: NDArray[np.bool_] = (values >= first) & (values < end)
-    return inside
-
-
-def part_of_skeleton(skeleton: Skeleton, keypoints: Sequence[str]) -> Skeleton:
-    """A skeleton with some of its keypoints, in the order given, under its own name.
-
-    Examples
-    --------
-    >>> from posetrack.skeletons import COCO_17
-    >>> part_of_skeleton(COCO_17, ["left_hip", "left_knee"]).edges
-    (('left_hip', 'left_knee'),)
-    """
-    chosen = set(keypoints)
-    return Skeleton(
-        skeleton.name,
-        tuple(keypoints),
-        tuple(pair for pair in skeleton.edges if chosen.issuperset(pair)),
-        tuple(pair for pair in skeleton.mirrored if chosen.issuperset(pair)),
-        tuple(skeleton.sigmas[skeleton.index(name)] for name in keypoints),
-    )
-
-
-def _array(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...]) -> Any:
-    """A writable copy, its shape checked (None = any); what nobody can write to is shared."""
-    array = np.asarray(values, kind)
-    unchanging = array is values and not array.flags.writeable and array.flags.owndata
-    if not unchanging:
-        array = np.array(array, kind)
-    fits = array.ndim == len(shape) and all(
-        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = tuple("any" if size is None else size for size in shape)
-        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
-    return array
-
-
-def _blanked(
-    xy: NDArray[np.float32], scores: NDArray[np.float32], unseen: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Places NaN and scores 0 where unseen; copied only where they are shared and not so yet."""
-    if not (np.isnan(xy[..., 0]) == unseen).all() or not (np.isnan(xy[..., 1]) == unseen).all():
-        xy = xy if xy.flags.writeable else xy.copy()
-        xy[unseen] = np.nan
-    if (scores[unseen] != 0).any():
-        scores = scores if scores.flags.writeable else scores.copy()
-        scores[unseen] = 0
-    return xy, scores
-
-
-def _check_axes(
-    frame: NDArray[np.int64], seconds: NDArray[np.float64], ids: NDArray[np.int64]
-) -> None:
-    if (frame < 0).any() or (np.diff(frame) <= 0).any():
-        raise ValueError("frame must grow from 0 on, each index once")
-    if not np.isfinite(seconds).all():
-        raise ValueError("seconds must be finite")
-    if len(np.unique(ids)) != len(ids):
-        raise ValueError(f"an id occurs twice: {ids.tolist()}")
