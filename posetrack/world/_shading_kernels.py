@@ -148,16 +148,17 @@ def paint_triangles(
         if f < 0:
             continue
         x, y = xs[s], ys[s]
-        total = planes[f, 0, 0] * x + planes[f, 0, 1] * y + planes[f, 0, 2]
-        u = (planes[f, U, 0] * x + planes[f, U, 1] * y + planes[f, U, 2]) / total
-        v = (planes[f, V, 0] * x + planes[f, V, 1] * y + planes[f, V, 2]) / total
-        step = side[s] / (focal * total)  # the quotient rule for two planes
+        share = 1 / (planes[f, 0, 0] * x + planes[f, 0, 1] * y + planes[f, 0, 2])
+        u = (planes[f, U, 0] * x + planes[f, U, 1] * y + planes[f, U, 2]) * share
+        v = (planes[f, V, 0] * x + planes[f, V, 1] * y + planes[f, V, 2]) * share
+        step = side[s] / focal * share  # the quotient rule for two planes
         u_x = (planes[f, U, 0] - u * planes[f, 0, 0]) * step
         v_x = (planes[f, V, 0] - v * planes[f, 0, 0]) * step
         u_y = (planes[f, U, 1] - u * planes[f, 0, 1]) * step
         v_y = (planes[f, V, 1] - v * planes[f, 0, 1]) * step
         of = surfaces[f]
-        colours[s] = _texture(texels, levels, of, repeats[of], u, v, u_x, v_x, u_y, v_y)
+        colour = _texture(texels, levels, of, repeats[of], u, v, u_x, v_x, u_y, v_y)
+        colours[s, 0], colours[s, 1], colours[s, 2] = colour
 
 
 @compiled
@@ -188,9 +189,10 @@ def paint_backdrop(
             around += 2 * math.pi
         height = _angle(up, math.sqrt(east * east + north * north)) - centre[1]
         u, v = 0.5 + around / span[0], 0.5 - height / span[1]
-        colours[s] = _texture(
+        colour = _texture(
             texels, levels, last, repeats[last], u, v, step / span[0], 0.0, 0.0, step / span[1]
         )
+        colours[s, 0], colours[s, 1], colours[s, 2] = colour
 
 
 @compiled
@@ -229,9 +231,9 @@ def light_up(
         ny = planes[f, NORMAL + 1, 0] * x + planes[f, NORMAL + 1, 1] * y + planes[f, NORMAL + 1, 2]
         nz = planes[f, NORMAL + 2, 0] * x + planes[f, NORMAL + 2, 1] * y + planes[f, NORMAL + 2, 2]
         length = math.sqrt(nx * nx + ny * ny + nz * nz)
-        length = length if scale[f] > 0 else -length  # the back of a sheet is lit as its front
-        if length != 0:
-            nx, ny, nz = nx / length, ny / length, nz / length
+        if length > 0:
+            even = 1 / length if scale[f] > 0 else -1 / length  # a sheet's back is lit as its front
+            nx, ny, nz = nx * even, ny * even, nz * even
         direct = nx * direction[0] + ny * direction[1] + nz * direction[2]
         if direct > 0 and len(shadow_map):
             z = 1 / (total * abs(scale[f]))
@@ -273,7 +275,8 @@ def _reached(
     qz += lift * (turn[2, 0] * nx + turn[2, 1] * ny + turn[2, 2] * nz)
     if not qz > texel:
         return 1.0
-    u, v = focal * qx / qz + middle - 1, focal * qy / qz + middle - 1
+    share = focal / qz
+    u, v = qx * share + middle - 1, qy * share + middle - 1
     limit = len(shadow_map) - 4
     if not (u >= 0 and v >= 0 and u < limit and v < limit):
         return 1.0
