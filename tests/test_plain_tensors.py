@@ -109,6 +109,8 @@ def test_halved_weights_keep_what_the_file_says(tmp_path):
 
     said = read_about(target)
     assert (said.input_size, said.licence) == ((96, 64), "MIT")
+    larger = halve_weights(source, tmp_path / "larger.safetensors", input_size=(192, 128))
+    assert read_about(larger).input_size == (192, 128)
     found = read_weights(target).tensors
     assert list(found) == ["weight"]
     assert torch.equal(found["weight"], state["weight"].half())

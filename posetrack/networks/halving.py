@@ -14,6 +14,7 @@ def halve_weights(
     source: str | Path,
     target: str | Path,
     *,
+    input_size: tuple[int, int] | None = None,
     training_data: str | None = None,
     licence: str | None = None,
 ) -> Path:
@@ -25,6 +26,8 @@ def halve_weights(
         See `posetrack.networks.weight_files.read_weights`.
     target
         The ``.safetensors`` file to write.
+    input_size
+        Width and height to use the network at, where that is not what it was trained at.
     training_data, licence
         What it was trained on and how it may be used. When None: as the source says.
 
@@ -54,6 +57,7 @@ def halve_weights(
     said = read_about(source) or About()
     about = dataclasses.replace(
         said,
+        input_size=input_size or said.input_size,
         training_data=said.training_data if training_data is None else training_data,
         licence=said.licence if licence is None else licence,
     )
