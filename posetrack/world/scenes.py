@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from posetrack.world import motion
+from posetrack.world.background import city
 from posetrack.world.body import random_body
 from posetrack.world.cameras import panning, shaking
 from posetrack.world.effects import Effects
@@ -30,7 +31,7 @@ from posetrack.world.staging import (
     usual_scene,
     walker,
 )
-from posetrack.world.textures import random_wall_texture
+from posetrack.world.textures import asphalt, random_wall_texture
 
 
 def crossing(
@@ -249,7 +250,7 @@ def street(
     size: Size = (640, 360),
     rate: float = 25.0,
 ) -> Scene:
-    """A bit of everything: people cross, pass behind a tree and a post, talk; the camera turns."""
+    """People cross and pass behind a post on a square with trees; the camera turns a little."""
     rng = generator_of("street", seed)
     rows = lanes(people, 0.7)
     actors = []
@@ -260,16 +261,21 @@ def street(
             moving = motion.gesturing(body, (side * 1.4, y), -1.2 - 0.8 * side, seed=seed_of)
             actors.append(Actor(body, moving))
         else:
-            start = (side * float(rng.uniform(0.6, HALF - 0.5)), y)
-            actors.append(walker(rng, body, [start, (-side * 14, y)], float(rng.uniform(1.0, 1.4))))
-    front = rows[-1] - 1.0
+            # Some are in the picture at first, others come in one after the other.
+            speed, begins = float(rng.uniform(1.0, 1.4)), 0.9 * number + float(rng.uniform(0, 0.5))
+            start = (side * (0.4 + begins * speed), y)
+            actors.append(walker(rng, body, [start, (-side * 20, y)], speed))
+    front, back = rows[-1] - 1.0, rows[0] + 2.5
     things = [
-        pole(random_wall_texture(rng), place=(-1.0, front, 0), height=3.2, radius=0.07),
-        tree(rng, place=(2.4, front, 0), height=5.0),
+        pole(random_wall_texture(rng), place=(-1.1, front, 0), height=3.6, radius=0.06),
+        *(
+            tree(rng, place=(x, back + float(rng.uniform(0, 1)), 0), height=4.5)
+            for x in (-4, 0.5, 4)
+        ),
     ]
     scene = usual_scene(
         "street", rng, actors, frames=frames, size=size, rate=rate, seed=seed, things=things,
-        away=6.5,
+        away=6.5, backdrop=city(rng), floor=asphalt(rng),
     )  # fmt: skip
     return replace(scene, camera=panning(scene.camera, angle=0.06, period=8.0))
 

@@ -7,9 +7,10 @@ from typing import Final
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posetrack.world import motion
-from posetrack.world.background import random_backdrop
+from posetrack.world.background import Backdrop, random_backdrop
 from posetrack.world.body import Body
 from posetrack.world.camera import looking_at
 from posetrack.world.cameras import CameraPath, standing
@@ -90,8 +91,10 @@ def usual_scene(
     away: float = 7.0,
     effects: Effects | None = None,
     events: Sequence[Event] = (),
+    backdrop: Backdrop | None = None,
+    floor: NDArray[np.uint8] | None = None,
 ) -> Scene:
-    """The usual place and camera around some people."""
+    """The usual place and camera around some people; what is None is drawn at random."""
     camera: CameraPath = standing(
         looking_at((0.0, -away, height), (0.0, 0.0, 0.95), focal=0.98 * size[0], size=size)
     )
@@ -100,9 +103,9 @@ def usual_scene(
         tuple(actors),
         camera,
         frames,
-        scenery=(ground(random_ground_texture(rng)), *things),
+        scenery=(ground(random_ground_texture(rng) if floor is None else floor), *things),
         light=random_light(rng),
-        backdrop=random_backdrop(rng),
+        backdrop=random_backdrop(rng) if backdrop is None else backdrop,
         effects=Effects(noise=2.0) if effects is None else effects,
         rate=rate,
         seed=seed,
