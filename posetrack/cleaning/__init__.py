@@ -17,18 +17,12 @@ gives that back. All limits are in seconds. An order that works, each step where
 
 from posetrack.cleaning.changes import undo
 from posetrack.cleaning.colours import TorsoColours, collect_colours, torso_histogram
+from posetrack.cleaning.even_filters import butterworth, savitzky_golay
 from posetrack.cleaning.gaps import cubic, fill_gaps, linear, pchip
 from posetrack.cleaning.gating import gate_scores, reject_outliers
 from posetrack.cleaning.joining import join_tracklets
 from posetrack.cleaning.online import OnlineCleaner
-from posetrack.cleaning.smoothing import (
-    butterworth,
-    kalman,
-    loess,
-    median,
-    one_euro,
-    savitzky_golay,
-)
+from posetrack.cleaning.smoothing import kalman, loess, median, one_euro
 from posetrack.cleaning.swaps import mend_swaps
 from posetrack.cleaning.who import (
     Ranking,

@@ -52,6 +52,12 @@ def changed(
     )
 
 
+def smoothed(trajectories: Trajectories, xy: NDArray[Any]) -> Trajectories:
+    """The places that a filter gave; those it moved are flagged."""
+    moved = (xy != trajectories.xy).any(axis=-1) & seen(trajectories)
+    return changed(trajectories, xy, trajectories.scores, moved, Origin.SMOOTHED)
+
+
 def _raw_of(trajectories: Trajectories) -> Raw:
     ids = np.where(trajectories.present, trajectories.ids, NOBODY)
     return Raw(trajectories.xy, trajectories.scores, ids)

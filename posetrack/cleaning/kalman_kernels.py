@@ -73,6 +73,31 @@ def _transition(step: float, order: int, f: Float64Array, q: Float64Array) -> No
 
 
 @compiled
+def _predict(
+    f: Float64Array,
+    q: Float64Array,
+    drive: float,
+    order: int,
+    state: Float64Array,
+    p: Float64Array,
+) -> None:
+    """State and covariance one step later, in place."""
+    moved, carried = np.zeros((3, 2)), np.zeros((3, 3))
+    for a in range(order):
+        for b in range(order):
+            for axis in range(2):
+                moved[a, axis] += f[a, b] * state[b, axis]
+            for c in range(order):
+                carried[a, b] += f[a, c] * p[c, b]
+    for a in range(order):
+        state[a, 0], state[a, 1] = moved[a, 0], moved[a, 1]
+        for b in range(order):
+            p[a, b] = q[a, b] * drive * drive
+            for c in range(order):
+                p[a, b] += carried[a, c] * f[b, c]
+
+
+@compiled
 def _smooth_piece(
     xy: Float64Array,
     spread: Float64Array,
@@ -88,8 +113,7 @@ def _smooth_piece(
     gain, top = np.zeros((length, 3)), np.zeros((length, 3))
     error, place = np.zeros((length, 2)), np.zeros((length, 2))
     f, q = np.zeros((3, 3)), np.zeros((3, 3))
-    state, moved = np.zeros((3, 2)), np.zeros((3, 2))
-    p, carried = np.zeros((3, 3)), np.zeros((3, 3))
+    state, p, first = np.zeros((3, 2)), np.zeros((3, 3)), np.zeros(3)
     origin = xy[rows[0], k].copy()  # so that a shift of everything shifts the answer exactly
     p[0, 0], p[1, 1] = 1e6 * spread[rows[0], k] ** 2, speed * speed
     p[2, 2] = (8 * speed) ** 2
@@ -97,21 +121,7 @@ def _smooth_piece(
         t = rows[i]
         if i:
             _transition(seconds[t] - seconds[rows[i - 1]], order, f, q)
-            for a in range(order):
-                for axis in range(2):
-                    moved[a, axis] = 0
-                    for b in range(order):
-                        moved[a, axis] += f[a, b] * state[b, axis]
-                for b in range(order):
-                    carried[a, b] = 0
-                    for c in range(order):
-                        carried[a, b] += f[a, c] * p[c, b]
-            for a in range(order):
-                state[a, 0], state[a, 1] = moved[a, 0], moved[a, 1]
-                for b in range(order):
-                    p[a, b] = q[a, b] * drive * drive
-                    for c in range(order):
-                        p[a, b] += carried[a, c] * f[b, c]
+            _predict(f, q, drive, order, state, p)
         total = p[0, 0] + spread[t, k] ** 2
         for a in range(order):
             gain[i, a] = p[a, 0] / total
@@ -122,10 +132,10 @@ def _smooth_piece(
                 state[a, axis] += gain[i, a] * miss
             place[i, axis] = state[0, axis]
         for a in range(order):
-            carried[0, a] = p[0, a]
+            first[a] = p[0, a]
         for a in range(order):
             for b in range(order):
-                p[a, b] -= gain[i, a] * carried[0, b]
+                p[a, b] -= gain[i, a] * first[b]
         for a in range(order):
             top[i, a] = p[0, a]
     _back(rows, seconds, order, gain, top, error, place, origin, k, out)

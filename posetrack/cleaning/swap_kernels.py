@@ -56,6 +56,43 @@ def _miss(
 
 
 @compiled
+def _may_change(pairs: Float64Array, before: int, now: int) -> bool:
+    """Whether exchanging the sides of any pair would bring it nearer to where it was."""
+    for p in range(pairs.shape[1]):
+        along = 0.0
+        for axis in range(2):
+            here = pairs[now, p, 0, axis] - pairs[now, p, 1, axis]
+            along += here * (pairs[before, p, 0, axis] - pairs[before, p, 1, axis])
+        if along < 0:  # false for NaN
+            return True
+    return False
+
+
+@compiled
+def _step(
+    cost: Float64Array,
+    misses: Float64Array,
+    held: float,
+    change: float,
+    may_change: bool,
+    came: NDArray[np.int8],
+) -> Float64Array:
+    """Cheapest price of each state one frame later; ``came`` is filled with where from."""
+    fresh = np.full(4, np.inf)
+    for now in range(2):
+        for before in range(2):
+            if now != before and not may_change:
+                continue
+            for earlier in range(2):
+                price = cost[2 * earlier + before] + held * now + change * (now != before)
+                price += misses[2 * (earlier ^ now) + (before ^ now)]
+                if price < fresh[2 * before + now]:
+                    fresh[2 * before + now] = price
+                    came[2 * before + now] = 2 * earlier + before
+    return fresh
+
+
+@compiled
 def smoothest_sides(
     pairs: Float64Array,
     seconds: Float64Array,
@@ -89,28 +126,23 @@ def smoothest_sides(
     # A state is what the last two frames are: 2 * before + now.
     cost, misses = np.zeros(4), np.zeros(4)
     came = np.zeros((count, 4), np.int8)
+    near = 0
     for i in range(count):
+        step = seconds[rows[i]] - seconds[rows[i - 1]] if i else 0.0
         whole = 0
         for p in range(pairs.shape[1]):
             whole += not np.isnan(pairs[rows[i], p, 0, 0])
-        step = seconds[rows[i]] - seconds[rows[i - 1]] if i else 0.0
-        held = per_second * whole * min(step, max_gap)
-        fresh = np.full(4, np.inf)
-        for code in range(4 if i else 0):
+        is_new = i == 0 or step > max_gap
+        may_change = is_new or _may_change(pairs, rows[i - 1], rows[i])
+        near = 3 if may_change else near - 1
+        for code in range(4):
             # All three the other way round is the same motion: four cases stand for eight.
             states = (code >> 1, code & 1, 0)
-            misses[code] = _miss(pairs, seconds, rows, i, states, cap, max_gap)
-        for now in range(2):
-            for before in range(2):
-                for earlier in range(2):
-                    price = cost[2 * earlier + before] + held * now
-                    if i:
-                        price += per_change * whole * (now != before and step <= max_gap)
-                        price += misses[2 * (earlier ^ now) + (before ^ now)]
-                    if price < fresh[2 * before + now]:
-                        fresh[2 * before + now] = price
-                        came[i, 2 * before + now] = 2 * earlier + before
-        cost = fresh
+            far = near > 0 and not is_new
+            misses[code] = _miss(pairs, seconds, rows, i, states, cap, max_gap) if far else 0.0
+        held = per_second * whole * min(step, max_gap)
+        change = 0.0 if is_new else per_change * whole
+        cost = _step(cost, misses, held, change, may_change, came[i])
     state = int(np.argmin(cost))
     for i in range(count - 1, -1, -1):
         swapped[rows[i]] = state % 2 == 1
