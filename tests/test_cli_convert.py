@@ -57,7 +57,10 @@ def test_openpose_comes_back_with_a_rate(table: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--to", "c3d"], "c3d"),
+        (["--to", "fbx"], "fbx"),
+        ([], "--to LIST"),
+        (["--to", "trc", "--height", "tall"], "--height tall"),
+        (["--to", "trc", "--height", "9=1.8"], "no person 9"),
         (["--to", ","], "expected a list"),
         (["--to", "parquet"], "itself"),
     ],
@@ -77,3 +80,39 @@ def test_a_foreign_file_is_refused_by_name(
     assert main(["convert", str(tmp_path / "x.csv"), "--to", "mot", "-o", str(tmp_path / "o")]) == 1
     assert "x.csv" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", ["csv", "posetrack17", "posetrack18", "coco", "openpose", "dlc", "sleap", "movement"]
+)
+def test_what_was_converted_converts_back(table: Path, tmp_path: Path, kind: str) -> None:
+    if kind in ("sleap", "movement"):
+        pytest.importorskip("h5netcdf", reason="needs h5netcdf")
+    out = tmp_path / "out"
+    assert main(["convert", str(table), "--to", kind, "-o", str(out)]) == 0
+    (made,) = (path for path in out.iterdir() if not path.name.endswith(".meta.json"))
+    back = ["convert", str(made), "--to", "parquet", "--rate", "25", "-o", str(tmp_path / "back")]
+    assert main(back) == 0
+    found = posetrack.load(tmp_path / "back" / "walk.parquet")
+    whole = posetrack.load(table)
+    assert found.ids.tolist() == whole.ids.tolist()
+    index = found.skeleton.index("left_knee")
+    knee = whole.xy[:, :, COCO_17.index("left_knee")]
+    np.testing.assert_allclose(found.xy[:, :, index], knee, atol=0.006)
+
+
+def test_markers_are_in_metres_by_a_height(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["convert", str(table), "--to", "trc", "--height", "3=1.8", "-o", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["walk.id_3.trc", "walk.id_8.trc"]
+    header = (out / "walk.id_3.trc").read_text().splitlines()[2].split("\t")
+    assert header[2:5] == ["4", "17", "m"]
+
+
+def test_poses_without_identities_are_read_when_asked_for(tmp_path: Path) -> None:
+    entry = {"image_id": 0, "category_id": 1, "keypoints": [5.0, 6.0, 0.5] * 17}
+    (tmp_path / "poses.json").write_text(json.dumps([entry, entry]))
+    words = ["convert", str(tmp_path / "poses.json"), "--to", "csv", "-o", str(tmp_path)]
+    assert main([*words, "--rate", "10"]) == 1
+    assert main([*words, "--rate", "10", "--untracked"]) == 0
+    assert posetrack.load(tmp_path / "poses.csv").ids.tolist() == [1, 2]

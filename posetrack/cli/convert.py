@@ -58,11 +58,18 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="read people without identities, too; their ids are then places in each frame",
     )
-    parser.add_argument(
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument(
         "--metres-per-pixel",
         type=float,
         metavar="M",
-        help="scale for trc and c3d; without it they are in pixels",
+        help="scale for trc and c3d; without a scale they are in pixels",
+    )
+    scale.add_argument(
+        "--height",
+        metavar="[ID=]M",
+        help="scale for trc and c3d by a person's height in metres, without ID of the person in "
+        "most frames",
     )
     parser.set_defaults(run=run)
 
@@ -87,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         if path.resolve() == source.resolve():
             raise ValueError(f"--to {kind} would replace {source} itself; give another --out")
     trajectories = _read(arguments)
+    if arguments.height is not None:
+        arguments.metres_per_pixel = _scale(trajectories, arguments.height)
     arguments.out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for kind, path in paths.items():
@@ -119,6 +128,18 @@ def _read(arguments: argparse.Namespace) -> Any:
         images=None if arguments.images is None else read_images(arguments.images),
         untracked=arguments.untracked,
     )
+
+
+def _scale(trajectories: Any, given: str) -> float:
+    """Metres a pixel by ``1.75`` or ``3=1.75``."""
+    from posetrack.formats.scale import metres_per_pixel
+
+    who, _, height = given.rpartition("=")
+    try:
+        person, metres = int(who) if who else None, float(height)
+    except ValueError:
+        raise ValueError(f"--height {given}: expected metres, or ID=metres") from None
+    return metres_per_pixel(trajectories.to_table(), metres, who=person)
 
 
 def _writer(kind: str, arguments: argparse.Namespace) -> Writer:
