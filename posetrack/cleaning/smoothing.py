@@ -129,6 +129,8 @@ def kalman(
     >>> bool(moved.std(axis=0).mean() < 0.5 * tr.xy.std(axis=0).mean())
     True
     """
+    from posetrack.cleaning.kalman_kernels import kalman_smoothed
+
     drive = (20.0 if acceleration else 1.0) if agility is None else agility
     check_positive(noise=noise, agility=drive, max_gap=max_gap)
     each = sizes(trajectories)
