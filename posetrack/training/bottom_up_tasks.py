@@ -66,7 +66,8 @@ class PoseNetTask:
     output_stride
         The network's.
     regions
-        Where people are who are not labelled, see `posetrack.training.ignored_regions`.
+        Where people are who are not labelled, see
+        `posetrack.training.bottom_up_regions.ignored_regions`.
     radius
         Of the disks around keypoints, in input pixels; two cells when None.
     augmentation
@@ -176,9 +177,10 @@ class PafTask:
     input_size
         Width and height of what the network sees, multiples of 32.
     regions
-        Where people are who are not labelled, see `posetrack.training.ignored_regions`.
+        Where people are who are not labelled, see
+        `posetrack.training.bottom_up_regions.ignored_regions`.
     stdev, limb_width
-        See `posetrack.training.paf_targets`.
+        See `posetrack.training.paf_targets.paf_targets`.
     augmentation
         The paper's for crops when not given.
     normalisation

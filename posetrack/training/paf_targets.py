@@ -50,8 +50,8 @@ def paf_targets(
     links
         (L, 2), indices of the keypoints that each link joins.
     stdev
-        How wide the Gaussians are, in cells; `SPREAD` of the map's height when None. A smaller
-        one tells people apart that are close, and is harder to learn.
+        How wide the Gaussians are, in cells; `SPREAD` of the map's height when None, and at least
+        one cell. A smaller one tells people apart that are close, and is harder to learn.
     limb_width
         None for fields as trt_pose has them: fading beside the limb as a Gaussian does, summed
         where limbs overlap. A number of cells for those of the paper: constant up to that distance
@@ -89,7 +89,7 @@ def paf_targets(
     keypoints, (width, height) = places.shape[1], map_size
     if len(pairs) and not (pairs.min() >= 0 and pairs.max() < keypoints):
         raise ValueError(f"links name keypoints up to {pairs.max()}, there are {keypoints}")
-    spread = SPREAD * height if stdev is None else stdev
+    spread = max(SPREAD * height, 1.0) if stdev is None else stdev
     if min(width, height) < 1 or not spread > 0 or (limb_width is not None and not limb_width > 0):
         raise ValueError(
             "map_size, stdev and limb_width must be positive, "
