@@ -111,8 +111,9 @@ def motion_blurred(
 
     Each pixel becomes a mean along the strongest motion around it; what moves is smeared over
     what stands behind it (after McGuire, Hennessy, Bukowski, Osman, A reconstruction filter for
-    plausible motion blur, 2012, but what is not covered shows the pixel itself). The blur lies around the moment of the image. Where people turn
-    fast, `mean_of` pictures of moments between is nearer to the truth, and slower.
+    plausible motion blur, 2012, but what is not covered shows the pixel itself). The blur lies
+    around the moment of the image. Where people turn fast, `mean_of` pictures of moments between
+    is nearer to the truth, and slower.
 
     Parameters
     ----------
