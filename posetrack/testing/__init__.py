@@ -1,14 +1,19 @@
 """Public fakes and small synthetic scenes: to test a tracker, or a program around one.
 
 A `Scene` knows every person's keypoints, identity and box in every frame, and draws them as
-textured stick people whom optical flow can follow. `SceneDetector` and `SceneEstimator` are
-backends that read the truth and add faults at rates given. No weights, no downloads.
+textured stick people whom optical flow can follow; that takes a millisecond. The scenes of
+`posetrack.world` are rendered, with bodies, shadows and things that hide people, and take thirty.
+`SceneDetector` and `SceneEstimator` are backends that read the truth of either, or of anything else
+that is a `KnownScene`, and add faults at rates given. No weights, no downloads.
 """
 
 from posetrack.testing.fakes import SceneDetector, SceneEstimator
 from posetrack.testing.scenes import Scene, camera_pan, crossing, leaving, walking
+from posetrack.world.known import KnownPeople, KnownScene
 
 __all__ = [
+    "KnownPeople",
+    "KnownScene",
     "Scene",
     "SceneDetector",
     "SceneEstimator",
