@@ -57,13 +57,20 @@ def _miss(
 
 @compiled
 def _may_change(pairs: Float64Array, before: int, now: int) -> bool:
-    """Whether exchanging the sides of any pair would bring it nearer to where it was."""
+    """Whether any pair's way from one side to the other turned by more than it was long.
+
+    It does where sides are exchanged, by mistake or in truth as legs pass each other; elsewhere
+    there is nothing to decide.
+    """
     for p in range(pairs.shape[1]):
-        along = 0.0
+        turned = long = was_long = 0.0
         for axis in range(2):
             here = pairs[now, p, 0, axis] - pairs[now, p, 1, axis]
-            along += here * (pairs[before, p, 0, axis] - pairs[before, p, 1, axis])
-        if along < 0:  # false for NaN
+            there = pairs[before, p, 0, axis] - pairs[before, p, 1, axis]
+            turned += (here - there) ** 2
+            long += here * here
+            was_long += there * there
+        if turned > min(long, was_long):  # false for NaN
             return True
     return False
 
