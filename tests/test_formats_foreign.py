@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import posetrack
 from posetrack import BODY_25, COCO_17, HALPE_26, MPII_16, Skeleton, Trajectories
-from posetrack.cli.convert import _writer
+from posetrack.cli.convert import writer_of
 from posetrack.formats.catalogue import FORMATS
 from posetrack.formats.hints import Hints
 from posetrack.formats.reading import read_any, read_images
@@ -278,6 +278,12 @@ def test_a_file_that_tells_no_times_needs_a_rate(tmp_path: Path) -> None:
             posetrack.load(tmp_path / "a.txt", rate=rate)
 
 
+def test_the_file_s_own_times_win_over_a_rate(tmp_path: Path) -> None:
+    entry = {"image_id": 0, "track_id": 1, "keypoints": flat(COCO_17), "frame": 4, "seconds": 0.5}
+    path = written(tmp_path / "a.json", [entry])
+    assert posetrack.load(path, rate=10).seconds.tolist() == [0.5]
+
+
 def test_a_skeleton_that_does_not_fit_is_told_with_what_to_give(tmp_path: Path) -> None:
     entries = [{"image_id": 0, "track_id": 1, "keypoints": flat(BODY_25)}]
     path = written(tmp_path / "a.json", entries)
@@ -299,7 +305,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for name, known in FORMATS.items():
         if known.reads and known.writes and name != "openpose":
             path = folder / f"w{known.ending}"
-            _writer(name, Namespace(skeleton=None, metres_per_pixel=None))(path, made)
+            writer_of(name, Namespace(skeleton=None, metres_per_pixel=None))(path, made)
             files[path.name] = path.read_bytes()
     return files
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import posetrack
 from posetrack import BODY_25, COCO_17, Skeleton, Trajectories
-from posetrack.cli.convert import _writer
+from posetrack.cli.convert import writer_of
 from posetrack.formats.catalogue import FORMATS
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17
 from posetrack.trajectories import Origin
@@ -61,7 +61,7 @@ def there_and_back(name: str, made: Trajectories) -> Trajectories:
     arguments = argparse.Namespace(skeleton=None, metres_per_pixel=None)
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"walk{FORMATS[name].ending}"
-        _writer(name, arguments)(path, made)
+        writer_of(name, arguments)(path, made)
         return posetrack.load(path, rate=RATE, skeleton=made.skeleton)
 
 
@@ -124,6 +124,6 @@ def test_every_format_that_is_written_has_a_writer() -> None:
     arguments = argparse.Namespace(skeleton=None, metres_per_pixel=None)
     for name, known in FORMATS.items():
         if known.writes and name != "opensim-mot":
-            assert callable(_writer(name, arguments)), name
+            assert callable(writer_of(name, arguments)), name
     endings = [known.ending for known in FORMATS.values() if known.writes]
     assert len(set(endings)) == len(endings)

@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for kind, path in paths.items():
-        made = _writer(kind, arguments)(path, trajectories)
+        made = writer_of(kind, arguments)(path, trajectories)
         written += made if isinstance(made, list) else [path]
     print(
         f"{name}: {len(trajectories)} frames, {len(trajectories.ids)} people -> "
@@ -142,7 +142,7 @@ def _scale(trajectories: Any, given: str) -> float:
     return metres_per_pixel(trajectories.to_table(), metres, who=person)
 
 
-def _writer(kind: str, arguments: argparse.Namespace) -> Writer:
+def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
     """What writes trajectories in a format."""
     from posetrack.formats import CocoWriter, PoseTrack18Writer
     from posetrack.formats.c3d import write_c3d

@@ -84,7 +84,7 @@ class People:
             )
         frames = np.array(sorted(self.frames), np.int64)
         seconds = np.array([self.frames[index] for index in frames.tolist()], np.float64)
-        if not np.isfinite(seconds).all() or self.hints.rate is not None:
+        if not np.isfinite(seconds).all():
             seconds = self.hints.seconds(frames, self.where, rate)
         frame = np.array([index for index, _ in self._rows], np.int64)
         points = np.array(self._points, np.float32).reshape(len(frame), len(skeleton), 3)
