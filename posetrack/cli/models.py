@@ -1,4 +1,4 @@
-"""``posetrack models``: which networks there are, and their weights on this machine."""
+"""``posetrack models``: which networks there are, their weights here, and any file converted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from posetrack.cli import models_convert
 from posetrack.models import MODELS, ModelCard, model_card
 from posetrack.weights import cached_path, fetch, weights_folder
 
@@ -15,10 +16,10 @@ KINDS = ("pose", "detector", "flow")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``models`` and its three commands to the commands of ``posetrack``."""
+    """Add ``models`` and its four commands to the commands of ``posetrack``."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "models",
-        help="list, download and find the weights of networks",
+        help="list, download, find and convert the weights of networks",
         description="The networks that posetrack knows by name, and their weights on this machine.",
         epilog="Weights are kept in the platform's cache folder, or in $POSETRACK_HOME/weights. "
         "With POSETRACK_OFFLINE=1 nothing is ever downloaded.",
@@ -57,6 +58,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Print the path of a model's verified file; fails if it is not here.",
     )
     finding.add_argument("name", metavar="NAME", help="a model, as `list` shows it")
+    models_convert.add_action(actions)
     return parser
 
 
@@ -68,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "path":
         return _print_path(args.name)
+    if args.action == "convert":
+        return models_convert.run(args)
     return _download(args)
 
 

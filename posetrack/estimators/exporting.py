@@ -10,8 +10,7 @@ import contextlib
 import hashlib
 import inspect
 import io
-import os
-import tempfile
+import uuid
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -160,10 +159,9 @@ def write_whole(path: Path, content: bytes) -> None:
     b'content'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent)
-    part = Path(name)
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with part.open("xb") as file:
             file.write(content)
         part.replace(path)
     except BaseException:

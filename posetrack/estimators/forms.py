@@ -125,7 +125,10 @@ class Plain(nn.Module):
 
     def forward(self, images: Tensor) -> Any:
         """Maps of images (N, 3, H, W)."""
-        output = self.network(images.half() if self.half_precision else images)
+        if self.half_precision:
+            # Of the weights' type, whatever it is: who loads this on a CPU may widen them.
+            images = images.type_as(next(self.network.parameters()))
+        output = self.network(images)
         if isinstance(output, Tensor):
             return output.float()
         return tuple(part.float() for part in as_maps(output))

@@ -1,0 +1,255 @@
+"""``posetrack export``: networks in the forms that other programs run, compared with the source."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMS = ("onnx", "torchscript", "torch-export", "openvino", "tensorrt")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "export",
+        help="write a network as ONNX, TorchScript, torch.export, OpenVINO or TensorRT",
+        description="Write a network in other forms, and compare each with its source on crops: "
+        "a file whose keypoints drift too far is not kept. `posetrack track --estimator FILE` and "
+        "load_estimator run every form.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights of any known kind")
+    parser.add_argument(
+        "--to", nargs="+", choices=FORMS, required=True, metavar="FORM", help=", ".join(FORMS)
+    )
+    parser.add_argument("-o", "--out", type=Path, help="the file; of several forms, the folder")
+    parser.add_argument("--half", action="store_true", help="weights in float16")
+    parser.add_argument("--int8", action="store_true", help="8 bits, ONNX only; needs --calibrate")
+    parser.add_argument("--calibrate", metavar="FOLDER|VIDEO", help="images to find ranges on")
+    parser.add_argument(
+        "--decode", action="store_true", help="give keypoints in crop pixels, not heatmaps"
+    )
+    parser.add_argument(
+        "--flip-test",
+        action="store_true",
+        help="compare with flip test; with --decode it is put into the graph",
+    )
+    parser.add_argument("--opset", type=int, default=17, help="of ONNX")
+    _add_source(parser)
+    _add_check(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    from posetrack.cli.build import size_from
+
+    group = parser.add_argument_group("what the checkpoint does not say itself")
+    group.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")
+    group.add_argument("--size", type=size_from, metavar="HEIGHTxWIDTH", help="its input size")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("comparison with the source")
+    group.add_argument(
+        "--check", action=argparse.BooleanOptionalAction, default=True, help="compare"
+    )
+    group.add_argument("--images", metavar="FOLDER|VIDEO", help="where crops come from")
+    group.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="COCO keypoints with people's boxes in --images; else OpenCV's people detector",
+    )
+    group.add_argument("--crops", type=int, default=32, metavar="N", help="at most so many")
+    group.add_argument(
+        "--max-drift",
+        type=float,
+        metavar="PIXELS",
+        help="largest drift of a decided keypoint in pixels of the crop; 0.1 for float32, 1 for "
+        "float16, 8 for int8",
+    )
+    group.add_argument("--repeats", type=int, default=5, metavar="N", help="of the timing")
+    group.add_argument("--batch", type=int, default=4, metavar="N", help="crops in a timed run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write every form asked for; 0 if all are near enough to the source, else 1."""
+    _refuse_nonsense(arguments)
+    from posetrack.cli.build import skeleton_from
+    from posetrack.estimators.forms import family_of, prepare
+    from posetrack.networks.checkpoints import load_network
+    from posetrack.networks.converting import describe
+
+    skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
+    network, found = load_network(
+        arguments.checkpoint, skeleton=skeleton, input_size=arguments.size
+    )
+    about = describe(network, found, arguments.checkpoint)
+    whole = family_of(network) != "heatmaps"
+    if whole and arguments.int8:
+        raise ValueError("8 bits are for networks that see crops")
+    graph_flip = arguments.flip_test and arguments.decode
+    ready, kept = prepare(
+        network, about, half=arguments.half, decode=arguments.decode, flip_test=graph_flip
+    )
+    if arguments.int8:
+        assert kept.form is not None
+        kept = dataclasses.replace(kept, form=dataclasses.replace(kept.form, precision="int8"))
+    crops, said = _crops(arguments, about, arguments.images or arguments.calibrate)
+    if arguments.check:
+        print(said)
+    paths = {form: _path(arguments, form) for form in arguments.to}
+    for form, path in paths.items():
+        _write(form, ready, kept, path, arguments, about)
+        if not arguments.check:
+            print(f"{path}: not compared with its source")
+    return _check(arguments, network, kept, paths, crops, said) if arguments.check else 0
+
+
+def _refuse_nonsense(arguments: argparse.Namespace) -> None:
+    if arguments.int8 and (arguments.half or set(arguments.to) != {"onnx"}):
+        raise ValueError("--int8 is for --to onnx, and without --half")
+    if arguments.int8 and not arguments.calibrate:
+        raise ValueError("--int8 needs --calibrate FOLDER or VIDEO: images such as it will see")
+    if arguments.calibrate and not arguments.int8:
+        raise ValueError("--calibrate goes with --int8")
+    if arguments.annotations and not (arguments.images and Path(arguments.images).is_dir()):
+        raise ValueError("--annotations go with --images FOLDER, which their file names start from")
+    if min(arguments.crops, arguments.repeats, arguments.batch) < 1:
+        raise ValueError("--crops, --repeats and --batch must be at least 1")
+    if arguments.max_drift is not None and not arguments.max_drift >= 0:
+        raise ValueError(f"--max-drift must be at least 0, got {arguments.max_drift}")
+
+
+def _path(arguments: argparse.Namespace, form: str) -> Path:
+    from posetrack.estimators.writing import SUFFIXES
+
+    out: Path | None = arguments.out
+    if out is not None and len(arguments.to) == 1:
+        if not out.is_dir():
+            expected = Path("x" + SUFFIXES[form]).suffix
+            if out.suffix != expected:
+                raise ValueError(f"-o {out}: the name of a {form} file ends in {expected}")
+            return out
+    elif out is not None and out.suffix and not out.is_dir():
+        raise ValueError(f"-o {out}: of several forms give a folder")
+    source = Path(arguments.checkpoint)
+    words = [source.parent.name if source.name == "manifest.json" else source.stem]
+    words += ["int8"] if arguments.int8 else ["fp16"] if arguments.half else []
+    words += ["decoded"] if arguments.decode else []
+    return (out or source.parent) / ("-".join(words) + SUFFIXES[form])
+
+
+def _write(
+    form: str,
+    ready: Any,
+    kept: Any,
+    path: Path,
+    arguments: argparse.Namespace,
+    about: Any,
+) -> None:
+    from posetrack.estimators.quantising import write_int8_onnx
+    from posetrack.estimators.writing import WRITERS, write_onnx
+
+    if path.exists() and path.samefile(arguments.checkpoint):
+        raise ValueError(f"{path} is the checkpoint itself; give another name with -o")
+    if arguments.int8:
+        batch, _ = _crops(arguments, about, arguments.calibrate)
+        write_int8_onnx(ready, kept, path, batch, opset=arguments.opset)
+    elif form == "onnx":
+        write_onnx(ready, kept, path, opset=arguments.opset)
+    else:
+        WRITERS[form](ready, kept, path)
+
+
+def _crops(
+    arguments: argparse.Namespace, about: Any, images: str | None
+) -> tuple[NDArray[np.float32], str]:
+    """Normalised crops, and where they come from."""
+    from posetrack.cli.crops_from import crops_of_annotations, crops_of_images, made_crops
+    from posetrack.crops import normalise
+
+    whole = arguments.annotations if images == arguments.images else None
+    if images is None:
+        crops, said = made_crops(about.input_size, arguments.crops)
+    elif whole is not None:
+        crops, said = crops_of_annotations(whole, images, about.input_size, arguments.crops)
+    else:
+        crops, said = crops_of_images(images, about.input_size, arguments.crops)
+    return normalise(crops, about.normalisation), said
+
+
+def _check(
+    arguments: argparse.Namespace,
+    network: Any,
+    about: Any,
+    paths: dict[str, Path],
+    crops: NDArray[np.float32],
+    said: str,
+) -> int:
+    """Compare and time all forms; a file that is too far off is deleted."""
+    from posetrack.estimators.checking import check_forms
+    from posetrack.estimators.writing import files_of
+
+    rows = check_forms(
+        network,
+        about,
+        paths,
+        crops,
+        flip_test=arguments.flip_test,
+        max_drift=arguments.max_drift,
+        repeats=arguments.repeats,
+        batch=arguments.batch,
+    )
+    print(_table(rows))
+    failed = 0
+    for form, path in paths.items():
+        row = next(row for row in rows if row["form"] == form)
+        if row["problem"]:
+            failed += 1
+            for file in files_of(path):
+                file.unlink(missing_ok=True)
+            print(f"{path}: not kept: {row['problem']}")
+            continue
+        report = {"file": path.name, "crops": said, "forms": rows}
+        path.with_name(path.name + ".report.json").write_text(json.dumps(report, indent=2))
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    return 1 if failed else 0
+
+
+_COLUMNS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
+    ("FORM", "form", str),
+    ("PRECISION", "precision", str),
+    ("MAPS", "heatmaps", lambda value: f"{value:.1e}"),
+    ("OF PEAK", "heatmaps_relative", lambda value: f"{value:.1e}"),
+    ("MEAN PX", "mean", lambda value: f"{value:.3f}"),
+    ("MAX PX", "max", lambda value: f"{value:.2f}"),
+    ("DECIDED", "max_decided", lambda value: f"{value:.2f}"),
+    ("FLIP", "flip_test", lambda value: "yes" if value else "no"),
+    ("MS/CROP", "ms_a_crop", lambda value: f"{value:.2f}"),
+    ("OF TORCH", "of_torch", lambda value: f"{value:.2f}"),
+)
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as lines of text; what was not measured is a dash."""
+    lines = [[head for head, _, _ in _COLUMNS]]
+    lines += [
+        ["-" if row.get(key) is None else show(row[key]) for _, key, show in _COLUMNS]
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if column < 2 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

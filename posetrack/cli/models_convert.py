@@ -1,0 +1,128 @@
+"""``posetrack models convert``: any known checkpoint as safetensors that explain themselves."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, UNIT, Normalisation
+
+NORMALISATIONS = {
+    "imagenet-rgb": IMAGENET_RGB,
+    "imagenet-bgr": IMAGENET_BGR_AS_TRAINED,
+    "unit": UNIT,
+    "plus-minus-one": Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True),
+}
+"""What can be said of how pixels become a network's input; imagenet-bgr is the paper's authors'."""
+
+
+def add_action(actions: Any) -> None:
+    """Add ``convert`` to the commands of ``posetrack models``."""
+    from posetrack.cli.build import size_from
+
+    parser = actions.add_parser(
+        "convert",
+        help="write a checkpoint as safetensors that say what they need",
+        description="Write a checkpoint of any known kind (the paper's and HRNet's authors', "
+        "mmpose's, torchvision's, trt_pose's, PoseNet's, ours) as safetensors whose header says "
+        "its keypoints, input size, colours, decoding, training data and licence. What is not "
+        "given is taken from the file, else it is what is usual for its kind. Nothing in the file "
+        "is run.",
+    )
+    parser.add_argument("input", metavar="IN", help="the checkpoint")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.safetensors")
+    parser.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")
+    parser.add_argument("--size", type=size_from, metavar="HEIGHTxWIDTH", help="its input size")
+    parser.add_argument(
+        "--normalisation",
+        type=normalisation_from,
+        metavar="NAME|ORDER:MEAN:STD",
+        help=f"{', '.join(NORMALISATIONS)}; or such as rgb:0.48,0.45,0.40:0.22,0.22,0.22",
+    )
+    parser.add_argument(
+        "--decode", choices=("quarter", "argmax", "dark"), help="how heatmaps become keypoints"
+    )
+    parser.add_argument(
+        "--sigma",
+        type=float,
+        metavar="CELLS",
+        help="of the Gaussians it was trained on, which decides DARK's blur: usually 2, and 3 from "
+        "384x288 on",
+    )
+    parser.add_argument("--training-data", metavar="TEXT", help="what it was trained on")
+    parser.add_argument("--licence", metavar="TEXT", help="how the weights may be used")
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="take what fits and fill up the rest at random, for training; what that is, is said",
+    )
+
+
+def normalisation_from(text: str) -> Normalisation:
+    """A normalisation by name, or by the order of its channels, means and deviations.
+
+    Examples
+    --------
+    >>> normalisation_from("bgr:0,0,0:1,1,1").rgb
+    False
+    """
+    if text in NORMALISATIONS:
+        return NORMALISATIONS[text]
+    order, _, numbers = text.partition(":")
+    try:
+        if order not in ("rgb", "bgr"):
+            raise ValueError(order)
+        mean, std = (tuple(map(float, part.split(","))) for part in numbers.split(":"))
+        return Normalisation(mean, std, rgb=order == "rgb")  # type: ignore[arg-type]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected one of {', '.join(NORMALISATIONS)}, or rgb:M,M,M:S,S,S, got {text!r}"
+        ) from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, and say what was written; 0 when it was."""
+    from posetrack.cli.build import skeleton_from
+    from posetrack.networks.converting import convert_checkpoint
+
+    found, about = convert_checkpoint(
+        args.input,
+        args.out,
+        skeleton=skeleton_from(args.skeleton) if args.skeleton else None,
+        input_size=args.size,
+        normalisation=args.normalisation,
+        decode=_decode(args),
+        training_data=args.training_data,
+        licence=args.licence,
+        partial=args.partial,
+    )
+    width, height = found.input_size
+    colours = "RGB" if found.normalisation.rgb else "BGR"
+    decode = "whole images" if about.decode is None else about.decode.method
+    print(
+        f"{args.out}: {found.source} weights, {found.skeleton.name}, {height}x{width}, {colours}, "
+        f"{decode}"
+    )
+    for what, names in (("at random", found.missing), ("not used", found.left_over)):
+        if names:
+            print(f"{what}: {', '.join(names)}")
+    for what in ("licence", "training_data"):
+        if not getattr(about, what):
+            print(f"no {what.replace('_', ' ')} is said: --{what.replace('_', '-')} TEXT")
+    return 0
+
+
+def _decode(args: argparse.Namespace) -> Any:
+    """What was asked for, filled up by what the file says; None where nothing was asked."""
+    from posetrack.networks.about import Decode, read_about, usual_sigma
+
+    if args.decode is None and args.sigma is None:
+        return None
+    path = Path(args.input)
+    said = read_about(path) if path.is_file() else None
+    size = args.size or (said.input_size if said else None) or (192, 256)
+    decode = (said.decode if said else None) or Decode("quarter", usual_sigma(size))
+    given = {"method": args.decode, "sigma": args.sigma}
+    return dataclasses.replace(decode, **{key: val for key, val in given.items() if val})
