@@ -13,7 +13,18 @@ from posetrack import __version__
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    from posetrack.cli import clean, convert, demo, evaluate, models, synth, track, train, validate
+    from posetrack.cli import (
+        clean,
+        convert,
+        demo,
+        evaluate,
+        export,
+        models,
+        synth,
+        track,
+        train,
+        validate,
+    )
 
     top = argparse.ArgumentParser(
         prog="posetrack",
@@ -21,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"posetrack {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (track, clean, convert, demo, evaluate, models, synth, train, validate):
+    for module in (track, clean, convert, demo, evaluate, export, models, synth, train, validate):
         module.add_parser(commands)
     return top
 
