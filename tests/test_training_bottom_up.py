@@ -25,9 +25,9 @@ from posetrack.skeletons import COCO_17, COCO_17_NECK
 from posetrack.structures import Poses
 from posetrack.training import Augmentation, Recipe, read_coco, read_mpii, train
 from posetrack.training.augmentation import NONE, Change
-from posetrack.training.bottom_up_data import image_matrix, rows_by_image
+from posetrack.training.bottom_up_data import image_matrix, paf_fit, posenet_fit, rows_by_image
 from posetrack.training.bottom_up_regions import counted_cells, ignored_regions
-from posetrack.training.bottom_up_tasks import PafTask, PoseNetTask, paf_fit, posenet_fit
+from posetrack.training.bottom_up_tasks import PafTask, PoseNetTask
 from posetrack.training.bottom_up_validation import find_people, matched, measure_people
 from posetrack.training.bottom_up_weights import start_weights
 from posetrack.training.dataset import read_image

@@ -167,6 +167,34 @@ def rows_by_image(samples: Samples) -> list[NDArray[np.intp]]:
     return [np.array(positions, np.intp) for positions in rows.values()]
 
 
+def posenet_fit(
+    width: int, height: int, *, input_size: tuple[int, int], output_stride: int
+) -> tuple[int, int]:
+    """Width and height in which a `PoseNetEstimator` shows its network an image.
+
+    Examples
+    --------
+    >>> posenet_fit(640, 425, input_size=(257, 257), output_stride=16)
+    (257, 177)
+    """
+    across, down = ((side - 1) // output_stride for side in input_size)
+    cell = max(width / max(across, 1), height / max(down, 1))
+    wide, high = (max(round(side / cell), 1) * output_stride + 1 for side in (width, height))
+    return wide, high
+
+
+def paf_fit(width: int, height: int, *, input_size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height in which a `TrtPoseEstimator` shows its network an image.
+
+    Examples
+    --------
+    >>> paf_fit(640, 425, input_size=(224, 224))
+    (224, 149)
+    """
+    scale = min(input_size[0] / width, input_size[1] / height)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
 def mean_colour(normalisation: Normalisation) -> tuple[int, int, int]:
     """Blue, green and red that come nearest to 0 when normalised.
 

@@ -18,7 +18,13 @@ from posetrack.networks.checkpoints import PLUS_MINUS_ONE
 from posetrack.networks.posenet import PoseMaps, PoseNet
 from posetrack.networks.trtpose import PafMaps, TrtPose
 from posetrack.training.augmentation import Augmentation
-from posetrack.training.bottom_up_data import Cells, ImageDataset, rows_by_image
+from posetrack.training.bottom_up_data import (
+    Cells,
+    ImageDataset,
+    paf_fit,
+    posenet_fit,
+    rows_by_image,
+)
 from posetrack.training.bottom_up_regions import Polygons
 from posetrack.training.paf_targets import paf_loss, paf_targets
 from posetrack.training.posenet_targets import posenet_loss, posenet_targets
@@ -263,34 +269,6 @@ class PafTask:
         """See `paf_loss`."""
         del recipe
         return paf_loss(output, batch[1:3], batch.counted)
-
-
-def posenet_fit(
-    width: int, height: int, *, input_size: tuple[int, int], output_stride: int
-) -> tuple[int, int]:
-    """Width and height in which a `PoseNetEstimator` shows its network an image.
-
-    Examples
-    --------
-    >>> posenet_fit(640, 425, input_size=(257, 257), output_stride=16)
-    (257, 177)
-    """
-    across, down = ((side - 1) // output_stride for side in input_size)
-    cell = max(width / max(across, 1), height / max(down, 1))
-    wide, high = (max(round(side / cell), 1) * output_stride + 1 for side in (width, height))
-    return wide, high
-
-
-def paf_fit(width: int, height: int, *, input_size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height in which a `TrtPoseEstimator` shows its network an image.
-
-    Examples
-    --------
-    >>> paf_fit(640, 425, input_size=(224, 224))
-    (224, 149)
-    """
-    scale = min(input_size[0] / width, input_size[1] / height)
-    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def _paf_targets_of_pixels(
