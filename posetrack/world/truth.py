@@ -116,7 +116,7 @@ class Truth:
     ids
         (N,) int64, ascending.
     every_xy, every_visibility
-        (N, 29, 2) pixels and (N, 29) `Visibility` of `EVERY_KEYPOINT`. Places are told outside
+        (N, 31, 2) pixels and (N, 31) `Visibility` of `EVERY_KEYPOINT`. Places are told outside
         the picture and behind things, too; NaN only behind the camera.
     boxes
         (N, 4) xyxy pixels around the whole body, hidden and outside or not; NaN where all of it is
