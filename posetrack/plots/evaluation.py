@@ -1,4 +1,4 @@
-"""Pictures of an evaluation; needs matplotlib (``pip install "posetrack[eval]"``)."""
+"""Pictures of an evaluation: who was tracked by which id."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from posetrack.plots.canvas import new_figure
 
 if TYPE_CHECKING:
     from posetrack.evaluation.events import EventLog
@@ -44,24 +46,15 @@ def plot_timeline(
     KeyError
         If the log has no such sequence or keypoint.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'plots need matplotlib: pip install "posetrack[eval]"', name=error.name
-        ) from error
     events = log.of(sequence=sequence, keypoint=keypoint)
     people, frames, ids = person_timeline(events)
-    figure = Figure(figsize=(12, 1.6 + 0.32 * max(len(people), 1)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width=12, height=1.6 + 0.32 * max(len(people), 1))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(max(len(people), 1), 1.5))
     _draw_people(above, people, frames, ids)
     what = sequence if keypoint is None else f"{sequence}, {keypoint}"
     above.set_title(f"{what}: predicted ids of true people", fontsize=10)
     _draw_false_positives(below, events, frames)
-    below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    below.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     figure.savefig(path, dpi=120)
 
 
