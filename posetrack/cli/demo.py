@@ -17,7 +17,7 @@ frames and in bursts of about {length} frames for {gaps:.0%} of the time, people
 fifth can be seen are not found, there are boxes where nobody is, and all is jittered. Optical flow,
 identities, tables, overlay and scores are the real ones. For your own video: posetrack track VIDEO
 fetches networks once, or give it files with --detector FILE.onnx --estimator FILE.onnx."""
-MISS, GAPS, GAP_LENGTH = 0.15, 0.1, 6
+MISS, GAPS, GAP_LENGTH = 0.15, 0.05, 6
 RATE = 25
 UNCLEANED = dict.fromkeys(
     ("gate", "swaps", "outliers", "join", "min_length", "max_people", "select", "fill", "smooth")
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder(arguments.out)
     print(PLAINLY.format(miss=MISS, gaps=GAPS, length=GAP_LENGTH))
     scene = replace(
-        street(frames=arguments.frames, seed=arguments.seed, rate=RATE),
+        street(people=4, frames=arguments.frames, seed=arguments.seed, rate=RATE),
         threads=os.cpu_count() or 1,
     )
     detector = SceneDetector(
