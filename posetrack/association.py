@@ -263,6 +263,11 @@ class Found:
             Poses, xy=self.seen, scores=poses.scores, boxes=boxes, skeleton=poses.skeleton
         )
 
+    def shown(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Which poses have an identity, ascending by it; those given stay in their order."""
+        rows = np.flatnonzero(ids > 0)
+        return rows if self.given else rows[np.argsort(ids[rows])]
+
 
 def without_doubles(
     poses: Poses,

@@ -16,7 +16,6 @@ from posetrack.association import (
     Found,
     Matching,
     Similarity,
-    best_by_id,
     candidate_boxes,
     pose_scores,
     pose_similarity,
@@ -24,6 +23,7 @@ from posetrack.association import (
     without_doubles,
 )
 from posetrack.checks import check_at_least, check_fraction, check_whole
+from posetrack.identities import Compared, Explanation, Reason, compare, explain
 from posetrack.images import as_bgr
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
 from posetrack.matching import match_greedily
@@ -145,6 +145,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget everything: the next image is the first, the next id is 1."""
         self._state = State()
+        self._matched: tuple[Compared, NDArray[np.int64], NDArray[np.int64], Any] | None = None
 
     def update(
         self,
@@ -185,15 +186,38 @@ class Tracker:
         moved = self._moved(past, image, after)  # where the flow says past poses are now
         found = self._found(image, moved, detections, poses)  # poses of now, without doubles
         past = (moved if self.flow_similarity else past).since(self.frame - self.memory)
-        # Where nothing can be seen to move, people are taken to go on as they did.
-        blind = image is None and self.flow_similarity
-        ids, hits = self._identities(past.coasted(self.frame) if blind else past, found)
-        return self._remember(past, found, ids, hits, image, after)
+        compared = self._compared(past, found, blind=image is None)
+        matched, hits = self._identities(compared, found)
+        ids = self._remember(past, found, matched, hits, image, after)
+        shown = found.shown(ids)
+        self._matched = compared, matched, ids, shown
+        return Tracks(found.poses[shown], ids[shown], found.flow_age[shown])
 
     @property
     def frame(self) -> int:
         """How many images there have been: the number of the next one."""
         return self._state.frame
+
+    @property
+    def explanation(self) -> Explanation:
+        """Why the people of the last image have their identities, a row for each of its tracks.
+
+        It is made when asked for, and costs nothing otherwise. Empty before the first image.
+
+        Examples
+        --------
+        >>> from posetrack import COCO_17, Poses, Tracker
+        >>> tracker = Tracker()
+        >>> body = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
+        >>> for step in range(2):
+        ...     people = tracker.update(poses=Poses.from_keypoints(body + step, None, COCO_17))
+        ...     print(Reason(tracker.explanation.reason[0]).name)
+        NEW
+        COASTED
+        """
+        if self._matched is None:
+            return Explanation.empty()
+        return explain(*self._matched, self.frame - 1)
 
     def detect(self, image: Image, frame: int) -> Detections | None:
         """What `update` asks of the detector for the image of that number.
@@ -314,24 +338,20 @@ class Tracker:
             max_oks=self.max_oks,
         )
 
+    def _compared(self, past: Memory, found: Found, *, blind: bool) -> Compared:
+        """Similarities of those remembered with the poses found."""
+        reason = Reason.FLOW if self.flow_similarity else Reason.STILL
+        if blind and self.flow_similarity:
+            # Where nothing can be seen to move, people are taken to go on as they did.
+            past, reason = past.coasted(self.frame), Reason.COASTED
+        return compare(past, found, self.similarity, recency=self.recency, reason=reason)
+
     def _identities(
-        self, past: Memory, found: Found
+        self, compared: Compared, found: Found
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Id (0: nobody's) and number of supporting detections for each pose found."""
-        ids = np.zeros(len(found.poses), np.int64)
-        hits = (found.scores >= self.min_new_score).astype(np.int64)
-        if len(past) and len(ids):
-            now = found.poses
-            before, seen = past.poses(now.skeleton), found.seen_poses
-            similar = np.asarray(self.similarity(before, seen))
-            expected = (len(past), len(now))
-            if similar.shape != expected:
-                raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
-            fresh = np.float32(self.recency) ** (past.frame.max() - past.frame)
-            known, similar = best_by_id(similar * fresh[:, None], past.ids)
-            rows, columns = self.match(similar, at_least=self.min_similarity)
-            ids[columns] = known[rows]
-            hits[columns] += past.latest_of(known[rows]).hits
+        supported = (found.scores >= self.min_new_score).astype(np.int64)
+        ids, hits = compared.match(self.match, self.min_similarity, supported)
         # A box that only flow proposes belongs to somebody known, or to nobody.
         new = (ids == 0) & (found.flow_age == 0) & (hits > 0 if not found.given else True)
         ids[new] = self._state.next_probation - np.arange(np.count_nonzero(new))
@@ -345,9 +365,10 @@ class Tracker:
         hits: NDArray[np.int64],
         image: Image | None,
         after: Any,
-    ) -> Tracks:
-        """Give out ids, push the frame into the memory and return it."""
+    ) -> NDArray[np.int64]:
+        """Give out ids, push the frame into the memory and return the ids."""
         last, next_id = self._state, self._state.next_id
+        ids = ids.copy()
         next_probation = last.next_probation - int(np.count_nonzero(ids < 0))
         proven = (hits >= self.min_hits) | (last.frame < self.min_hits) | found.given
         for row in np.flatnonzero((ids < 0) & proven):
@@ -376,10 +397,7 @@ class Tracker:
             past=past.join(newest) if len(past) else newest,
             skeleton=poses.skeleton,
         )
-        shown = kept[ids[kept] > 0]
-        if not found.given:
-            shown = shown[np.argsort(ids[shown])]
-        return Tracks(found.poses[shown], ids[shown], found.flow_age[shown])
+        return ids
 
     def state_dict(self) -> Arrays:
         """Everything remembered, as named arrays: a run can go on in another process.
@@ -397,7 +415,7 @@ class Tracker:
         ValueError
             If it is not a tracker's state, or of another version; the tracker is then unchanged.
         """
-        self._state = State.from_arrays(state)
+        self._state, self._matched = State.from_arrays(state), None
 
 
 def _size(image: Image) -> tuple[int, int]:

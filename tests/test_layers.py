@@ -27,10 +27,10 @@ LAYERS = (
         "paf_decoding",
     },
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
-    {"defaults", "association", "memory", "state", "tracker"},
+    {"defaults", "association", "memory", "identities", "state", "tracker"},
     {"video", "formats", "trajectories", "draw", "world", "testing"},
     {"pipeline"},
-    {"evaluation", "training", "cleaning", "analysis", "plots"},
+    {"evaluation", "training", "cleaning", "analysis", "plots", "edits", "linking", "audit"},
     {"cli", "__main__"},
 )
 

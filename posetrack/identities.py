@@ -1,0 +1,213 @@
+"""Who is who: remembered people compared with poses of now, and why each got their identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.association import Found, Matching, Similarity, best_by_id
+from posetrack.memory import Memory
+
+IntArray = NDArray[np.int64]
+
+
+class Reason(IntEnum):
+    """Why somebody has their identity."""
+
+    NEW = 0
+    """Nobody remembered was like enough, or another pose was liker."""
+    FLOW = 1
+    """Like the poses that flow has moved to this image."""
+    COASTED = 2
+    """Without an image: like the poses moved on by their own velocity."""
+    STILL = 3
+    """Like the poses where they were found."""
+    REENTERED = 4
+    """As one of the three before, but not found in the frame before."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """Why the people of one image have their identities; a row for each, in the tracks' order.
+
+    Parameters
+    ----------
+    ids
+        (N,) int64.
+    reason
+        (N,) int64, a `Reason` each.
+    similarity
+        (N,) float64, to what is remembered of the identity; of somebody new, to the likest of
+        those remembered, 0 where there is nobody.
+    margin
+        (N,) float64, how much that is more than the pose's similarity to any other identity, and
+        any other pose's to this one. Below 0 where a closer pair was taken before. NaN if new.
+    runner_up
+        (N,) int64, the identity next in similarity; 0: none.
+    gap
+        (N,) int64, frames since the person was last found: 1 is the frame before; 0 if new.
+    """
+
+    ids: IntArray
+    reason: IntArray
+    similarity: NDArray[np.float64]
+    margin: NDArray[np.float64]
+    runner_up: IntArray
+    gap: IntArray
+
+    @classmethod
+    def empty(cls) -> Explanation:
+        """Nobody.
+
+        Examples
+        --------
+        >>> len(Explanation.empty())
+        0
+        """
+        whole, real = np.zeros(0, np.int64), np.zeros(0)
+        return cls(whole, whole, real, real, whole, whole)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Any) -> Explanation:
+        return Explanation(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def __repr__(self) -> str:
+        return f"Explanation(ids {self.ids.tolist()})"
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Similarities of remembered people with poses of now.
+
+    Parameters
+    ----------
+    known
+        (I,) whom.
+    similar
+        (I, N).
+    latest
+        The newest row of each of the known.
+    reason
+        What they were compared with.
+    """
+
+    known: IntArray
+    similar: NDArray[np.floating]
+    latest: Memory
+    reason: Reason
+
+    def match(
+        self, matching: Matching, at_least: float, hits: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        """Id (0: nobody's) and the number of supporting detections so far of each pose.
+
+        Parameters
+        ----------
+        matching, at_least
+            How, and the smallest similarity.
+        hits
+            (N,), 1 where a detection supports the pose of now.
+        """
+        ids, hits = np.zeros(len(hits), np.int64), hits.copy()
+        if len(self.known) and len(hits):
+            rows, columns = matching(self.similar, at_least=at_least)
+            ids[columns] = self.known[rows]
+            hits[columns] += self.latest.hits[rows]
+        return ids, hits
+
+
+def compare(
+    past: Memory, found: Found, similarity: Similarity, *, recency: float, reason: Reason
+) -> Compared:
+    """How alike everybody remembered is to each pose found.
+
+    Parameters
+    ----------
+    past
+        R rows, where they are believed to be now.
+    found
+        N poses.
+    similarity
+        Of R poses to N.
+    recency
+        Factor for each frame that a row is older than the newest.
+    reason
+        What ``past`` was moved by.
+
+    Raises
+    ------
+    ValueError
+        If the similarity is not of shape (R, N).
+    """
+    now = found.poses
+    if not (len(past) and len(now)):
+        nobody = np.zeros(0, np.int64)
+        return Compared(nobody, np.zeros((0, len(now)), np.float32), past[:0], reason)
+    similar = np.asarray(similarity(past.poses(now.skeleton), found.seen_poses))
+    expected = (len(past), len(now))
+    if similar.shape != expected:
+        raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
+    fresh = np.float32(recency) ** (past.frame.max() - past.frame)
+    known, similar = best_by_id(similar * fresh[:, None], past.ids)
+    return Compared(known, similar, past.latest_of(known), reason)
+
+
+def explain(
+    compared: Compared, matched: IntArray, ids: IntArray, shown: NDArray[np.intp], frame: int
+) -> Explanation:
+    """Why each pose shown has its identity.
+
+    Parameters
+    ----------
+    compared
+        What the matching saw: I known, N poses.
+    matched
+        (N,) the known identity that each pose was matched to, 0 or another if none.
+    ids
+        (N,) the identity under which it is shown: somebody on probation has another by then.
+    shown
+        (M,) which of the N.
+    frame
+        Number of this frame.
+
+    Returns
+    -------
+    explanation
+        M rows.
+    """
+    known, count = compared.known, len(shown)
+    similar = np.nan_to_num(np.asarray(compared.similar, np.float64)[:, shown])
+    if not len(known):
+        none, zeros = np.zeros(count, np.int64), np.zeros(count)
+        return Explanation(ids[shown], none, zeros, np.full(count, np.nan), none, none)
+    row = np.minimum(np.searchsorted(known, matched[shown]), len(known) - 1)
+    is_old = known[row] == matched[shown]
+    columns = np.arange(count)
+    own = similar[row, columns]
+    others = similar.copy()
+    others[row[is_old], columns[is_old]] = -1.0
+    rival = others.argmax(axis=0)
+    best_other = np.maximum(others[rival, columns], 0)
+    # Another pose that is as like this identity makes it doubtful, too.
+    beside = np.nan_to_num(np.asarray(compared.similar, np.float64))[row]
+    beside[columns, shown] = 0
+    beside = beside.max(axis=1, initial=0)
+    # Whom somebody on probation was matched as has the id given out now.
+    now = dict(zip(matched[shown].tolist(), ids[shown].tolist(), strict=True))
+    named = [now.get(int(who), int(who)) for who in known[rival]]
+    gap = np.where(is_old, frame - compared.latest.frame[row], 0)
+    reason = np.where(gap > 1, int(Reason.REENTERED), int(compared.reason))
+    return Explanation(
+        ids[shown],
+        np.where(is_old, reason, int(Reason.NEW)),
+        np.where(is_old, own, best_other),
+        np.where(is_old, own - np.maximum(best_other, beside), np.nan),
+        np.where(best_other > 0, np.maximum(named, 0), 0),
+        gap,
+    )
