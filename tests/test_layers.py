@@ -13,6 +13,7 @@ PACKAGE = Path(posetrack.__file__).parent
 LAYERS = (
     {"skeletons", "structures", "interfaces", "images", "checks"},
     {
+        "angles",
         "boxes",
         "oks",
         "matching",

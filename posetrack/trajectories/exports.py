@@ -1,4 +1,4 @@
-"""Trajectories as the data types of pandas and xarray."""
+"""What trajectories give: data types of pandas and xarray, angles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from posetrack.angles import angle, is_segment, unwrapped
 from posetrack.formats.table import column_names
 
 if TYPE_CHECKING:
@@ -54,3 +56,14 @@ def xarray_of(made: Trajectories) -> Any:
         },
         {"skeleton": made.skeleton.name},
     )
+
+
+def angle_of(made: Trajectories, name: str) -> NDArray[np.float64]:
+    """See `Trajectories.angle`."""
+    if len(made.ids) != 1:
+        raise ValueError(
+            f"angle({name!r}) is of one person, here are {len(made.ids)}: take person(id) first, "
+            "or posetrack.analysis.angle for everybody's"
+        )
+    found = angle(made.xy[:, 0], made.skeleton, name)
+    return unwrapped(found) if is_segment(name) else found

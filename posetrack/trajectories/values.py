@@ -207,6 +207,20 @@ class Trajectories:
         """One person's trajectory: N is 1."""
         return self.select(ids=[who])
 
+    def angle(self, name: str) -> NDArray[np.float64]:
+        """(T,) degrees of one person's angle by name, such as ``"left_knee"`` or ``"trunk"``.
+
+        See `posetrack.angles` for names, signs and ranges; those of segments go on without jumps.
+
+        Raises
+        ------
+        ValueError
+            If there is not exactly one person: take ``person(id)`` first.
+        """
+        from posetrack.trajectories.exports import angle_of
+
+        return angle_of(self, name)
+
     @classmethod
     def from_table(cls, table: TrackTable, **more: Any) -> Trajectories:
         """Lay out a table that `posetrack.formats.read_table` gave; see `dense` for its limit."""
