@@ -74,7 +74,7 @@ def test_an_hrnet_runs_on_the_detectors_boxes(folder: Path) -> None:
     [
         (["--detector", "hog"], "finds people by itself"),
         (["--flip-test"], "flip_test is for networks that see a crop"),
-        (["--dark"], "decode is for networks that see a crop"),
+        (["--dark"], "dark is for networks that see a crop"),
         (["--skeleton", "mpii_16"], "17 keypoints, skeleton mpii_16 has 16"),
     ],
 )

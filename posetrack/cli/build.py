@@ -17,7 +17,9 @@ from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Pos
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
-_CHECKPOINTS = (".pth", ".pt", ".tar", ".safetensors", "manifest.json")
+_NETWORK_FILES = (
+    ".pth", ".pt", ".tar", ".safetensors", "manifest.json", ".onnx", ".pt2", ".xml", ".engine",
+)  # fmt: skip
 
 
 def skeleton_from(name: str) -> Skeleton:
@@ -179,35 +181,12 @@ def _providers(device: str) -> list[Any] | None:
     return [*on_gpu, "CPUExecutionProvider"]
 
 
-def _dark(name: str | None, size: tuple[int, int] | None) -> Callable[..., Any]:
-    """DARK decoding with the blur that goes with the network's training maps.
-
-    Networks of 256x192 and 256x256 were trained with sigma 2, of 384x288 with sigma 3.
-    """
-    from posetrack.heatmaps import decode_dark
-    from posetrack.models import MODELS
-
-    if size is None and name is not None and name in MODELS:
-        size = MODELS[name].input_size
-    return partial(decode_dark, blur_size=17 if size is not None and size[1] >= 384 else 11)
-
-
 def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEstimator:
     """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint."""
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     common: dict[str, Any] = {"flip_test": arguments.flip_test}
-    if arguments.dark:
-        common["decode"] = _dark(name, arguments.size)
-    if name is not None and name.endswith(".onnx"):
-        from posetrack.estimators.onnx import OnnxTopDown
-
-        if skeleton is not None:
-            common["skeleton"] = skeleton
-        if arguments.size is not None:
-            common["input_size"] = arguments.size
-        return OnnxTopDown(name, providers=_providers(arguments.device), **common)
-    if name is not None and name.endswith(_CHECKPOINTS):
+    if name is not None and name.endswith(_NETWORK_FILES):
         from posetrack.estimators.from_file import load_estimator
 
         if not arguments.flip_test:
@@ -216,9 +195,12 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEs
             name,
             skeleton=skeleton,
             input_size=arguments.size,
+            dark=arguments.dark,
             device=arguments.device,
             **common,
         )
+    if arguments.dark:
+        common["decode"] = _dark_of(name)
     if name == BUNDLED:
         from posetrack.defaults import bundled_estimator
 
@@ -229,6 +211,18 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEs
     if name is None:
         return default_estimator(**fetching(arguments, "estimator"), **common)
     return build_from_table(name, **fetching(arguments, name), **common)
+
+
+def _dark_of(name: str | None) -> Callable[..., Any]:
+    """DARK decoding with the blur that goes with the training maps of a network of the table."""
+    from posetrack.defaults import ESTIMATOR
+    from posetrack.heatmaps import decode_dark
+    from posetrack.models import MODELS
+    from posetrack.networks.about import Decode, usual_sigma
+
+    card = MODELS.get(name or ESTIMATOR)
+    size = card.input_size if card is not None and card.input_size else (192, 256)
+    return partial(decode_dark, blur_size=Decode("dark", usual_sigma(size)).blur_size)
 
 
 def is_bottom_up(estimator: object) -> bool:
