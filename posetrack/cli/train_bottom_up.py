@@ -148,7 +148,7 @@ def _colours(args: argparse.Namespace, first: _Start | None) -> dict[str, Any]:
 
 
 def _regions(args: argparse.Namespace) -> dict[Path, Polygons]:
-    if args.data == "mpii":
+    if args.data in ("mpii", *shared.WITH_IMAGES):
         return {}
     from posetrack.training.bottom_up_regions import ignored_regions
 

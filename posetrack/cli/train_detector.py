@@ -56,8 +56,8 @@ def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
 def _read(args: argparse.Namespace, annotations: Path, images: Path) -> AnnotatedImages:
     from posetrack.training.detection_data import read_boxes
 
-    if args.data == "mpii":
-        raise ValueError("--data mpii has no boxes to learn from; the detector needs COCO's form")
+    if args.data in ("mpii", *shared.WITH_IMAGES):
+        raise ValueError(f"the detector learns from boxes in COCO's form, not --data {args.data}")
     return read_boxes(annotations, images, broken=args.broken)
 
 

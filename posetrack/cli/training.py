@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from posetrack.training.recipe import Recipe
     from posetrack.training.tasks import Task
 
-DATA = ("coco", "crowdpose", "posetrack18", "mpii")
+DATA = ("coco", "crowdpose", "posetrack18", "mpii", "dataloop", "roboflow")
+WITH_IMAGES = ("dataloop", "roboflow")
+"""Kinds of annotations that are exported together with their images."""
+
 ARCHITECTURES = {
     "resnet18": "crops",
     "resnet34": "crops",
@@ -130,12 +133,17 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--config", action=Config, metavar="TOML", help="file with any of these options by name"
     )
     parser.add_argument("--data", choices=DATA, help="what kind of annotations")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="the images' folder")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="the images' folder (dataloop, roboflow: where the export has them, if left out)",
+    )
     parser.add_argument(
         "--annotations",
         type=Path,
         metavar="FILE",
-        help="annotation file (JSON), or a folder of them for posetrack18",
+        help="annotation file (JSON); for posetrack18, dataloop and roboflow a folder",
     )
     parser.add_argument(
         "--heads", type=Path, metavar="FILE", help="mpii: gt_valid.mat with the head boxes for PCKh"
@@ -172,7 +180,8 @@ def require(args: argparse.Namespace, *names: str) -> None:
     ValueError
         With the options that are missing.
     """
-    missing = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is None]
+    needed = [name for name in names if name != "images" or args.data not in WITH_IMAGES]
+    missing = [f"--{name.replace('_', '-')}" for name in needed if getattr(args, name) is None]
     if missing:
         raise ValueError(f"missing: {', '.join(missing)} (on the command line or in --config)")
 
@@ -197,11 +206,20 @@ def skeleton_named(text: str | None) -> Skeleton | None:
 
 
 def read_people(
-    data: str, annotations: Path, images: Path, args: argparse.Namespace, skeleton: Skeleton | None
+    data: str,
+    annotations: Path,
+    images: Path | None,
+    args: argparse.Namespace,
+    skeleton: Skeleton | None,
 ) -> Samples:
     """People of a data set that the options name."""
-    from posetrack.training import read_coco, read_mpii
+    from posetrack.training import read_coco, read_dataloop, read_mpii, read_roboflow
 
+    if data in WITH_IMAGES:
+        read = read_dataloop if data == "dataloop" else read_roboflow
+        return read(annotations, images, skeleton=skeleton, broken=args.broken)
+    if images is None:
+        raise ValueError("missing: --images, the images' folder")
     if data == "mpii":
         return read_mpii(
             annotations, images, heads=args.heads, skeleton=skeleton, broken=args.broken

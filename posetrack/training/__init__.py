@@ -35,7 +35,9 @@ _WHERE = {
     "measure": "validation",
     "predict": "validation",
     "read_coco": "reading_coco",
+    "read_dataloop": "reading_dataloop",
     "read_mpii": "reading_mpii",
+    "read_roboflow": "reading_roboflow",
     "train": "loop",
 }
 
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
     from posetrack.training.loop import train
     from posetrack.training.losses import heatmap_accuracy, joints_mse, joints_ohkm
     from posetrack.training.reading_coco import read_coco
+    from posetrack.training.reading_dataloop import read_dataloop
     from posetrack.training.reading_mpii import read_mpii
+    from posetrack.training.reading_roboflow import read_roboflow
     from posetrack.training.recipe import PAPER, POSETRACK, Recipe
     from posetrack.training.run import Hardware
     from posetrack.training.samples import Problem, Samples
@@ -75,7 +79,9 @@ __all__ = [
     "measure",
     "predict",
     "read_coco",
+    "read_dataloop",
     "read_mpii",
+    "read_roboflow",
     "train",
 ]
 

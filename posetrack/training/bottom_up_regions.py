@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.evaluation.documents import json_files, read_json
+from posetrack.training.annotations import image_file
 
 Polygons = tuple[NDArray[np.float64], ...]
 """Outlines (P, 2) in image pixels."""
@@ -49,7 +50,10 @@ def ignored_regions(path: str | Path, images: str | Path) -> dict[Path, Polygons
         names: dict[Any, Path] = {}
         for row in _objects(document.get("images")):
             if isinstance(row.get("file_name"), str) and isinstance(row.get("id"), int | str):
-                names[row["id"]] = Path(images) / row["file_name"]
+                image = image_file(Path(images), row["file_name"])
+                if image is None:
+                    continue
+                names[row["id"]] = image
                 _add(found, names[row["id"]], _listed(row))
         for row in _objects(document.get("annotations")):
             key = row.get("image_id")

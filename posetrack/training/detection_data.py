@@ -16,12 +16,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from posetrack.evaluation.documents import read_json
+from posetrack.training.annotations import is_number
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator
 from posetrack.training.bottom_up_data import image_matrix
 from posetrack.training.dataset import Key
 from posetrack.training.detection_targets import centre_targets
-from posetrack.training.reading_coco import _images, _is_number
+from posetrack.training.reading_coco import _images
 from posetrack.training.samples import Broken, Problem, settle
 
 Float64Array = NDArray[np.float64]
@@ -139,7 +140,7 @@ def _box(
         problems.append(Problem("an annotation of an image that is not there", name))
         return None
     values = row.get("bbox")
-    if not (isinstance(values, list) and len(values) == 4 and all(map(_is_number, values))):
+    if not (isinstance(values, list) and len(values) == 4 and all(map(is_number, values))):
         problems.append(Problem("a bbox that is not x, y, width, height", name))
         return None
     x, y, wide, tall = values

@@ -1,4 +1,4 @@
-"""COCO keypoint annotations, and what others write in that form: CrowdPose, PoseTrack18."""
+"""COCO keypoint annotations, and what others write in that form: CrowdPose, PoseTrack18, CVAT."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 
 from posetrack.evaluation.documents import json_files, read_json
-from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton
-from posetrack.skeletons.known import pairs_by_name, sigma_of
-from posetrack.training.samples import Broken, Problem, Samples, settle
-
-_MAX_PIXEL = 1e6
+from posetrack.skeletons import COCO_17, Skeleton
+from posetrack.training.annotations import (
+    MAX_PIXEL,
+    box_within,
+    checked,
+    image_file,
+    is_number,
+    one_place,
+    plain_name,
+    skeleton_of_names,
+)
+from posetrack.training.samples import Broken, Problem, Samples
 
 
 def read_coco(
@@ -32,9 +39,11 @@ def read_coco(
         A JSON file with ``images``, ``annotations`` and ``categories``, whose keypoints the
         categories name; or a folder of such files, as PoseTrack18 has them.
     images
-        The folder that the files' ``file_name`` start from.
+        The folder that the files' ``file_name`` start from; it may also be the one that the first
+        folders of ``file_name`` lead to (``export/images`` for ``images/a.jpg``).
     skeleton
-        The keypoints wanted, found by name. When None, those of the file.
+        The keypoints wanted, found by name. When None, those of the category with the most
+        annotations; people of others are left out unless they have keypoints of these names.
     broken
         ``"refuse"`` a file with anything wrong, or ``"skip"`` what is wrong and say so in the
         result's ``problems``.
@@ -59,41 +68,27 @@ def read_coco(
     box inside the image loses one pixel.
     """
     path, root = Path(path), Path(images)
-    parts = [_read_file(file, root) for file in (json_files(path) if path.is_dir() else [path])]
+    parts: list[Samples] = []
+    for file in json_files(path) if path.is_dir() else [path]:
+        parts.append(_read_file(file, root, skeleton or (parts[0].skeleton if parts else None)))
     if not parts:
         raise ValueError(f"{path}: no .json files in this folder")
-    target = skeleton or parts[0].skeleton
-    people = _joined([part.mapped_to(target) for part in parts])
-    settle(path, people.problems, broken)
-    if not len(people):
-        raise ValueError(
-            f"{path}: nobody with a labelled keypoint; {people.left_out} people left out"
-        )
-    return people
+    return checked(path, _joined(parts), broken)
 
 
-def skeleton_of_names(names: tuple[str, ...]) -> Skeleton:
-    """Skeleton with keypoints of these names, one of those we know if there is one.
-
-    Examples
-    --------
-    >>> skeleton_of_names(("nose", "left_paw", "right_paw")).mirrored
-    (('left_paw', 'right_paw'),)
-    """
-    for known in KNOWN_SKELETONS.values():
-        if known.keypoints == names:
-            return known
-    sigmas = tuple(sigma_of(name) for name in names)
-    return Skeleton("annotated", names, (), pairs_by_name(names), sigmas)
-
-
-def _read_file(path: Path, root: Path) -> Samples:
+def _read_file(path: Path, root: Path, wanted: Skeleton | None) -> Samples:
     document = read_json(path)
     for key in ("images", "annotations", "categories"):
         if not isinstance(document, dict) or not isinstance(document.get(key), list):
             raise ValueError(f"{path}: no list {key!r}; expected COCO keypoint annotations")
     skeletons = dict(_skeletons(document, path))
-    target = next(iter(skeletons.values()))
+    target = wanted or _most_used(skeletons, document["annotations"])
+    if not any(_shares(own, target) for own in skeletons.values()):
+        names = next(iter(skeletons.values())).keypoints
+        raise ValueError(
+            f"{path}: nobody has a keypoint of {target.name} ({', '.join(target.keypoints)}); "
+            f"the annotations have {', '.join(names)}"
+        )
     problems: list[Problem] = []
     known = _images(document["images"], root, problems)
     rows: dict[Any, list[tuple[Any, ...]]] = {key: [] for key in known}
@@ -108,6 +103,9 @@ def _read_file(path: Path, root: Path) -> Samples:
             if own != target:
                 marks = np.isfinite(xy).all(axis=1)
                 xy = own.map_to(target, xy, marks)[0].astype(np.float64)
+            if not np.isfinite(xy).any():
+                left_out += 1
+                continue
             rows[row["image_id"]].append((xy, box, name))
     people = [(key, *person) for key, persons in rows.items() for person in persons]
     boxes = np.array([person[2] for person in people], np.float64).reshape(-1, 4)
@@ -132,11 +130,12 @@ def _skeletons(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Any, S
         names = category.get("keypoints") if isinstance(category, dict) else None
         if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
             found = True
-            plain = tuple(
-                name.strip().lower().replace(" ", "_").replace("-", "_") for name in names
-            )
+            plain = tuple(plain_name(name) for name in names)
+            key = category.get("id")
+            if not isinstance(key, int | str):
+                raise ValueError(f"{path}: a category without id: {category.get('name')}")
             try:
-                yield category.get("id"), skeleton_of_names(plain)
+                yield key, skeleton_of_names(plain, _edges(category.get("skeleton"), plain))
             except ValueError as error:
                 raise ValueError(f"{path}: category {category.get('id')}: {error}") from error
     if not found:
@@ -150,6 +149,36 @@ def _skeletons(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Any, S
         yield 1, COCO_17
 
 
+def _edges(pairs: Any, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Edges by name from COCO's pairs of positions from 1 (or from 0, as some write them)."""
+    rows = [
+        tuple(pair)
+        for pair in (pairs if isinstance(pairs, list) else [])
+        if isinstance(pair, list) and len(pair) == 2 and all(type(end) is int for end in pair)
+    ]
+    start = 0 if any(0 in row for row in rows) else 1
+    good = [
+        (names[first - start], names[second - start])
+        for first, second in rows
+        if first != second and all(0 <= end - start < len(names) for end in (first, second))
+    ]
+    return tuple(dict.fromkeys(good))
+
+
+def _most_used(skeletons: Mapping[Any, Skeleton], annotations: list[Any]) -> Skeleton:
+    counts = dict.fromkeys(skeletons, 0)
+    for row in annotations:
+        key = row.get("category_id") if isinstance(row, dict) else None
+        if isinstance(key, int | str) and key in counts:
+            counts[key] += 1
+    return skeletons[max(counts, key=lambda key: counts[key])]
+
+
+def _shares(own: Skeleton, target: Skeleton) -> bool:
+    moved, _ = own.map_to(target, np.zeros((len(own), 2)), np.ones(len(own)))
+    return bool(np.isfinite(moved).any())
+
+
 def _images(
     rows: list[Any], root: Path, problems: list[Problem]
 ) -> dict[Any, tuple[Path, float, float]]:
@@ -161,16 +190,16 @@ def _images(
         if not isinstance(name, str) or not isinstance(key, int | str):
             problems.append(Problem("an image without id or file_name", f"image {position}"))
             continue
-        file = root / name
+        file = image_file(root, name)
         if key in known:
             problems.append(Problem("an image id that is there twice", f"image {key}"))
-        elif ".." in Path(name).parts or Path(name).is_absolute():
+        elif file is None:
             problems.append(Problem("a file_name that leads out of the folder", f"image {key}"))
         elif not file.is_file():
             problems.append(Problem("an image file that is missing", str(file)))
         else:
             size = [row.get(side) for side in ("width", "height")]
-            wide, high = (float(s) if _is_number(s) and s > 0 else math.inf for s in size)
+            wide, high = (float(s) if is_number(s) and s > 0 else math.inf for s in size)
             known[key] = (file, wide, high)
     return known
 
@@ -187,7 +216,8 @@ def _person(
         problems.append(Problem("an annotation that is no object", f"annotation {position}"))
         return None
     name = f"annotation {row.get('id', position)}"
-    if row.get("category_id") not in skeletons or row.get("iscrowd"):
+    category = row.get("category_id")
+    if not isinstance(category, int | str) or category not in skeletons or row.get("iscrowd"):
         return ()
     if not isinstance(row.get("keypoints"), list):
         problems.append(Problem("an annotation without keypoints", name))
@@ -195,14 +225,14 @@ def _person(
     if not isinstance(row.get("image_id"), int | str) or row["image_id"] not in images:
         problems.append(Problem("an annotation of an image that is not there", name))
         return None
-    keypoints = _keypoints(row["keypoints"], len(skeletons[row["category_id"]]))
+    keypoints = _keypoints(row["keypoints"], len(skeletons[category]))
     if isinstance(keypoints, str):
         problems.append(Problem(keypoints, name))
         return None
-    if not np.isfinite(keypoints).any():
+    if not np.isfinite(keypoints).any() or (not row.get("bbox") and one_place(keypoints)):
         return ()
     _, width, height = images[row["image_id"]]
-    box = _box(row.get("bbox"), keypoints, width, height)
+    box = box_within(row.get("bbox"), keypoints, width, height)
     if box is None:
         problems.append(Problem("a bbox that is not x, y, width, height inside the image", name))
         return None
@@ -213,38 +243,15 @@ def _keypoints(values: list[Any], count: int) -> Any:
     """(K, 2) with NaN where not labelled, or what is wrong."""
     if len(values) != 3 * count:
         return f"keypoints that are not {count} times x, y and visibility"
-    if not all(_is_number(value) for value in values):
+    if not all(is_number(value) for value in values):
         return "keypoints that are not numbers"
     rows = np.array(values, np.float64).reshape(count, 3)
     if not np.isin(rows[:, 2], (0, 1, 2)).all():
         return "a visibility that is not 0, 1 or 2"
     labelled = rows[:, 2] > 0
-    if (np.abs(rows[labelled, :2]) > _MAX_PIXEL).any():
+    if (np.abs(rows[labelled, :2]) > MAX_PIXEL).any():
         return "a keypoint more than a million pixels away"
     return np.where(labelled[:, None], rows[:, :2], np.nan)
-
-
-def _box(values: Any, keypoints: Any, width: float, height: float) -> list[float] | None:
-    """Corners within the image; around the keypoints where no box is given."""
-    if values is None or values == []:
-        low, high = np.nanmin(keypoints, axis=0), np.nanmax(keypoints, axis=0)
-        grown = (high - low) * 0.075
-        x, y = low - grown
-        wide, tall = high - low + 2 * grown
-    elif isinstance(values, list) and len(values) == 4 and all(_is_number(v) for v in values):
-        x, y, wide, tall = values
-    else:
-        return None
-    left, top = max(0.0, x), max(0.0, y)
-    right = min(width - 1, left + max(0.0, wide - 1))
-    bottom = min(height - 1, top + max(0.0, tall - 1))
-    if right <= left or bottom <= top or max(abs(right), abs(bottom)) > _MAX_PIXEL:
-        return None
-    return [float(left), float(top), float(right), float(bottom)]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _joined(parts: list[Samples]) -> Samples:

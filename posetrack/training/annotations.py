@@ -1,0 +1,157 @@
+"""What readers of annotations share: names, numbers, boxes and files as others write them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
+from posetrack.skeletons.known import pairs_by_name, sigma_of
+from posetrack.training.samples import Broken, Samples, settle
+
+MAX_PIXEL = 1e6
+"""Coordinates further away are mistakes."""
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a JSON file is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def plain_name(name: str) -> str:
+    """A keypoint's name as we write names.
+
+    Examples
+    --------
+    >>> plain_name(" Left-Wrist")
+    'left_wrist'
+    """
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def skeleton_of_names(names: tuple[str, ...], edges: tuple[tuple[str, str], ...] = ()) -> Skeleton:
+    """Skeleton with keypoints of these names, one of those we know if there is one.
+
+    Parameters
+    ----------
+    names
+        Of the keypoints.
+    edges
+        Pairs of names that are joined by a line, for a skeleton that we do not know.
+
+    Examples
+    --------
+    >>> skeleton_of_names(("nose", "left_paw", "right_paw")).mirrored
+    (('left_paw', 'right_paw'),)
+    """
+    for known in KNOWN_SKELETONS.values():
+        if known.keypoints == names:
+            return known
+    sigmas = tuple(sigma_of(name) for name in names)
+    return Skeleton("annotated", names, edges, pairs_by_name(names), sigmas)
+
+
+def image_file(root: Path, name: str) -> Path | None:
+    """Where an image is that a file names; None if the name leads out of the folder.
+
+    Parameters
+    ----------
+    root
+        The images' folder.
+    name
+        Relative to it, or to a folder above: leading folders that ``root`` ends with are left
+        out where there is no such file with them. Backslashes part folders too.
+
+    Examples
+    --------
+    >>> image_file(Path("photos"), "a/b.jpg").as_posix(), image_file(Path("photos"), "../b.jpg")
+    ('photos/a/b.jpg', None)
+    """
+    parts = Path(name).parts
+    if "\\" in name and not (root / name).is_file():
+        parts = PureWindowsPath(name).parts
+    if ".." in parts or Path(*parts).is_absolute() or PureWindowsPath(*parts).drive:
+        return None
+    file = root.joinpath(*parts)
+    if not file.is_file():
+        for count in range(len(parts) - 1, 0, -1):
+            shorter = root.joinpath(*parts[count:])
+            if root.resolve().parts[-count:] == parts[:count] and shorter.is_file():
+                return shorter
+    return file
+
+
+def box_within(values: Any, keypoints: Any, width: float, height: float) -> list[float] | None:
+    """Corners of a box within the image, or None if it is none.
+
+    Parameters
+    ----------
+    values
+        Left, top, width and height; None for a box around the keypoints.
+    keypoints
+        (K, 2), NaN where not labelled.
+    width, height
+        Of the image, infinite where not known.
+
+    Examples
+    --------
+    >>> box_within([-5, 10, 20, 30], None, 100, 100)
+    [0.0, 10.0, 19.0, 39.0]
+    """
+    if values is None or values == []:
+        x, y, wide, tall = around_keypoints(keypoints)
+        wide, tall = max(wide, 2.0), max(tall, 2.0)
+    elif isinstance(values, list) and len(values) == 4 and all(is_number(v) for v in values):
+        x, y, wide, tall = values
+    else:
+        return None
+    left, top = max(0.0, x), max(0.0, y)
+    right = min(width - 1, left + max(0.0, wide - 1))
+    bottom = min(height - 1, top + max(0.0, tall - 1))
+    if right <= left or bottom <= top or max(abs(right), abs(bottom)) > MAX_PIXEL:
+        return None
+    return [float(left), float(top), float(right), float(bottom)]
+
+
+def around_keypoints(xy: Any) -> tuple[float, float, float, float]:
+    """Left, top, width and height around keypoints (K, 2), 15 % longer on each axis.
+
+    Examples
+    --------
+    >>> around_keypoints(np.array([[10.0, 10.0], [30.0, 50.0]]))
+    (8.5, 7.0, 23.0, 46.0)
+    """
+    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    corner, sides = low - (high - low) * 0.075, (high - low) * 1.15
+    return float(corner[0]), float(corner[1]), float(sides[0]), float(sides[1])
+
+
+def checked(path: Path, people: Samples, broken: Broken) -> Samples:
+    """The people, if there are any and their file's problems need not stop us.
+
+    Raises
+    ------
+    ValueError
+        Else.
+    """
+    settle(path, people.problems, broken)
+    if not len(people):
+        raise ValueError(
+            f"{path}: nobody with a labelled keypoint; {people.left_out} people left out"
+        )
+    return people
+
+
+def one_place(xy: Any) -> bool:
+    """Whether labelled keypoints (K, 2) are all at one place, so that nobody's size is known.
+
+    Examples
+    --------
+    >>> one_place(np.array([[3.0, 4.0], [np.nan, np.nan]])), one_place(np.eye(2))
+    (True, False)
+    """
+    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    return bool((low == high).all())

@@ -1,0 +1,313 @@
+"""Folders of item files (JSON) that Dataloop exports: people are poses, keypoints are points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.evaluation.documents import read_json
+from posetrack.skeletons import Skeleton
+from posetrack.training.annotations import (
+    MAX_PIXEL,
+    box_within,
+    checked,
+    image_file,
+    is_number,
+    one_place,
+    plain_name,
+)
+from posetrack.training.dataloop_recipe import is_recipe, skeleton_for
+from posetrack.training.samples import Broken, Problem, Samples
+
+_HIDDEN = {"not-visible", "not_visible"}
+
+
+class _Person(NamedTuple):
+    """Points by name (None where marked as not there), a box or None, and a name."""
+
+    points: dict[str, tuple[float, float] | None]
+    box: list[float] | None
+    name: str
+
+
+class _Item(NamedTuple):
+    """An image, its width and height (infinite where not known), and its people."""
+
+    image: Path
+    size: tuple[float, float]
+    people: list[_Person]
+
+
+def read_dataloop(
+    path: str | Path,
+    images: str | Path | None = None,
+    *,
+    skeleton: Skeleton | None = None,
+    broken: Broken = "refuse",
+) -> Samples:
+    """People of a folder exported by Dataloop: a JSON file for each image.
+
+    Parameters
+    ----------
+    path
+        The folder of item files, searched through (Dataloop writes ``json/`` beside ``items/``),
+        or one file. A recipe among them (``recipe.json``) gives the keypoints' order and edges.
+    images
+        The folder that the items' ``filename`` start from; when None ``items`` in or beside the
+        folder, else the folder itself.
+    skeleton
+        The keypoints wanted, found by name. When None those of the recipe, else those of the
+        annotations: a skeleton that we know with these names, or else they in order of first
+        appearance.
+    broken
+        ``"refuse"`` or ``"skip"`` what is wrong, see `posetrack.training.read_coco`.
+
+    Returns
+    -------
+    samples
+        In the order of the files' names. A person is a ``pose``; its points are those whose
+        parent it is, or that have its object id, and so is its box, if it has any. Points of no
+        pose but with an object id are people too. A point is called by the last part of its
+        label (``person.nose``). One marked ``not-visible`` counts as labelled, as COCO's hidden
+        keypoints do; one marked both ``visible`` and ``not-visible`` does not.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is missing.
+    ValueError
+        If there are no item files, something in one is wrong and not skipped, or nobody is left.
+
+    Notes
+    -----
+    The fields are those of Dataloop's Python SDK (``dtlpy.entities``) and the marks those of its
+    COCO converter. That converter writes a point that is missing as hidden at (0, 0), so these
+    files are better to learn from than what it makes of them.
+    """
+    path = Path(path)
+    documents = _documents(path)
+    root = _image_folder(path, None if images is None else Path(images))
+    recipes = [document for _, document in documents if is_recipe(document)]
+    problems: list[Problem] = []
+    items = [
+        item
+        for file, document in documents
+        if not is_recipe(document) and (item := _item(file, document, root, problems)) is not None
+    ]
+    labels = dict.fromkeys(
+        name for item in items for person in item.people for name in person.points
+    )
+    if not labels:
+        return checked(path, _samples(skeleton or _NOTHING, [], problems, 0), broken)
+    own = skeleton_for(tuple(labels), recipes, path)
+    rows, left_out = _rows(items, own, problems)
+    people = _samples(own, rows, problems, left_out)
+    return checked(path, people if skeleton is None else people.mapped_to(skeleton), broken)
+
+
+_NOTHING = Skeleton("annotated", ("nothing",), (), (), (1.0,))
+_Row = tuple[Path, NDArray[np.float64], list[float], str]
+
+
+def _documents(path: Path) -> list[tuple[Path, Any]]:
+    if path.is_file():
+        return [(path, read_json(path))]
+    if not path.is_dir():
+        raise FileNotFoundError(f"no such folder: {path}")
+    files = sorted(path.rglob("*.json"))
+    if not files:
+        raise ValueError(f"{path}: no .json files in this folder; expected Dataloop's item files")
+    return [(file, read_json(file)) for file in files]
+
+
+def _image_folder(path: Path, images: Path | None) -> Path:
+    if images is not None:
+        return images
+    folder = path if path.is_dir() else path.parent
+    near = (folder / "items", folder.parent / "items")
+    return next((place for place in near if place.is_dir()), folder)
+
+
+def _item(file: Path, document: Any, root: Path, problems: list[Problem]) -> _Item | None:
+    name = document.get("filename") if isinstance(document, dict) else None
+    rows = document.get("annotations") if isinstance(document, dict) else None
+    if not isinstance(name, str) or not isinstance(rows, list):
+        problems.append(Problem("an item without filename and annotations", file.name))
+        return None
+    # Names start with a slash that stands for the data set.
+    image = image_file(root, name.lstrip("/"))
+    if image is None:
+        problems.append(Problem("a filename that leads out of the folder", file.name))
+        return None
+    people = _people(rows, file, problems)
+    if people and not image.is_file():
+        problems.append(Problem("an image file that is missing", str(image)))
+        return None
+    system = _system(document)
+    width, height = (
+        float(side) if is_number(side) and side > 0 else math.inf
+        for side in (system.get("width"), system.get("height"))
+    )
+    return _Item(image, (width, height), people)
+
+
+def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_Person]:
+    """Poses with their points, in the order in which they appear."""
+    people: dict[Any, _Person] = {}
+    by_object: dict[Any, Any] = {}
+    for row in rows:
+        if isinstance(row, dict) and row.get("type") == "pose":
+            key = _id(row)
+            people[key] = _Person({}, None, f"{file.stem} {key}")
+            by_object.setdefault(_object(row), key)
+    # Boxes go first: a point may have one for its parent, which then stands for the person.
+    for row in sorted((row for row in rows if isinstance(row, dict)), key=_is_point):
+        kind, where = row.get("type"), f"{file.stem} {_id(row)}"
+        if kind not in ("point", "box"):
+            continue
+        key = _owner(row, people, by_object)
+        if key is None and kind == "box":
+            if _corners(row.get("coordinates")) is None:
+                continue  # of nobody that we know
+            people.setdefault(_id(row), _Person({}, None, where))
+            key = _id(row)
+        elif key is None and _object(row) is not None:
+            key = by_object.setdefault(_object(row), ("object", _object(row)))
+            people.setdefault(key, _Person({}, None, f"{file.stem} object {_object(row)}"))
+        wrong = "a point that belongs to no pose" if key is None else _add(people, key, row)
+        if wrong:
+            problems.append(Problem(wrong, where))
+    problems += [
+        Problem("an annotation that is no object", f"{file.stem} {position}")
+        for position, row in enumerate(rows)
+        if not isinstance(row, dict)
+    ]
+    return [person for person in people.values() if person.points]
+
+
+def _add(people: dict[Any, _Person], key: Any, row: Mapping[str, Any]) -> str | None:
+    """Give a person a point or a box; what is wrong with it, if anything is."""
+    place = row.get("coordinates")
+    if row["type"] == "box":
+        box = _corners(place)
+        if box is None:
+            return "a box that is not two corners"
+        people[key] = people[key]._replace(box=box)
+        return None
+    values = [place.get(axis) for axis in "xy"] if isinstance(place, dict) else []
+    if len(values) != 2 or not all(is_number(value) for value in values):
+        return "a point without x and y"
+    if max(map(abs, values)) > MAX_PIXEL:
+        return "a keypoint more than a million pixels away"
+    if not isinstance(row.get("label"), str):
+        return "a point without label"
+    name = plain_name(row["label"].rsplit(".", 1)[-1])
+    if name in people[key].points:
+        return "a keypoint that a person has twice"
+    marks = _marks(row)
+    absent = "visible" in marks and bool(marks & _HIDDEN)
+    people[key].points[name] = None if absent else (float(values[0]), float(values[1]))
+    return None
+
+
+def _rows(
+    items: Sequence[_Item], skeleton: Skeleton, problems: list[Problem]
+) -> tuple[list[_Row], int]:
+    rows: list[_Row] = []
+    left_out = 0
+    for item in items:
+        for person in item.people:
+            xy = np.full((len(skeleton), 2), np.nan)
+            for name, place in person.points.items():
+                if place is not None and name in skeleton.keypoints:
+                    xy[skeleton.index(name)] = place
+            if not np.isfinite(xy).any() or (person.box is None and one_place(xy)):
+                left_out += 1
+                continue
+            box = box_within(person.box, xy, *item.size)
+            if box is None:
+                problems.append(Problem("a box that is not inside the image", person.name))
+            else:
+                rows.append((item.image, xy, box, person.name))
+    return rows, left_out
+
+
+def _samples(
+    skeleton: Skeleton, rows: Sequence[_Row], problems: list[Problem], left_out: int
+) -> Samples:
+    boxes = np.array([row[2] for row in rows], np.float64).reshape(-1, 4)
+    return Samples(
+        skeleton,
+        tuple(row[0] for row in rows),
+        np.array([row[1] for row in rows], np.float64).reshape(-1, len(skeleton), 2),
+        boxes,
+        None,
+        None,
+        (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0),
+        tuple(row[3] for row in rows),
+        (),
+        tuple(problems),
+        left_out,
+    )
+
+
+def _corners(place: Any) -> list[float] | None:
+    """Left, top, width and height of a box given by two corners or more."""
+    if not isinstance(place, list) or len(place) < 2:
+        return None
+    values = [point.get(axis) if isinstance(point, dict) else None for point in place
+              for axis in "xy"]  # fmt: skip
+    if not all(is_number(value) for value in values):
+        return None
+    corners = np.array(values, np.float64).reshape(-1, 2)
+    low, sides = corners.min(axis=0), np.ptp(corners, axis=0)
+    return [float(value) for value in (*low, *sides)]
+
+
+def _owner(row: Mapping[str, Any], people: Mapping[Any, _Person], by_object: Any) -> Any:
+    """Key of the person that an annotation is a part of, by its parent, else by its object."""
+    parent = _plain(row.get("parentId"), _system(row).get("parentId"))
+    if parent in people:
+        return parent
+    number = _object(row)
+    return None if number is None else by_object.get(number)
+
+
+def _system(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = row.get("metadata")
+    system = metadata.get("system") if isinstance(metadata, dict) else None
+    return system if isinstance(system, dict) else {}
+
+
+def _marks(row: Mapping[str, Any]) -> set[str]:
+    """Attributes of an annotation: a list in old files, a table of answers in newer ones."""
+    marks: set[str] = set()
+    for values in (row.get("attributes"), _system(row).get("attributes")):
+        found = list(values.values()) if isinstance(values, dict) else values
+        for value in found if isinstance(found, list) else []:
+            marks |= {word for word in (value if isinstance(value, list) else [value])
+                      if isinstance(word, str)}  # fmt: skip
+    return marks
+
+
+def _id(row: Mapping[str, Any]) -> Any:
+    return _plain(row.get("id"), row.get("_id"))
+
+
+def _object(row: Mapping[str, Any]) -> Any:
+    place = row.get("coordinates")
+    instance = place.get("instanceId") if isinstance(place, dict) else None
+    return _plain(_system(row).get("objectId"), instance)
+
+
+def _plain(*values: Any) -> int | str | None:
+    return next((value for value in values if isinstance(value, int | str)), None)
+
+
+def _is_point(row: Mapping[str, Any]) -> bool:
+    return row.get("type") == "point"
