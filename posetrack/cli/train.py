@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from posetrack import __version__
 from posetrack.cli import training as shared
+from posetrack.training.logs import open_logs, open_mlflow, open_several, open_wandb
 from posetrack.training.recipe import PAPER, POSETRACK, Recipe
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _RECIPE_HELP = {
     "sigma": "deviation of the targets in heatmap cells",
     "seed": "of weights, order and augmentation",
 }
+_LOGS = {"wandb": open_wandb, "mlflow": open_mlflow}
 _TYPES: dict[str, Any] = {"max_gradient": float, "ema": float, "hardest": int, "drops": int}
 
 
@@ -95,6 +97,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="half precision; bfloat16 on the CPU (default: on CUDA)",
     )
     parser.add_argument("--channels-last", action="store_true", help="also on the CPU")
+    parser.add_argument(
+        "--log",
+        nargs="+",
+        choices=tuple(_LOGS),
+        default=[],
+        help="show the run there too, as their own settings say (they may send it to a server); "
+        "TensorBoard's file is written wherever it is installed",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(run=run)
     return parser
@@ -203,6 +213,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, devic
         save_every=max(1, args.save_every),
         keep_every=args.keep_every,
         watch=_bar if sys.stderr.isatty() and not quiet else None,
+        logs=open_several([open_logs, *(_LOGS[name] for name in args.log)]),
     )
     if not quiet and rows:
         print(", ".join(f"{name} {_short(value)}" for name, value in rows[-1].items()))

@@ -1,10 +1,20 @@
-"""Where the rows of a run's log are shown while it runs."""
+"""Where the rows of a run's log are shown while it runs: TensorBoard, Weights & Biases, MLflow.
+
+TensorBoard's file lies in the run's folder and is written wherever TensorBoard is installed. The
+other two may send data to a server, so they are opened only when asked for, and then as their own
+settings say (``WANDB_MODE=offline``, ``MLFLOW_TRACKING_URI``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+_REMEMBERED = "logs.json"
+_PROJECT = "posetrack"
 
 
 class Logs(Protocol):
@@ -19,8 +29,12 @@ class Logs(Protocol):
         ...
 
 
+OpenLogs: TypeAlias = Callable[[Path, Mapping[str, Any]], Logs]
+"""Given a run's folder and the plain values that name the run, opens where it is shown."""
+
+
 def open_logs(folder: Path, settings: Mapping[str, Any]) -> Logs:
-    """Open what is installed: TensorBoard, whose file goes into the run's folder; or nothing.
+    """Open what is installed and stays in the folder: TensorBoard; or nothing.
 
     Parameters
     ----------
@@ -41,8 +55,113 @@ def open_logs(folder: Path, settings: Mapping[str, Any]) -> Logs:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        return _Nowhere()
+        return _Several(())
     return _Board(SummaryWriter(str(folder)))
+
+
+def open_wandb(folder: Path, settings: Mapping[str, Any]) -> Logs:
+    """A run of Weights & Biases named after the folder, whose files go into the folder.
+
+    Project and mode are those of the environment (``WANDB_PROJECT``, ``WANDB_MODE``); without one
+    the project is ``posetrack``. A run that is resumed goes on in the same curves.
+
+    Parameters
+    ----------
+    folder, settings
+        See `open_logs`.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If wandb is not installed.
+    """
+    try:
+        import wandb
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "logging to Weights & Biases needs wandb: pip install wandb", name=error.name
+        ) from error
+    run = wandb.init(
+        project=os.environ.get("WANDB_PROJECT", _PROJECT),
+        name=folder.resolve().name,
+        dir=str(folder),
+        config=dict(settings),
+        id=_remembered(folder).get("wandb"),
+        resume="allow",
+    )
+    _remember(folder, "wandb", str(run.id))
+    return _Wandb(run)
+
+
+def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
+    """A run of MLflow named after the folder, where MLflow's own settings say.
+
+    Those are ``MLFLOW_TRACKING_URI`` and ``MLFLOW_EXPERIMENT_NAME``; without a name the experiment
+    is ``posetrack``. A run that is resumed goes on in the same curves. MLflow allows no ``@`` in
+    names: ``PCK@0.1`` is called ``PCK_at_0.1`` there.
+
+    Parameters
+    ----------
+    folder, settings
+        See `open_logs`.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If mlflow is not installed.
+    """
+    try:
+        from mlflow import MlflowClient
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "logging to MLflow needs mlflow: pip install mlflow", name=error.name
+        ) from error
+    client = MlflowClient()
+    number = _remembered(folder).get("mlflow")
+    if number is None:
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT)
+        known = client.get_experiment_by_name(name)
+        experiment = client.create_experiment(name) if known is None else known.experiment_id
+        run = client.create_run(experiment, run_name=folder.resolve().name)
+        number = str(run.info.run_id)
+        for key, value in settings.items():
+            client.log_param(number, key, str(value)[:500])
+        _remember(folder, "mlflow", number)
+    else:
+        client.update_run(number, status="RUNNING")
+    return _Mlflow(client, number)
+
+
+def open_several(openers: Sequence[OpenLogs]) -> OpenLogs:
+    """What opens them all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     logs = open_several([open_logs, open_logs])(Path(folder), {})
+    ...     logs.close()
+    """
+
+    def opened(folder: Path, settings: Mapping[str, Any]) -> Logs:
+        return _Several(tuple(opener(folder, settings) for opener in openers))
+
+    return opened
+
+
+class _Several:
+    """Shows rows in several places, or in none."""
+
+    def __init__(self, places: Sequence[Logs]) -> None:
+        self._places = places
+
+    def write(self, row: Mapping[str, Any], /) -> None:
+        for place in self._places:
+            place.write(row)
+
+    def close(self) -> None:
+        for place in self._places:
+            place.close()
 
 
 class _Board:
@@ -52,20 +171,60 @@ class _Board:
         self._writer = writer
 
     def write(self, row: Mapping[str, Any], /) -> None:
-        for name, value in row.items():
-            if name != "epoch" and isinstance(value, int | float):
-                self._writer.add_scalar(name, value, row["epoch"])
+        for name, value in _numbers(row):
+            self._writer.add_scalar(name, value, row["epoch"])
         self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()
 
 
-class _Nowhere:
-    """Shows nothing."""
+class _Wandb:
+    """Weights & Biases: a step an epoch."""
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
 
     def write(self, row: Mapping[str, Any], /) -> None:
-        del row
+        self._run.log({"epoch": row["epoch"], **dict(_numbers(row))}, step=row["epoch"])
 
     def close(self) -> None:
-        pass
+        self._run.finish()
+
+
+class _Mlflow:
+    """MLflow: a metric for every number, by epoch."""
+
+    def __init__(self, client: Any, number: str) -> None:
+        self._client, self._number = client, number
+
+    def write(self, row: Mapping[str, Any], /) -> None:
+        for name, value in _numbers(row):
+            key = name.replace("@", "_at_")
+            self._client.log_metric(self._number, key, value, step=row["epoch"])
+
+    def close(self) -> None:
+        self._client.set_terminated(self._number)
+
+
+def _numbers(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in row.items():
+        if name != "epoch" and isinstance(value, int | float):
+            yield name, value
+
+
+def _remembered(folder: Path) -> dict[str, str]:
+    """Names that other programs gave the run of this folder."""
+    file = folder / _REMEMBERED
+    if not file.is_file():
+        return {}
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON; remove it to log as a new run") from error
+    return {key: value for key, value in known.items() if isinstance(value, str)}
+
+
+def _remember(folder: Path, key: str, value: str) -> None:
+    text = json.dumps({**_remembered(folder), key: value}, indent=2)
+    (folder / _REMEMBERED).write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from posetrack.training.dataset import EpochBatches, loader
-from posetrack.training.logs import open_logs
+from posetrack.training.logs import OpenLogs, open_logs
 from posetrack.training.processes import summed
 from posetrack.training.recipe import PAPER, Recipe
 from posetrack.training.run import Hardware, Run
@@ -37,6 +37,7 @@ def train(
     save_every: int = 1,
     keep_every: int = 0,
     watch: Watch | None = None,
+    logs: OpenLogs = open_logs,
 ) -> list[Row]:
     """Train a network.
 
@@ -68,6 +69,8 @@ def train(
         Keep the state of every so many epochs as ``epoch_0010.pth``; 0 for none.
     watch
         Given an epoch's batches, their number and the epoch, gives the batches on: a progress bar.
+    logs
+        Opens where each epoch's row is shown beside ``log.csv``, see `posetrack.training.logs`.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def train(
         run.restore(Path(resume))
         rows = read_log(folder / "log.csv", before=run.epoch)
     batches = _batches(run)
-    logs = open_logs(folder, run.settings()) if place.processes.first else None
+    shown = logs(folder, run.settings()) if place.processes.first else None
     while run.epoch < recipe.epochs:
         epoch = run.epoch
         row = _train_epoch(run, *batches, watch)
@@ -106,10 +109,10 @@ def train(
             _keep(run, folder, rows, validate is not None, due)
             if keep_every and run.epoch % keep_every == 0:
                 save_state(folder / f"epoch_{run.epoch:04}.pth", run.state())
-        if logs is not None:
-            logs.write(rows[-1])
-    if logs is not None:
-        logs.close()
+        if shown is not None:
+            shown.write(rows[-1])
+    if shown is not None:
+        shown.close()
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,13 @@ from posetrack.crops import Normalisation, heatmap_to_image
 from posetrack.evaluation import evaluate_coco, pck
 from posetrack.heatmaps import average_flipped, decode_quarter
 from posetrack.skeletons import COCO_17, MPII_16
-from posetrack.training.dataset import CropDataset, EpochBatches, centers_and_scales, loader
+from posetrack.training.dataset import (
+    Batch,
+    CropDataset,
+    EpochBatches,
+    centers_and_scales,
+    loader,
+)
 from posetrack.training.samples import Samples
 
 Float32Array = NDArray[np.float32]
@@ -95,27 +102,66 @@ def predict(
     scores
         (N, K) float32, heights of the peaks.
     """
+    found, marks = [], []
+    for _, maps in answers(
+        network,
+        samples,
+        input_size=input_size,
+        normalisation=normalisation,
+        batch_size=batch_size,
+        workers=workers,
+        flip_test=flip_test,
+    ):
+        xy, scores = decode_quarter(maps)
+        found.append(xy)
+        marks.append(scores)
+    center, scale = centers_and_scales(samples, input_size)
+    size = (maps.shape[3], maps.shape[2])
+    xy = heatmap_to_image(np.concatenate(found), center, scale, size)
+    return xy, np.concatenate(marks)
+
+
+def answers(
+    network: nn.Module,
+    samples: Samples,
+    *,
+    input_size: tuple[int, int],
+    normalisation: Normalisation,
+    batch_size: int = 32,
+    workers: int = 0,
+    flip_test: bool = True,
+) -> Iterator[tuple[Batch, Float32Array]]:
+    """Batches of the people's crops, with their targets, and the network's heatmaps of them.
+
+    Parameters
+    ----------
+    network, samples, input_size, normalisation, batch_size, workers, flip_test
+        See `predict`.
+
+    Yields
+    ------
+    batch
+        On the CPU, people in order.
+    maps
+        (N, K, height, width) float32.
+    """
     size = heatmap_size_of(network, input_size)
     data = CropDataset(samples, input_size=input_size, heatmap_size=size)
     batches = EpochBatches(len(samples), batch_size, shuffle=False)
     order = samples.skeleton.mirror_order
     place, was_training = next(network.parameters()).device, network.training
-    found, marks = [], []
     network.eval()
-    with torch.no_grad():
+    try:
         for batch in loader(data, batches, workers=workers):
-            images = network_input(batch.crops.to(place), normalisation)
-            maps = network(images).float().cpu().numpy()
-            if flip_test:
-                turned = network(images.flip(3)).float().cpu().numpy()
-                maps = average_flipped(maps, turned, order)
-            xy, scores = decode_quarter(maps)
-            found.append(xy)
-            marks.append(scores)
-    network.train(was_training)
-    center, scale = centers_and_scales(samples, input_size)
-    xy = heatmap_to_image(np.concatenate(found), center, scale, size)
-    return xy, np.concatenate(marks)
+            with torch.no_grad():
+                images = network_input(batch.crops.to(place), normalisation)
+                maps = network(images).float().cpu().numpy()
+                if flip_test:
+                    turned = network(images.flip(3)).float().cpu().numpy()
+                    maps = average_flipped(maps, turned, order)
+            yield batch, maps
+    finally:
+        network.train(was_training)
 
 
 def measure(
