@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         demo,
         evaluate,
         export,
+        link,
         models,
         synth,
         track,
@@ -32,7 +33,19 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"posetrack {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (track, clean, convert, demo, evaluate, export, models, synth, train, validate):
+    for module in (
+        track,
+        clean,
+        link,
+        convert,
+        demo,
+        evaluate,
+        export,
+        models,
+        synth,
+        train,
+        validate,
+    ):
         module.add_parser(commands)
     return top
 

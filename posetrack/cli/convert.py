@@ -14,7 +14,7 @@ from posetrack.formats.catalogue import FORMATS, as_text
 Writer: TypeAlias = Callable[[Path, Any], object]
 """Writes trajectories to a path; may return the list of files it made of it."""
 
-_ENDINGS = {
+ENDINGS = {
     name: known.ending
     for name, known in FORMATS.items()
     if known.writes and name != "opensim-mot"  # angles, not tracks
@@ -34,11 +34,23 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", nargs="?", help="a file, or OpenPose's folder"
     )
-    parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(_ENDINGS)}")
+    parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(ENDINGS)}")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out"), help="folder (default: %(default)s)"
     )
     parser.add_argument("--formats", action="store_true", help="show what each keeps, and end")
+    parser.add_argument(
+        "--untracked",
+        action="store_true",
+        help="read people without identities, too; their ids are then places in each frame",
+    )
+    add_reading(parser)
+    add_scale(parser)
+    parser.set_defaults(run=run)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add what a file of tracks may not say itself."""
     parser.add_argument("--rate", type=float, help="frames a second, for files that do not tell")
     parser.add_argument(
         "--skeleton",
@@ -53,11 +65,10 @@ def add_parser(commands: Any) -> None:
         help="the video's images in order, for results that name frames by them: a COCO "
         "annotation file or a name a line",
     )
-    parser.add_argument(
-        "--untracked",
-        action="store_true",
-        help="read people without identities, too; their ids are then places in each frame",
-    )
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """Add how long a pixel is."""
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument(
         "--metres-per-pixel",
@@ -71,7 +82,6 @@ def add_parser(commands: Any) -> None:
         help="scale for trc and c3d by a person's height in metres, without ID of the person in "
         "most frames",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,19 +91,37 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.file is None or arguments.to is None:
         raise ValueError("expected a file and --to LIST (or --formats)")
+    paths = paths_of(arguments)
+    trajectories = read_tracks(arguments, untracked=arguments.untracked)
+    written = write_all(trajectories, paths, arguments)
+    print(
+        f"{name_of(arguments.file)}: {len(trajectories)} frames, {len(trajectories.ids)} people -> "
+        + ", ".join(map(str, written))
+    )
+    return 0
+
+
+def paths_of(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Where each format of ``--to`` goes; never over the file that is read."""
     listed = (name.strip() for name in arguments.to.split(","))
     formats = [name for name in dict.fromkeys(listed) if name]
-    unknown = sorted(set(formats) - set(_ENDINGS))
+    unknown = sorted(set(formats) - set(ENDINGS))
     if unknown or not formats:
-        raise ValueError(f"--to: unknown {unknown}; expected a list of {', '.join(_ENDINGS)}")
+        raise ValueError(f"--to: unknown {unknown}; expected a list of {', '.join(ENDINGS)}")
     check_folder(arguments.out)
     source: Path = arguments.file
-    name = _name(source)
-    paths = {kind: arguments.out / f"{name}{_ENDINGS[kind]}" for kind in formats}
+    name = name_of(source)
+    paths = {kind: arguments.out / f"{name}{ENDINGS[kind]}" for kind in formats}
     for kind, path in paths.items():
         if path.resolve() == source.resolve():
             raise ValueError(f"--to {kind} would replace {source} itself; give another --out")
-    trajectories = _read(arguments)
+    return paths
+
+
+def write_all(
+    trajectories: Any, paths: dict[str, Path], arguments: argparse.Namespace
+) -> list[Path]:
+    """Write each format; gives the files made."""
     if arguments.height is not None:
         arguments.metres_per_pixel = _scale(trajectories, arguments.height)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -101,23 +129,20 @@ def run(arguments: argparse.Namespace) -> int:
     for kind, path in paths.items():
         made = writer_of(kind, arguments)(path, trajectories)
         written += made if isinstance(made, list) else [path]
-    print(
-        f"{name}: {len(trajectories)} frames, {len(trajectories.ids)} people -> "
-        + ", ".join(map(str, written))
-    )
-    return 0
+    return written
 
 
-def _name(source: Path) -> str:
+def name_of(source: Path) -> str:
     """What the files are called: after the source, without the ending that its format has."""
-    endings = sorted(_ENDINGS.values(), key=len, reverse=True)
+    endings = sorted(ENDINGS.values(), key=len, reverse=True)
     found = next((ending for ending in endings if source.name.endswith(ending)), "")
     if found:
         return source.name.removesuffix(found) or source.name
     return source.name if source.is_dir() else source.stem
 
 
-def _read(arguments: argparse.Namespace) -> Any:
+def read_tracks(arguments: argparse.Namespace, *, untracked: Any) -> Any:
+    """The file of the line, with what the line says of it."""
     from posetrack.formats.reading import read_images
     from posetrack.trajectories import load
 
@@ -126,7 +151,7 @@ def _read(arguments: argparse.Namespace) -> Any:
         rate=arguments.rate,
         skeleton=None if arguments.skeleton is None else skeleton_from(arguments.skeleton),
         images=None if arguments.images is None else read_images(arguments.images),
-        untracked=arguments.untracked,
+        untracked=untracked,
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--trails", type=int, default=0, metavar="N", help="draw the last N places")
     _add_networks(parser)
-    _add_tracker(parser)
+    add_tracker(parser)
     add_cleaning(parser)
     frames = parser.add_argument_group("frames")
     frames.add_argument("--start", type=int, default=0, help="first frame")
@@ -127,13 +127,16 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--offline", action="store_true", help="never download")
 
 
-def _add_tracker(parser: argparse.ArgumentParser) -> None:
+def add_tracker(
+    parser: argparse.ArgumentParser, names: Sequence[str] = (*_NUMBERS, *_SWITCHES)
+) -> None:
+    """Add settings of the tracker, with its own words and defaults."""
     from posetrack.tracker import Tracker
 
     group = parser.add_argument_group("tracker (see posetrack.Tracker)")
     signature = inspect.signature(Tracker).parameters
     meaning = _first_sentences(inspect.getdoc(Tracker) or "")
-    for name in (*_NUMBERS, *_SWITCHES):
+    for name in names:
         default = signature[name].default
         kind: dict[str, Any] = (
             {"action": argparse.BooleanOptionalAction}
@@ -208,8 +211,6 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
 
 
 def _tracker(arguments: argparse.Namespace) -> Any:
-    from posetrack.association import box_similarity, pose_similarity
-    from posetrack.matching import match_greedily, match_optimally
     from posetrack.tracker import Tracker
 
     # What the user named comes first: a wrong file is told before anything is fetched.
@@ -228,10 +229,22 @@ def _tracker(arguments: argparse.Namespace) -> Any:
         estimator,
         build_flow(arguments),
         device=arguments.device,
-        similarity={"oks": pose_similarity, "iou": box_similarity}[arguments.similarity],
-        match={"greedy": match_greedily, "optimal": match_optimally}[arguments.match],
-        **{name: getattr(arguments, name) for name in (*_NUMBERS, *_SWITCHES)},
+        **tracker_settings(arguments),
     )
+
+
+def tracker_settings(
+    arguments: argparse.Namespace, names: Sequence[str] = (*_NUMBERS, *_SWITCHES)
+) -> dict[str, Any]:
+    """The tracker's keywords that `add_tracker` added."""
+    from posetrack.association import box_similarity, pose_similarity
+    from posetrack.matching import match_greedily, match_optimally
+
+    return {
+        "similarity": {"oks": pose_similarity, "iou": box_similarity}[arguments.similarity],
+        "match": {"greedy": match_greedily, "optimal": match_optimally}[arguments.match],
+        **{name: getattr(arguments, name) for name in names},
+    }
 
 
 def _track(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.known import pairs_by_name, sigma_of
+
+Untracked: TypeAlias = bool | Literal["keep"]
+"""Whether people without identities are read, and what becomes of identities beside them."""
 
 _NUMBERED = re.compile(r"(?:.*\D)?(\d{1,18})", re.ASCII | re.DOTALL)
 
@@ -30,13 +33,14 @@ class Hints:
         File names or ids of the video's images in order, by which results name their frames.
     untracked
         Whether people without identities may be read: they then get 1, 2, ... in each frame, in
-        the file's order, which are places and no identities.
+        the file's order, which are places and no identities. "keep": only they get places, -1,
+        -2, ..., and others keep their identities.
     """
 
     rate: float | None = None
     skeleton: Skeleton | None = None
     images: Sequence[int | str] | None = None
-    untracked: bool = False
+    untracked: Untracked = False
 
     def seconds(self, frame: NDArray[np.int64], where: str, rate: object = None) -> Any:
         """Times of frames by the hint, else by the file's own ``rate``."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.formats.hints import Hints
+from posetrack.formats.hints import Hints, Untracked
 from posetrack.formats.metadata import dump_json
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
@@ -103,7 +103,7 @@ def read_openpose(
     *,
     rate: float | None = None,
     skeleton: Skeleton | None = None,
-    untracked: bool = False,
+    untracked: Untracked = False,
 ) -> TrackTable:
     """Read a folder of OpenPose's files, of one video.
 

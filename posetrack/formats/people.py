@@ -118,4 +118,7 @@ class People:
         for index in frame.tolist():
             count[index] = count.get(index, 0) + 1
             places.append(count[index])
+        if self.hints.untracked == "keep":
+            both = zip(given, places, strict=True)
+            return np.array([-place if who is None else who for who, place in both], np.int64)
         return np.array(places, np.int64)

@@ -15,6 +15,7 @@ from posetrack.trajectories.raw import NOBODY, Raw
 from posetrack.trajectories.values import Trajectories
 
 if TYPE_CHECKING:
+    from posetrack.formats.hints import Untracked
     from posetrack.formats.touched_columns import RawRows, TouchedRows
     from posetrack.skeletons import Skeleton
 
@@ -25,7 +26,7 @@ def load(
     rate: float | None = None,
     skeleton: Skeleton | None = None,
     images: Sequence[int | str] | None = None,
-    untracked: bool = False,
+    untracked: Untracked = False,
 ) -> Trajectories:
     """Read tracks from a file: the project's own tables, or those of other programs.
 
@@ -44,7 +45,7 @@ def load(
         File names or ids of the video's images in order, for results that name frames by them.
     untracked
         Whether to read people without identities, too: they get 1, 2, ... in each frame, which
-        are places and no identities.
+        are places and no identities. "keep": only they, as -1, -2, ...
 
     Raises
     ------

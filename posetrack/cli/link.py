@@ -1,0 +1,141 @@
+"""``posetrack link``: identities for poses from any format that is read."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from posetrack.cli.build import FLOWS, build_flow, device_from
+from posetrack.cli.convert import (
+    ENDINGS,
+    add_reading,
+    add_scale,
+    name_of,
+    paths_of,
+    read_tracks,
+    write_all,
+)
+from posetrack.cli.track import add_tracker, tracker_settings
+
+_SETTINGS = ("memory", "recency", "min_similarity", "min_keypoint_score", "flow_similarity")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "link",
+        help="give identities to poses of other programs",
+        description="Read poses from any format that is read (COCO results, OpenPose's folder, "
+        "AlphaPose, MMPose, PoseTrack and others) and give them identities with the tracker. With "
+        "the video, optical flow carries past poses along; without it, their own velocity does.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a file, or OpenPose's folder")
+    parser.add_argument("--video", metavar="VIDEO", help="what the poses are of")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
+    parser.add_argument(
+        "--to",
+        default="csv,parquet,posetrack18",
+        metavar="LIST",
+        help=f"formats, of {', '.join(ENDINGS)}",
+    )
+    parser.add_argument(
+        "--keep-ids",
+        action="store_true",
+        help="keep the identities that the file has, and give some to the others only",
+    )
+    parser.add_argument(
+        "--min-pose-score", type=float, default=0.0, metavar="X", help="poses below are dropped"
+    )
+    parser.add_argument(
+        "--max-oks",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="of two poses more alike than this the worse is dropped; 1 keeps all",
+    )
+    add_reading(parser)
+    add_scale(parser)
+    parser.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
+    parser.add_argument(
+        "--device", type=device_from, default="auto", help="auto, cpu, cuda, cuda:1"
+    )
+    parser.add_argument("--offline", action="store_true", help="never download")
+    add_tracker(parser, _SETTINGS)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, link, write."""
+    paths = paths_of(arguments)
+    video = _opened(arguments.video)
+    try:
+        if video is not None and arguments.rate is None and not _tells_times(arguments.file):
+            arguments.rate = float(video.rate)
+        poses = read_tracks(arguments, untracked="keep" if arguments.keep_ids else True)
+        made = _linked(poses, video, arguments)
+    finally:
+        if video is not None:
+            video.close()
+    written = write_all(made, paths, arguments)
+    print(
+        f"{name_of(arguments.file)}: {len(made)} frames, {len(made.ids)} people -> "
+        + ", ".join(map(str, written))
+    )
+    return 0
+
+
+def _opened(source: str | None) -> Any:
+    if source is None:
+        return None
+    from posetrack.video import open_video
+
+    return open_video(source)
+
+
+def _tells_times(path: Path) -> bool:
+    """Whether a file is the project's own, which has each frame's time."""
+    from posetrack.formats.reading import is_own
+
+    return is_own(path)
+
+
+def _linked(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
+    """Trajectories, with what made them in their provenance."""
+    from posetrack import __version__
+    from posetrack.formats.provenance import as_json, describe_source
+    from posetrack.linking import link
+
+    frames = None if video is None else _Watched(video)
+    made = link(
+        poses,
+        video=frames,
+        keep_ids=arguments.keep_ids,
+        min_pose_score=arguments.min_pose_score,
+        max_oks=arguments.max_oks,
+        flow=None if video is None else build_flow(arguments),
+        **tracker_settings(arguments, _SETTINGS),
+    )
+    settings = {key: value for key, value in vars(arguments).items() if key != "run"}
+    told = {"posetrack": __version__, "settings": as_json(settings)}
+    told["video"] = describe_source(arguments.video)
+    before = dict(made.metadata.get("provenance") or {})
+    metadata = dict(made.metadata) | {"provenance": before | {"linked": told}}
+    if frames is not None and frames.size is not None:
+        metadata |= {"image_size": frames.size, "rate": float(video.rate)}
+    return replace(made, metadata=metadata)
+
+
+class _Watched:
+    """Frames as they come, and how large they are."""
+
+    def __init__(self, video: Any) -> None:
+        self.video = video
+        self.size: tuple[int, int] | None = None
+
+    def __iter__(self) -> Any:
+        for frame in self.video:
+            self.size = (frame.image.shape[1], frame.image.shape[0])
+            yield frame
