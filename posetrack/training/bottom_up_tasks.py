@@ -116,7 +116,7 @@ class PoseNetTask:
             "radius": self.disk_radius,
         }
 
-    def about(self) -> dict[str, Any]:
+    def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size, colours and output stride."""
         return {
             **_about(self.samples, self.input_size, self.normalisation),
@@ -222,7 +222,7 @@ class PafTask:
             "limb_width": self.limb_width,
         }
 
-    def about(self) -> dict[str, Any]:
+    def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size and colours."""
         return _about(self.samples, self.input_size, self.normalisation)
 

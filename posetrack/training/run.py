@@ -108,7 +108,7 @@ class Run:
 
     def about(self) -> dict[str, Any]:
         """What goes with the weights."""
-        return {**self.task.about(), "epoch": self.epoch}
+        return {**self.task.about(self.recipe), "epoch": self.epoch}
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on."""
