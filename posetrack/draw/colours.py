@@ -22,6 +22,8 @@ _WHOLE: Final = 2**32
 _FIRST_TURN: Final = 0.24
 _LIGHTNESS: Final = (0.74, 0.62, 0.86)
 _CHROMA: Final = 0.2
+_PAPER_LIGHTNESS: Final = (0.56, 0.42, 0.70)
+"""The same three steps, dark enough for lines on white."""
 
 
 @lru_cache(maxsize=4096)
@@ -46,8 +48,26 @@ def colour_of(track_id: int) -> Colour:
     >>> colour_of(1) == colour_of(1), colour_of(1) == colour_of(2)
     (True, False)
     """
-    turn = (_FIRST_TURN + track_id * _GOLDEN % _WHOLE / _WHOLE) % 1.0
-    return from_oklch(_LIGHTNESS[track_id % len(_LIGHTNESS)], _CHROMA, turn)
+    return from_oklch(_LIGHTNESS[track_id % len(_LIGHTNESS)], _CHROMA, _turn(track_id))
+
+
+@lru_cache(maxsize=4096)
+def paper_colour_of(track_id: int) -> Colour:
+    """The colour of an id for lines on white: the hue of `colour_of`, and darker.
+
+    Lightness differs between neighbours, too, for those who do not tell the hues apart.
+
+    Examples
+    --------
+    >>> to_oklab(paper_colour_of(3))[0] < to_oklab(colour_of(3))[0]
+    True
+    """
+    lightness = _PAPER_LIGHTNESS[track_id % len(_PAPER_LIGHTNESS)]
+    return from_oklch(lightness, _CHROMA, _turn(track_id))
+
+
+def _turn(track_id: int) -> float:
+    return (_FIRST_TURN + track_id * _GOLDEN % _WHOLE / _WHOLE) % 1.0
 
 
 def from_oklch(lightness: float, chroma: float, turn: float) -> Colour:
