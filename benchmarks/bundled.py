@@ -1,0 +1,169 @@
+"""What the two bundled networks find in real pictures, beside two real networks of their size.
+
+Run ``python benchmarks/bundled.py [DETECTOR POSE]``; with the two files given, those are measured
+in place of the bundled ones. The real pictures are four of COCO, five of MPII and three of
+PoseTrack18, where the reference data is beside the checkout; they were never trained on. Poses are
+asked for in the annotated boxes. The others are FastestDet and Ultralight-SimplePose, which were
+trained on COCO's photographs. A scene of the world, which the bundled ones know, ends the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from posetrack import Detections, Poses
+from posetrack.defaults import bundled_detector, bundled_estimator
+from posetrack.detectors.light import load_light_detector
+from posetrack.detectors.onnx import OnnxDetector
+from posetrack.detectors.onnx_layouts import decode_fastestdet
+from posetrack.estimators.from_file import load_estimator
+from posetrack.training.detection import box_numbers
+from posetrack.training.detection_data import AnnotatedImages, read_boxes
+from posetrack.training.reading_coco import read_coco
+from posetrack.training.reading_mpii import read_mpii
+from posetrack.training.samples import Samples
+from posetrack.training.validation import measure
+from posetrack.world import randomisation
+
+DATA = Path(__file__).resolve().parents[2] / "shared/data"
+MIN_SCORE = 0.05
+Detect = Callable[[np.ndarray], Detections]
+
+
+def main() -> None:
+    detectors: dict[str, Detect] = {}
+    estimators: dict[str, Callable[[np.ndarray, Detections], Poses]] = {}
+    if len(sys.argv) == 3:
+        detectors["bundled"] = load_light_detector(sys.argv[1], min_score=MIN_SCORE)
+        estimators["bundled"] = load_estimator(sys.argv[2], flip_test=True)
+    else:
+        detectors["bundled"] = bundled_detector(min_score=MIN_SCORE)
+        estimators["bundled"] = bundled_estimator(flip_test=True)
+    if DATA.exists():
+        fastestdet = DATA / "models/fastestdet_352.onnx"
+        detectors["FastestDet"] = OnnxDetector(
+            fastestdet, decode=decode_fastestdet, min_score=MIN_SCORE
+        )
+        estimators["SimplePose"] = load_estimator(
+            DATA / "models/simplepose_256x192.onnx", flip_test=True
+        )
+    else:
+        print("no reference data beside this checkout: only the world is measured")
+    for name, annotated in boxes_of_real_pictures().items():
+        report_boxes(name, annotated, [read(file) for file in annotated.images], detectors)
+    for name, samples in people_of_real_pictures().items():
+        report_poses(name, samples, [read(file) for file in samples.images], estimators)
+    report_world(detectors, estimators)
+
+
+def boxes_of_real_pictures() -> dict[str, AnnotatedImages]:
+    if not DATA.exists():
+        return {}
+    posetrack = DATA / "posetrack18"
+    return {
+        "COCO": read_boxes(DATA / "coco/test_coco.json", DATA / "coco"),
+        "PoseTrack18": read_boxes(
+            posetrack / "annotations/test_posetrack18_val.json", posetrack, broken="skip"
+        ),
+    }
+
+
+def people_of_real_pictures() -> dict[str, Samples]:
+    if not DATA.exists():
+        return {}
+    posetrack = DATA / "posetrack18"
+    return {
+        "COCO": read_coco(DATA / "coco/test_coco.json", DATA / "coco"),
+        "MPII": read_mpii(DATA / "mpii/test_mpii.json", DATA / "mpii"),
+        "PoseTrack18": read_coco(
+            posetrack / "annotations/test_posetrack18_val.json", posetrack, broken="skip"
+        ),
+    }
+
+
+def report_boxes(
+    name: str, annotated: AnnotatedImages, images: list[np.ndarray], detectors: dict[str, Detect]
+) -> None:
+    people = sum(len(boxes) for boxes in annotated.boxes)
+    for label, detect in detectors.items():
+        numbers = box_numbers([detect(image) for image in images], annotated)
+        print(f"{name:12} {people:4} boxes   {label:11}", shown(numbers))
+
+
+def report_poses(
+    name: str, samples: Samples, images: list[np.ndarray], estimators: dict[str, Callable]
+) -> None:
+    boxes = boxes_of(samples)
+    for label, estimate in estimators.items():
+        xy = np.full(samples.xy.shape, np.nan, np.float32)
+        scores = np.zeros(samples.xy.shape[:2], np.float32)
+        for row, image in enumerate(images):
+            found = estimate(image, Detections(boxes[row : row + 1], np.ones(1)))
+            mapped = found.skeleton.map_to(samples.skeleton, found.xy, found.scores)
+            xy[row], scores[row] = mapped[0][0], mapped[1][0]
+        known = np.isfinite(xy).all(axis=2).any(axis=0)
+        asked = Samples(
+            **{
+                **{field: getattr(samples, field) for field in samples.__dataclass_fields__},
+                "xy": np.where(known[None, :, None], samples.xy, np.nan),
+            }
+        )
+        numbers = measure(asked, np.nan_to_num(xy), scores)
+        print(f"{name:12} {len(samples):4} people  {label:11}", shown(numbers))
+
+
+def boxes_of(samples: Samples) -> np.ndarray:
+    """Annotated boxes; MPII has centres and heights of 200 pixels in their place."""
+    if samples.boxes is not None:
+        return samples.boxes
+    half = 100 * samples.scale / 1.25
+    half = np.stack([half[:, 1] * 0.75, half[:, 1]], axis=1)
+    return np.concatenate([samples.center - half, samples.center + half], axis=1)
+
+
+def report_world(detectors: dict[str, Detect], estimators: dict[str, Callable]) -> None:
+    images: list[np.ndarray] = []
+    boxes: list[np.ndarray] = []
+    rows: list[Poses] = []
+    for image, truth in randomisation.random_frames(999, 40):
+        images.append(image)
+        rows.append(truth.poses(min_share=0.3))
+        boxes.append(rows[-1].boxes.xyxy.astype(float))
+    annotated = AnnotatedImages(
+        tuple(Path(str(number)) for number in range(len(images))),
+        tuple(boxes),
+        tuple(np.zeros((0, 4)) for _ in images),
+    )
+    report_boxes("the world", annotated, images, detectors)
+    xy = np.concatenate([poses.xy for poses in rows])
+    seen = np.concatenate([poses.scores for poses in rows]) > 0
+    several = [image for image, poses in zip(images, rows, strict=True) for _ in range(len(poses))]
+    boxed = np.concatenate([poses.boxes.xyxy for poses in rows])
+    samples = Samples(
+        skeleton=rows[0].skeleton,
+        images=tuple(Path(str(number)) for number in range(len(several))),
+        xy=np.where(seen[..., None], xy, np.nan),
+        boxes=boxed,
+        center=None,
+        scale=None,
+        sizes=(boxed[:, 2:] - boxed[:, :2]).max(axis=1),
+        names=tuple(str(number) for number in range(len(several))),
+    )
+    report_poses("the world", samples, several, estimators)
+
+
+def read(file: Path) -> np.ndarray:
+    return np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
+
+
+def shown(numbers: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+
+
+if __name__ == "__main__":
+    main()
