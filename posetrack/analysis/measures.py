@@ -189,7 +189,8 @@ def _steady(ways: Float64Array, trajectories: Trajectories) -> Float64Array:
     sums = np.concatenate([before, np.cumsum(np.where(known, ways, 0.0), axis=0)])
     counts = np.concatenate([before, np.cumsum(known, axis=0)])
     total, count = sums[past] - sums[first], counts[past] - counts[first]
-    return np.where(known & (count > 0), total / np.maximum(count, 1), np.nan)
+    means: Float64Array = np.where(known, total / np.maximum(count, 1), np.nan)
+    return means
 
 
 def _rise(trajectories: Trajectories, low: str, high: str) -> Float64Array:
@@ -217,4 +218,4 @@ def _high_over_time(values: Float64Array, seconds: NDArray[Any], window: float) 
         rows = known & (piece == number)
         times.append(float(seconds[rows].mean()))
         highs.append(float(np.quantile(values[rows], 0.9)))
-    return np.interp(seconds, times, highs)
+    return np.asarray(np.interp(seconds, times, highs))
