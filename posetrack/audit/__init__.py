@@ -1,0 +1,24 @@
+"""Where identities are doubtful: moments ranked by how likely an id is wrong, tabled and drawn.
+
+`find_moments` needs trajectories only. What the tracker noted of its matches (`read_matches`) and
+the colours people wear (`colours_over_time`) make it surer. Many moments come with an edit that
+would mend them, see `posetrack.edits`.
+"""
+
+from posetrack.audit.colours import ColourSeries, colours_over_time
+from posetrack.audit.matches import Matches, MatchWriter, matches_path, read_matches
+from posetrack.audit.moments import Moment, find_moments, write_moments
+from posetrack.audit.pictures import draw_moments
+
+__all__ = [
+    "ColourSeries",
+    "MatchWriter",
+    "Matches",
+    "Moment",
+    "colours_over_time",
+    "draw_moments",
+    "find_moments",
+    "matches_path",
+    "read_matches",
+    "write_moments",
+]
