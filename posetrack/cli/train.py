@@ -134,27 +134,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by-keypoint", action="store_true", help="count elbows, wrists, knees and ankles more"
     )
-    for name, text, default in (
-        ("scale", "largest change of size", 0.3),
-        ("rotation", "degrees; normal, at most twice this", 40.0),
-        ("flip", "probability of mirroring", 0.5),
-        ("half-body", "probability of showing half a body", 0.0),
-        ("colour-jitter", "largest change of brightness, contrast, saturation and gains", 0.0),
-        ("greyscale", "probability of no colour", 0.0),
-        ("blur", "probability of blur", 0.0),
-        ("noise", "probability of noise", 0.0),
-        ("cutout", "probability of patches in front", 0.0),
-    ):
-        parser.add_argument(
-            f"--{name}",
-            type=float,
-            default=default,
-            metavar="X",
-            help=f"{text} (default: %(default)g)",
-        )
-    parser.add_argument(
-        "--uniform", action="store_true", help="draw scale and rotation evenly within their bounds"
-    )
+    shared.add_augmentation_options(parser)
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

@@ -172,6 +172,31 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_augmentation_options(parser: argparse.ArgumentParser) -> None:
+    """Add how much crops are to differ from epoch to epoch."""
+    for name, text, default in (
+        ("scale", "largest change of size", 0.3),
+        ("rotation", "degrees; normal, at most twice this", 40.0),
+        ("flip", "probability of mirroring", 0.5),
+        ("half-body", "probability of showing half a body", 0.0),
+        ("colour-jitter", "largest change of brightness, contrast, saturation and gains", 0.0),
+        ("greyscale", "probability of no colour", 0.0),
+        ("blur", "probability of blur", 0.0),
+        ("noise", "probability of noise", 0.0),
+        ("cutout", "probability of patches in front", 0.0),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=float,
+            default=default,
+            metavar="X",
+            help=f"{text} (default: %(default)g)",
+        )
+    parser.add_argument(
+        "--uniform", action="store_true", help="draw scale and rotation evenly within their bounds"
+    )
+
+
 def require(args: argparse.Namespace, *names: str) -> None:
     """Refuse a call without these options, which may also come from the TOML file.
 
@@ -268,6 +293,24 @@ def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, Pose
             file=sys.stderr,
         )
     return network, about
+
+
+def open_weights(
+    args: argparse.Namespace, people: Samples
+) -> tuple[Path, nn.Module, PoseCheckpoint]:
+    """File, network and what is known of it, of ``--weights``, for people's keypoints."""
+    from posetrack.networks.checkpoints import load_network
+
+    path = Path(args.weights)
+    if not path.is_file():
+        from posetrack.weights import fetch
+
+        path = fetch(args.weights)
+    chosen = colours(args.colours) if args.colours else None
+    network, about = load_network(
+        path, skeleton=people.skeleton, normalisation=chosen, input_size=args.size
+    )
+    return path, network, about
 
 
 def usual_size(skeleton: Skeleton) -> tuple[int, int]:

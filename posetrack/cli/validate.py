@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from posetrack.cli import training as shared
@@ -31,7 +30,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0 when done."""
-    from posetrack.networks.checkpoints import load_network
     from posetrack.training import measure, predict
     from posetrack.training.processes import join
 
@@ -39,15 +37,7 @@ def run(args: argparse.Namespace) -> int:
     _, device = join(args.device)
     wanted = shared.skeleton_named(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, wanted)
-    path = Path(args.weights)
-    if not path.is_file():
-        from posetrack.weights import fetch
-
-        path = fetch(args.weights)
-    chosen = shared.colours(args.colours) if args.colours else None
-    network, about = load_network(
-        path, skeleton=people.skeleton, normalisation=chosen, input_size=args.size
-    )
+    path, network, about = shared.open_weights(args, people)
     found = predict(
         network.to(device),
         people,

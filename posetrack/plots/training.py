@@ -189,7 +189,7 @@ def _draw_column(axes: Any, runs: Sequence[RunLog], column: str) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(column.replace("_", " "), fontsize=10)
     axes.set_xlabel("epoch", fontsize=9)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     axes.grid(visible=True, alpha=0.3)
 
 

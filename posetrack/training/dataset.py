@@ -115,6 +115,12 @@ class CropDataset(Dataset[Batch]):
             torch.tensor([index for _, index in keys]),
         )
 
+    def view(self, epoch: int, index: int) -> tuple[NDArray[np.uint8], Float64Array]:
+        """One person's crop (height, width, 3) BGR and its keypoints (K, 2) in pixels of it."""
+        width, height = self.input_size
+        crop = np.empty((height, width, 3), np.uint8)
+        return crop, self._cut(epoch, index, crop)
+
     def _cut(self, epoch: int, index: int, crop: NDArray[np.uint8]) -> Float64Array:
         """Fill a crop; its keypoints (K, 2) in pixels of it."""
         image = read_image(self.samples, index)
