@@ -14,6 +14,7 @@ from posetrack import __version__
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     from posetrack.cli import (
+        analyse,
         clean,
         convert,
         demo,
@@ -21,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         export,
         link,
         models,
+        postures,
         synth,
         track,
         train,
@@ -36,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
     for module in (
         track,
         clean,
+        analyse,
+        postures,
         link,
         convert,
         demo,
