@@ -31,7 +31,17 @@ LAYERS = (
     {"defaults", "association", "memory", "identities", "state", "tracker"},
     {"video", "formats", "trajectories", "draw", "world", "testing"},
     {"pipeline"},
-    {"evaluation", "training", "cleaning", "analysis", "plots", "edits", "linking", "audit"},
+    {
+        "ablation",
+        "evaluation",
+        "training",
+        "cleaning",
+        "analysis",
+        "plots",
+        "edits",
+        "linking",
+        "audit",
+    },
     {"cli", "__main__"},
 )
 

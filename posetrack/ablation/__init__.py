@@ -1,0 +1,37 @@
+"""What each step of the tracker is worth: the paper's ablation on rendered scenes.
+
+>>> from posetrack.ablation import QUICK, STEPS, run_ablation
+>>> worlds = [QUICK[0].shortened(frames=6)]
+>>> rows = run_ablation([STEPS], worlds, seeds=[0], size=(160, 90))
+>>> [row.setting for row in rows][:2]
+['detector only, box IoU', 'detector only, pose OKS']
+"""
+
+from __future__ import annotations
+
+from posetrack.ablation.running import Row, run_ablation
+from posetrack.ablation.settings import BLOCKS, NETWORK_STEPS, STEPS, Block, Setting
+from posetrack.ablation.worlds import (
+    QUICK,
+    WORLDS,
+    ExactFlow,
+    RecordedScene,
+    StandingFlow,
+    World,
+)
+
+__all__ = [
+    "BLOCKS",
+    "NETWORK_STEPS",
+    "QUICK",
+    "STEPS",
+    "WORLDS",
+    "Block",
+    "ExactFlow",
+    "RecordedScene",
+    "Row",
+    "Setting",
+    "StandingFlow",
+    "World",
+    "run_ablation",
+]

@@ -1,0 +1,123 @@
+"""``posetrack ablation``: what each step of the tracker is worth, on rendered scenes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "ablation",
+        help="measure what each step of the tracker is worth",
+        description="Run trackers with different settings over rendered scenes in which everything "
+        "is known, with a detector and an estimator that make mistakes at given rates, and with "
+        "the networks of the package where it has them. Writes ablation.csv, ablation.md and "
+        "ablation.png. All of it takes a quarter of an hour, --quick a minute or two.",
+    )
+    parser.add_argument("-o", "--out", type=Path, default=Path("ablation"),
+                        help="folder for the results (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="four short scenes, one seed")
+    parser.add_argument("--seeds", type=int, help="how many times each scene (default: 3)")
+    parser.add_argument("--frames", type=int, help="length of the scenes (default: their own)")
+    parser.add_argument("--size", type=_size, metavar="WxH",
+                        help="width and height of the pictures (default: 320x180)")  # fmt: skip
+    parser.add_argument("--scenes", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--blocks", nargs="+", metavar="NAME",
+                        help="only these: steps, similarity, plain, matching, flow, every, misses, "
+                        "networks")  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from posetrack.cli.synth import _size as size_of
+
+    return size_of(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Render, track, score, write."""
+    from tqdm import tqdm
+
+    from posetrack.ablation import BLOCKS, NETWORK_STEPS, QUICK, WORLDS, run_ablation
+    from posetrack.ablation.report import write_tables
+    from posetrack.cli.outputs import check_folder
+
+    check_folder(arguments.out)
+    quick = arguments.quick
+    worlds = _chosen(arguments.scenes, QUICK if quick else WORLDS, "scenes")
+    blocks = _chosen(arguments.blocks, (*BLOCKS, NETWORK_STEPS), "blocks")
+    seeds = (1 if quick else 3) if arguments.seeds is None else arguments.seeds
+    if seeds < 1 or (arguments.frames is not None and arguments.frames < 2):
+        raise ValueError("--seeds must be at least 1, and --frames at least 2")
+    if arguments.frames is not None:
+        worlds = [world.shortened(frames=arguments.frames) for world in worlds]
+    if quick:
+        blocks = [_without_slow(block) for block in blocks]
+    size = arguments.size or (320, 180)
+    networks, notes = _networks() if NETWORK_STEPS in blocks else (None, [])
+    with tqdm(total=len(worlds) * seeds, unit="scene") as bar:
+        rows = run_ablation(
+            blocks, worlds, seeds=range(seeds), size=size, networks=networks,
+            report=lambda _: bar.update(1),
+        )  # fmt: skip
+    if not rows:
+        raise ValueError("nothing was run: the chosen blocks do not look at the chosen scenes")
+    about = (
+        f"Rendered scenes of {size[0]}x{size[1]} pixels: "
+        f"{', '.join(world.name for world in worlds)}; seeds 0 to {seeds - 1}."
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    paths = write_tables(arguments.out, rows, blocks, about=about, notes=[*notes, *NOTES])
+    print(paths[-1].read_text(encoding="utf-8"))
+    paths += _plotted(rows, blocks, arguments.out / "ablation.png")
+    print("\n".join(f"wrote {path}" for path in paths))
+    return 0
+
+
+NOTES: tuple[str, ...] = ()
+
+
+def _chosen(names: list[str] | None, known: Any, what: str) -> list[Any]:
+    by_name = {item.name: item for item in known}
+    unknown = [name for name in names or () if name not in by_name]
+    if unknown:
+        raise ValueError(
+            f"--{what}: no {', '.join(unknown)}; there are {', '.join(by_name)}"
+            + (" (--quick has fewer)" if what == "scenes" else "")
+        )
+    return [item for name, item in by_name.items() if names is None or name in names]
+
+
+def _without_slow(block: Any) -> Any:
+    """RLOF takes longer than all other settings together."""
+    from dataclasses import replace
+
+    from posetrack.ablation.settings import rlof
+
+    return replace(block, settings=tuple(s for s in block.settings if s.flow is not rlof))
+
+
+def _networks() -> tuple[Any, list[str]]:
+    """The two in the package, and what to say where they are not."""
+    from posetrack.defaults import bundled_detector, bundled_estimator
+
+    try:
+        return (bundled_detector("cpu"), bundled_estimator("cpu")), []
+    except FileNotFoundError:
+        return None, ["Without networks: this copy of the package has none in it."]
+    except ModuleNotFoundError as error:
+        return None, [f"Without networks: {error}."]
+
+
+def _plotted(rows: Any, blocks: Any, path: Path) -> list[Path]:
+    from posetrack.ablation.plot import plot_ablation
+
+    try:
+        plot_ablation(rows, blocks, path)
+    except ModuleNotFoundError as error:
+        print(f"no picture: {error}")
+        return []
+    return [path]
