@@ -17,7 +17,7 @@ from posetrack.cli.cleaning import (
 )
 from posetrack.cli.outputs import ENDINGS, check_folder
 
-_FORMATS = tuple(name for name in ENDINGS if name != "frames")
+_FORMATS = tuple(name for name in ENDINGS if name not in ("frames", "audit"))
 
 
 def add_parser(commands: Any) -> None:

@@ -17,14 +17,16 @@ from urllib.parse import urlsplit
 from posetrack.cli.cleaning import cleaned, wants_cleaning, what_was_done, write_formats
 from posetrack.structures import Tracks
 
-FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames")
+FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames", "audit")
 ENDINGS = {
     "csv": ".csv",
     "parquet": ".parquet",
     "posetrack18": ".json",
     "coco": ".coco.json",
     "frames": ".frames.csv",
+    "audit": ".audit.parquet",
 }
+_OF_THE_RUN = ("frames", "audit")  # what tells of the run, and not of the tracks
 
 
 def is_camera(source: str) -> bool:
@@ -85,11 +87,12 @@ class Outputs:
         *,
         keep: Sequence[Path] = (),
         reopen: Callable[[], Any] | None = None,
+        explain: Callable[[], Any] | None = None,
     ) -> None:
         self.video, self.name, self.formats = video, name, formats
         self.settings, self.weights, self.arguments = settings, weights, arguments
         self.keep = [path for path in (*keep, *weights.values()) if path.exists()]
-        self.reopen = reopen
+        self.reopen, self.explain = reopen, explain
         self.frames = 0
         self.raw: Path | None = None
         self.paths: list[Path] = []
@@ -127,7 +130,7 @@ class Outputs:
             raise ValueError(
                 f"{error}\nWhat was tracked is in {self.raw}; try `posetrack clean` on it"
             ) from error
-        tables = [name for name in self.formats if name != "frames"]
+        tables = [name for name in self.formats if name not in _OF_THE_RUN]
         write_formats(after, tables, lambda name: self._place(ENDINGS[name]))
         if self.arguments.overlay and self.reopen is not None:
             self._draw_again(after)
@@ -186,12 +189,15 @@ class Outputs:
         }
         formats = list(self.formats)
         if self._cleans:
-            formats = ["raw", *(name for name in formats if name == "frames")]
+            formats = ["raw", *(name for name in formats if name in _OF_THE_RUN)]
             self._colours = self._wardrobe()
         for name in formats:
             path = self._place(".raw.parquet" if name == "raw" else ENDINGS[name])
             if name == "frames":
                 self._ledger = path
+                continue
+            if name == "audit":
+                self._add(self._matches(path))
                 continue
             sink = writers[name](
                 path,
@@ -200,11 +206,21 @@ class Outputs:
                 rate=float(self.video.rate),
                 provenance=made,
             )
-            self._sinks.append(sink)
-            self._stack.push(self._finish(sink))
+            self._add(sink)
             self.raw = path if name == "raw" else self.raw
         if self.arguments.overlay and not (self._cleans and self.reopen is not None):
             self._overlay = self._overlay_of(self._stack)
+
+    def _add(self, sink: Any) -> None:
+        self._sinks.append(sink)
+        self._stack.push(self._finish(sink))
+
+    def _matches(self, path: Path) -> Any:
+        """Keeps why the tracker gave each identity."""
+        from posetrack.audit import MatchWriter
+
+        assert self.explain is not None  # who asks for an audit has a tracker
+        return MatchWriter(path, self.explain)
 
     def _wardrobe(self) -> Any:
         """Gathers the colours people wear while there are images, if joining wants them."""

@@ -63,7 +63,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--format",
         dest="formats",
-        default="csv,parquet,posetrack18",
+        default="csv,parquet,posetrack18,audit",
         metavar="LIST",
         help=f"tables to write, of {', '.join(FORMATS)}",
     )
@@ -279,6 +279,7 @@ def _track(
                 arguments,
                 keep=keep,
                 reopen=None if comes_once else opened,
+                explain=lambda: tracker.explanation,
             )
         )
         bar = stack.enter_context(

@@ -1,0 +1,163 @@
+"""``posetrack audit``: doubtful identities found, drawn, and corrected by a file of edits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from posetrack.cli.convert import name_of
+
+_TABLES = (".parquet", ".csv")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "audit",
+        help="find doubtful identities, and correct them",
+        description="Rank the moments at which an identity may be wrong; with the video, also by "
+        "the colours people wear, and drawn. With --apply, write a table corrected by a file of "
+        "edits: swap 3 5 from 12.4s; swap 3 5 f310..f350; merge 7 into 3; split 4 at 8.2s as 9; "
+        "delete 6; rename 2 to 10. Where the people were whom it names is kept in "
+        "EDITS.anchors.json, so that it can be applied to another run, whatever the ids there.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a table, .parquet or .csv")
+    parser.add_argument("--video", metavar="VIDEO", help="what the tracks are of")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("out"),
+        help="folder; with --apply also a file .parquet or .csv",
+    )
+    parser.add_argument("--top", type=int, default=30, metavar="N", help="how many moments")
+    parser.add_argument(
+        "--min-score", type=float, default=0.2, metavar="X", help="less doubtful ones are left out"
+    )
+    parser.add_argument("--apply", type=Path, metavar="EDITS", help="a file of edits, one a line")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Rank, or correct."""
+    if arguments.top < 1:
+        raise ValueError(f"--top must be at least 1, got {arguments.top}")
+    return _apply(arguments) if arguments.apply is not None else _rank(arguments)
+
+
+def _rank(arguments: argparse.Namespace) -> int:
+    from posetrack.audit import find_moments, write_moments
+    from posetrack.trajectories import load
+
+    trajectories = load(arguments.file)
+    moments = find_moments(
+        trajectories,
+        matches=_matches(arguments.file),
+        colours=_colours(arguments.video, trajectories),
+        min_score=arguments.min_score,
+    )[: arguments.top]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    name = name_of(arguments.file)
+    table = arguments.out / f"{name}.doubts.csv"
+    write_moments(table, moments)
+    for rank, one in enumerate(moments, 1):
+        when = f"{one.seconds:8.2f} s  f{one.frame:<6}"
+        print(f"{rank:3}  {one.score:.2f}  {when}  {one.edit:28}  {one.reason}")
+    files = [table, *_proposal(arguments.out / f"{name}.edits.txt", moments)]
+    if arguments.video is not None and moments:
+        folder = arguments.out / f"{name}.doubts"
+        _draw(arguments.video, trajectories, moments, folder)
+        files.append(folder)
+    print(f"{name}: {len(moments)} doubtful moments -> {', '.join(map(str, files))}")
+    return 0
+
+
+def _matches(table: Path) -> Any:
+    """What the tracker noted, where it lies beside the table."""
+    from posetrack.audit import matches_path, read_matches
+
+    path = matches_path(table)
+    return read_matches(path) if path.is_file() else None
+
+
+def _colours(video: str | None, trajectories: Any) -> Any:
+    if video is None:
+        return None
+    from posetrack.audit import colours_over_time
+    from posetrack.video import open_video
+
+    with open_video(video) as frames:
+        return colours_over_time(frames, trajectories)
+
+
+def _proposal(path: Path, moments: list[Any]) -> list[Path]:
+    """A file of edits to choose from; one that is there may be the user's work, and stays."""
+    from posetrack.formats.sinks import write_whole
+
+    if path.exists() or not any(one.edit for one in moments):
+        return []
+    lines = ["# Take away the # of those that are right, then: posetrack audit FILE --apply THIS"]
+    ordered = sorted((one for one in moments if one.edit), key=lambda one: one.frame)
+    lines += [f"# {one.edit}  # {one.score:.2f}: {one.reason}" for one in ordered]
+    write_whole((path, ["".join(f"{line}\n" for line in lines).encode()]))
+    return [path]
+
+
+def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> None:
+    import cv2
+
+    from posetrack.audit import draw_moments
+    from posetrack.formats.sinks import write_whole
+    from posetrack.video import open_video
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_video(video) as frames:
+        for number, image in draw_moments(frames, trajectories, moments):
+            one = moments[number]
+            ids = "-".join(map(str, one.ids))
+            done, data = cv2.imencode(".jpg", image)
+            if not done:
+                raise RuntimeError(f"{folder}: moment {number + 1} could not be encoded")
+            place = folder / f"{number + 1:02}_f{one.frame}_id{ids}.jpg"
+            write_whole((place, [data.tobytes()]))
+
+
+def _apply(arguments: argparse.Namespace) -> int:
+    from posetrack.edits import apply_edits, follow, load_anchors, parse_edits, save_anchors
+    from posetrack.trajectories import load, save
+
+    path, target = arguments.apply, _target(arguments)
+    edits = parse_edits(path.read_text("utf-8-sig"), str(path))
+    beside = path.with_name(f"{path.name}.anchors.json")
+    known = load_anchors(beside, edits) if beside.exists() else (None,) * len(edits)
+    trajectories = load(arguments.file)
+    followed = follow(trajectories, edits, known)
+    made = apply_edits(trajectories, followed.edits)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save(made, target)
+    save_anchors(beside, edits, followed.anchors)
+    for note in followed.notes:
+        print(f"{path}: {note}", file=sys.stderr)
+    before, after = len(trajectories.ids), len(made.ids)
+    print(
+        f"{name_of(arguments.file)}: {len(followed.edits)} edits, {before} people before, "
+        f"{after} after -> {target}"
+    )
+    return 0
+
+
+def _target(arguments: argparse.Namespace) -> Path:
+    """Where the corrected table goes; never over the one that is read."""
+    out: Path = arguments.out
+    source: Path = arguments.file
+    if out.suffix.lower() in _TABLES and not out.is_dir():
+        target = out
+    else:
+        suffix = source.suffix if source.suffix.lower() in _TABLES else ".parquet"
+        target = out / f"{name_of(source)}.edited{suffix}"
+    if target.resolve() == source.resolve():
+        raise ValueError(f"{target} is what is read; give another --out")
+    return target
