@@ -17,9 +17,11 @@ def parser() -> argparse.ArgumentParser:
         analyse,
         clean,
         convert,
+        curves,
         demo,
         evaluate,
         export,
+        inspect,
         link,
         models,
         postures,
@@ -49,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
         synth,
         train,
         validate,
+        inspect,
+        curves,
     ):
         module.add_parser(commands)
     return top
