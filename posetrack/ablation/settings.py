@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from posetrack.ablation.worlds import ExactFlow, RecordedScene, StandingFlow
+from posetrack.ablation.worlds import ExactFlow, OwnMotionFlow, RecordedScene, StandingFlow
 from posetrack.association import box_similarity
 from posetrack.interfaces import FlowEstimator
 from posetrack.matching import match_optimally
@@ -180,8 +180,9 @@ FLOWS = Block(
         Setting("Lucas-Kanade", flow=lucas_kanade),
         Setting("RLOF, half size", flow=rlof),
         Setting("exact", flow=ExactFlow),
+        Setting("exact, of people even if hidden", flow=OwnMotionFlow),
     ),
-    ("crossing", "fast_motion", "low_frame_rate", "camera_pan"),
+    ("crossing", "behind_pole", "fast_halved", "low_frame_rate", "camera_pan"),
 )
 
 EVERY = Block(
@@ -211,14 +212,14 @@ MISSES = Block(
             _missing(percent / 100, f"{percent} % missed"),
         )
     ),
-    ("crossing", "behind_pole", "fast_motion", "camera_pan"),
+    ("crossing", "behind_pole", "fast_halved", "camera_pan"),
 )
 
 NETWORK_STEPS = Block(
     "networks",
     "The same steps with the two networks that ship with the package",
     tuple(replace(setting, networks=True) for setting in _LADDER),
-    ("crossing", "behind_pole", "fast_motion", "detector_gaps"),
+    ("crossing", "behind_pole", "fast_halved", "detector_gaps"),
 )
 
 BLOCKS = (STEPS, SIMILARITY, PLAIN_SIMILARITY, MATCHING, FLOWS, EVERY, MISSES)
