@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from posetrack.cli import main
 from posetrack.skeletons import COCO_17, COCO_18, Skeleton
 from posetrack.training import read_coco, read_roboflow
 from posetrack.training.annotations import image_file
@@ -165,6 +167,24 @@ class TestWhatOtherToolsWrite:
                        "skeleton": [[0, 1], [1, 2], [2, 9], [1], "x", [1, 1]]}]  # fmt: skip
         people = read_roboflow(export(tmp_path, [person(keypoints=SEEN)], categories=categories))
         assert people.skeleton.edges == (("a", "b"), ("b", "c"))
+
+
+def test_the_command_trains_and_validates_on_an_export(tmp_path, capsys):
+    for part in ("train", "valid"):
+        folder = export(tmp_path / part, [person(i, keypoints=SEEN) for i in (1, 2)])
+        cv2.imwrite(str(folder / "a.jpg"), np.full((96, 96, 3), 90, np.uint8))
+    words = ["train", "--data", "roboflow", "--annotations", str(tmp_path / "train"),
+             "--val-annotations", str(tmp_path / "valid"), "--arch", "light", "--size", "32x32",
+             "--epochs", "1", "--batch-size", "2", "-o", str(tmp_path / "run")]  # fmt: skip
+    assert main(words) == 0
+    assert "2 people with annotated keypoints" in capsys.readouterr().out
+    weights = next(path for path in (tmp_path / "run").glob("best.*") if path.suffix != ".json")
+    words = ["validate", "--data", "roboflow", "--annotations", str(tmp_path / "valid"),
+             "--weights", str(weights)]  # fmt: skip
+    assert main(words) == 0
+    assert "PCK@0.1" in capsys.readouterr().out
+    assert main([*words[:4], str(tmp_path), *words[5:]]) == 1
+    assert "holds the parts train, valid" in capsys.readouterr().err
 
 
 def both(folder: Path) -> tuple[Path, Path]:

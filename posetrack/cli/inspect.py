@@ -202,7 +202,9 @@ def _views(
             cells = decode_quarter(maps[i][None])[0][0]
             found = cells * (size[0] / maps[i].shape[2], size[1] / maps[i].shape[1])
         note = "" if faults is None else _note(faults, row)
-        yield View(_name(people, row), crop, xy, targets[i], maps and maps[i], found, note)
+        yield View(
+            _name(people, row), crop, xy, targets[i], None if maps is None else maps[i], found, note
+        )
 
 
 def _name(people: Samples, row: int) -> str:

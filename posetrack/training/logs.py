@@ -74,21 +74,28 @@ def open_wandb(folder: Path, settings: Mapping[str, Any]) -> Logs:
     ------
     ModuleNotFoundError
         If wandb is not installed.
+    RuntimeError
+        If it refuses, with its reason.
     """
     try:
         import wandb
+        from wandb.errors import Error
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "logging to Weights & Biases needs wandb: pip install wandb", name=error.name
+            'logging to Weights & Biases needs wandb: pip install "posetrack[wandb]"',
+            name=error.name,
         ) from error
-    run = wandb.init(
-        project=os.environ.get("WANDB_PROJECT", _PROJECT),
-        name=folder.resolve().name,
-        dir=str(folder),
-        config=dict(settings),
-        id=_remembered(folder).get("wandb"),
-        resume="allow",
-    )
+    try:
+        run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", _PROJECT),
+            name=folder.resolve().name,
+            dir=str(folder),
+            config=dict(settings),
+            id=_remembered(folder).get("wandb"),
+            resume="allow",
+        )
+    except Error as error:
+        raise RuntimeError(f"Weights & Biases: {error}") from error
     _remember(folder, "wandb", str(run.id))
     return _Wandb(run)
 
@@ -109,27 +116,37 @@ def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
     ------
     ModuleNotFoundError
         If mlflow is not installed.
+    RuntimeError
+        If it refuses, with its reason.
     """
     try:
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "logging to MLflow needs mlflow: pip install mlflow", name=error.name
+            'logging to MLflow needs mlflow: pip install "posetrack[mlflow]"', name=error.name
         ) from error
-    client = MlflowClient()
-    number = _remembered(folder).get("mlflow")
-    if number is None:
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT)
-        known = client.get_experiment_by_name(name)
-        experiment = client.create_experiment(name) if known is None else known.experiment_id
-        run = client.create_run(experiment, run_name=folder.resolve().name)
-        number = str(run.info.run_id)
-        for key, value in settings.items():
-            client.log_param(number, key, str(value)[:500])
-        _remember(folder, "mlflow", number)
-    else:
-        client.update_run(number, status="RUNNING")
+    try:
+        client = MlflowClient()
+        number = _remembered(folder).get("mlflow")
+        if number is None:
+            number = _new_mlflow_run(client, folder, settings)
+            _remember(folder, "mlflow", number)
+        else:
+            client.update_run(number, status="RUNNING")
+    except MlflowException as error:
+        raise RuntimeError(f"MLflow: {error}") from error
     return _Mlflow(client, number)
+
+
+def _new_mlflow_run(client: Any, folder: Path, settings: Mapping[str, Any]) -> str:
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT)
+    known = client.get_experiment_by_name(name)
+    experiment = client.create_experiment(name) if known is None else known.experiment_id
+    run = client.create_run(experiment, run_name=folder.resolve().name)
+    for key, value in settings.items():
+        client.log_param(run.info.run_id, key, str(value)[:500])
+    return str(run.info.run_id)
 
 
 def open_several(openers: Sequence[OpenLogs]) -> OpenLogs:

@@ -21,6 +21,14 @@ from posetrack.training.annotations import (
     one_place,
     plain_name,
 )
+from posetrack.training.dataloop_fields import (
+    corners_of,
+    first_plain,
+    id_of,
+    marks_of,
+    object_of,
+    system_of,
+)
 from posetrack.training.dataloop_recipe import is_recipe, skeleton_for
 from posetrack.training.samples import Broken, Problem, Samples
 
@@ -148,7 +156,7 @@ def _item(file: Path, document: Any, root: Path, problems: list[Problem]) -> _It
     if people and not image.is_file():
         problems.append(Problem("an image file that is missing", str(image)))
         return None
-    system = _system(document)
+    system = system_of(document)
     width, height = (
         float(side) if is_number(side) and side > 0 else math.inf
         for side in (system.get("width"), system.get("height"))
@@ -162,23 +170,23 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
     by_object: dict[Any, Any] = {}
     for row in rows:
         if isinstance(row, dict) and row.get("type") == "pose":
-            key = _id(row)
+            key = id_of(row)
             people[key] = _Person({}, None, f"{file.stem} {key}")
-            by_object.setdefault(_object(row), key)
+            by_object.setdefault(object_of(row), key)
     # Boxes go first: a point may have one for its parent, which then stands for the person.
     for row in sorted((row for row in rows if isinstance(row, dict)), key=_is_point):
-        kind, where = row.get("type"), f"{file.stem} {_id(row)}"
+        kind, where = row.get("type"), f"{file.stem} {id_of(row)}"
         if kind not in ("point", "box"):
             continue
         key = _owner(row, people, by_object)
         if key is None and kind == "box":
-            if _corners(row.get("coordinates")) is None:
+            if corners_of(row.get("coordinates")) is None:
                 continue  # of nobody that we know
-            people.setdefault(_id(row), _Person({}, None, where))
-            key = _id(row)
-        elif key is None and _object(row) is not None:
-            key = by_object.setdefault(_object(row), ("object", _object(row)))
-            people.setdefault(key, _Person({}, None, f"{file.stem} object {_object(row)}"))
+            people.setdefault(id_of(row), _Person({}, None, where))
+            key = id_of(row)
+        elif key is None and object_of(row) is not None:
+            key = by_object.setdefault(object_of(row), ("object", object_of(row)))
+            people.setdefault(key, _Person({}, None, f"{file.stem} object {object_of(row)}"))
         wrong = "a point that belongs to no pose" if key is None else _add(people, key, row)
         if wrong:
             problems.append(Problem(wrong, where))
@@ -194,12 +202,12 @@ def _add(people: dict[Any, _Person], key: Any, row: Mapping[str, Any]) -> str | 
     """Give a person a point or a box; what is wrong with it, if anything is."""
     place = row.get("coordinates")
     if row["type"] == "box":
-        box = _corners(place)
+        box = corners_of(place)
         if box is None:
             return "a box that is not two corners"
         people[key] = people[key]._replace(box=box)
         return None
-    values = [place.get(axis) for axis in "xy"] if isinstance(place, dict) else []
+    values: list[Any] = [place.get(axis) for axis in "xy"] if isinstance(place, dict) else []
     if len(values) != 2 or not all(is_number(value) for value in values):
         return "a point without x and y"
     if max(map(abs, values)) > MAX_PIXEL:
@@ -209,7 +217,7 @@ def _add(people: dict[Any, _Person], key: Any, row: Mapping[str, Any]) -> str | 
     name = plain_name(row["label"].rsplit(".", 1)[-1])
     if name in people[key].points:
         return "a keypoint that a person has twice"
-    marks = _marks(row)
+    marks = marks_of(row)
     absent = "visible" in marks and bool(marks & _HIDDEN)
     people[key].points[name] = None if absent else (float(values[0]), float(values[1]))
     return None
@@ -256,57 +264,13 @@ def _samples(
     )
 
 
-def _corners(place: Any) -> list[float] | None:
-    """Left, top, width and height of a box given by two corners or more."""
-    if not isinstance(place, list) or len(place) < 2:
-        return None
-    values = [point.get(axis) if isinstance(point, dict) else None for point in place
-              for axis in "xy"]  # fmt: skip
-    if not all(is_number(value) for value in values):
-        return None
-    corners = np.array(values, np.float64).reshape(-1, 2)
-    low, sides = corners.min(axis=0), np.ptp(corners, axis=0)
-    return [float(value) for value in (*low, *sides)]
-
-
 def _owner(row: Mapping[str, Any], people: Mapping[Any, _Person], by_object: Any) -> Any:
     """Key of the person that an annotation is a part of, by its parent, else by its object."""
-    parent = _plain(row.get("parentId"), _system(row).get("parentId"))
+    parent = first_plain(row.get("parentId"), system_of(row).get("parentId"))
     if parent in people:
         return parent
-    number = _object(row)
+    number = object_of(row)
     return None if number is None else by_object.get(number)
-
-
-def _system(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = row.get("metadata")
-    system = metadata.get("system") if isinstance(metadata, dict) else None
-    return system if isinstance(system, dict) else {}
-
-
-def _marks(row: Mapping[str, Any]) -> set[str]:
-    """Attributes of an annotation: a list in old files, a table of answers in newer ones."""
-    marks: set[str] = set()
-    for values in (row.get("attributes"), _system(row).get("attributes")):
-        found = list(values.values()) if isinstance(values, dict) else values
-        for value in found if isinstance(found, list) else []:
-            marks |= {word for word in (value if isinstance(value, list) else [value])
-                      if isinstance(word, str)}  # fmt: skip
-    return marks
-
-
-def _id(row: Mapping[str, Any]) -> Any:
-    return _plain(row.get("id"), row.get("_id"))
-
-
-def _object(row: Mapping[str, Any]) -> Any:
-    place = row.get("coordinates")
-    instance = place.get("instanceId") if isinstance(place, dict) else None
-    return _plain(_system(row).get("objectId"), instance)
-
-
-def _plain(*values: Any) -> int | str | None:
-    return next((value for value in values if isinstance(value, int | str)), None)
 
 
 def _is_point(row: Mapping[str, Any]) -> bool:
