@@ -184,7 +184,7 @@ class Fallen:
     """
 
     within: float = 2.0
-    below: float = 0.36
+    below: float = 0.4
     leave: float = 0.5
     upright: float = 0.7
 

@@ -83,7 +83,10 @@ def step_times(
 
 
 def cadence(trajectories: Trajectories) -> Float64Array:
-    """(N,) steps a minute while walking: by the middle time from step to step; NaN under three.
+    """(N,) steps a minute while walking; NaN for who takes fewer than four.
+
+    The mean over the times from step to step, those left out that are half as long again as the
+    median: a rest, or a step that was not seen.
 
     Examples
     --------
@@ -93,11 +96,12 @@ def cadence(trajectories: Trajectories) -> Float64Array:
     >>> cadence(tr).tolist()
     [nan]
     """
-    found = [
-        60 / float(np.median(np.diff(times))) if len(times) >= 3 else np.nan
-        for times in step_times(trajectories)
-    ]
-    return np.array(found, np.float64)
+    found = np.full(len(trajectories.ids), np.nan)
+    for row, times in enumerate(step_times(trajectories)):
+        between = np.diff(times)
+        if len(between) >= 3:
+            found[row] = 60 / between[between <= 1.5 * np.median(between)].mean()
+    return found
 
 
 def symmetry(trajectories: Trajectories, name: str, *, max_gap: float = 0.5) -> Symmetry:
@@ -189,5 +193,6 @@ def _first_high(own: Float64Array) -> int:
     if not len(below):
         return 0
     rest = own[below[0] :]
-    place = int(np.argmax(rest))
-    return int(below[0]) + place if rest[place] > 0.4 else 0
+    is_high = (rest[1:-1] >= rest[:-2]) & (rest[1:-1] > rest[2:])
+    highs = np.flatnonzero(is_high & (rest[1:-1] > max(0.4, 0.8 * float(rest.max())))) + 1
+    return int(below[0]) + int(highs[0]) if len(highs) else 0

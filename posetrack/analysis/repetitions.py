@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -20,6 +20,7 @@ Outcome = Literal["complete", "partial", "cut off"]
 
 _MOMENT = 0.3  # seconds
 _MAX_STAYS = 2 / 3
+_PAUSE = 0.3  # of a repetition's duration; what is shorter is no rest
 _NEAR = 0.05
 """A repetition starts and ends within this share of its depth from the level of rest."""
 
@@ -130,7 +131,8 @@ def find_repetitions(
 
     A repetition begins where the measure crosses ``rest`` and counts once it has crossed
     ``reached`` and come back over ``rest``: jitter at one level adds none. Its start and end are
-    where the measure is within a twentieth of its depth from the level before and after.
+    where the measure is within a twentieth of its depth from the level before and after; where
+    one follows the other with hardly a rest, half way between the two.
 
     Parameters
     ----------
@@ -232,13 +234,26 @@ def _repetitions(level: Float64Array, seconds: Float64Array, wanted: Exercise) -
         swings.append(
             _Swing(first, stop - 1, start, float(seconds[turn]), end, float(level[turn]), outcome)
         )
-    return swings
+    return _joined(swings)
+
+
+def _joined(swings: list[_Swing]) -> list[_Swing]:
+    """Swings with hardly a rest between them: one ends where the next starts, half way."""
+    made = list(swings)
+    for number in range(1, len(made)):
+        before, after = made[number - 1], made[number]
+        pause = after.start - before.end
+        if pause < _PAUSE * min(before.end - before.start, after.end - after.start):
+            middle = (before.end + after.start) / 2
+            made[number - 1] = replace(before, end=middle)
+            made[number] = replace(after, start=middle)
+    return made
 
 
 def _level_time(out: Float64Array, seconds: Float64Array) -> float:
     """When a way from the turn (first) to rest gets there, but for a twentieth of it."""
     at_rest = out[out <= 0]
-    lowest = float(np.quantile(at_rest, 0.2)) if len(at_rest) else float(out.min())
+    lowest = float(np.median(at_rest)) if len(at_rest) else float(out.min())
     there = int(np.argmax(out <= lowest + _NEAR * (out[0] - lowest)))
     if there == 0:
         return float(seconds[0])

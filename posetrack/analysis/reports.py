@@ -18,6 +18,8 @@ from posetrack.analysis.series import angle, rate_of_change
 from posetrack.angles import JOINTS, angle_names
 from posetrack.trajectories import Trajectories
 
+_MIN_RANGES = 20.0  # degrees, both sides together
+
 
 @dataclass(frozen=True)
 class AngleRange:
@@ -187,7 +189,7 @@ def to_markdown(people: Sequence[PersonReport], *, title: str = "Report") -> str
                 (s.angle, f"{s.left_range:.0f}", f"{s.right_range:.0f}", f"{s.index:+.0f} %",
                  f"{s.lag:+.2f} s", "" if np.isnan(s.phase) else f"{s.phase:.2f}")
                 for s in one.symmetries
-                if np.isfinite(s.index)
+                if s.left_range + s.right_range > _MIN_RANGES  # of a still joint it is noise
             ],
         )  # fmt: skip
         lines += _table(

@@ -22,6 +22,7 @@ Which = Literal["any", "all"]
 Side = Literal["left", "right", "above", "below"]
 Bone = tuple[str, str]
 
+_UPRIGHT: Final = 0.5  # uprightness of somebody who does not lie
 _OUTWARD: Final[Mapping[Side, tuple[int, int]]] = MappingProxyType(
     {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}
 )
@@ -148,7 +149,7 @@ def near(
     return Threshold(signal, closer_than, 1.5 * closer_than if leave is None else leave, False)
 
 
-def lying(*, below: float = 0.36, leave: float = 0.5) -> Threshold:
+def lying(*, below: float = 0.4, leave: float = 0.5) -> Threshold:
     """Lies, on whatever side and in whatever direction; see `posetrack.analysis.uprightness`."""
     return Threshold(uprightness, below, leave, False)
 
@@ -159,14 +160,15 @@ def hands_raised(
 ) -> Threshold:  # fmt: skip
     """Wrists above the nose, or above the shoulders, by ``depth`` in body heights.
 
-    ``which`` says whether both hands must be up, or any is enough.
+    ``which`` says whether both hands must be up, or any is enough. Who lies raises no hands.
     """
 
     def signal(trajectories: Trajectories) -> Float64Array:
         level = ["nose"] if over == "head" else list(GROUPS["shoulders"])
         reference = _places(trajectories, level)[..., 1].mean(axis=-1)
         up = reference[..., None] - _places(trajectories, ["hands"])[..., 1]
-        return np.asarray(_which(up, which) / body_height(trajectories))
+        raised = _which(up, which) / body_height(trajectories)
+        return np.where(uprightness(trajectories) < _UPRIGHT, -1.0, raised)
 
     return Threshold(signal, depth, leave)
 
