@@ -291,7 +291,7 @@ class TestCommandLine:
     def best(self, folder):
         return next(file for file in folder.iterdir() if file.stem == "best")
 
-    def test_it_learns_people_of_real_images_to_pck_one(self, shared, tmp_path):
+    def test_it_learns_people_of_real_images_to_pck_one(self, shared, tmp_path, capsys):
         rows = json.loads((shared / "data/mpii/test_mpii.json").read_text())[:2]
         file = tmp_path / "two.json"
         file.write_text(json.dumps(rows))
@@ -313,6 +313,11 @@ class TestCommandLine:
             network, people, input_size=found.input_size, normalisation=found.normalisation
         )
         assert measure_people(people, poses)["PCKh@0.5"] == 1.0
+        asked = ["--annotations", str(tmp_path / "two.json"), "--images", str(shared / "data/mpii")]
+        capsys.readouterr()
+        command = ["validate", "--data", "mpii", *asked, "--weights", str(file), "--device", "cpu"]
+        assert main([*command, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["PCKh@0.5"] == 1.0
 
     def test_a_trained_file_is_an_estimator_and_a_start(self, shared, tmp_path, capsys):
         short = ("--epochs", "1", "--size", "65x65", "--output-stride", "8")

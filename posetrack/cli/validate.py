@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posetrack.cli import training as shared
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from posetrack.networks.checkpoints import PoseCheckpoint
+    from posetrack.training import Samples
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -15,7 +21,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "validate",
         help="measure a pose network on annotated people",
         description="Keypoints of the annotated boxes against the annotated ones: COCO's AP, "
-        "MPII's PCKh, PCK by the box elsewhere. All numbers are fractions.",
+        "MPII's PCKh, PCK by the box elsewhere. Networks that see the whole image find people "
+        "by themselves; each annotated person is compared with whom OKS gives them. All numbers "
+        "are fractions.",
     )
     shared.add_data_options(parser)
     parser.add_argument("--weights", metavar="FILE|NAME", help="weights of any known kind")
@@ -30,7 +38,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0 when done."""
-    from posetrack.training import measure, predict
     from posetrack.training.processes import join
 
     shared.require(args, "data", "images", "annotations", "weights")
@@ -38,20 +45,41 @@ def run(args: argparse.Namespace) -> int:
     wanted = shared.skeleton_named(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, wanted)
     path, network, about = shared.open_weights(args, people)
-    found = predict(
-        network.to(device),
-        people,
-        input_size=about.input_size,
-        normalisation=about.normalisation,
-        batch_size=args.batch_size,
-        workers=args.workers,
-        flip_test=not args.no_flip_test,
-    )
-    row = measure(people, *found, truth=shared.truth_of(args.data, args.annotations))
+    row, how = _numbers(args, people, network.to(device), about)
     if args.json:
         print(json.dumps({"weights": str(path), "people": len(people), **row}))
         return 0
     print(shared.describe(people, args.annotations))
     size = "{1}x{0}".format(*about.input_size)
-    print(shared.table(row, f"{path}, {size}, flip test {'off' if args.no_flip_test else 'on'}"))
+    print(shared.table(row, f"{path}, {size}, {how}"))
     return 0
+
+
+def _numbers(
+    args: argparse.Namespace, people: Samples, network: nn.Module, about: PoseCheckpoint
+) -> tuple[dict[str, float], str]:
+    """The numbers, and how they were found in words."""
+    from posetrack.networks.posenet import PoseNet
+    from posetrack.networks.trtpose import TrtPose
+    from posetrack.training import measure, predict
+    from posetrack.training.bottom_up_validation import find_people, measure_people
+
+    truth = shared.truth_of(args.data, args.annotations)
+    common: dict[str, Any] = {
+        "input_size": about.input_size,
+        "normalisation": about.normalisation,
+    }
+    if isinstance(network, PoseNet | TrtPose):
+        asked = people.mapped_to(about.skeleton)
+        found = find_people(network, asked, **common)
+        return measure_people(asked, found, truth=truth), "people found in the whole image"
+    flip_test = not args.no_flip_test
+    keypoints = predict(
+        network,
+        people,
+        **common,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        flip_test=flip_test,
+    )
+    return measure(people, *keypoints, truth=truth), f"flip test {'on' if flip_test else 'off'}"
