@@ -31,6 +31,8 @@ class Motion:
         (M,) in which the person is there.
     seconds
         (M,) when.
+    centre
+        (M, 2) of the box.
     place, velocity
         (2, M, 2) pixels, and pixels a second: by the sights up to each, and from each on.
     size
@@ -41,6 +43,7 @@ class Motion:
 
     rows: Rows
     seconds: Floats
+    centre: Floats
     place: Floats
     velocity: Floats
     size: Floats
@@ -74,6 +77,7 @@ def motion_of(trajectories: Trajectories, column: int) -> Motion:
     return Motion(
         rows,
         t,
+        centre,
         np.stack([place for place, _ in fits]),
         np.stack([velocity for _, velocity in fits]),
         np.stack(sizes),
@@ -106,6 +110,13 @@ def change(before: Motion, i: Rows, after: Motion, j: Rows) -> Floats:
         np.minimum(away, _MOST) + 0.5 * np.minimum(turn * told, _MOST) + np.minimum(grown, _MOST)
     )
     return total
+
+
+def steps(motion: Motion) -> Floats:
+    """(M - 1,) pixels between each sight and the next, less what the person was moving before."""
+    elapsed = np.diff(motion.seconds)[:, None]
+    beyond: Floats = np.diff(motion.centre, axis=0) - motion.velocity[0, :-1] * elapsed
+    return np.linalg.norm(beyond, axis=1)
 
 
 def _mean(values: Floats, first: Rows, stop: Rows) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.audit.colours import ColourSeries, colour_change
-from posetrack.audit.continuity import Floats, Motion, Rows, change
+from posetrack.audit.continuity import Floats, Motion, Rows, change, steps
 from posetrack.audit.matches import Matches
 from posetrack.identities import Reason
 from posetrack.trajectories import NOBODY, Trajectories
@@ -20,7 +20,7 @@ from posetrack.trajectories import NOBODY, Trajectories
 _LONGEST_GAP: Final = 2.0  # seconds over which one may be another's continuation
 _NEAR: Final = 0.6  # of their mean longer side: two who are so near may be mixed up
 _COLOUR: Final = 4.0  # what entirely other clothes count, in the units of `change`
-_FAIR_CHANGE: Final = 1.5  # what a jerky box makes of a change, and no more
+_FAIR_CHANGES: Final = (0.4, 1.5)  # what jerky boxes make of a change, at least and at most
 _SMALL_MARGIN: Final = 0.1
 _LOW_SIMILARITY: Final = 0.35
 _BORDER: Final = 0.04  # of the picture
@@ -69,7 +69,9 @@ def exchanges(
         gaps = [
             motions[who].seconds[at] - motions[who].seconds[at - 1] for who, at in ((a, i), (b, j))
         ]
-        fair = (gaps[0] <= _LONGEST_GAP) & (gaps[1] <= _LONGEST_GAP)
+        # Where both are unseen there is nothing to tell; it shows when one is back.
+        seen = (motions[a].rows[i] == rows) | (motions[b].rows[j] == rows)
+        fair = seen & (gaps[0] <= _LONGEST_GAP) & (gaps[1] <= _LONGEST_GAP)
         rows, i, j = rows[fair], i[fair], j[fair]
         if len(rows):
             yield from _exchanges_of(trajectories, motions, (a, b), rows, (i, j), dict(colours))
@@ -101,8 +103,11 @@ def _exchanges_of(
                 for place, who in enumerate(ids)
             )
             total = float(gain[best]) + worn
-            score = 1 / (1 + math.exp(-np.clip(total, -50, 50)))
+            # Two who pass each other are seldom exchanged: it takes more than even signs.
+            score = 1 / (1 + math.exp(-1.5 * float(np.clip(total - 1, -30, 30))))
             look = "look exchanged" if total > 0 else "pass close by each other"
+            if worn > 1:
+                look += " and wear each other's colours"
             edit = f"swap {ids[0]} {ids[1]} from f{int(trajectories.frame[row])}"
             yield Signal(row, ids, score, "exchange", f"{ids[0]} and {ids[1]} {look}", edit)
 
@@ -116,7 +121,8 @@ def _clusters(rows: Rows, chosen: NDArray[np.bool_]) -> list[Rows]:
 
 def _peaks(gain: Floats, part: Rows) -> Iterator[int]:
     """The largest gain of a group, and others that are as telling and apart from it."""
-    best = int(part[gain[part].argmax()])
+    # Where somebody is unseen for a while all frames of it are alike: the one of the return counts.
+    best = int(part[np.flatnonzero(gain[part] >= gain[part].max() - 1e-9)[-1]])
     yield best
     # Two who are exchanged and back within one meeting are two moments.
     others = part[(np.abs(part - best) > 3) & (gain[part] > 1.0)]
@@ -131,19 +137,21 @@ def breaks(
 ) -> Iterator[Signal]:
     """An id that jumps in place or size, or changes clothes."""
     worn = dict(colours)
-    for column, motion in enumerate(motions):
-        if len(motion.rows) < 2:
-            continue
-        who = int(trajectories.ids[column])
-        i = np.arange(len(motion.rows) - 1)
-        jump = change(motion, i, motion, i + 1)
+    each = [np.arange(max(len(motion.rows) - 1, 0)) for motion in motions]
+    jumps = [change(one, i, one, i + 1) for one, i in zip(motions, each, strict=True)]
+    usual = np.concatenate([np.zeros(1), *jumps])
+    fair = float(np.clip(3 * np.quantile(usual, 0.9), *_FAIR_CHANGES))
+    for column, (motion, i, jump) in enumerate(zip(motions, each, jumps, strict=True)):
+        who, away = int(trajectories.ids[column]), steps(motion)
         if worn:
             times = motion.seconds[i + 1]
-            jump += _COLOUR * np.array([colour_change(worn, who, who, t) for t in times.tolist()])
-        for part in _clusters(motion.rows[i], jump > _FAIR_CHANGE):
-            best = int(part[jump[part].argmax()])
+            clothes = [colour_change(worn, who, who, t) for t in times.tolist()]
+            jump += _COLOUR * np.array(clothes, np.float64)
+        for part in _clusters(motion.rows[i], jump > fair):
+            # Lines fitted across a jump bend on both sides of it; the sights themselves tell when.
+            best = int(part[away[part].argmax()])
             row = int(motion.rows[best + 1])
-            score = 1 - math.exp(-(float(jump[best]) - _FAIR_CHANGE) / 2)
+            score = 1 - math.exp(-(float(jump[part].max()) - fair) / 2)
             text = f"{who} {_what_changes(motion, best, worn, who)}"
             edit = f"split {who} at f{int(trajectories.frame[row])}"
             yield Signal(row, (who,), score, "break", text, edit)
@@ -183,7 +191,7 @@ def beginnings(
         if before is not None:
             other, cost = before
             likely = math.exp(-cost / 2)
-            score = max(score + 0.6 * likely, 0.6 * likely)
+            score = max(score, (0.8 + 0.15 * inside) * likely)
             if cost < 3:
                 continued.add(other)
                 gone = start - float(motions[other].seconds[-1])

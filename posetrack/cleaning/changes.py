@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -81,20 +82,28 @@ def undo(trajectories: Trajectories) -> Trajectories:
     raw = trajectories.raw
     if raw is None:
         return trajectories
-    whom = [np.unique(raw.ids[:, row]) for row in range(len(trajectories.ids))]
-    pairs = [(row, int(who)) for row, ids in enumerate(whom) for who in ids if who != NOBODY]
-    rows = [row for row, _ in pairs]
-    there = raw.ids[:, rows] == np.array([who for _, who in pairs], np.int64)
+    whom = [np.unique(raw.ids[:, row]).tolist() for row in range(len(trajectories.ids))]
+    ids = [who for who in dict.fromkeys(chain(*whom)) if who != NOBODY]
+    # An id may lie under several people, where identities were exchanged by hand.
+    when, place = np.nonzero(raw.ids != NOBODY)
+    known = np.argsort(np.array(ids, np.int64))
+    column = known[np.searchsorted(np.array(ids, np.int64)[known], raw.ids[when, place])]
+
+    def back(values: NDArray[Any], empty: float) -> NDArray[Any]:
+        made = np.full((len(values), len(ids), *values.shape[2:]), empty, values.dtype)
+        made[when, column] = values[when, place]
+        return made
+
     return Trajectories(
         trajectories.frame,
         trajectories.seconds,
-        [who for _, who in pairs],  # type: ignore[arg-type]
-        np.where(there[..., None, None], raw.xy[:, rows], np.nan),
-        np.where(there[..., None], raw.scores[:, rows], 0),
+        ids,  # type: ignore[arg-type]
+        back(raw.xy, np.nan),
+        back(raw.scores, 0),
         trajectories.skeleton,
-        np.where(there[..., None], trajectories.boxes[:, rows], np.nan),
-        np.where(there, trajectories.box_scores[:, rows], 0),
-        np.where(there, trajectories.flow_age[:, rows], 0),
+        back(trajectories.boxes, np.nan),
+        back(trajectories.box_scores, 0),
+        back(trajectories.flow_age, 0),
         metadata=trajectories.metadata,
     )
 
