@@ -62,7 +62,7 @@ def test_the_arrays_decide_as_scikit_learn_does(kinds) -> None:
     standard = (features_of(poses) - made.mean) / made.scale
     machine = sklearn_svm.SVC(C=3.0, gamma=made.gamma, class_weight="balanced")
     machine.fit(standard, list(labels.values()))
-    others = features_of(rng.normal(0, 1, (200, 17, 2)))
+    others = features_of(labelled(7)[0].xy.reshape(-1, 17, 2))
     expected = machine.predict((others - made.mean) / made.scale).tolist()
     assert made.predict(others) == expected
     assert len(set(expected)) > 1

@@ -20,7 +20,7 @@ Outcome = Literal["complete", "partial", "cut off"]
 
 _MOMENT = 0.3  # seconds
 _MAX_STAYS = 2 / 3
-_PAUSE = 0.3  # of a repetition's duration; what is shorter is no rest
+_PAUSE = 0.45  # of a repetition's duration; what is shorter is no rest
 _NEAR = 0.05
 """A repetition starts and ends within this share of its depth from the level of rest."""
 
@@ -253,7 +253,7 @@ def _joined(swings: list[_Swing]) -> list[_Swing]:
 def _level_time(out: Float64Array, seconds: Float64Array) -> float:
     """When a way from the turn (first) to rest gets there, but for a twentieth of it."""
     at_rest = out[out <= 0]
-    lowest = float(np.median(at_rest)) if len(at_rest) else float(out.min())
+    lowest = float(np.quantile(at_rest, 0.35)) if len(at_rest) else float(out.min())
     there = int(np.argmax(out <= lowest + _NEAR * (out[0] - lowest)))
     if there == 0:
         return float(seconds[0])
