@@ -1,0 +1,312 @@
+"""A video drawn again from stored tracks: over its frames, or on a plain ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.draw.colours import Colour
+from posetrack.draw.faces import (
+    Cover,
+    FloatArray,
+    Heads,
+    cover_regions,
+    faces_over_time,
+    find_heads,
+)
+from posetrack.draw.overlay import draw_tracks
+from posetrack.draw.trails import Trails
+from posetrack.formats.table import TrackTable
+from posetrack.structures import Person, Tracks
+from posetrack.trajectories import Trajectories
+from posetrack.video import Frame, VideoWriter, open_video
+
+Labels = bool | Callable[[Person], str]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of a video: how many frames were written, and what there is to say of them."""
+
+    frames: int
+    notes: tuple[str, ...] = ()
+
+
+def draw_video(
+    tracks: TrackTable | Trajectories,
+    path: str | Path,
+    *,
+    video: str | Path | None = None,
+    background: Colour | None = None,
+    seconds: tuple[float, float] | None = None,
+    people: bool = True,
+    faces: Cover | None = None,
+    everybody: Sequence[TrackTable | Trajectories] = (),
+    trails: int = 0,
+    boxes: bool = True,
+    labels: Labels = True,
+    min_score: float = 0.2,
+    thickness: float | None = None,
+    quality: float = 23.0,
+) -> Drawn:
+    """Draw stored tracks over their video, or on a plain ground, into a new video.
+
+    Frames go by one at a time, from the table's first to its last. Of a table of every n-th frame
+    only those are drawn.
+
+    Parameters
+    ----------
+    tracks
+        Whom to draw.
+    path
+        The video to write; it appears when it is whole.
+    video
+        The video that was tracked. Without it a background is needed.
+    background
+        A colour (blue, green, red) in place of the video's images.
+    seconds
+        First time, and that before which to stop, by the table's clock.
+    people
+        Whether to draw anybody: without, faces can be covered and nothing else.
+    faces
+        How to cover faces, see `posetrack.draw.cover_regions`; None shows them.
+    everybody
+        More tracks whose faces are covered, too: those of people who were left out of ``tracks``.
+    trails
+        How many places of each person to draw as a trail.
+    boxes, labels, min_score, thickness
+        See `posetrack.draw.draw_tracks`.
+    quality
+        See `posetrack.video.VideoWriter`.
+
+    Returns
+    -------
+    Drawn
+
+    Raises
+    ------
+    ValueError
+        If there is no frame to draw, or the table is not of this video: its size differs or it
+        has frames that the video has not.
+    FileNotFoundError, OSError
+        If the video cannot be read or the new one not be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.random.default_rng(0).uniform(8, 40, (5, 1, 17, 2))
+    >>> tr = Trajectories(range(5), np.arange(5) / 25, [7], xy, np.ones((5, 1, 17)), COCO_17,
+    ...                   metadata={"image_size": (64, 48), "rate": 25.0})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     draw_video(tr, Path(folder) / "sticks.mp4", background=(0, 0, 0))
+    Drawn(frames=5, notes=())
+    """
+    table = _table(tracks)
+    span = _span(table, seconds)
+    if video is None and background is None:
+        raise ValueError("expected a video to draw over, or a background such as (0, 0, 0)")
+    if video is not None and Path(path).resolve() == Path(video).resolve():
+        raise ValueError(f"{path} is the video that is drawn over; give another name")
+    notes: list[str] = []
+    with ExitStack() as stack:
+        if video is None or background is not None:
+            frames, rate = _plain(table, span, background), _rate(table) / span.step
+        else:
+            reader = stack.enter_context(_open(table, video, span, notes))
+            frames, rate = reader, float(reader.rate) / span.step
+        covered = None
+        if faces is not None and background is None:
+            shown = range(span.first, span.last + 1, span.step)
+            covered = faces_of_tables([table, *everybody], shown)
+        writer = stack.enter_context(VideoWriter(path, rate=rate, quality=quality))
+        way = Trails(trails) if trails and people else None
+        late = 0.0
+        for frame, time, here in _together(frames, table, span):
+            image = frame.image
+            if covered is not None:
+                assert faces is not None
+                cover_regions(image, covered[frame.index], cover=faces, out=image)
+            if people:
+                draw_tracks(
+                    image, here, trails=way, boxes=boxes, labels=labels, min_score=min_score,
+                    thickness=thickness, out=image,
+                )  # fmt: skip
+            late = max(late, 0.0 if time is None else abs(frame.seconds - time))
+            writer.write(image, frame.seconds, copy=False)
+    if late > max(1.5 / rate, 0.05):
+        notes.append(f"times of the table and the video differ by up to {late:.2f} s")
+    expected = len(range(span.first, span.last + 1, span.step))
+    if writer.count < expected and background is None:
+        notes.append(f"{expected - writer.count} of {expected} frames are not in the video")
+    return Drawn(writer.count, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Which frames: from the first to the last, every ``step``-th."""
+
+    first: int
+    last: int
+    step: int
+
+
+def _table(tracks: TrackTable | Trajectories) -> TrackTable:
+    return tracks.to_table() if isinstance(tracks, Trajectories) else tracks
+
+
+def _times(table: TrackTable) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Index and seconds of all frames of a table, those without people, too."""
+    empty = list(table.empty)
+    frame = np.append(table.frame, np.array([index for index, _ in empty], np.int64))
+    seconds = np.append(table.seconds, np.array([time for _, time in empty], np.float64))
+    frame, rows = np.unique(frame, return_index=True)
+    return frame, seconds[rows]
+
+
+def _span(table: TrackTable, seconds: tuple[float, float] | None) -> _Span:
+    frame, times = _times(table)
+    step = int(np.median(np.diff(frame))) if len(frame) > 1 else 1
+    if (np.diff(frame) % step).any():
+        step = 1
+    if seconds is not None:
+        frame = frame[(times >= seconds[0]) & (times < seconds[1])]
+    if not len(frame):
+        told = "" if seconds is None else f" from {seconds[0]:g} to {seconds[1]:g} s"
+        raise ValueError(f"the table has no frame{told}; there is nothing to draw")
+    return _Span(int(frame[0]), int(frame[-1]), step)
+
+
+def _rate(table: TrackTable) -> float:
+    """Frames a second: as the file says, else from its times."""
+    said = table.metadata.get("rate")
+    if isinstance(said, int | float) and 0 < said < math.inf:
+        return float(said)
+    frame, times = _times(table)
+    if len(frame) < 2 or times[-1] <= times[0]:
+        return 25.0
+    return float((frame[-1] - frame[0]) / (times[-1] - times[0]))
+
+
+def _size(table: TrackTable) -> tuple[int, int] | None:
+    said = table.metadata.get("image_size")
+    if isinstance(said, Sequence) and len(said) == 2 and min(said) > 1:
+        return int(said[0]), int(said[1])
+    return None
+
+
+def _plain(table: TrackTable, span: _Span, background: Colour | None) -> Iterator[Frame]:
+    """Frames of one colour, with the times of the table; a gap in it is filled at its rate."""
+    size = _size(table)
+    if size is None:
+        corners = table.xyxy[np.isfinite(table.xyxy).all(axis=1), 2:]
+        far = corners.max(axis=0, initial=15) if len(corners) else np.array([63, 63])
+        size = min(math.ceil(far[0]) + 1, 16384), min(math.ceil(far[1]) + 1, 16384)
+    frame, times = _times(table)
+    blank = np.full((size[1], size[0], 3), background or (0, 0, 0), np.uint8)
+    for index in range(span.first, span.last + 1, span.step):
+        yield Frame(blank.copy(), index, float(np.interp(index, frame, times)))
+
+
+def _open(table: TrackTable, video: str | Path, span: _Span, notes: list[str]) -> Any:
+    """The video at these frames, after a look whether it is the one that was tracked."""
+    reader = open_video(video, start=span.first, stop=span.last + 1, stride=span.step)
+    try:
+        _check(table, str(video), reader, span)
+    except BaseException:
+        reader.close()
+        raise
+    total = reader.count
+    if total is not None and total > span.last + 1:
+        notes.append(f"frames {span.first} to {span.last} of {total} are in the new video")
+    return reader
+
+
+def _check(table: TrackTable, video: str, reader: Any, span: _Span) -> None:
+    size, count = _size(table), reader.count
+    if size is not None and size != reader.size:
+        raise ValueError(
+            f"{video} has frames of {reader.size[0]} x {reader.size[1]} pixels, the tracks are of "
+            f"a video of {size[0]} x {size[1]}; give the video that was tracked"
+        )
+    # What a file declares of its length may be a little off; what is missing in the end is said.
+    if count is not None and span.last >= count + max(2, count // 50):
+        raise ValueError(
+            f"{video} has {count} frames, the tracks go on to frame {span.last}; give the video "
+            "that was tracked, or a part with seconds"
+        )
+    if size is None and len(table):
+        middle = (table.xyxy[:, :2] + table.xyxy[:, 2:]) / 2
+        outside = (middle < 0).any(axis=1) | (middle > np.array(reader.size)).any(axis=1)
+        if 2 * outside.sum() > len(middle):
+            raise ValueError(
+                f"most people of the tracks are outside the {reader.size[0]} x {reader.size[1]} "
+                f"pixels of {video}; give the video that was tracked"
+            )
+
+
+def _together(
+    frames: Iterator[Frame], table: TrackTable, span: _Span
+) -> Iterator[tuple[Frame, float | None, Tracks]]:
+    """Each frame with the table's time and people, None and nobody where it has no such frame."""
+    nobody = Tracks.empty(table.skeleton)
+    coming = (one for one in table.frames() if span.first <= one[0] <= span.last)
+    index, time, here = next(coming, (span.last + 1, 0.0, nobody))
+    for frame in frames:
+        while index < frame.index:
+            index, time, here = next(coming, (span.last + 1, 0.0, nobody))
+        if index == frame.index:
+            yield frame, time, here
+        else:
+            yield frame, None, nobody
+
+
+def faces_of_tables(
+    tracks: Sequence[TrackTable | Trajectories], frames: Sequence[int]
+) -> dict[int, FloatArray]:
+    """What to cover in each of some frames, so that nobody of several tables is seen.
+
+    In frames that a table lacks, what was there a moment before or after.
+
+    Parameters
+    ----------
+    tracks
+        Of the same video, for instance before and after people were left out.
+    frames
+        Indices that will be shown.
+
+    Returns
+    -------
+    By index, (M, 4) ellipses for `posetrack.draw.cover_regions`.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.random.default_rng(0).uniform(8, 40, (2, 1, 17, 2))
+    >>> tr = Trajectories([0, 5], [0.0, 0.2], [7], xy, np.ones((2, 1, 17)), COCO_17)
+    >>> [len(regions) > 0 for regions in faces_of_tables([tr], range(6)).values()]
+    [True, True, True, True, True, True]
+    """
+    nobody = Heads(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, bool))
+    found = {int(index): np.zeros((0, 4)) for index in frames}
+    for table in map(_table, tracks):
+        frame, times = _times(table)
+        heads = {index: find_heads(here) for index, _, here in table.frames()}
+        # Also the frames around: who is there just before the part is covered in its beginning.
+        every = sorted(set(found) | set(heads))
+        seconds = np.interp(every, frame, times).tolist() if len(frame) else [0.0] * len(every)
+        coming = (
+            (index, time, heads.get(index, nobody))
+            for index, time in zip(every, seconds, strict=True)
+        )
+        for index, regions in faces_over_time(coming).items():
+            if index in found:
+                found[index] = np.concatenate([found[index], regions])
+    return found
