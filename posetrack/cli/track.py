@@ -23,6 +23,7 @@ from posetrack.cli.build import (
 )
 from posetrack.cli.cleaning import add_cleaning, check_cleaning
 from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
+from posetrack.cli.track_angles import add_angles, check_angles, write_angles
 
 _SWITCHES = ("flow_boxes", "flow_similarity")
 _NUMBERS = (
@@ -74,6 +75,7 @@ def add_parser(commands: Any) -> None:
         help="write the video, too",
     )
     parser.add_argument("--trails", type=int, default=0, metavar="N", help="draw the last N places")
+    add_angles(parser)
     _add_networks(parser)
     add_tracker(parser)
     add_cleaning(parser)
@@ -176,6 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.trails < 0:
         raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
     check_cleaning(arguments)
+    check_angles(arguments, formats)
     check_folder(arguments.out)
     _check_files(arguments.sources)
     boxes = _boxes(arguments)
@@ -292,6 +295,7 @@ def _track(
             bar.update()
             bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
     cleaned = outputs.clean()
+    write_angles(outputs, arguments)
     if outputs.paths:
         files = ", ".join(str(path) for path in outputs.paths)
         print(f"{name}: {outputs.frames} frames, {len(people)} people -> {files}")
