@@ -136,7 +136,7 @@ def test_clothes_tell_who_was_exchanged_where_motion_does_not() -> None:
     colours = colours_over_time(frames_of(scene), wrong)
     with_video = find_moments(wrong, colours=colours)[0]
     assert with_video.edit == "swap 1 2 from f26"
-    assert "wears other colours" in with_video.reason
+    assert "wear each other's colours" in with_video.reason
     fair = find_moments(gone, colours=colours_over_time(frames_of(scene), gone))
     assert not any(one.score > 0.5 for one in fair)
 

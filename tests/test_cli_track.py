@@ -151,7 +151,7 @@ def user_module(folder: Folder) -> Iterator[Any]:
 def test_every_format_appears_and_nothing_else(whole: Folder) -> None:
     assert whole.left() == {
         "clip.csv", "clip.csv.meta.json", "clip.parquet", "clip.json", "clip.coco.json",
-        "clip.coco.json.meta.json", "clip.frames.csv", "clip.mp4",
+        "clip.coco.json.meta.json", "clip.frames.csv", "clip.audit.parquet", "clip.mp4",
     }  # fmt: skip
 
 

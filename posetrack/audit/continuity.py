@@ -116,7 +116,8 @@ def steps(motion: Motion) -> Floats:
     """(M - 1,) pixels between each sight and the next, less what the person was moving before."""
     elapsed = np.diff(motion.seconds)[:, None]
     beyond: Floats = np.diff(motion.centre, axis=0) - motion.velocity[0, :-1] * elapsed
-    return np.linalg.norm(beyond, axis=1)
+    away: Floats = np.linalg.norm(beyond, axis=1)
+    return away
 
 
 def _mean(values: Floats, first: Rows, stop: Rows) -> Floats:

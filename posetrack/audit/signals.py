@@ -187,7 +187,8 @@ def beginnings(
         who, row, start = ids[column], int(motion.rows[0]), float(motion.seconds[0])
         inside = _inside(trajectories.boxes[row, column], size)
         before = _predecessor(motions, column, ids, worn)
-        score, text, edit, whom = 0.35 * inside, f"{who} begins in mid-picture", "", (who,)
+        score, text, edit = 0.35 * inside, f"{who} begins in mid-picture", ""
+        whom: tuple[int, ...] = (who,)
         if before is not None:
             other, cost = before
             likely = math.exp(-cost / 2)
@@ -251,10 +252,12 @@ def doubted_matches(trajectories: Trajectories, matches: Matches) -> Iterator[Si
             continue
         row, who = found
         rival = where.get((int(matches.frame[place]), int(matches.runner_up[place])))
-        ids, text = (who,), f"{who} matched with similarity {matches.similarity[place]:.2f}"
+        ids: tuple[int, ...] = (who,)
+        text = f"{who} matched with similarity {matches.similarity[place]:.2f}"
         if by_margin[place] >= by_likeness[place]:
             text += f", only {margin[place]:.2f} more than another's"
-            ids = (who, rival[1]) if rival is not None and rival[1] != who else (who,)
+            if rival is not None and rival[1] != who:
+                ids = (who, rival[1])
         yield Signal(row, ids, float(score[place]), "match", text)
 
 

@@ -240,11 +240,11 @@ def _at(trajectories: Trajectories, labels: NDArray[np.int64], anchor: Anchor) -
     skeleton = trajectories.skeleton
     shared = [name for name in anchor.keypoints if name in skeleton.keypoints]
     if len(shared) >= _FEWEST_POINTS:
-        columns = [skeleton.index(name) for name in shared]
+        columns = np.array([skeleton.index(name) for name in shared])
         there = np.array([[anchor.keypoints[name] for name in shared]], np.float64)
         area = np.array([(box[0, 2] - box[0, 0]) * (box[0, 3] - box[0, 1])])
         now = trajectories.xy[row][np.ix_(places, columns)].astype(np.float64)
-        sigmas = [skeleton.sigmas[column] for column in columns]
+        sigmas = [skeleton.sigmas[column] for column in columns.tolist()]
         by_pose = np.nan_to_num(oks_matrix(there, now, area, sigmas)[0])
         # Boxes of two who stand together are alike, their poses are not; far apart poses are 0.
         similar = np.where(by_pose.max() >= _MIN_SIMILARITY, by_pose, similar)
