@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from posetrack.skeletons import COCO_17, COCO_18
 from posetrack.training import read_dataloop
@@ -187,3 +189,45 @@ def test_images_may_lie_elsewhere_and_old_field_names_are_known(tmp_path):
     (tmp_path / "items").rename(tmp_path / "photos")
     people = read_dataloop(folder / "json", tmp_path / "photos")
     assert people.images == (tmp_path / "photos/day/0.jpg",)
+
+
+def places(value, path=()):
+    """Every place in a JSON value, as the keys that lead there."""
+    yield path
+    pairs = enumerate(value) if isinstance(value, list) else ()
+    for key, below in value.items() if isinstance(value, dict) else pairs:
+        yield from places(below, (*path, key))
+
+
+JUNK = st.sampled_from(
+    [None, True, -1, 1e308, "", "nose", "../x", [], [[]], {}, {"x": "y"}, 10**18]
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), junk=JUNK)
+def test_whatever_is_wrong_in_an_item_is_said_or_harmless(tmp_path, data, junk):
+    folder = tmp_path / "export"
+    if not folder.exists():
+        rows = [pose("a", objectId="1"), *two_points("a"), box("b", 1, 2, 30, 40, objectId="1"),
+                pose("c"), *two_points("c")]  # fmt: skip
+        export(folder, rows)
+        (tmp_path / "whole.json").write_text((folder / "json/day/0.json").read_text())
+    document = json.loads((tmp_path / "whole.json").read_text())
+    way = data.draw(st.sampled_from(list(places(document))))
+    if way:
+        place = document
+        for key in way[:-1]:
+            place = place[key]
+        place[way[-1]] = junk
+    else:
+        document = junk
+    (folder / "json/day/0.json").write_text(json.dumps(document))
+    people, said = None, ""
+    try:
+        people = read_dataloop(folder, broken="skip")
+    except ValueError as error:
+        said = str(error)
+    assert str(folder) in said or (len(people) and people.labelled.any(axis=1).all())

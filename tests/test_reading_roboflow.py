@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from posetrack.cli import main
 from posetrack.skeletons import COCO_17, COCO_18, Skeleton
@@ -185,6 +187,44 @@ def test_the_command_trains_and_validates_on_an_export(tmp_path, capsys):
     assert "PCK@0.1" in capsys.readouterr().out
     assert main([*words[:4], str(tmp_path), *words[5:]]) == 1
     assert "holds the parts train, valid" in capsys.readouterr().err
+
+
+def places(value, path=()):
+    """Every place in a JSON value, as the keys that lead there."""
+    yield path
+    pairs = enumerate(value) if isinstance(value, list) else ()
+    for key, below in value.items() if isinstance(value, dict) else pairs:
+        yield from places(below, (*path, key))
+
+
+JUNK = st.sampled_from(
+    [None, True, -1, 1e308, "", "nose", "../x", [], [[]], {}, {"x": "y"}, 10**18]
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), junk=JUNK)
+def test_whatever_is_wrong_in_a_file_is_said_or_harmless(tmp_path, data, junk):
+    rows = [person(1, keypoints=list(SEEN), bbox=[5, 5, 40, 60]), person(2, keypoints=SEEN)]
+    file = export(tmp_path, rows) / "_annotations.coco.json"
+    document = json.loads(file.read_text())
+    way = data.draw(st.sampled_from(list(places(document))))
+    if way:
+        place = document
+        for key in way[:-1]:
+            place = place[key]
+        place[way[-1]] = junk
+    else:
+        document = junk
+    file.write_text(json.dumps(document))
+    people, said = None, ""
+    try:
+        people = read_roboflow(tmp_path, broken="skip")
+    except ValueError as error:
+        said = str(error)
+    assert str(tmp_path) in said or (len(people) and people.labelled.any(axis=1).all())
 
 
 def both(folder: Path) -> tuple[Path, Path]:

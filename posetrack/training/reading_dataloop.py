@@ -171,6 +171,9 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
     for row in rows:
         if isinstance(row, dict) and row.get("type") == "pose":
             key = id_of(row)
+            if key is None or key in people:
+                problems.append(Problem("a pose without an id of its own", f"{file.stem} {key}"))
+                continue
             people[key] = _Person({}, None, f"{file.stem} {key}")
             by_object.setdefault(object_of(row), key)
     # Boxes go first: a point may have one for its parent, which then stands for the person.
@@ -180,7 +183,7 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
             continue
         key = _owner(row, people, by_object)
         if key is None and kind == "box":
-            if corners_of(row.get("coordinates")) is None:
+            if corners_of(row.get("coordinates")) is None or id_of(row) is None:
                 continue  # of nobody that we know
             people.setdefault(id_of(row), _Person({}, None, where))
             key = id_of(row)
@@ -267,7 +270,7 @@ def _samples(
 def _owner(row: Mapping[str, Any], people: Mapping[Any, _Person], by_object: Any) -> Any:
     """Key of the person that an annotation is a part of, by its parent, else by its object."""
     parent = first_plain(row.get("parentId"), system_of(row).get("parentId"))
-    if parent in people:
+    if parent is not None and parent in people:
         return parent
     number = object_of(row)
     return None if number is None else by_object.get(number)
