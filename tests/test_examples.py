@@ -33,10 +33,10 @@ def models(shared: Path) -> Path:
     return shared / "data" / "models"
 
 
-def test_there_are_five_and_each_says_how_it_is_run() -> None:
+def test_there_are_six_and_each_says_how_it_is_run() -> None:
     files = sorted(EXAMPLES.glob("*.py"))
     assert [path.stem for path in files] == [
-        "own_detector", "own_poses", "plot_keypoints", "track_file", "webcam",
+        "count_squats", "own_detector", "own_poses", "plot_keypoints", "track_file", "webcam",
     ]  # fmt: skip
     for path in files:
         text = ast.get_docstring(ast.parse(path.read_text())) or ""
@@ -50,6 +50,14 @@ def test_everything_that_an_example_imports_from_here_exists(path: Path) -> None
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("posetrack"):
             module = importlib.import_module(node.module or "")
             assert all(hasattr(module, name.name) for name in node.names)
+
+
+def test_count_squats_counts_those_of_a_made_scene(tmp_path: Path) -> None:
+    lines = run("count_squats.py", folder=tmp_path).splitlines()
+    assert [line[:20] for line in lines] == [
+        *(f"person 1: complete {number}" for number in (1, 2, 3, 4)),
+        *(f"person 2: complete {number}" for number in (1, 2, 3)),
+    ]
 
 
 def test_own_poses_gives_two_people_two_ids(tmp_path: Path) -> None:
