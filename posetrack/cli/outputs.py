@@ -7,7 +7,7 @@ over, that is cleaned, and the formats asked for and the overlay are made from t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -103,6 +103,8 @@ class Outputs:
         self._overlay: Any = None
         self._cleans = wants_cleaning(arguments)
         self._colours: Any = None
+        self._made: Any = None
+        self._tables: list[Path] = []
 
     def write(self, frame: Any, tracks: Tracks) -> None:
         """Add a frame to every file. The overlay is drawn into the frame's own image."""
@@ -133,16 +135,36 @@ class Outputs:
         tables = [name for name in self.formats if name not in _OF_THE_RUN]
         write_formats(after, tables, lambda name: self._place(ENDINGS[name]))
         if self.arguments.overlay and self.reopen is not None:
-            self._draw_again(after)
-        # What else is made of the cleaned trajectories (angles, plots) has its place here.
+            self._draw_again(after, before)
+        self._made = after
+        # What else is made of the cleaned trajectories (angles) has its place here.
         return what_was_done(before, after)
 
-    def _draw_again(self, trajectories: Any) -> None:
+    def plot(self) -> None:
+        """Pictures of what was tracked, after cleaning, if they are wanted."""
+        from posetrack.cli.track_plots import write_plots
+        from posetrack.trajectories import load
+
+        if not getattr(self.arguments, "plot", False) or not self.frames:
+            return
+        made = self._made
+        if made is None:
+            made = load(self._tables[0])
+        source = self.video.source.name if self.reopen is not None else None
+        write_plots(made, self._place, video=source, chosen=self.arguments.select is not None)
+
+    def _draw_again(self, trajectories: Any, before: Any) -> None:
         """The overlay of cleaned trajectories, in a second pass over the video."""
         assert self.reopen is not None
+        faces = None
+        if getattr(self.arguments, "blur_faces", None):
+            from posetrack.draw.video import faces_of_tables
+
+            # Also those of people whom cleaning left out.
+            faces = faces_of_tables([before, trajectories], before.frame.tolist())
         coming = trajectories.to_table().frames()
         with self.reopen() as video, ExitStack() as stack:
-            draw = self._overlay_of(stack)
+            draw = self._overlay_of(stack, faces)
             index, tracks = -1, Tracks.empty(trajectories.skeleton)
             for frame in video:
                 while index < frame.index:
@@ -208,6 +230,7 @@ class Outputs:
             )
             self._add(sink)
             self.raw = path if name == "raw" else self.raw
+            self._tables += [path] if name in ("csv", "parquet") else []
         if self.arguments.overlay and not (self._cleans and self.reopen is not None):
             self._overlay = self._overlay_of(self._stack)
 
@@ -230,9 +253,12 @@ class Outputs:
 
         return TorsoColours()
 
-    def _overlay_of(self, stack: ExitStack) -> Any:
-        """Takes frames with their tracks to draw and encode, until the stack is left."""
-        from posetrack.draw import Trails, draw_tracks
+    def _overlay_of(self, stack: ExitStack, faces: Mapping[int, Any] | None = None) -> Any:
+        """Takes frames with their tracks to draw and encode, until the stack is left.
+
+        ``faces`` says by frame what to cover, where that is known before.
+        """
+        from posetrack.draw import FaceCover, Trails, cover_regions, draw_tracks, find_heads
         from posetrack.pipeline import Background
         from posetrack.video import VideoWriter
 
@@ -241,8 +267,16 @@ class Outputs:
         self._partials.append(writer.partial)
         trails = Trails(self.arguments.trails) if self.arguments.trails else None
 
+        cover = getattr(self.arguments, "blur_faces", None)
+        recent = FaceCover()
+
         def draw(item: tuple[Any, Tracks]) -> None:
             frame, tracks = item
+            if cover and faces is not None:
+                cover_regions(frame.image, faces[frame.index], cover=cover, out=frame.image)
+            elif cover:
+                regions = recent.update(find_heads(tracks), frame.seconds)
+                cover_regions(frame.image, regions, cover=cover, out=frame.image)
             image = draw_tracks(frame.image, tracks, trails=trails, out=frame.image)
             writer.write(image, frame.seconds)
 

@@ -21,8 +21,9 @@ from posetrack.cli.build import (
     size_from,
     weight_files,
 )
-from posetrack.cli.cleaning import add_cleaning, check_cleaning
+from posetrack.cli.cleaning import add_cleaning, check_cleaning, wants_cleaning
 from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
+from posetrack.cli.overlay import add_faces
 from posetrack.cli.track_angles import add_angles, check_angles, write_angles
 
 _SWITCHES = ("flow_boxes", "flow_similarity")
@@ -76,6 +77,13 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--trails", type=int, default=0, metavar="N", help="draw the last N places")
     add_angles(parser)
+    add_faces(parser)
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="write pictures, too: who was there when, trails, a heat map, and for one selected "
+        "person keypoints, angles and stick figures",
+    )
     _add_networks(parser)
     add_tracker(parser)
     add_cleaning(parser)
@@ -179,6 +187,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
     check_cleaning(arguments)
     check_angles(arguments, formats)
+    _check_pictures(arguments, formats)
     check_folder(arguments.out)
     _check_files(arguments.sources)
     boxes = _boxes(arguments)
@@ -191,6 +200,19 @@ def run(arguments: argparse.Namespace) -> int:
         keep += _track(source, name, formats, tracker, boxes, arguments, keep)
         tracker.reset()
     return 0
+
+
+def _check_pictures(arguments: argparse.Namespace, formats: list[str]) -> None:
+    """Refuse pictures that cannot be made, before hours have passed."""
+    if arguments.blur_faces and not arguments.overlay:
+        raise ValueError("--blur-faces is for the overlay; leave --no-overlay away")
+    if not arguments.plot:
+        return
+    if not (wants_cleaning(arguments) or {"csv", "parquet"} & set(formats)):
+        raise ValueError("--plot draws what is in a table: add parquet or csv to --format")
+    from posetrack.plots.paper import empty_figure
+
+    empty_figure(width=1, height=1)  # says how to get matplotlib, if it is not there
 
 
 def _check_files(sources: list[str]) -> None:
@@ -296,6 +318,7 @@ def _track(
             bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
     cleaned = outputs.clean()
     write_angles(outputs, arguments)
+    outputs.plot()
     if outputs.paths:
         files = ", ".join(str(path) for path in outputs.paths)
         print(f"{name}: {outputs.frames} frames, {len(people)} people -> {files}")

@@ -76,7 +76,7 @@ def plot_presence(
     check_path(path)
     states = presence(trajectories)
     here: NDArray[np.bool_] = np.asarray(states > ABSENT)
-    there = here.any(axis=0)
+    there: NDArray[np.bool_] = np.asarray(here.any(axis=0))
     first = np.where(there, here.argmax(axis=0), len(states))
     order = [n for n in np.argsort(first, kind="stable").tolist() if there[n]]
     line = min(max(12 / len(order), 0.13), 0.42)

@@ -152,7 +152,7 @@ def _stick_figure(
     axes: Any, one: Trajectories, row: int, xy: NDArray[np.float64], centre: float
 ) -> None:
     """Limbs as lines around the middle of its place; the head as a ring, if there is a face."""
-    known = np.isfinite(xy).all(axis=-1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(xy).all(axis=-1))
     if not known.any():
         return
     middle = float(xy[known, 0].min() + xy[known, 0].max()) / 2
