@@ -14,7 +14,9 @@ from posetrack import __version__
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     from posetrack.cli import (
+        ablation,
         analyse,
+        audit,
         clean,
         convert,
         curves,
@@ -24,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
         inspect,
         link,
         models,
+        overlay,
+        plot,
         postures,
         synth,
         track,
@@ -40,9 +44,12 @@ def parser() -> argparse.ArgumentParser:
     for module in (
         track,
         clean,
+        plot,
+        overlay,
         analyse,
         postures,
         link,
+        audit,
         convert,
         demo,
         evaluate,
@@ -53,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         validate,
         inspect,
         curves,
+        ablation,
     ):
         module.add_parser(commands)
     return top
