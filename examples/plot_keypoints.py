@@ -1,22 +1,16 @@
-"""Plot one keypoint's height against time for each person, from a table that a run has written.
+"""Plot keypoints against time for each person, from a table that a run has written.
 
     posetrack track match.mp4 -o out/
-    python examples/plot_keypoints.py out/match.parquet left_wrist wrist.png
+    python examples/plot_keypoints.py out/match.parquet left_wrist,right_wrist wrist.png
 
+The same as `posetrack plot out/match.parquet --keypoint left_wrist,right_wrist -o wrist.png`.
 Needs matplotlib.
 """
 
 import sys
 
-import matplotlib.pyplot as plt
-import pandas as pd
+import posetrack
+from posetrack.plots import plot_keypoint
 
-table, keypoint, picture = sys.argv[1:4]
-people = pd.read_parquet(table) if table.endswith(".parquet") else pd.read_csv(table)
-figure, axes = plt.subplots(figsize=(9, 4))
-for identity, rows in people.groupby("id"):
-    axes.plot(rows["seconds"], rows[f"{keypoint}_y"], label=f"person {identity}")
-axes.invert_yaxis()  # image rows grow downward
-axes.set(xlabel="time (s)", ylabel=f"{keypoint} y (px)")
-axes.legend()
-figure.savefig(picture, dpi=120, bbox_inches="tight")
+table, keypoints, picture = sys.argv[1:4]
+plot_keypoint(posetrack.load(table), keypoints.split(","), picture)
