@@ -23,8 +23,6 @@ from posetrack.plots.paper import (
 from posetrack.trajectories import Trajectories
 
 _PARTS = {"feet": ("ankle", "foot", "heel"), "hips": ("hip",)}
-_PER = 100.0
-"""Heat is told for squares of this side, in pixels."""
 
 
 def places_of(trajectories: Trajectories, point: str = "hips") -> Float64Array:
@@ -189,6 +187,8 @@ def plot_heatmap(
 ) -> Any:
     """Draw where people spent their time, over a frame: a kernel density in seconds.
 
+    The bar tells how long people, all together, were in a square of so many pixels.
+
     Parameters
     ----------
     trajectories
@@ -221,29 +221,31 @@ def plot_heatmap(
     >>> from posetrack.skeletons import COCO_17
     >>> walk = np.arange(9.0)[:, None, None, None] + np.zeros((9, 1, 17, 2))
     >>> tr = Trajectories(range(9), np.arange(9) / 25, [7], walk, np.ones((9, 1, 17)), COCO_17)
-    >>> plot_heatmap(tr).axes[1].get_ylabel()
-    'time (s) per 100 x 100 px'
+    >>> plot_heatmap(tr, bandwidth=15).axes[1].get_ylabel()
+    'time (s) per 10 x 10 px'
     """
     check_people(trajectories)
     check_path(path)
     size = picture_size(trajectories, image)
     reach = 0.02 * float(np.hypot(*size)) if bandwidth is None else float(bandwidth)
-    heat = time_density(trajectories, size, point=point, bandwidth=reach) * _PER**2
+    density = time_density(trajectories, size, point=point, bandwidth=reach)
+    side = _round_side(reach)
+    heat = density * side**2
     if not heat.any():
         raise ValueError("nobody's place lies in the picture; choose another point or times")
     figure, axes = picture_figure(size, bar=True)
     show_picture(axes, size, image, fade=0.35)
-    top = float(heat.max())
+    top, strongest = float(heat.max()), 1.0 if image is None else 0.85
     shown = axes.imshow(
         heat, cmap="inferno" if image is not None else "magma_r", vmin=0, vmax=top, zorder=1,
-        alpha=np.clip(heat / (0.25 * top), 0, 0.85) if image is not None else 1.0,
+        alpha=np.clip(heat / ((0.1 if image is None else 0.25) * top), 0, 1) * strongest,
         extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5), interpolation="bilinear",
     )  # fmt: skip
     from matplotlib.cm import ScalarMappable
 
     scale = ScalarMappable(norm=shown.norm, cmap=shown.cmap)  # the bar without transparency
     bar = figure.colorbar(scale, ax=axes, fraction=0.04, pad=0.02)
-    bar.set_label(f"time (s) per {_PER:.0f} x {_PER:.0f} px", fontsize=8)
+    bar.set_label(f"time (s) per {side} x {side} px", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     people = int(trajectories.present.any(axis=0).sum())
     axes.set_title(
@@ -291,6 +293,18 @@ def time_density(
     sigma = [bandwidth / one for one in sizes]
     smooth = gaussian_filter(counts, sigma, mode="constant", truncate=4.0)
     return np.asarray(smooth * frame_step(trajectories) / (sizes[0] * sizes[1]), np.float64)
+
+
+def _round_side(bandwidth: float) -> int:
+    """1, 2 or 5 and noughts, no more than the bandwidth: people spent about so long in a square.
+
+    Examples
+    --------
+    >>> [_round_side(value) for value in (0.3, 14.7, 44.0, 50.0)]
+    [1, 10, 20, 50]
+    """
+    power = 10 ** int(np.floor(np.log10(max(bandwidth, 1.0))))
+    return int(max(step * power for step in (1, 2, 5) if step * power <= max(bandwidth, 1.0)))
 
 
 def _mean_seen(xy: Float64Array) -> Float64Array:
