@@ -32,7 +32,9 @@ def add_action(actions: Any) -> None:
         "is run.",
     )
     parser.add_argument("input", metavar="IN", help="the checkpoint")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.safetensors")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT.safetensors", help="file to write"
+    )
     parser.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")
     parser.add_argument("--size", type=size_from, metavar="HEIGHTxWIDTH", help="its input size")
     parser.add_argument(
