@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from posetrack.ablation.running import Row, run_ablation
-from posetrack.ablation.settings import BLOCKS, NETWORK_STEPS, STEPS, Block, Setting
+from posetrack.ablation.settings import BLOCKS, NETWORK_STEPS, SLOW_FLOWS, STEPS, Block, Setting
 from posetrack.ablation.worlds import (
     QUICK,
     WORLDS,
@@ -25,6 +25,7 @@ __all__ = [
     "BLOCKS",
     "NETWORK_STEPS",
     "QUICK",
+    "SLOW_FLOWS",
     "STEPS",
     "WORLDS",
     "Block",

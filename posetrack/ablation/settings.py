@@ -178,11 +178,17 @@ FLOWS = Block(
         Setting("DIS, finer", flow=fine_dis),
         Setting("Farneback", flow=farneback),
         Setting("Lucas-Kanade", flow=lucas_kanade),
-        Setting("RLOF, half size", flow=rlof),
         Setting("exact", flow=ExactFlow),
         Setting("exact, of people even if hidden", flow=OwnMotionFlow),
     ),
     ("crossing", "behind_pole", "fast_halved", "low_frame_rate", "camera_pan"),
+)
+
+SLOW_FLOWS = Block(
+    "slow",
+    "A slow flow",
+    (Setting("DIS (default)"), Setting("RLOF, half size", flow=rlof)),
+    ("fast_halved", "camera_pan"),
 )
 
 EVERY = Block(
@@ -223,4 +229,4 @@ NETWORK_STEPS = Block(
 )
 
 BLOCKS = (STEPS, SIMILARITY, PLAIN_SIMILARITY, MATCHING, FLOWS, EVERY, MISSES)
-"""All that need no networks."""
+"""All that need no networks, but for `SLOW_FLOWS`, which take longer than all others."""
