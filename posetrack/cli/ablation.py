@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from posetrack.ablation import BLOCKS, NETWORK_STEPS, QUICK, SLOW_FLOWS, WORLDS, run_ablation
-    from posetrack.ablation.report import write_tables
+    from posetrack.ablation.report import NOTES, write_tables
     from posetrack.cli.outputs import check_folder
 
     check_folder(arguments.out)
@@ -75,9 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
     paths += _plotted(rows, blocks, arguments.out / "ablation.png")
     print("\n".join(f"wrote {path}" for path in paths))
     return 0
-
-
-NOTES: tuple[str, ...] = ()
 
 
 def _chosen(names: list[str] | None, known: Any, what: str) -> list[Any]:
