@@ -109,7 +109,7 @@ def test_the_exact_flow_moves_only_from_a_frame_to_the_next(pair: RecordedScene)
 
 
 def test_the_exact_flow_loses_points_outside_the_picture(pair: RecordedScene) -> None:
-    moved, valid = ExactFlow(pair).move(0, 1, [[-3, 5], [np.nan, 1], [159.4, 89.4]])
+    moved, valid = ExactFlow(pair).move(0, 1, [[-3.0, 5.0], [np.nan, 1.0], [159.4, 89.4]])
     assert np.isnan(moved[:2]).all()
     assert valid.tolist()[:2] == [False, False]
     assert np.isfinite(moved[2]).all()
@@ -130,7 +130,7 @@ def test_the_flow_of_people_leaves_what_is_nobody_to_the_pixels(pair: RecordedSc
 
 
 def test_nothing_moves_by_a_standing_flow() -> None:
-    moved, valid = StandingFlow().move(None, None, [[3, 4], [np.nan, 2]])
+    moved, valid = StandingFlow().move(None, None, [[3.0, 4.0], [np.nan, 2.0]])
     assert moved[0].tolist() == [3, 4]
     assert valid.tolist() == [True, False]
 

@@ -26,8 +26,8 @@ NOTES: Final = (
     "the least that the tracker takes. People who move less between two looks at them are known "
     "again by plain poses or boxes too: flow similarity pays where steps are larger, that is for "
     "runners, few frames a second and a moving camera, and where somebody was missed in between.",
-    "IoU compares whole boxes and forgives larger steps than OKS. Under fast motion it keeps more "
-    "people in the tracks (MOTA), but more often under somebody else's identity (IDF1).",
+    "IoU compares whole boxes and forgives larger steps than OKS. Runners stay in the tracks by it "
+    "(MOTA), but more often under somebody else's identity (IDF1).",
     "A flow moves what is seen at a place, so the remembered keypoints of somebody who is hidden "
     "go along with whoever is in front, or stay at the pole. Even the exact flow of pixels loses "
     "people there. The flow of people even if hidden is no method but a bound: what it is above "
