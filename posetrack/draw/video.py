@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from posetrack.draw.colours import Colour
 from posetrack.draw.faces import (
@@ -22,6 +20,7 @@ from posetrack.draw.faces import (
     find_heads,
 )
 from posetrack.draw.overlay import draw_tracks
+from posetrack.draw.spans import Span, plain_frames, rate_of, size_of, span_of, table_of, times_of
 from posetrack.draw.trails import Trails
 from posetrack.formats.table import TrackTable
 from posetrack.structures import Person, Tracks
@@ -109,8 +108,8 @@ def draw_video(
     ...     draw_video(tr, Path(folder) / "sticks.mp4", background=(0, 0, 0))
     Drawn(frames=5, notes=())
     """
-    table = _table(tracks)
-    span = _span(table, seconds)
+    table = table_of(tracks)
+    span = span_of(table, seconds)
     if video is None and background is None:
         raise ValueError("expected a video to draw over, or a background such as (0, 0, 0)")
     if video is not None and Path(path).resolve() == Path(video).resolve():
@@ -118,7 +117,7 @@ def draw_video(
     notes: list[str] = []
     with ExitStack() as stack:
         if video is None or background is not None:
-            frames, rate = _plain(table, span, background), _rate(table) / span.step
+            frames, rate = plain_frames(table, span, background), rate_of(table) / span.step
         else:
             reader = stack.enter_context(_open(table, video, span, notes))
             frames, rate = reader, float(reader.rate) / span.step
@@ -149,73 +148,7 @@ def draw_video(
     return Drawn(writer.count, tuple(notes))
 
 
-@dataclass(frozen=True)
-class _Span:
-    """Which frames: from the first to the last, every ``step``-th."""
-
-    first: int
-    last: int
-    step: int
-
-
-def _table(tracks: TrackTable | Trajectories) -> TrackTable:
-    return tracks.to_table() if isinstance(tracks, Trajectories) else tracks
-
-
-def _times(table: TrackTable) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Index and seconds of all frames of a table, those without people, too."""
-    empty = list(table.empty)
-    frame = np.append(table.frame, np.array([index for index, _ in empty], np.int64))
-    seconds = np.append(table.seconds, np.array([time for _, time in empty], np.float64))
-    frame, rows = np.unique(frame, return_index=True)
-    return frame, seconds[rows]
-
-
-def _span(table: TrackTable, seconds: tuple[float, float] | None) -> _Span:
-    frame, times = _times(table)
-    step = int(np.median(np.diff(frame))) if len(frame) > 1 else 1
-    if (np.diff(frame) % step).any():
-        step = 1
-    if seconds is not None:
-        frame = frame[(times >= seconds[0]) & (times < seconds[1])]
-    if not len(frame):
-        told = "" if seconds is None else f" from {seconds[0]:g} to {seconds[1]:g} s"
-        raise ValueError(f"the table has no frame{told}; there is nothing to draw")
-    return _Span(int(frame[0]), int(frame[-1]), step)
-
-
-def _rate(table: TrackTable) -> float:
-    """Frames a second: as the file says, else from its times."""
-    said = table.metadata.get("rate")
-    if isinstance(said, int | float) and 0 < said < math.inf:
-        return float(said)
-    frame, times = _times(table)
-    if len(frame) < 2 or times[-1] <= times[0]:
-        return 25.0
-    return float((frame[-1] - frame[0]) / (times[-1] - times[0]))
-
-
-def _size(table: TrackTable) -> tuple[int, int] | None:
-    said = table.metadata.get("image_size")
-    if isinstance(said, Sequence) and len(said) == 2 and min(said) > 1:
-        return int(said[0]), int(said[1])
-    return None
-
-
-def _plain(table: TrackTable, span: _Span, background: Colour | None) -> Iterator[Frame]:
-    """Frames of one colour, with the times of the table; a gap in it is filled at its rate."""
-    size = _size(table)
-    if size is None:
-        corners = table.xyxy[np.isfinite(table.xyxy).all(axis=1), 2:]
-        far = corners.max(axis=0, initial=15) if len(corners) else np.array([63, 63])
-        size = min(math.ceil(far[0]) + 1, 16384), min(math.ceil(far[1]) + 1, 16384)
-    frame, times = _times(table)
-    blank = np.full((size[1], size[0], 3), background or (0, 0, 0), np.uint8)
-    for index in range(span.first, span.last + 1, span.step):
-        yield Frame(blank.copy(), index, float(np.interp(index, frame, times)))
-
-
-def _open(table: TrackTable, video: str | Path, span: _Span, notes: list[str]) -> Any:
+def _open(table: TrackTable, video: str | Path, span: Span, notes: list[str]) -> Any:
     """The video at these frames, after a look whether it is the one that was tracked."""
     reader = open_video(video, start=span.first, stop=span.last + 1, stride=span.step)
     try:
@@ -229,8 +162,8 @@ def _open(table: TrackTable, video: str | Path, span: _Span, notes: list[str]) -
     return reader
 
 
-def _check(table: TrackTable, video: str, reader: Any, span: _Span) -> None:
-    size, count = _size(table), reader.count
+def _check(table: TrackTable, video: str, reader: Any, span: Span) -> None:
+    size, count = size_of(table), reader.count
     if size is not None and size != reader.size:
         raise ValueError(
             f"{video} has frames of {reader.size[0]} x {reader.size[1]} pixels, the tracks are of "
@@ -253,7 +186,7 @@ def _check(table: TrackTable, video: str, reader: Any, span: _Span) -> None:
 
 
 def _together(
-    frames: Iterator[Frame], table: TrackTable, span: _Span
+    frames: Iterator[Frame], table: TrackTable, span: Span
 ) -> Iterator[tuple[Frame, float | None, Tracks]]:
     """Each frame with the table's time and people, None and nobody where it has no such frame."""
     nobody = Tracks.empty(table.skeleton)
@@ -296,8 +229,8 @@ def faces_of_tables(
     """
     nobody = Heads(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, bool))
     found = {int(index): np.zeros((0, 4)) for index in frames}
-    for table in map(_table, tracks):
-        frame, times = _times(table)
+    for table in map(table_of, tracks):
+        frame, times = times_of(table)
         heads = {index: find_heads(here) for index, _, here in table.frames()}
         # Also the frames around: who is there just before the part is covered in its beginning.
         every = sorted(set(found) | set(heads))
