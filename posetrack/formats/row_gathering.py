@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from posetrack.formats.arrow_arrays import values_of
 from posetrack.formats.metadata import EmptyFrames
+from posetrack.formats.row_block import arrow_type
 from posetrack.formats.table import BOX_COLUMNS, INTEGER_COLUMNS, PERSON_COLUMNS, TrackTable
-from posetrack.formats.table_writers import arrow_type
 from posetrack.skeletons import Skeleton
 
 DERIVED = ("source", "score")

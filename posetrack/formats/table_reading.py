@@ -19,9 +19,9 @@ from posetrack.formats.metadata import (
     skeleton_from_json,
 )
 from posetrack.formats.recovery import METADATA_KEY, spool_batches
+from posetrack.formats.row_block import arrow_type
 from posetrack.formats.row_gathering import DERIVED, Rows
 from posetrack.formats.table import TrackTable, column_names
-from posetrack.formats.table_writers import arrow_type
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.known import pairs_by_name, sigma_of
 

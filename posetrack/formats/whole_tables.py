@@ -21,11 +21,11 @@ from posetrack.formats.metadata import (
     skeleton_as_json,
 )
 from posetrack.formats.recovery import METADATA_KEY
+from posetrack.formats.row_block import arrow_schema
 from posetrack.formats.row_gathering import Rows
 from posetrack.formats.sinks import PartialFile, write_whole
 from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable
 from posetrack.formats.table_reading import described_by, wanted_columns
-from posetrack.formats.table_writers import arrow_schema
 from posetrack.formats.touched_columns import (
     RawRows,
     TouchedRows,
