@@ -17,13 +17,8 @@ rest to the original. `anchors_of` notes where the people are whom the lines spe
 `follow` finds them again in the tracks of another run, whatever their ids are there.
 """
 
-from posetrack.edits.anchors import (
-    Anchor,
-    anchors_of,
-    follow,
-    load_anchors,
-    save_anchors,
-)
+from posetrack.edits.anchor_files import load_anchors, save_anchors
+from posetrack.edits.anchors import Anchor, anchors_of, follow
 from posetrack.edits.apply import apply_edits, edited_labels
 from posetrack.edits.labels import labels_of, relabelled
 from posetrack.edits.syntax import Delete, Edit, Merge, Rename, Span, Split, Swap, parse_edits
