@@ -158,7 +158,7 @@ def test_a_random_picture_is_the_same_alone_and_in_a_row() -> None:
 
 def test_random_pictures_are_empty_and_full_and_cut_people_off() -> None:
     counts, cut, far, near = [], 0, 0, 0
-    for _, truth in random_frames(0, 24, size=TINY):
+    for _, truth in random_frames(1, 14, size=TINY):
         counts.append(len(truth))
         for row in truth.seen():
             heights = (truth.boxes[row, 3] - truth.boxes[row, 1]) / TINY[1]
