@@ -16,7 +16,6 @@ from posetrack.structures import Tracks
 
 FloatArray = NDArray[np.float64]
 
-
 _FACE: Final = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _TOPS: Final = ("head_top", "head")
 _CHINS: Final = ("head_bottom", "upper_neck", "neck")
