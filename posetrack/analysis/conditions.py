@@ -124,8 +124,8 @@ def switched(
 
 
 @dataclass(frozen=True)
-class AllOf:
-    """Holds while all of some conditions do; its values are those of the first."""
+class _Several:
+    """Conditions together; what they measure is what the first does."""
 
     conditions: Sequence[Condition]
 
@@ -137,6 +137,11 @@ class AllOf:
     def values(self, trajectories: Trajectories, /) -> Float64Array:
         """Those of the first."""
         return self.conditions[0].values(trajectories)
+
+
+@dataclass(frozen=True)
+class AllOf(_Several):
+    """Holds while all of some conditions do; its values are those of the first."""
 
     def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
         """(T, N, 1) or, if one of them is of pairs, (T, N, N)."""
@@ -147,19 +152,8 @@ class AllOf:
 
 
 @dataclass(frozen=True)
-class AnyOf:
+class AnyOf(_Several):
     """Holds while at least one of some conditions does; its values are those of the first."""
-
-    conditions: Sequence[Condition]
-
-    @property
-    def above(self) -> bool:
-        """That of the first."""
-        return self.conditions[0].above
-
-    def values(self, trajectories: Trajectories, /) -> Float64Array:
-        """Those of the first."""
-        return self.conditions[0].values(trajectories)
 
     def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
         """(T, N, 1) or, if one of them is of pairs, (T, N, N)."""
