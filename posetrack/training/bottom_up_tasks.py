@@ -18,6 +18,12 @@ from posetrack.networks.checkpoints import PLUS_MINUS_ONE
 from posetrack.networks.posenet import PoseMaps, PoseNet
 from posetrack.networks.trtpose import PafMaps, TrtPose
 from posetrack.training.augmentation import Augmentation
+from posetrack.training.bottom_up_checks import (
+    described,
+    require_network,
+    require_plain,
+    settings_of,
+)
 from posetrack.training.bottom_up_data import (
     Cells,
     ImageDataset,
@@ -110,7 +116,7 @@ class PoseNetTask:
     def settings(self) -> dict[str, Any]:
         """Input size, keypoints, edges, stride and radius."""
         return {
-            **_settings(self.samples, self.input_size),
+            **settings_of(self.samples, self.input_size),
             "edges": [list(edge) for edge in self.edges],
             "output_stride": self.output_stride,
             "radius": self.disk_radius,
@@ -119,7 +125,7 @@ class PoseNetTask:
     def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size, colours and output stride."""
         return {
-            **_about(self.samples, self.input_size, self.normalisation),
+            **described(self.samples, self.input_size, self.normalisation),
             "told": {"output_stride": self.output_stride},
         }
 
@@ -137,8 +143,8 @@ class PoseNetTask:
             "edges": len(self.edges),
             "output_stride": self.output_stride,
         }
-        _require(network, PoseNet, wanted, self.samples)
-        _require_plain(recipe)
+        require_network(network, PoseNet, wanted, self.samples)
+        require_plain(recipe)
         stride = self.output_stride
         if any(side < stride + 1 or (side - 1) % stride for side in self.input_size):
             fits = [max(round((side - 1) / stride), 1) * stride + 1 for side in self.input_size]
@@ -216,7 +222,7 @@ class PafTask:
     def settings(self) -> dict[str, Any]:
         """Input size, keypoints, links and widths."""
         return {
-            **_settings(self.samples, self.input_size),
+            **settings_of(self.samples, self.input_size),
             "links": [list(link) for link in self.links],
             "stdev": self.stdev,
             "limb_width": self.limb_width,
@@ -224,7 +230,7 @@ class PafTask:
 
     def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size and colours."""
-        return _about(self.samples, self.input_size, self.normalisation)
+        return described(self.samples, self.input_size, self.normalisation)
 
     def dataset(self, network: nn.Module, recipe: Recipe) -> ImageDataset:
         """Whole images with targets.
@@ -236,8 +242,8 @@ class PafTask:
             recipe is for heatmaps of crops.
         """
         wanted = {"keypoints": len(self.samples.skeleton), "links": len(self.links)}
-        _require(network, TrtPose, wanted, self.samples)
-        _require_plain(recipe)
+        require_network(network, TrtPose, wanted, self.samples)
+        require_plain(recipe)
         if any(side < _SIDE or side % _SIDE for side in self.input_size):
             raise ValueError(
                 f"the network takes sides that are multiples of {_SIDE}, got "
@@ -275,37 +281,3 @@ def _paf_targets_of_pixels(
     xy: Float64Array, *, input_size: tuple[int, int], **settings: Any
 ) -> tuple[NDArray[np.float32], ...]:
     return paf_targets(xy / input_size, **settings)
-
-
-def _settings(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]:
-    return {"input_size": list(input_size), "keypoints": list(samples.skeleton.keypoints)}
-
-
-def _about(
-    samples: Samples, input_size: tuple[int, int], normalisation: Normalisation
-) -> dict[str, Any]:
-    return {
-        "skeleton": dataclasses.asdict(samples.skeleton),
-        "input_size": input_size,
-        "normalisation": dataclasses.asdict(normalisation),
-    }
-
-
-def _require(
-    network: nn.Module, kind: type[nn.Module], wanted: Mapping[str, int], samples: Samples
-) -> None:
-    if not isinstance(network, kind):
-        raise ValueError(f"expected a {kind.__name__}, got a {type(network).__name__}")
-    for name, count in wanted.items():
-        if getattr(network, name) != count:
-            raise ValueError(
-                f"the network has {name} {getattr(network, name)}, wanted for "
-                f"{samples.skeleton.name}: {count}"
-            )
-
-
-def _require_plain(recipe: Recipe) -> None:
-    """Refuse what only heatmaps of crops have, rather than to leave it out silently."""
-    wrong = [name for name in ("hardest", "unbiased", "by_keypoint") if getattr(recipe, name)]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: only for networks that see a crop of each person")
