@@ -69,8 +69,13 @@ def export(weights: Path, out: Path, form: str, *more: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("more", [[], ["--decode"], ["--decode", "--flip-test"]])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "more"),
+    [
+        ("onnx", ["--decode"]),
+        *((form, more) for form in FORMS for more in ([], ["--decode", "--flip-test"])),
+    ],
+)
 def test_every_form_is_run_by_the_same_call_and_answers_alike(
     tmp_path: Path, weights: Path, image: np.ndarray, form: str, more: list[str]
 ) -> None:
@@ -111,8 +116,10 @@ def test_8_bits_are_a_quarter_of_the_size(tmp_path: Path, weights: Path, image) 
     assert len(load_estimator(path, device="cpu")(image, BOXES)) == 2
 
 
-@pytest.mark.parametrize("form", ["onnx", "torchscript", "openvino"])
-@pytest.mark.parametrize("kind", ["posenet", "trtpose"])
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [*(("posenet", form) for form in ("onnx", "torchscript", "openvino")), ("trtpose", "onnx")],
+)
 def test_networks_for_whole_images_are_run_too(
     tmp_path: Path, image: np.ndarray, kind: str, form: str
 ) -> None:
