@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
@@ -23,7 +24,7 @@ class Reason(IntEnum):
     FLOW = 1
     """Like the poses that flow has moved to this image."""
     COASTED = 2
-    """Without an image: like the poses moved on by their own velocity."""
+    """Like the poses moved on by their own velocity."""
     STILL = 3
     """Like the poses where they were found."""
     REENTERED = 4
@@ -91,16 +92,16 @@ class Compared:
         (I,) whom.
     similar
         (I, N).
+    reason
+        (I, N), the `Reason` of each: what they were likest to.
     latest
         The newest row of each of the known.
-    reason
-        What they were compared with.
     """
 
     known: IntArray
     similar: NDArray[np.floating]
+    reason: IntArray
     latest: Memory
-    reason: Reason
 
     def match(
         self, matching: Matching, at_least: float, hits: IntArray
@@ -123,39 +124,43 @@ class Compared:
 
 
 def compare(
-    past: Memory, found: Found, similarity: Similarity, *, recency: float, reason: Reason
+    places: Mapping[Reason, Memory], found: Found, similarity: Similarity, *, recency: float
 ) -> Compared:
-    """How alike everybody remembered is to each pose found.
+    """How alike everybody remembered is to each pose found, in the likeliest of their places.
 
     Parameters
     ----------
-    past
-        R rows, where they are believed to be now.
+    places
+        The same R rows wherever they may be now, by what moved them there; where they are
+        equally like in two places, the first counts.
     found
         N poses.
     similarity
         Of R poses to N.
     recency
         Factor for each frame that a row is older than the newest.
-    reason
-        What ``past`` was moved by.
 
     Raises
     ------
     ValueError
         If the similarity is not of shape (R, N).
     """
-    now = found.poses
+    now, past = found.poses, next(iter(places.values()))
     if not (len(past) and len(now)):
-        nobody = np.zeros(0, np.int64)
-        return Compared(nobody, np.zeros((0, len(now)), np.float32), past[:0], reason)
-    similar = np.asarray(similarity(past.poses(now.skeleton), found.seen_poses))
-    expected = (len(past), len(now))
-    if similar.shape != expected:
-        raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
+        nobody, nothing = np.zeros(0, np.int64), np.zeros((0, len(now)), np.int64)
+        return Compared(nobody, nothing.astype(np.float32), nothing, past[:0])
     fresh = np.float32(recency) ** (past.frame.max() - past.frame)
-    known, similar = best_by_id(similar * fresh[:, None], past.ids)
-    return Compared(known, similar, past.latest_of(known), reason)
+    stack = []
+    for rows in places.values():
+        similar = np.asarray(similarity(rows.poses(now.skeleton), found.seen_poses))
+        expected = (len(past), len(now))
+        if similar.shape != expected:
+            raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
+        known, best = best_by_id(similar * fresh[:, None], past.ids)
+        stack.append(best)
+    likest = np.nan_to_num(stack, nan=-1.0).argmax(axis=0)
+    reason = np.array([int(reason) for reason in places])[likest]
+    return Compared(known, np.fmax.reduce(stack), reason, past.latest_of(known))
 
 
 def explain(
@@ -202,7 +207,7 @@ def explain(
     now = dict(zip(matched[shown].tolist(), ids[shown].tolist(), strict=True))
     named = [now.get(int(who), int(who)) for who in known[rival]]
     gap = np.where(is_old, frame - compared.latest.frame[row], 0)
-    reason = np.where(gap > 1, int(Reason.REENTERED), int(compared.reason))
+    reason = np.where(gap > 1, int(Reason.REENTERED), compared.reason[row, shown])
     return Explanation(
         ids[shown],
         np.where(is_old, reason, int(Reason.NEW)),

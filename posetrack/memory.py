@@ -45,6 +45,10 @@ class Memory:
         (R,) int64, runs of the detector in a row that did not find the person.
     hits
         (R,) int64, frames so far in which a detection supported the person.
+    found_xy
+        (R, K, 2) float32, the keypoints where they were found, in their own image's pixels.
+    found_xyxy
+        (R, 4) float32, the box where it was found.
     """
 
     xy: NDArray[np.float32]
@@ -56,16 +60,18 @@ class Memory:
     flow_age: IntArray
     missed: IntArray
     hits: IntArray
+    found_xy: NDArray[np.float32]
+    found_xyxy: NDArray[np.float32]
 
     @classmethod
     def empty(cls, keypoints: int) -> Memory:
         """Nobody."""
+        xy, xyxy = np.zeros((0, keypoints, 2), np.float32), np.zeros((0, 4), np.float32)
+        scores, whole = np.zeros((0, keypoints), np.float32), np.zeros(0, np.int64)
         return cls(
-            np.zeros((0, keypoints, 2), np.float32),
-            np.zeros((0, keypoints), np.float32),
-            np.zeros((0, 4), np.float32),
-            np.zeros(0, np.float32),
-            *(np.zeros(0, np.int64) for _ in range(5)),
+            *(xy, scores, xyxy, np.zeros(0, np.float32)),
+            *(whole, whole, whole, whole, whole),
+            *(xy, xyxy),
         )
 
     def __len__(self) -> int:
@@ -133,11 +139,15 @@ class Memory:
         xy[outside] = self.xy[outside]
         return self.moved_to(xy)
 
+    def as_found(self) -> Memory:
+        """Return the rows where the people were found, each in the pixels of its own image."""
+        return replace(self, xy=self.found_xy, xyxy=self.found_xyxy)
+
     def coasted(self, frame: int) -> Memory:
         """Return the rows where they would be in a frame if everybody goes on as before.
 
-        For where there is no image to see the motion in: each identity moves by the median
-        motion of its keypoints between its oldest and its newest row.
+        For where the motion cannot be seen: each identity moves by the median motion of its
+        keypoints between its oldest and its newest row.
         """
         if not len(self):
             return self
@@ -160,7 +170,14 @@ class Memory:
     def scaled(self, factors: tuple[float, float]) -> Memory:
         """Return the same rows for an image whose width and height changed by ``factors``."""
         scale = np.array(factors, np.float32)
-        return replace(self, xy=self.xy * scale, xyxy=self.xyxy * np.tile(scale, 2))
+        box_scale = np.tile(scale, 2)
+        return replace(
+            self,
+            xy=self.xy * scale,
+            xyxy=self.xyxy * box_scale,
+            found_xy=self.found_xy * scale,
+            found_xyxy=self.found_xyxy * box_scale,
+        )
 
     def renamed(self, old: int, new: int) -> Memory:
         """Return the same rows with one id changed everywhere."""

@@ -14,7 +14,7 @@ from posetrack.memory import Memory
 from posetrack.skeletons import Skeleton
 
 Arrays = dict[str, NDArray[Any]]
-_VERSION = 1
+_VERSION = 2
 _LONGEST = 1000
 
 

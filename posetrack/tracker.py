@@ -53,6 +53,11 @@ class Tracker:
     flow_similarity
         Compare with past poses moved by flow (without an image, by their own velocity); False
         compares with where they were found.
+    coasting
+        Compare with past poses moved on by their own velocity, too, and take the larger
+        similarity. It keeps identities where flow fails, at low frame rates and in fast motion,
+        and bridges gaps there; but who comes in where another would be by now may take over the
+        identity, and poses are compared twice.
     similarity
         How alike two poses are: `posetrack.association.pose_similarity` (OKS) or
         ``box_similarity`` (IoU), or a function of yours.
@@ -112,6 +117,7 @@ class Tracker:
         detect_every: int = 1,
         flow_boxes: bool = True,
         flow_similarity: bool = True,
+        coasting: bool = False,
         similarity: Similarity = pose_similarity,
         match: Matching = match_greedily,
         memory: int = 10,
@@ -134,6 +140,7 @@ class Tracker:
         self.detector, self.estimator, self.flow = detector, estimator, flow
         self.device, self.detect_every = device, detect_every
         self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
+        self.coasting = coasting
         self.similarity, self.match = similarity, match
         self.memory, self.recency = memory, recency
         self.box_growth, self.max_box_iou, self.max_oks = box_growth, max_box_iou, max_oks
@@ -340,11 +347,12 @@ class Tracker:
 
     def _compared(self, past: Memory, found: Found, *, blind: bool) -> Compared:
         """Similarities of those remembered with the poses found."""
-        reason = Reason.FLOW if self.flow_similarity else Reason.STILL
+        places = {Reason.FLOW if self.flow_similarity else Reason.STILL: past}
         if blind and self.flow_similarity:
-            # Where nothing can be seen to move, people are taken to go on as they did.
-            past, reason = past.coasted(self.frame), Reason.COASTED
-        return compare(past, found, self.similarity, recency=self.recency, reason=reason)
+            places = {}  # where nothing can be seen to move, people are taken to go on as they did
+        if self.coasting or not places:
+            places[Reason.COASTED] = past.as_found().coasted(self.frame)
+        return compare(places, found, self.similarity, recency=self.recency)
 
     def _identities(
         self, compared: Compared, found: Found
@@ -376,17 +384,20 @@ class Tracker:
             ids[row] = next_id
             next_id += 1
         kept = np.flatnonzero(ids)
-        poses = found.poses[kept]
+        poses, seen = found.poses[kept], found.seen[kept]
+        xyxy = poses.boxes.xyxy.astype(np.float32)
         newest = Memory(
-            found.seen[kept],
+            seen,
             poses.scores.astype(np.float32),
-            poses.boxes.xyxy.astype(np.float32),
+            xyxy,
             poses.boxes.scores.astype(np.float32),
             np.full(len(kept), last.frame),
             ids[kept],
             found.flow_age[kept],
             found.missed[kept],
             hits[kept],
+            seen,
+            xyxy,
         )
         self._state = State(
             frame=last.frame + 1,

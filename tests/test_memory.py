@@ -32,6 +32,8 @@ def remembered(frames: list[int], ids: list[int], seed: int = 0) -> Memory:
         np.arange(count),
         np.arange(count) + 1,
         np.arange(count) + 2,
+        xy + 1,
+        np.hstack([corner, corner + 21]).astype(np.float32),
     )
 
 
@@ -96,6 +98,14 @@ def test_who_was_seen_once_stays_where_they_were() -> None:
     np.testing.assert_array_equal(memory.coasted(9).xy, memory.xy)
 
 
+def test_where_people_were_found_is_kept_however_they_are_moved() -> None:
+    memory = remembered([0, 1], [1, 1])
+    for moved in (memory.moved_to(memory.xy * 2), memory.coasted(5), memory.renamed(1, 2)):
+        found = moved.as_found()
+        np.testing.assert_array_equal(found.xy, memory.found_xy)
+        np.testing.assert_array_equal(found.xyxy, memory.found_xyxy)
+
+
 @given(ids=st.lists(st.integers(-4, 4), max_size=8), old=st.integers(-4, 4))
 def test_renaming_changes_one_name_everywhere_and_nothing_else(ids: list[int], old: int) -> None:
     memory = remembered([0] * len(ids), ids)
@@ -124,6 +134,8 @@ def test_scaling_scales_both_axes_by_their_own_factor() -> None:
     scaled = memory.scaled((2, 0.5))
     np.testing.assert_allclose(scaled.xy, memory.xy * [2, 0.5])
     np.testing.assert_allclose(scaled.xyxy, memory.xyxy * [2, 0.5, 2, 0.5])
+    np.testing.assert_allclose(scaled.as_found().xy, memory.found_xy * [2, 0.5])
+    np.testing.assert_allclose(scaled.as_found().xyxy, memory.found_xyxy * [2, 0.5, 2, 0.5])
 
 
 def test_joined_rows_stand_older_first() -> None:

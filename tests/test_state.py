@@ -98,6 +98,8 @@ def full_state() -> State:
         np.array([[0, 0, 1, 1], [2, 2, 5, 5]], np.float32),
         rng.random(2, np.float32),
         *(np.array([k, k + 1]) for k in range(5)),
+        rng.random((2, 17, 2), np.float32),
+        rng.random((2, 4), np.float32),
     )
     before = (rng.random((4, 4), np.float32), np.uint8(3), np.zeros((0, 2)))
     return State(9, 4, -3, (640, 480), before, past, skeleton)
@@ -121,13 +123,14 @@ def test_a_state_survives_a_file_without_pickle(state: State, tmp_path: Path) ->
     ("name", "values"),
     [
         ("version", None),
-        ("version", np.array(2)),
+        ("version", np.array(1)),
         ("counters", None),
         ("counters", np.zeros(4, np.int64)),
         ("skeleton", None),
         ("skeleton", np.array("nonsense")),
         ("skeleton", pack_skeleton(KNOWN_SKELETONS["mpii_16"])),
         ("past.xy", None),
+        ("past.found_xy", None),
         ("past.ids", np.zeros(3, np.int64)),
         pytest.param("past.xy", np.zeros(3, np.float32), id="past.xy-flat"),
         pytest.param("version", np.array([1, 2]), id="versions"),

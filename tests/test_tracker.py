@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from posetrack import COCO_17, POSETRACK_17, Detections, Poses, Tracker, Tracks
 from posetrack.association import box_similarity
 from posetrack.boxes import iou_matrix
+from posetrack.identities import Reason
 from posetrack.matching import match_optimally
 from posetrack.testing import (
     Scene,
@@ -195,6 +196,43 @@ def test_without_images_people_are_taken_to_go_on_as_they_did() -> None:
     assert ids(Tracker(flow_similarity=False)) == [[1]] * 5 + [[]] * 3 + [[2]] * 4
 
 
+class Still:
+    """A flow that sees nothing move, as real ones do where people move fast."""
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return image
+
+    def move(self, before: Any, after: Any, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return xy, np.isfinite(xy).all(axis=1)
+
+
+def test_coasting_bridges_a_gap_where_flow_sees_nothing_move() -> None:
+    paths = np.full((12, 1, 2), 200.0)
+    paths[:, 0, 0] = 14 * np.arange(12)
+    scene = walking(paths, size=(640, 240))
+    poses = [scene.truth(frame)[0] for frame in range(12)]
+    poses[5:8] = [Poses.empty(COCO_17)] * 3  # missed; found again 56 px further
+
+    def named(tracker: Tracker) -> tuple[set[int], set[int]]:
+        ids: set[int] = set()
+        reasons: set[int] = set()
+        for image, pose in zip(scene, poses, strict=True):
+            ids |= set(tracker.update(image, poses=pose).ids.tolist())
+            reasons |= set(tracker.explanation.reason.tolist())
+        return ids, reasons
+
+    alone = named(Tracker(flow=Still(), coasting=False))
+    assert alone == ({1, 2}, {Reason.NEW, Reason.FLOW})
+    helped = named(Tracker(flow=Still(), coasting=True))
+    assert helped == ({1}, {Reason.NEW, Reason.FLOW, Reason.COASTED, Reason.REENTERED})
+
+
+def test_coasting_leaves_who_is_moved_rightly_to_the_flow() -> None:
+    scene = camera_pan(frames=20, speed=14.0)  # nobody goes on as before when the camera turns
+    used = names_used(scene, make(scene, coasting=True))
+    assert all(len(ids) == 1 for ids in used.values())
+
+
 def test_users_detections_replace_the_detector() -> None:
     scene = crossing(frames=5)
 
@@ -237,18 +275,19 @@ def ids_of(scene: Scene, tracker: Tracker, frames: range) -> list[list[int]]:
 
 
 @settings(max_examples=8, deadline=None)
-@given(cut=st.integers(1, 19), seed=st.integers(0, 3))
+@given(cut=st.integers(1, 19), seed=st.integers(0, 3), coasting=st.booleans())
 def test_a_run_split_at_any_frame_gives_the_same_ids(
-    cut: int, seed: int, tmp_path_factory: pytest.TempPathFactory
+    cut: int, seed: int, coasting: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     scene = camera_pan(frames=20, seed=seed)
     detector = SceneDetector(scene, miss=0.3, false=0.5, jitter=0.02, seed=seed)
-    whole = ids_of(scene, make(scene, detector=detector), range(20))
-    first = make(scene, detector=detector)
+    ways: dict[str, Any] = {"detector": detector, "coasting": coasting}
+    whole = ids_of(scene, make(scene, **ways), range(20))
+    first = make(scene, **ways)
     halves = ids_of(scene, first, range(cut))
     path = tmp_path_factory.mktemp("state") / "state.npz"
     np.savez(path, **first.state_dict())
-    second = make(scene, detector=detector)
+    second = make(scene, **ways)
     with np.load(path, allow_pickle=False) as saved:
         second.load_state_dict(saved)
     assert halves + ids_of(scene, second, range(cut, 20)) == whole

@@ -26,7 +26,7 @@ from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, out
 from posetrack.cli.overlay import add_faces
 from posetrack.cli.track_angles import add_angles, check_angles, write_angles
 
-_SWITCHES = ("flow_boxes", "flow_similarity")
+_SWITCHES = ("flow_boxes", "flow_similarity", "coasting")
 _NUMBERS = (
     "detect_every",
     "memory",
