@@ -67,7 +67,8 @@ def link(
     flow
         What moves points from image to image; None: DIS. Used with ``video``.
     settings
-        Keywords of `posetrack.Tracker`, such as ``memory`` and ``min_similarity``.
+        Keywords of `posetrack.Tracker`, such as ``memory`` and ``min_similarity``; ``coasting``
+        is True here unless said otherwise.
 
     Returns
     -------
@@ -93,7 +94,7 @@ def link(
     True
     """
     wanted = _wanted(poses, min_pose_score, max_oks)
-    tracker = Tracker(flow=flow, **settings)
+    tracker = Tracker(flow=flow, **{"coasting": True, **settings})
     labels = np.full(wanted.shape, NOBODY)
     pixels = None if video is None else iter(video)
     for row, index in _schedule(poses, tracker.memory):

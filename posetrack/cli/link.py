@@ -19,7 +19,14 @@ from posetrack.cli.convert import (
 )
 from posetrack.cli.track import add_tracker, tracker_settings
 
-_SETTINGS = ("memory", "recency", "min_similarity", "min_keypoint_score", "flow_similarity")
+_SETTINGS = (
+    "memory",
+    "recency",
+    "min_similarity",
+    "min_keypoint_score",
+    "flow_similarity",
+    "coasting",
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -64,7 +71,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--offline", action="store_true", help="never download")
     add_tracker(parser, _SETTINGS)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, coasting=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
