@@ -78,7 +78,8 @@ class Tracker:
     max_oks
         Of two poses more alike than this the worse is dropped.
     min_similarity
-        A person less alike than this to all remembered ones is new.
+        A person less alike than this to all remembered ones is new. Low, because in an occlusion
+        little of somebody looks as it did; higher gives newcomers less of other people's ids.
     min_keypoint_score
         Keypoints below count as unseen where poses are compared and boxed; they are returned all
         the same.
@@ -117,7 +118,7 @@ class Tracker:
         detect_every: int = 1,
         flow_boxes: bool = True,
         flow_similarity: bool = True,
-        coasting: bool = False,
+        coasting: bool = True,
         similarity: Similarity = pose_similarity,
         match: Matching = match_greedily,
         memory: int = 10,
@@ -125,7 +126,7 @@ class Tracker:
         box_growth: float = 0.15,
         max_box_iou: float = 0.5,
         max_oks: float = 0.5,
-        min_similarity: float = 0.25,
+        min_similarity: float = 0.1,
         min_keypoint_score: float = 0.2,
         min_pose_score: float = 0.1,
         min_new_score: float = 0.25,

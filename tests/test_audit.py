@@ -205,9 +205,9 @@ def test_two_who_stand_together_have_a_small_margin() -> None:
 def test_explanations_go_with_the_tracks_of_networks_too() -> None:
     scene = camera_pan(frames=12)
     detector, estimator = SceneDetector(scene, miss=0.2), SceneEstimator(scene, jitter=0.01)
-    for settings in ({}, {"flow_similarity": False}):
-        tracker = Tracker(detector, estimator, **settings)
-        kind = Reason.FLOW if not settings else Reason.STILL
+    for kind in (Reason.FLOW, Reason.STILL):
+        by_flow = kind == Reason.FLOW
+        tracker = Tracker(detector, estimator, flow_similarity=by_flow, coasting=False)
         reasons = set()
         for image in scene:
             tracks = tracker.update(image)

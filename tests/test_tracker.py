@@ -177,8 +177,9 @@ def test_every_step_of_the_ablation_can_be_switched(settings: dict[str, Any]) ->
 
 def test_flow_similarity_keeps_ids_where_plain_oks_loses_them() -> None:
     scene = camera_pan(frames=30, speed=25.0)
-    moved = names_used(scene, make(scene, flow_boxes=False, memory=1))
-    still = names_used(scene, make(scene, flow_boxes=False, flow_similarity=False, memory=1))
+    settings = {"flow_boxes": False, "coasting": False, "min_similarity": 0.25, "memory": 1}
+    moved = names_used(scene, make(scene, **settings))
+    still = names_used(scene, make(scene, flow_similarity=False, **settings))
     assert sum(map(len, moved.values())) < sum(map(len, still.values()))
 
 
@@ -193,7 +194,7 @@ def test_without_images_people_are_taken_to_go_on_as_they_did() -> None:
         return [tracker.update(poses=pose).ids.tolist() for pose in poses]
 
     assert ids(Tracker()) == [[1]] * 5 + [[]] * 3 + [[1]] * 4
-    assert ids(Tracker(flow_similarity=False)) == [[1]] * 5 + [[]] * 3 + [[2]] * 4
+    assert ids(Tracker(flow_similarity=False, coasting=False)) == [[1]] * 5 + [[]] * 3 + [[2]] * 4
 
 
 class Still:

@@ -116,14 +116,20 @@ def with_tracker(name: str, **settings: Any) -> Setting:
     return Setting(name, tuple(sorted(settings.items())))
 
 
+def paper(name: str, **settings: Any) -> Setting:
+    """A tracker that compares as the paper's does: by flow alone, without people's own velocity."""
+    return with_tracker(name, coasting=False, **settings)
+
+
 _DETECTOR_ONLY = {"flow_boxes": False, "flow_similarity": False, "memory": 1}
 
 _LADDER = (
-    with_tracker("detector only, box IoU", similarity=box_similarity, **_DETECTOR_ONLY),
-    with_tracker("detector only, pose OKS", **_DETECTOR_ONLY),
-    with_tracker("+ flow boxes, pose OKS", flow_similarity=False, memory=1),
-    with_tracker("+ flow OKS", memory=1),
-    with_tracker("+ over 10 frames (default)"),
+    paper("detector only, box IoU", similarity=box_similarity, **_DETECTOR_ONLY),
+    paper("detector only, pose OKS", **_DETECTOR_ONLY),
+    paper("+ flow boxes, pose OKS", flow_similarity=False, memory=1),
+    paper("+ flow OKS", memory=1),
+    paper("+ over 10 frames"),
+    with_tracker("+ own velocity (default)"),
 )
 
 STEPS = Block("steps", "The paper's steps, one after the other", _LADDER)
@@ -132,13 +138,13 @@ SIMILARITY = Block(
     "similarity",
     "Similarity (with flow boxes)",
     (
-        with_tracker("box IoU", similarity=box_similarity, flow_similarity=False, memory=1),
-        with_tracker("box IoU moved by flow", similarity=box_similarity, memory=1),
-        with_tracker("pose OKS", flow_similarity=False, memory=1),
-        with_tracker("flow OKS, 1 frame", memory=1),
-        *(with_tracker(f"flow OKS, {frames} frames", memory=frames) for frames in (2, 3, 5)),
-        with_tracker("flow OKS, 10 frames"),
-        with_tracker("flow OKS, 30 frames", memory=30),
+        paper("box IoU", similarity=box_similarity, flow_similarity=False, memory=1),
+        paper("box IoU moved by flow", similarity=box_similarity, memory=1),
+        paper("pose OKS", flow_similarity=False, memory=1),
+        paper("flow OKS, 1 frame", memory=1),
+        *(paper(f"flow OKS, {frames} frames", memory=frames) for frames in (2, 3, 5)),
+        paper("flow OKS, 10 frames"),
+        paper("flow OKS, 30 frames", memory=30),
     ),
 )
 
@@ -146,14 +152,14 @@ PLAIN_SIMILARITY = Block(
     "plain",
     "Similarity without flow boxes: gaps of the detector are bridged by the memory alone",
     (
-        with_tracker("box IoU", similarity=box_similarity, **_DETECTOR_ONLY),
-        with_tracker("pose OKS", **_DETECTOR_ONLY),
-        with_tracker("flow OKS, 1 frame", flow_boxes=False, memory=1),
+        paper("box IoU", similarity=box_similarity, **_DETECTOR_ONLY),
+        paper("pose OKS", **_DETECTOR_ONLY),
+        paper("flow OKS, 1 frame", flow_boxes=False, memory=1),
         *(
-            with_tracker(f"flow OKS, {frames} frames", flow_boxes=False, memory=frames)
+            paper(f"flow OKS, {frames} frames", flow_boxes=False, memory=frames)
             for frames in (2, 3, 5)
         ),
-        with_tracker("flow OKS, 10 frames", flow_boxes=False),
+        paper("flow OKS, 10 frames", flow_boxes=False),
     ),
 )
 
@@ -161,10 +167,10 @@ MATCHING = Block(
     "matching",
     "Matching",
     (
-        with_tracker("greedy"),
-        with_tracker("optimal", match=match_optimally),
-        with_tracker("greedy, 1 frame", memory=1),
-        with_tracker("optimal, 1 frame", memory=1, match=match_optimally),
+        paper("greedy"),
+        paper("optimal", match=match_optimally),
+        paper("greedy, 1 frame", memory=1),
+        paper("optimal, 1 frame", memory=1, match=match_optimally),
     ),
 )
 
@@ -172,14 +178,14 @@ FLOWS = Block(
     "flow",
     "Flow",
     (
-        with_tracker("none at all", flow_boxes=False, flow_similarity=False),
-        Setting("standing still", flow=standing),
-        Setting("DIS (default)"),
-        Setting("DIS, finer", flow=fine_dis),
-        Setting("Farneback", flow=farneback),
-        Setting("Lucas-Kanade", flow=lucas_kanade),
-        Setting("exact", flow=ExactFlow),
-        Setting("exact, of people even if hidden", flow=OwnMotionFlow),
+        paper("none at all", flow_boxes=False, flow_similarity=False),
+        replace(paper("standing still"), flow=standing),
+        paper("DIS (default)"),
+        replace(paper("DIS, finer"), flow=fine_dis),
+        replace(paper("Farneback"), flow=farneback),
+        replace(paper("Lucas-Kanade"), flow=lucas_kanade),
+        replace(paper("exact"), flow=ExactFlow),
+        replace(paper("exact, of people even if hidden"), flow=OwnMotionFlow),
     ),
     ("crossing", "behind_pole", "fast_halved", "low_frame_rate", "camera_pan"),
 )
@@ -187,7 +193,7 @@ FLOWS = Block(
 SLOW_FLOWS = Block(
     "slow",
     "A slow flow",
-    (Setting("DIS (default)"), Setting("RLOF, half size", flow=rlof)),
+    (paper("DIS (default)"), replace(paper("RLOF, half size"), flow=rlof)),
     ("fast_halved", "camera_pan"),
 )
 
