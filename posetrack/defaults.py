@@ -89,13 +89,17 @@ def default_flow(device: str = "auto") -> FlowEstimator:
     return DisFlow()
 
 
-def bundled_detector(device: str = "auto", **settings: Any) -> Detector:
+def bundled_detector(
+    device: str = "auto", *, min_score: float = 0.5, score_exponent: float = 0.5, **settings: Any
+) -> Detector:
     """The small detector of people inside the package: no download, at home on a CPU.
 
     Parameters
     ----------
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    min_score, score_exponent
+        Of `posetrack.detectors.light.LightDetector`; such that the tracker's thresholds fit it.
     **settings
         Of `posetrack.detectors.light.LightDetector`.
 
@@ -107,7 +111,9 @@ def bundled_detector(device: str = "auto", **settings: Any) -> Detector:
     path = bundled_file("detector")
     from posetrack.detectors.light import load_light_detector
 
-    return load_light_detector(path, device=device, **settings)
+    return load_light_detector(
+        path, device=device, min_score=min_score, score_exponent=score_exponent, **settings
+    )
 
 
 def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:

@@ -8,15 +8,21 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-PLAINLY = """\
-A rendered scene: no trained network ships with this version, so the demo's detector and pose
-estimator read the truth and make mistakes on purpose: each person is missed in {miss:.0%} of the
-frames and in bursts of about {length} frames for {gaps:.0%} of the time, people of whom less than a
-fifth can be seen are not found, there are boxes where nobody is, and all is jittered. Optical flow,
-identities, tables, overlay and scores are the real ones. For your own video: posetrack track VIDEO
-fetches networks once, or give it files with --detector FILE.onnx --estimator FILE.onnx."""
+if TYPE_CHECKING:
+    from posetrack.tracker import Tracker
+    from posetrack.world import Scene
+
+NETWORKS = """\
+A rendered scene, tracked by the two small networks that come with the package. They were trained on
+rendered people only, who these are; on real video expect less. For your own video: posetrack track
+VIDEO fetches larger networks once, or --detector bundled --estimator bundled takes these."""
+FAKES = """\
+A rendered scene. Its detector and pose estimator read the truth and make mistakes on purpose: each
+person is missed in {miss:.0%} of the frames and in bursts of about {length} frames for {gaps:.0%}
+of the time, people of whom less than a fifth can be seen are not found, there are boxes where nobody is,
+and all is jittered. Optical flow, identities, tables, overlay and scores are the real ones."""
 MISS, GAPS, GAP_LENGTH = 0.15, 0.05, 6
 RATE = 25
 UNCLEANED = dict.fromkeys(
@@ -35,8 +41,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
     )
-    parser.add_argument("--frames", type=int, default=150, help="length of the scene")
-    parser.add_argument("--seed", type=int, default=5, help="draws people, place and mistakes")
+    parser.add_argument(
+        "--frames", type=int, default=120, help="length of the scene (default: %(default)s)"
+    )
+    parser.add_argument("--people", type=int, default=3, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=2,
+        help="draws people and place (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fakes",
+        action="store_true",
+        help="take a detector and an estimator that read the truth and make mistakes, to see the "
+        "tracker by itself",
+    )
     parser.set_defaults(run=run)
 
 
@@ -44,27 +64,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Render, track, write, and compare with the truth."""
     from posetrack.cli.outputs import Outputs, check_folder
     from posetrack.pipeline import track_video
-    from posetrack.testing import SceneDetector, SceneEstimator
-    from posetrack.tracker import Tracker
     from posetrack.video import Frame
     from posetrack.world import street
 
     if not 1 <= arguments.frames <= 2**16:
         raise ValueError(f"--frames must lie in 1 .. 65536, got {arguments.frames}")
     check_folder(arguments.out)
-    print(PLAINLY.format(miss=MISS, gaps=GAPS, length=GAP_LENGTH))
+    print(FAKES.format(miss=MISS, gaps=GAPS, length=GAP_LENGTH) if arguments.fakes else NETWORKS)
     scene = replace(
-        street(people=4, frames=arguments.frames, seed=arguments.seed, rate=RATE),
+        street(people=arguments.people, frames=arguments.frames, seed=arguments.seed, rate=RATE),
         threads=os.cpu_count() or 1,
     )
-    detector = SceneDetector(
-        scene, miss=MISS, gaps=GAPS, gap_length=GAP_LENGTH, false=0.3, jitter=0.02,
-        seed=arguments.seed,
-    )  # fmt: skip
-    tracker = Tracker(detector, SceneEstimator(scene, jitter=0.008))
+    tracker = _tracker(scene, arguments)
     video = SimpleNamespace(rate=Fraction(RATE), source=SimpleNamespace(name="rendered scene"))
     options = argparse.Namespace(out=arguments.out, overlay=True, trails=30, stride=1, **UNCLEANED)
-    settings = {"frames": arguments.frames, "seed": arguments.seed}
+    settings = {name: getattr(arguments, name) for name in ("frames", "people", "seed", "fakes")}
     truths, found = [], []
     with Outputs(
         video, "demo", ["csv", "parquet", "posetrack18"], settings, {}, options
@@ -79,6 +93,21 @@ def run(arguments: argparse.Namespace) -> int:
     _report(truths, found)
     print("\n" + "\n".join(f"wrote {path}" for path in outputs.paths))
     return 0
+
+
+def _tracker(scene: Scene, arguments: argparse.Namespace) -> Tracker:
+    """A tracker with the bundled networks, or with fakes that know the scene."""
+    from posetrack.defaults import bundled_detector, bundled_estimator
+    from posetrack.testing import SceneDetector, SceneEstimator
+    from posetrack.tracker import Tracker
+
+    if not arguments.fakes:
+        return Tracker(bundled_detector(), bundled_estimator())
+    detector = SceneDetector(
+        scene, miss=MISS, gaps=GAPS, gap_length=GAP_LENGTH, false=0.3, jitter=0.02,
+        seed=arguments.seed,
+    )  # fmt: skip
+    return Tracker(detector, SceneEstimator(scene, jitter=0.008))
 
 
 def _report(truths: Any, found: Any) -> None:
