@@ -1,8 +1,14 @@
 """What the README tells people to type is what is run here."""
 
+import argparse
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from posetrack.cli import parser
+from posetrack.formats.catalogue import as_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,3 +31,37 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 def test_the_first_command_installs_and_runs_the_demo() -> None:
     assert command("posetrack demo").endswith("&& .venv/bin/posetrack demo")
+
+
+def test_the_table_of_formats_is_the_one_in_the_code() -> None:
+    text = (ROOT / "README.md").read_text()
+    (table,) = re.findall(r"<!-- formats -->\n(.*?)\n<!-- /formats -->", text, re.DOTALL)
+    assert table.strip() == as_markdown().strip()
+
+
+def commands() -> list[str]:
+    """Every line that the README tells people to type, without its comment."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    return [
+        re.sub(r"\s+#.*", "", line).strip() for line in lines if line.startswith("    posetrack ")
+    ]
+
+
+def subparser(words: list[str]) -> argparse.ArgumentParser:
+    """The parser of a command, and of its own commands (``models list``)."""
+    found = parser()
+    for word in words:
+        choices = [a for a in found._actions if isinstance(a, argparse._SubParsersAction)]
+        if not choices or word not in choices[0].choices:
+            break
+        found = choices[0].choices[word]
+    return found
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_has_the_options_that_the_readme_gives_it(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command = subparser(words)
+    assert command.prog.split()[1] == words[0]
+    known = {option for action in command._actions for option in action.option_strings}
+    assert {word for word in words if word.startswith("-")} <= known

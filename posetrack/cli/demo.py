@@ -21,8 +21,9 @@ VIDEO fetches larger networks once, or --detector bundled --estimator bundled ta
 FAKES = """\
 A rendered scene. Its detector and pose estimator read the truth and make mistakes on purpose: each
 person is missed in {miss:.0%} of the frames and in bursts of about {length} frames for {gaps:.0%}
-of the time, people of whom less than a fifth can be seen are not found, there are boxes where nobody is,
-and all is jittered. Optical flow, identities, tables, overlay and scores are the real ones."""
+of the time, people of whom less than a fifth can be seen are not found, there are boxes where
+nobody is, and all is jittered. Optical flow, identities, tables, overlay and scores are the real
+ones."""
 MISS, GAPS, GAP_LENGTH = 0.15, 0.05, 6
 RATE = 25
 UNCLEANED = dict.fromkeys(
