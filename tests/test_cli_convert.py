@@ -116,3 +116,15 @@ def test_poses_without_identities_are_read_when_asked_for(tmp_path: Path) -> Non
     assert main([*words, "--rate", "10"]) == 1
     assert main([*words, "--rate", "10", "--untracked"]) == 0
     assert posetrack.load(tmp_path / "poses.csv").ids.tolist() == [1, 2]
+
+
+def test_opensim_motions_are_the_angles_of_each_person(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["convert", str(table), "--to", "opensim-mot", "-o", str(out)]) == 0
+    assert {file.name for file in out.iterdir()} == {"walk.id_3.mot", "walk.id_8.mot"}
+    lines = (out / "walk.id_8.mot").read_text().splitlines()
+    head = lines.index("endheader") + 1
+    column = lines[head].split("\t").index("left_knee")
+    angles = [float(line.split("\t")[column]) for line in lines[head + 1 :]]
+    person = posetrack.load(table).person(8)
+    np.testing.assert_allclose(angles, person.angle("left_knee"), atol=1e-5)

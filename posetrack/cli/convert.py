@@ -14,11 +14,7 @@ from posetrack.formats.catalogue import FORMATS, as_text
 Writer: TypeAlias = Callable[[Path, Any], object]
 """Writes trajectories to a path; may return the list of files it made of it."""
 
-ENDINGS = {
-    name: known.ending
-    for name, known in FORMATS.items()
-    if known.writes and name != "opensim-mot"  # angles, not tracks
-}
+ENDINGS = {name: known.ending for name, known in FORMATS.items() if known.writes}
 
 
 def add_parser(commands: Any) -> None:
@@ -194,12 +190,28 @@ def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
         "sleap": _whole(write_sleap),
         "trc": _whole(write_trc, **scale),
         "c3d": _whole(write_c3d, **scale),
+        "opensim-mot": _motions,
     }
     return writers[kind]
 
 
 def _whole(write: Callable[..., object], **settings: Any) -> Writer:
     return lambda path, made: write(path, made.to_table(), **settings)
+
+
+def _motions(path: Path, made: Any) -> list[Path]:
+    """The angles of each person, from their first frame to their last, a file each."""
+    from posetrack.angles import angle_names
+    from posetrack.formats.opensim import trc_path, write_opensim_mot
+
+    written = []
+    names = angle_names(made.skeleton)
+    for identity in made.ids.tolist():
+        person = made.person(identity)
+        columns = {name: person.angle(name) for name in names}
+        written.append(trc_path(path, identity))
+        write_opensim_mot(written[-1], person.seconds, columns)
+    return written
 
 
 def _by_frame(opened: Any) -> Writer:
