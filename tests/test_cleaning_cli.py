@@ -155,4 +155,4 @@ def test_a_run_whose_cleaning_fails_says_where_the_tracks_are(
     told = capsys.readouterr().err
     assert "nobody has the id 99" in told
     assert "clip.raw.parquet; try `posetrack clean`" in told
-    assert folder.left() == {"clip.raw.parquet"}
+    assert folder.left() == {"clip.raw.parquet", "clip.audit.parquet"}

@@ -491,6 +491,7 @@ def test_an_interrupted_run_keeps_what_it_had_and_says_where(
     assert set(kept) == {
         "clip.partial-2.csv", "clip.partial.parquet", "clip.partial.json",
         "clip.coco.partial.json", "clip.frames.partial.csv", ".clip.partial.mp4",
+        "clip.audit.partial.parquet",
     }  # fmt: skip
     for name in ("clip.partial-2.csv", "clip.partial.parquet"):
         assert read_table(kept[name]).frame.tolist() == list(range(5))

@@ -153,6 +153,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_whole(Path(folder, "new", "file"), b"content")
     ...     Path(folder, "new", "file").read_bytes()
