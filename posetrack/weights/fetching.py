@@ -23,8 +23,9 @@ from posetrack.weights.cache import (
 from posetrack.weights.download import Progress, discard, download
 
 _NO_DOWNLOAD: Final = {
-    "detector": "OpenCV's HOG detector and boxes read from a file",
-    "pose": "an ONNX network of your own, and poses of your own given to update(poses=...)",
+    "detector": "the bundled one (--detector bundled), OpenCV's HOG, and boxes read from a file",
+    "pose": "the bundled network (--estimator bundled), and poses of your own given to "
+    "update(poses=...)",
     "flow": "the DIS, Farneback, TV-L1, RLOF and Lucas-Kanade flows of OpenCV",
 }
 
