@@ -11,7 +11,7 @@ PACKAGE = Path(posetrack.__file__).parent
 
 # From the ground up; a module may import from its own line and from those before it.
 LAYERS = (
-    {"skeletons", "structures", "interfaces", "images", "checks"},
+    {"skeletons", "structures", "interfaces", "images", "checks", "files"},
     {
         "angles",
         "boxes",

@@ -12,7 +12,7 @@ from posetrack.ablation.measures import MEASURES
 from posetrack.ablation.report import summarise
 from posetrack.ablation.running import Row
 from posetrack.ablation.settings import Block
-from posetrack.plots.canvas import new_figure
+from posetrack.plots.canvas import new_figure, write_figure
 
 _DRAWN = {"missed": "tab:green", "mAP": "tab:gray", "MOTA": "tab:blue", "IDF1": "tab:orange"}
 _COLUMNS = 2
@@ -56,7 +56,7 @@ def plot_ablation(rows: Sequence[Row], blocks: Sequence[Block], path: str | Path
         marks, [MEASURES[name] for name in names], loc="outside lower center", ncols=len(names),
         fontsize=9,
     )  # fmt: skip
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def _panel(axes: Any, block: Block, rows: Sequence[Row]) -> None:

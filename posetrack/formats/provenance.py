@@ -7,7 +7,7 @@ import hashlib
 import math
 import platform
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 
 import posetrack
+from posetrack.files import date_of_writing
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -42,7 +43,7 @@ def describe_run(
     source
         The video: a path, an address (a password in it is left out) or a camera's number.
     created
-        When; now when None.
+        When; `posetrack.files.date_of_writing` when None.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def describe_run(
     >>> made["settings"], made["source"]
     ({'min_oks': 0.25}, {'address': 'rtsp://cam/1'})
     """
-    when = datetime.now(UTC) if created is None else created
+    when = date_of_writing() if created is None else created
     return {
         "posetrack": posetrack.__version__,
         "created": when.isoformat(timespec="seconds"),

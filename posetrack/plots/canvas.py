@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+
+from posetrack.files import date_of_writing
 
 
 def new_figure(*, width: float, height: float) -> Any:
@@ -28,3 +32,30 @@ def new_figure(*, width: float, height: float) -> Any:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def write_figure(figure: Any, path: str | Path, *, dpi: int) -> None:
+    """Write a figure so that it appears whole; the same figure gives the same bytes at one date.
+
+    Parameters
+    ----------
+    figure
+        Of `new_figure`.
+    path
+        Where; its ending says what kind.
+    dpi
+        Pixels an inch.
+    """
+    from matplotlib import rc_context
+
+    path = Path(path)
+    date = date_of_writing()
+    dates = {".svg": {"Date": date.isoformat(timespec="seconds")}, ".pdf": {"CreationDate": date}}
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        # Names inside an SVG file are random without a salt.
+        with rc_context({"svg.hashsalt": "posetrack"}):
+            figure.savefig(partial, dpi=dpi, metadata=dates.get(path.suffix.lower()))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.plots.canvas import new_figure
+from posetrack.plots.canvas import new_figure, write_figure
 
 if TYPE_CHECKING:
     from posetrack.evaluation.events import EventLog
@@ -55,7 +55,7 @@ def plot_timeline(
     above.set_title(f"{what}: predicted ids of true people", fontsize=10)
     _draw_false_positives(below, events, frames)
     below.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def person_timeline(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from posetrack.draw.colours import colour_of, paper_colour_of
 from posetrack.interfaces import Image
-from posetrack.plots.canvas import new_figure
+from posetrack.plots.canvas import new_figure, write_figure
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -65,13 +64,7 @@ def save_figure(figure: Any, path: str | Path | None) -> Any:
     if path is None:
         return figure
     check_path(path)
-    path = Path(path)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        figure.savefig(partial, dpi=_DPI)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_figure(figure, path, dpi=_DPI)
     return figure
 
 

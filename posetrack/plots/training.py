@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posetrack.plots.canvas import new_figure
+from posetrack.plots.canvas import new_figure, write_figure
 
 _PLAIN = ("epoch", "learning_rate", "loss", "images", "seconds", "seconds_data", "seconds_network")
 _CHOSEN = ("AP", "PCKh@0.5", "PCK@0.1", "PCK@0.2")
@@ -119,7 +119,7 @@ def plot_curves(
     if len(runs) > 1:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path, dpi=120)
 
 
 def usual_columns(runs: Sequence[RunLog]) -> tuple[str, ...]:
