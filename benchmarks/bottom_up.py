@@ -13,8 +13,8 @@ import numba
 import numpy as np
 from timing import interleaved
 
-from posetrack.paf_decoding import TRT_POSE_LINKS, decode_paf
-from posetrack.posenet_decoding import POSENET_EDGES, decode_posenet
+from posetrack.ops.paf import TRT_POSE_LINKS, decode_paf
+from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
 
 REPEATS = 30
 STRIDE = 16

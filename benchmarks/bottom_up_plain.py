@@ -1,6 +1,6 @@
 """The decodings of PoseNet and of part affinity fields read plainly.
 
-Written from the same descriptions as `posetrack.posenet_decoding` and `posetrack.paf_decoding`, in
+Written from the same descriptions as `posetrack.ops.posenet` and `posetrack.ops.paf`, in
 Python and NumPy, with SciPy's maximum filter and assignment: something to time against and to
 check the answers with. They take maps as the networks give them.
 """

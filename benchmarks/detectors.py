@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from timing import interleaved, table
 
-from posetrack.crops import normalise
 from posetrack.detectors.decoding import DecodeContext
 from posetrack.detectors.filtering import keep_people
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_fastestdet
+from posetrack.ops.crops import normalise
 
 DATA = Path(__file__).resolve().parents[2] / "shared/data"
 IMAGE_SIZE = (1088, 1920)

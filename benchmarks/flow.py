@@ -27,8 +27,8 @@ from posetrack.flows.dis import DisFlow
 from posetrack.flows.farneback import FarnebackFlow
 from posetrack.flows.lucas_kanade import LucasKanadeFlow
 from posetrack.interfaces import FlowEstimator
-from posetrack.motion import move_poses
-from posetrack.oks import oks_matrix
+from posetrack.ops.motion import move_poses
+from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Detections, Poses
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import interleaved
 
-from posetrack.crops import IMAGENET_RGB, normalise
-from posetrack.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
+from posetrack.ops.crops import IMAGENET_RGB, normalise
+from posetrack.ops.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 from posetrack.skeletons import COCO_17
 
 REPEATS = 60

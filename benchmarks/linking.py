@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from cleaning_made import idf1
 from test_link import frames_of, nameless, truth_of
 
-from posetrack.linking import link
 from posetrack.testing import Scene, camera_pan, crossing, leaving
+from posetrack.tracking.linking import link
 
 SCENES = {
     "crossing": lambda seed: crossing(frames=60, seed=seed),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import interleaved
 
-from posetrack.matching import match_greedily, match_optimally
+from posetrack.ops.matching import match_greedily, match_optimally
 
 REPEATS = 30
 AT_LEAST = 0.25

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import interleaved
 
-from posetrack.boxes import nms
+from posetrack.ops.boxes import nms
 
 REPEATS = 50
 MAX_IOU = 0.5

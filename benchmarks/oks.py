@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import interleaved
 
-from posetrack.oks import oks_matrix
+from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import COCO_17
 
 REPEATS = 30

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-from posetrack.crops import IMAGENET_BGR_AS_TRAINED, crop_matrices
+from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, crop_matrices
 from posetrack.training import Augmentation, CropDataset, read_coco
 from posetrack.training.augmentation import draw, generator
 from posetrack.training.dataset import centers_and_scales

@@ -10,7 +10,7 @@ import argparse
 from posetrack import Tracker
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.pipeline import track_video
+from posetrack.tracking.pipeline import track_video
 from posetrack.video import open_video
 
 parser = argparse.ArgumentParser()

@@ -32,7 +32,7 @@ _WHERE = {
     "Person": "structures",
     "Poses": "structures",
     "Skeleton": "skeletons",
-    "Tracker": "tracker",
+    "Tracker": "tracking.tracker",
     "Tracks": "structures",
     "Trajectories": "trajectories",
     "load": "trajectories",
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         read_skeleton,
     )
     from posetrack.structures import Detections, Person, Poses, Tracks
-    from posetrack.tracker import Tracker
+    from posetrack.tracking.tracker import Tracker
     from posetrack.trajectories import Trajectories, load
 
 __all__ = [

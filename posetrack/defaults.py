@@ -218,8 +218,8 @@ def build_estimator(
         If the weights cannot be had; the message names the ways out.
     """
     card, path = _card_and_file(name, "pose", offline, progress)
-    from posetrack.crops import Normalisation
     from posetrack.estimators.from_file import load_estimator
+    from posetrack.ops.crops import Normalisation
 
     if card.skeleton is None or card.input_size is None or card.mean is None or card.std is None:
         raise ValueError(f"{card.name}: its row lacks skeleton, input size, mean or std")

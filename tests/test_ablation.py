@@ -27,9 +27,9 @@ from posetrack.ablation.measures import MEASURES, keypoint_ap, measure, recall_o
 from posetrack.ablation.report import change, csv_text, markdown, summarise
 from posetrack.ablation.running import run_setting
 from posetrack.ablation.settings import with_tracker
-from posetrack.association import box_similarity
 from posetrack.cli import main
 from posetrack.evaluation.rendered import frame_similarities
+from posetrack.tracking.association import box_similarity
 from posetrack.world import crossing
 
 SIZE = (240, 135)

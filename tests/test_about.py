@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from posetrack.crops import Normalisation
 from posetrack.networks.about import read_about
 from posetrack.networks.checkpoints import load_network, load_pose_resnet
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import COCO_17, POSETRACK_17, Skeleton
 
 DOG = Skeleton("dog", ("nose", "tail"), (("nose", "tail"),), (), (0.1, 0.2))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.angles import (
+from posetrack.ops.angles import (
     angle,
     angle_names,
     is_segment,

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack import COCO_17, Detections, Poses
-from posetrack.association import (
+from posetrack.ops.boxes import iou_matrix
+from posetrack.tracking.association import (
     best_by_id,
     box_similarity,
     flow_boxes,
@@ -18,7 +19,6 @@ from posetrack.association import (
     pose_similarity,
     seen_keypoints,
 )
-from posetrack.boxes import iou_matrix
 
 unit = st.floats(0, 1, width=32)
 

@@ -23,8 +23,8 @@ from posetrack.audit import (
 )
 from posetrack.cli import main
 from posetrack.edits import apply_edits, parse_edits
-from posetrack.identities import Explanation, Reason
 from posetrack.testing import SceneDetector, SceneEstimator, camera_pan, crossing, walking
+from posetrack.tracking.explanation import Explanation, Reason
 from posetrack.trajectories import save
 from posetrack.video import Frame
 

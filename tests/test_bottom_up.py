@@ -16,7 +16,6 @@ from test_posenet_decoding import planted
 from torch import nn
 
 from posetrack import Tracker
-from posetrack.crops import IMAGENET_RGB
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.posenet import PoseNetEstimator, posenet_input, posenet_size
 from posetrack.estimators.runtimes import run_with_torch
@@ -27,6 +26,7 @@ from posetrack.interfaces import BottomUpEstimator
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.posenet import PoseMaps, PoseNet
 from posetrack.networks.trtpose import PafMaps, TrtPose
+from posetrack.ops.crops import IMAGENET_RGB
 from posetrack.skeletons import COCO_17, COCO_17_NECK, MPII_16
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from posetrack.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
+from posetrack.ops.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
 from posetrack.structures import Detections
 
 

@@ -32,8 +32,8 @@ from posetrack.cli.outputs import FORMATS
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.estimators.onnx import OnnxTopDown
 from posetrack.formats import read_table
-from posetrack.pipeline import track_video
 from posetrack.testing import Scene, crossing
+from posetrack.tracking.pipeline import track_video
 from posetrack.video import VideoWriter, open_video
 
 LENGTH = 12

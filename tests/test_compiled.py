@@ -8,20 +8,19 @@ import numpy as np
 import pytest
 
 from posetrack._compiled import compiled, kernel_input
-from posetrack.boxes import boxes_around, iou_matrix, nms
-from posetrack.heatmaps import average_flipped, decode_quarter
-from posetrack.matching import match_greedily, match_optimally
-from posetrack.oks import oks_matrix, oks_nms
+from posetrack.ops.boxes import boxes_around, iou_matrix, nms
+from posetrack.ops.heatmaps import average_flipped, decode_quarter
+from posetrack.ops.matching import match_greedily, match_optimally
+from posetrack.ops.oks import oks_matrix, oks_nms
 
 MODULES = [
-    "boxes",
-    "matching",
-    "heatmaps",
-    "crops",
-    "paf_decoding",
-    "posenet_decoding",
-    "_oks_kernels",
-    "_paf_kernels",
+    "ops.boxes",
+    "ops.matching",
+    "ops.heatmaps",
+    "ops.crops",
+    "ops.paf",
+    "ops.posenet",
+    "ops.oks",
     "cleaning.kernels",
     "cleaning.kalman_kernels",
     "cleaning.swap_kernels",

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.boxes import iou_matrix
 from posetrack.detectors.hog import HogDetector, merge_windows
+from posetrack.ops.boxes import iou_matrix
 
 pytestmark = pytest.mark.skipif(
     not hasattr(cv2, "HOGDescriptor"), reason="this OpenCV was built without HOGDescriptor"

@@ -17,12 +17,12 @@ pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
 from onnx_files import answering, save
 
 from posetrack import Detections
-from posetrack.boxes import iou_matrix
-from posetrack.crops import Normalisation
 from posetrack.detectors.decoding import DecodeContext
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_yolov5, decode_yolov8
 from posetrack.detectors.resizing import letterbox, letterbox_corner, stretch
+from posetrack.ops.boxes import iou_matrix
+from posetrack.ops.crops import Normalisation
 
 IMAGE = np.zeros((96, 128, 3), np.uint8)
 

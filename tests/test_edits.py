@@ -18,13 +18,12 @@ from posetrack.edits import (
     anchors_of,
     apply_edits,
     follow,
-    labels_of,
     load_anchors,
     parse_edits,
-    relabelled,
     save_anchors,
 )
 from posetrack.trajectories import NOBODY, save
+from posetrack.trajectories.labels import labels_of, relabelled
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
 from onnx_files import answering, brightness_maps
 
 from posetrack import COCO_17, MPII_16, Detections, Skeleton
-from posetrack.crops import UNIT
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.heatmaps import decode_argmax, decode_dark
 from posetrack.interfaces import PoseEstimator
+from posetrack.ops.crops import UNIT
+from posetrack.ops.heatmaps import decode_argmax, decode_dark
 
 HAND = Skeleton("hand", ("thumb", "left_finger", "right_finger"), (), (), (0.1, 0.1, 0.1))
 

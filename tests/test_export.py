@@ -27,12 +27,12 @@ from posetrack.estimators.opening import open_exported
 from posetrack.estimators.pt2_check import require_plain_program
 from posetrack.estimators.runtimes import for_inference
 from posetrack.estimators.writing import SUFFIXES
-from posetrack.heatmaps import decode_argmax, decode_quarter
 from posetrack.networks.about import Decode
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
+from posetrack.ops.heatmaps import decode_argmax, decode_quarter
 from posetrack.structures import Detections
 
 FORMS = ["onnx", "torchscript", "torch-export", "openvino"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.crops import heatmap_to_image
-from posetrack.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
+from posetrack.ops.crops import heatmap_to_image
+from posetrack.ops.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 
 DECODERS = [decode_argmax, decode_quarter, decode_dark]
 

@@ -89,8 +89,8 @@ def options_of(text: str) -> str:
 
 
 def test_similarity_and_matching_default_to_what_the_tracker_has() -> None:
-    from posetrack.association import pose_similarity
-    from posetrack.matching import match_greedily
+    from posetrack.ops.matching import match_greedily
+    from posetrack.tracking.association import pose_similarity
 
     parameters = inspect.signature(Tracker).parameters
     arguments = parser().parse_args(["track", "video.mp4"])

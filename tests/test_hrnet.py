@@ -10,11 +10,11 @@ from test_pose_resnet import assert_same_heatmaps, reference_input
 from test_torch_topdown import crops_of, from_crops
 from torch import nn
 
-from posetrack.crops import heatmap_to_image
 from posetrack.estimators.runtimes import run_with_torch
 from posetrack.estimators.torch_topdown import TorchTopDown
 from posetrack.networks.checkpoints import convert_keys
 from posetrack.networks.hrnet import HRNet
+from posetrack.ops.crops import heatmap_to_image
 from posetrack.skeletons import COCO_17
 
 GAIN = 0.45

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from posetrack.cli import main
-from posetrack.crops import UNIT, crop_matrices
+from posetrack.ops.crops import UNIT, crop_matrices
 from posetrack.plots.inspection import View, target_grid, worst_grid
 from posetrack.plots.tiles import (
     FOUND,

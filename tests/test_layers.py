@@ -11,37 +11,13 @@ PACKAGE = Path(posetrack.__file__).parent
 
 # From the ground up; a module may import from its own line and from those before it.
 LAYERS = (
-    {"skeletons", "structures", "interfaces", "images", "checks", "files"},
-    {
-        "angles",
-        "boxes",
-        "oks",
-        "matching",
-        "motion",
-        "crops",
-        "heatmaps",
-        "_affine",
-        "_compiled",
-        "_oks_kernels",
-        "posenet_decoding",
-        "_paf_kernels",
-        "paf_decoding",
-    },
+    {"skeletons", "structures", "interfaces", "images", "checks", "files", "_compiled"},
+    {"ops"},
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
-    {"defaults", "association", "memory", "identities", "state", "tracker"},
+    {"defaults"},
     {"video", "formats", "trajectories", "draw", "world", "testing"},
-    {"pipeline"},
-    {
-        "ablation",
-        "evaluation",
-        "training",
-        "cleaning",
-        "analysis",
-        "plots",
-        "edits",
-        "linking",
-        "audit",
-    },
+    {"tracking"},
+    {"ablation", "evaluation", "training", "cleaning", "analysis", "plots", "edits", "audit"},
     {"cli", "__main__"},
 )
 

@@ -13,11 +13,11 @@ from cleaning_made import idf1, of_keypoints
 import posetrack
 from posetrack import Trajectories
 from posetrack.cli import main
-from posetrack.edits import labels_of, relabelled
 from posetrack.formats.openpose import write_openpose
-from posetrack.linking import link
 from posetrack.testing import Scene, camera_pan, crossing, leaving
+from posetrack.tracking.linking import link
 from posetrack.trajectories import NOBODY, save
+from posetrack.trajectories.labels import labels_of, relabelled
 from posetrack.video import Frame
 
 SCENES = {

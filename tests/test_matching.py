@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
-from posetrack.matching import match_greedily, match_optimally
+from posetrack.ops.matching import match_greedily, match_optimally
 
 MATCHERS = [match_greedily, match_optimally]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack import COCO_17
-from posetrack.memory import Memory
+from posetrack.tracking.memory import Memory
 
 K = 5
 

@@ -11,8 +11,8 @@ import pytest
 from posetrack import Tracker, Tracks
 from posetrack.flows.dis import DisFlow
 from posetrack.formats import CsvWriter, ParquetWriter, PoseTrack18Writer, read_table
-from posetrack.pipeline import track_video
 from posetrack.testing import Scene, SceneDetector, SceneEstimator, walking
+from posetrack.tracking.pipeline import track_video
 from posetrack.video import Frame
 
 STATM = Path("/proc/self/statm")

@@ -13,13 +13,13 @@ from filled import fill_network
 
 from posetrack.cli import main
 from posetrack.cli.models_convert import NORMALISATIONS, normalisation_from
-from posetrack.crops import IMAGENET_BGR_AS_TRAINED, UNIT
 from posetrack.networks.about import About, Decode, Form, about_text, parse_about, read_about
 from posetrack.networks.checkpoints import load_network
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
+from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, UNIT
 from posetrack.skeletons import COCO_17, POSETRACK_17
 
 pytest.importorskip("safetensors", reason="needs the extra posetrack[safetensors]")

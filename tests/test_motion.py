@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from posetrack.motion import inside_image, move_poses, sample_field
+from posetrack.ops.motion import inside_image, move_poses, sample_field
 
 
 class Shift:

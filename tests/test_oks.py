@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.oks import oks_matrix, oks_nms, soft_oks_nms
+from posetrack.ops.oks import oks_matrix, oks_nms, soft_oks_nms
 from posetrack.skeletons import COCO_17
 
 SIGMAS = np.array(COCO_17.sigmas)

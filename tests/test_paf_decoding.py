@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from posetrack._paf_kernels import (
+from posetrack.ops.paf import (
+    TRT_POSE_LINKS,
     _assigned,
-    best_pairs,
-    find_peaks,
-    joined,
-    link_scores,
-    refine_peaks,
+    _best_pairs,
+    _find_peaks,
+    _joined,
+    _link_scores,
+    _refine_peaks,
+    decode_paf,
 )
-from posetrack.paf_decoding import TRT_POSE_LINKS, decode_paf
 from posetrack.skeletons import COCO_17_NECK
 
 LINKS = np.array(TRT_POSE_LINKS)
@@ -41,21 +42,21 @@ def test_every_step_equals_the_reference(shared: Path) -> None:
         window, samples = given["cmap_window"], given["line_integral_samples"]
         for image in range(entry["batch"]):
             cmap, paf = case["cmap"][image], case["paf"][image]
-            counts, peaks = find_peaks(
+            counts, peaks = _find_peaks(
                 cmap, np.float32(given["cmap_threshold"]), window, given["max_num_parts"]
             )
             assert_array_equal(counts, case["peak_counts"][image])
             want = cut(case["peaks"][image], peaks)
             held = np.arange(peaks.shape[1]) < counts[:, None]
             assert_array_equal(peaks[held], want[held])
-            places = refine_peaks(cmap, counts, peaks, window)
+            places = _refine_peaks(cmap, counts, peaks, window)
             assert_allclose(places[held], case["refined_peaks"][image][:, : len(held[0])][held],
                             atol=1e-5)  # fmt: skip
-            graph = link_scores(paf, LINKS, counts, places, samples)
+            graph = _link_scores(paf, LINKS, counts, places, samples)
             assert_allclose(graph, cut(case["score_graph"][image], graph), atol=1e-5)
-            partners = best_pairs(graph, LINKS, counts, np.float32(given["link_threshold"]))
+            partners = _best_pairs(graph, LINKS, counts, np.float32(given["link_threshold"]))
             assert_array_equal(partners, cut(case["connections"][image], partners))
-            people = joined(LINKS, counts, partners, given["max_num_objects"])
+            people = _joined(LINKS, counts, partners, given["max_num_objects"])
             assert len(people) == case["object_counts"][image]
             assert_array_equal(people, case["objects"][image][: len(people)])
             xy, scores = decode_paf(cmap, paf)
@@ -134,10 +135,10 @@ def test_nobody_is_not_an_error() -> None:
 def test_a_plateau_gives_several_peaks_and_a_window_at_the_border_is_mirrored() -> None:
     cmap = np.zeros((1, 6, 6), np.float32)
     cmap[0, 0, 0] = cmap[0, 4, 4] = cmap[0, 4, 5] = 1
-    counts, peaks = find_peaks(cmap, np.float32(0.5), 3, 100)
+    counts, peaks = _find_peaks(cmap, np.float32(0.5), 3, 100)
     assert_array_equal(counts, [3])
     assert_array_equal(peaks[0], [[0, 0], [4, 4], [4, 5]])
-    places = refine_peaks(cmap, counts, peaks, 3) * 6 - 0.5
+    places = _refine_peaks(cmap, counts, peaks, 3) * 6 - 0.5
     # Right of column 5 lies column 4 again, at its own place 6.
     assert_allclose(places[0], [[0, 0], [4, 4.5], [4, 5]], atol=1e-6)
 

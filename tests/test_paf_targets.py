@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 from posetrack.networks.bottom_up_links import paf_links
 from posetrack.networks.trtpose import PafMaps
-from posetrack.paf_decoding import TRT_POSE_LINKS, decode_paf
+from posetrack.ops.paf import TRT_POSE_LINKS, decode_paf
 from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS
 from posetrack.training import read_coco
 from posetrack.training.paf_targets import paf_loss, paf_targets

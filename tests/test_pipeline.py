@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from posetrack import COCO_17, Detections, Poses, Tracker, Tracks
-from posetrack.pipeline import Background, track_video
 from posetrack.testing import Scene, SceneDetector, SceneEstimator, camera_pan, crossing
+from posetrack.tracking.pipeline import Background, track_video
 from posetrack.video import Frame
 from posetrack.video.prefetch import Prefetch
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from posetrack.posenet_decoding import POSENET_EDGES, decode_posenet
+from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
 from posetrack.skeletons import COCO_17
 
 MAPS = ("heatmap", "offset", "displacement_fwd", "displacement_bwd")

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from posetrack.networks.bottom_up_links import posenet_edges
 from posetrack.networks.posenet import PoseMaps
-from posetrack.posenet_decoding import POSENET_EDGES, decode_posenet
+from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
 from posetrack.skeletons import COCO_17, MPII_16
 from posetrack.training import read_coco, read_mpii
 from posetrack.training.posenet_targets import PoseNetTargets, posenet_loss, posenet_targets

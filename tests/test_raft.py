@@ -6,7 +6,7 @@ import torch
 from torchvision.models.optical_flow import raft_large, raft_small
 
 from posetrack.flows.raft import MIN_SIDE, RaftFlow, load_raft, sample_on_device
-from posetrack.motion import sample_field
+from posetrack.ops.motion import sample_field
 
 
 def image(size=(90, 70), seed=0):

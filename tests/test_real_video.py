@@ -19,7 +19,7 @@ from posetrack import Tracker, Tracks
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_fastestdet
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.pipeline import track_video
+from posetrack.tracking.pipeline import track_video
 from posetrack.video import Frame, open_video
 
 PART = 30  # frames, where the whole video would only take longer

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.memory import Memory
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
-from posetrack.state import State, flatten, pack_skeleton, unflatten, unpack_skeleton
+from posetrack.tracking.memory import Memory
+from posetrack.tracking.state import State, flatten, pack_skeleton, unflatten, unpack_skeleton
 
 arrays = hnp.arrays(
     st.sampled_from([np.uint8, np.float32, np.int64]), hnp.array_shapes(min_dims=0, max_side=3)

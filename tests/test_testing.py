@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack import Detections
-from posetrack.boxes import iou_matrix
 from posetrack.interfaces import PoseEstimator
+from posetrack.ops.boxes import iou_matrix
 from posetrack.testing import (
     SceneDetector,
     SceneEstimator,

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
-from posetrack.crops import (
+from posetrack.estimators import torch_kernels
+from posetrack.estimators.devices import without_tf32
+from posetrack.estimators.runtimes import run_with_torch
+from posetrack.estimators.torch_topdown import TorchTopDown
+from posetrack.interfaces import PoseEstimator
+from posetrack.networks.checkpoints import convert_keys
+from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.ops.crops import (
     IMAGENET_BGR_AS_TRAINED,
     IMAGENET_RGB,
     box_to_center_scale,
@@ -22,14 +29,7 @@ from posetrack.crops import (
     heatmap_to_image,
     normalise,
 )
-from posetrack.estimators import torch_kernels
-from posetrack.estimators.devices import without_tf32
-from posetrack.estimators.runtimes import run_with_torch
-from posetrack.estimators.torch_topdown import TorchTopDown
-from posetrack.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
-from posetrack.interfaces import PoseEstimator
-from posetrack.networks.checkpoints import convert_keys
-from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.ops.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 from posetrack.skeletons import COCO_17, MPII_16
 from posetrack.structures import Detections
 

@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack import COCO_17, POSETRACK_17, Detections, Poses, Tracker, Tracks
-from posetrack.association import box_similarity
-from posetrack.boxes import iou_matrix
-from posetrack.identities import Reason
-from posetrack.matching import match_optimally
+from posetrack.ops.boxes import iou_matrix
+from posetrack.ops.matching import match_optimally
 from posetrack.testing import (
     Scene,
     SceneDetector,
@@ -22,6 +20,8 @@ from posetrack.testing import (
     leaving,
     walking,
 )
+from posetrack.tracking.association import box_similarity
+from posetrack.tracking.explanation import Reason
 
 
 def make(scene: Scene, *, detector: Any = None, **settings: Any) -> Tracker:

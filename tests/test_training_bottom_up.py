@@ -11,7 +11,6 @@ import torch
 from numpy.testing import assert_allclose
 
 from posetrack.cli import main
-from posetrack.crops import IMAGENET_RGB
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.posenet import PoseNetEstimator, posenet_input
 from posetrack.estimators.trtpose import trtpose_input
@@ -19,8 +18,9 @@ from posetrack.networks.about import read_about
 from posetrack.networks.checkpoints import PLUS_MINUS_ONE, load_network
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
-from posetrack.paf_decoding import decode_paf
-from posetrack.posenet_decoding import decode_posenet
+from posetrack.ops.crops import IMAGENET_RGB
+from posetrack.ops.paf import decode_paf
+from posetrack.ops.posenet import decode_posenet
 from posetrack.skeletons import COCO_17, COCO_17_NECK
 from posetrack.structures import Poses
 from posetrack.training import Augmentation, Recipe, read_coco, read_mpii, train

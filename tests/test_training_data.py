@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.crops import (
+from posetrack.ops.crops import (
     IMAGENET_BGR_AS_TRAINED,
     IMAGENET_RGB,
     crop_matrices,

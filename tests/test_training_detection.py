@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.boxes import iou_matrix
 from posetrack.cli import main
 from posetrack.detectors.light import load_light_detector
 from posetrack.networks.person_detector import UNIT, boxes_of, people_in
+from posetrack.ops.boxes import iou_matrix
 from posetrack.structures import Detections
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.detection import DetectionTask, box_numbers

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from posetrack.cli import main, parser
-from posetrack.crops import UNIT
 from posetrack.networks.checkpoints import load_network
+from posetrack.ops.crops import UNIT
 from posetrack.skeletons import COCO_17
 from posetrack.training import (
     CropTask,

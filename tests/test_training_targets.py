@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.heatmaps import decode_dark
+from posetrack.ops.heatmaps import decode_dark
 from posetrack.skeletons import COCO_17
 from posetrack.training.losses import heatmap_accuracy, joints_mse, joints_ohkm
 from posetrack.training.targets import gaussian_targets, keypoint_weights_by_name

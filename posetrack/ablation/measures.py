@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.boxes import iou_matrix
 from posetrack.evaluation.poses import evaluate_similarities
 from posetrack.evaluation.precision import average_precision, rank_keypoints
 from posetrack.evaluation.protocol_posetrack import head_sizes
 from posetrack.evaluation.rendered import frame_similarities
 from posetrack.evaluation.sequences import Bools, Floats, Ints, People, SequencePair
 from posetrack.evaluation.similarities import FrameSimilarities
-from posetrack.matching import match_optimally
+from posetrack.ops.boxes import iou_matrix
+from posetrack.ops.matching import match_optimally
 from posetrack.structures import Detections, Tracks
 from posetrack.world.truth import Truth
 

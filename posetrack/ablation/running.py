@@ -15,7 +15,7 @@ from posetrack.ablation.worlds import RecordedScene, World
 from posetrack.interfaces import Detector, Image, PoseEstimator
 from posetrack.structures import Detections, Poses, Tracks
 from posetrack.testing import SceneDetector, SceneEstimator
-from posetrack.tracker import Tracker
+from posetrack.tracking.tracker import Tracker
 
 FAULTS: Final[Mapping[str, float]] = {
     "miss": 0.1, "gaps": 0.1, "gap_length": 5.0, "false": 0.2, "jitter": 0.02, "doubled": 0.05,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from posetrack.ablation.worlds import ExactFlow, OwnMotionFlow, RecordedScene, StandingFlow
-from posetrack.association import box_similarity
 from posetrack.interfaces import FlowEstimator
-from posetrack.matching import match_optimally
+from posetrack.ops.matching import match_optimally
+from posetrack.tracking.association import box_similarity
 
 FlowOf = Callable[[RecordedScene], FlowEstimator]
 

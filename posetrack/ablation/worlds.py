@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack.flows.points import check_points
 from posetrack.interfaces import Image, Points
-from posetrack.motion import inside_image
+from posetrack.ops.motion import inside_image
 from posetrack.skeletons import Skeleton
 from posetrack.world import (
     Scene,

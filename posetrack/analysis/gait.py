@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from posetrack.analysis.measures import body_height, measure
 from posetrack.analysis.smoothing import filled, smoothed, turning_points
-from posetrack.angles import SIDES
+from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.angles import SIDES
+from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -115,7 +115,7 @@ def uprightness(trajectories: Trajectories) -> Float64Array:
 
 def trunk_tilt(trajectories: Trajectories) -> Float64Array:
     """(T, N) degrees by which the trunk is turned from upright, to whichever side: 0 to 180."""
-    from posetrack.angles import angle
+    from posetrack.ops.angles import angle
 
     return np.abs(angle(trajectories.xy, trajectories.skeleton, "trunk"))
 
@@ -140,7 +140,7 @@ def measure(trajectories: Trajectories, name: str) -> Float64Array:
     KeyError
         If it is neither.
     """
-    from posetrack.angles import angle
+    from posetrack.ops.angles import angle
 
     if name in MEASURES:
         return MEASURES[name](trajectories)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack.analysis.measures import body_height
 from posetrack.analysis.series import rate_of_change
-from posetrack.angles import SIDES
+from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]

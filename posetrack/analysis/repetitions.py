@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from posetrack.analysis.measures import Measure, measure
 from posetrack.analysis.smoothing import filled, smoothed
-from posetrack.angles import SIDES
+from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]

@@ -15,7 +15,7 @@ from posetrack.analysis.metres import Floor, feet, floor_speed
 from posetrack.analysis.repetitions import Exercise, Repetition, find_repetitions
 from posetrack.analysis.rules import RuleEvent
 from posetrack.analysis.series import angle, rate_of_change
-from posetrack.angles import JOINTS, angle_names
+from posetrack.ops.angles import JOINTS, angle_names
 from posetrack.trajectories import Trajectories
 
 _MIN_RANGES = 20.0  # degrees, both sides together

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack import angles as plane
+from posetrack.ops import angles as plane
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -20,7 +20,7 @@ def angle(
 ) -> Float64Array:
     """(T, N) degrees of an angle by name; segment angles go on over time without jumps.
 
-    See `posetrack.angles` for names, signs and ranges; joint angles lie in [0, 180].
+    See `posetrack.ops.angles` for names, signs and ranges; joint angles lie in [0, 180].
 
     Raises
     ------

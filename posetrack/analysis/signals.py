@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from posetrack.analysis import series
 from posetrack.analysis.conditions import Threshold
 from posetrack.analysis.measures import body_height, measure, uprightness
-from posetrack.angles import SIDES
+from posetrack.ops.angles import SIDES
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories import Trajectories
 

@@ -13,7 +13,7 @@ from posetrack.analysis.metres import Floor, floor_places, floor_speed
 from posetrack.analysis.repetitions import Repetition
 from posetrack.analysis.rules import RuleEvent
 from posetrack.analysis.series import angle
-from posetrack.angles import angle_names
+from posetrack.ops.angles import angle_names
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -22,7 +22,7 @@ Float64Array = NDArray[np.float64]
 def angles_csv(trajectories: Trajectories, names: Sequence[str] | None = None) -> str:
     r"""``frame,seconds,id`` and a column of degrees for each angle; empty where unknown.
 
-    Joint angles in [0, 180]; segment angles go on without jumps, see `posetrack.angles`.
+    Joint angles in [0, 180]; segment angles go on without jumps, see `posetrack.ops.angles`.
 
     Examples
     --------

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.formats.sinks import PartialFile
-from posetrack.identities import Explanation, Reason
 from posetrack.structures import Tracks
+from posetrack.tracking.explanation import Explanation, Reason
 
 _NAMES: Final = ("frame", "id", "reason", "similarity", "margin", "runner_up", "gap")
 _FORMAT: Final = b"posetrack audit 1"
@@ -28,7 +28,7 @@ class Matches:
     frame
         (R,) int64 index in the video.
     ids, reason, similarity, margin, runner_up, gap
-        (R,) each, see `posetrack.identities.Explanation`.
+        (R,) each, see `posetrack.tracking.explanation.Explanation`.
     """
 
     frame: NDArray[np.int64]

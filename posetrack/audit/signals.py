@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posetrack.audit.colours import ColourSeries, colour_change
 from posetrack.audit.continuity import Floats, Motion, Rows, change, steps
 from posetrack.audit.matches import Matches
-from posetrack.identities import Reason
+from posetrack.tracking.explanation import Reason
 from posetrack.trajectories import NOBODY, Trajectories
 
 _LONGEST_GAP: Final = 2.0  # seconds over which one may be another's continuation

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from posetrack.cleaning.changes import check_positive, check_times, sizes, with_raw
 from posetrack.cleaning.colours import colour_similarity
-from posetrack.matching import match_optimally
+from posetrack.ops.matching import match_optimally
 from posetrack.trajectories import NOBODY, Raw, Trajectories
 
 Float64Array = NDArray[np.float64]

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.boxes import iou_matrix
 from posetrack.cleaning.changes import check_positive, sizes, steps
+from posetrack.ops.boxes import iou_matrix
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]

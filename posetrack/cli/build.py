@@ -216,9 +216,9 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEs
 def _dark_of(name: str | None) -> Callable[..., Any]:
     """DARK decoding with the blur that goes with the training maps of a network of the table."""
     from posetrack.defaults import ESTIMATOR
-    from posetrack.heatmaps import decode_dark
     from posetrack.models import MODELS
     from posetrack.networks.about import Decode, usual_sigma
+    from posetrack.ops.heatmaps import decode_dark
 
     card = MODELS.get(name or ESTIMATOR)
     size = card.input_size if card is not None and card.input_size else (192, 256)

@@ -201,8 +201,8 @@ def _whole(write: Callable[..., object], **settings: Any) -> Writer:
 
 def _motions(path: Path, made: Any) -> list[Path]:
     """The angles of each person, from their first frame to their last, a file each."""
-    from posetrack.angles import angle_names
     from posetrack.formats.opensim import trc_path, write_opensim_mot
+    from posetrack.ops.angles import angle_names
 
     written = []
     names = angle_names(made.skeleton)

@@ -15,7 +15,7 @@ def crops_of_annotations(
     path: Path, images: str, input_size: tuple[int, int], count: int
 ) -> tuple[Crops, str]:
     """Crops (N, height, width, 3) BGR of the first annotated people, and a sentence on them."""
-    from posetrack.crops import crop_matrices, crop_people
+    from posetrack.ops.crops import crop_matrices, crop_people
     from posetrack.training.dataset import centers_and_scales, read_image
     from posetrack.training.reading_coco import read_coco
 
@@ -38,7 +38,7 @@ def crops_of_images(source: str, input_size: tuple[int, int], count: int) -> tup
     ValueError
         If there is no image.
     """
-    from posetrack.crops import box_to_center_scale, crop_matrices, crop_people
+    from posetrack.ops.crops import box_to_center_scale, crop_matrices, crop_people
     from posetrack.video import open_video
 
     detect = _detector()

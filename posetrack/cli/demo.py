@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from posetrack.tracker import Tracker
+    from posetrack.tracking.tracker import Tracker
     from posetrack.world import Scene
 
 NETWORKS = """\
@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Render, track, write, and compare with the truth."""
     from posetrack.cli.outputs import Outputs, check_folder
-    from posetrack.pipeline import track_video
+    from posetrack.tracking.pipeline import track_video
     from posetrack.video import Frame
     from posetrack.world import street
 
@@ -100,7 +100,7 @@ def _tracker(scene: Scene, arguments: argparse.Namespace) -> Tracker:
     """A tracker with the bundled networks, or with fakes that know the scene."""
     from posetrack.defaults import bundled_detector, bundled_estimator
     from posetrack.testing import SceneDetector, SceneEstimator
-    from posetrack.tracker import Tracker
+    from posetrack.tracking.tracker import Tracker
 
     if not arguments.fakes:
         return Tracker(bundled_detector(), bundled_estimator())

@@ -174,7 +174,7 @@ def _crops(
 ) -> tuple[NDArray[np.float32], str]:
     """Normalised crops, and where they come from."""
     from posetrack.cli.crops_from import crops_of_annotations, crops_of_images, made_crops
-    from posetrack.crops import normalise
+    from posetrack.ops.crops import normalise
 
     whole = arguments.annotations if images == arguments.images else None
     if images is None:

@@ -177,7 +177,7 @@ def _views(
     faults: Faults | None = None,
 ) -> Iterator[Any]:
     """Crops of some people with targets and, of a network, answers."""
-    from posetrack.heatmaps import decode_quarter
+    from posetrack.ops.heatmaps import decode_quarter
     from posetrack.plots.inspection import View
     from posetrack.training import CropDataset
     from posetrack.training.validation import answers

@@ -113,7 +113,7 @@ def _linked(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
     """Trajectories, with what made them in their provenance."""
     from posetrack import __version__
     from posetrack.formats.provenance import as_json, describe_source
-    from posetrack.linking import link
+    from posetrack.tracking.linking import link
 
     frames = None if video is None else _Watched(video)
     made = link(

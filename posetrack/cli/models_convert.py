@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, UNIT, Normalisation
+from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, UNIT, Normalisation
 
 NORMALISATIONS = {
     "imagenet-rgb": IMAGENET_RGB,

@@ -259,7 +259,7 @@ class Outputs:
         ``faces`` says by frame what to cover, where that is known before.
         """
         from posetrack.draw import FaceCover, Trails, cover_regions, draw_tracks, find_heads
-        from posetrack.pipeline import Background
+        from posetrack.tracking.pipeline import Background
         from posetrack.video import VideoWriter
 
         rate = self.video.rate / self.arguments.stride

@@ -141,7 +141,7 @@ def add_tracker(
     parser: argparse.ArgumentParser, names: Sequence[str] = (*_NUMBERS, *_SWITCHES)
 ) -> None:
     """Add settings of the tracker, with its own words and defaults."""
-    from posetrack.tracker import Tracker
+    from posetrack.tracking.tracker import Tracker
 
     group = parser.add_argument_group("tracker (see posetrack.Tracker)")
     signature = inspect.signature(Tracker).parameters
@@ -236,7 +236,7 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
 
 
 def _tracker(arguments: argparse.Namespace) -> Any:
-    from posetrack.tracker import Tracker
+    from posetrack.tracking.tracker import Tracker
 
     # What the user named comes first: a wrong file is told before anything is fetched.
     detector = build_detector(arguments) if arguments.detector else None
@@ -262,8 +262,8 @@ def tracker_settings(
     arguments: argparse.Namespace, names: Sequence[str] = (*_NUMBERS, *_SWITCHES)
 ) -> dict[str, Any]:
     """The tracker's keywords that `add_tracker` added."""
-    from posetrack.association import box_similarity, pose_similarity
-    from posetrack.matching import match_greedily, match_optimally
+    from posetrack.ops.matching import match_greedily, match_optimally
+    from posetrack.tracking.association import box_similarity, pose_similarity
 
     return {
         "similarity": {"oks": pose_similarity, "iou": box_similarity}[arguments.similarity],
@@ -284,7 +284,7 @@ def _track(
     """One video; gives the files it wrote, none of which is among those to keep."""
     from tqdm import tqdm
 
-    from posetrack.pipeline import track_video
+    from posetrack.tracking.pipeline import track_video
     from posetrack.video import open_video
 
     def opened() -> Any:

@@ -27,7 +27,7 @@ def write_plots(
         Whether these are of one person who was selected.
     """
     from posetrack import plots
-    from posetrack.angles import angle_names
+    from posetrack.ops.angles import angle_names
 
     if not trajectories.present.any():
         return []

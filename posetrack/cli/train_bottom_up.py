@@ -13,7 +13,7 @@ from posetrack.cli.train_crops import augmentation, record_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from posetrack.crops import Normalisation
+    from posetrack.ops.crops import Normalisation
     from posetrack.skeletons import Skeleton
     from posetrack.training import Samples
     from posetrack.training.bottom_up_regions import Polygons

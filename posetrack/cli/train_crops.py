@@ -11,7 +11,7 @@ from posetrack.cli import training as shared
 if TYPE_CHECKING:
     from torch import nn
 
-    from posetrack.crops import Normalisation
+    from posetrack.ops.crops import Normalisation
     from posetrack.training import Appearance, Augmentation, Samples
     from posetrack.training.loop import Validate
     from posetrack.training.recipe import Recipe

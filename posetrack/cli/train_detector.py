@@ -14,7 +14,7 @@ from posetrack.cli.train_crops import appearance
 if TYPE_CHECKING:
     from torch import nn
 
-    from posetrack.crops import Normalisation
+    from posetrack.ops.crops import Normalisation
     from posetrack.training.detection_data import AnnotatedImages
     from posetrack.training.loop import Validate
     from posetrack.training.recipe import Recipe

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from torch import nn
 
-    from posetrack.crops import Normalisation
     from posetrack.networks.checkpoints import PoseCheckpoint
+    from posetrack.ops.crops import Normalisation
     from posetrack.skeletons import Skeleton
     from posetrack.training import Samples
     from posetrack.training.loop import Validate
@@ -320,7 +320,7 @@ def usual_size(skeleton: Skeleton) -> tuple[int, int]:
 
 def colours(name: str) -> Normalisation:
     """Normalisation by the order of colours."""
-    from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
+    from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
 
     return IMAGENET_RGB if name == "rgb" else IMAGENET_BGR_AS_TRAINED
 

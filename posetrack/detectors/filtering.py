@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posetrack.boxes import clip_boxes, nms
+from posetrack.ops.boxes import clip_boxes, nms
 from posetrack.structures import Detections
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from posetrack.boxes import iou_matrix, nms
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
+from posetrack.ops.boxes import iou_matrix, nms
 from posetrack.structures import Detections, FloatArray
 
 _MARGIN_X, _MARGIN_Y = 0.18, 0.125

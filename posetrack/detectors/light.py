@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from posetrack.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
@@ -19,6 +18,7 @@ from posetrack.networks.about import read_about
 from posetrack.networks.person_detector import detector_of, people_in
 from posetrack.networks.pose_resnet import fold_batch_norm
 from posetrack.networks.weight_files import read_weights
+from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.structures import Detections
 
 GREY = 114

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.crops import Normalisation, normalise
 from posetrack.detectors.decoding import Decode, DecodeContext, Decoded, Outputs
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.detectors.onnx_guess import Layout, ambiguity, guess_layout, usual_layout
@@ -16,6 +15,7 @@ from posetrack.detectors.resizing import Resize
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.onnx_session import open_network
+from posetrack.ops.crops import Normalisation, normalise
 from posetrack.structures import Detections
 
 

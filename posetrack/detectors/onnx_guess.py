@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from posetrack.crops import IMAGENET_RGB, UNIT, Normalisation
 from posetrack.detectors.decoding import Decode, Outputs
 from posetrack.detectors.onnx_labelled import (
     decode_detr,
@@ -25,6 +24,7 @@ from posetrack.detectors.onnx_layouts import (
     grid_cells,
 )
 from posetrack.detectors.resizing import Resize, letterbox, letterbox_corner, stretch
+from posetrack.ops.crops import IMAGENET_RGB, UNIT, Normalisation
 
 BGR_255: Final = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), rgb=False)
 """BGR in [0, 255] as the image has it: YOLOX."""

@@ -20,7 +20,6 @@ rest to the original. `anchors_of` notes where the people are whom the lines spe
 from posetrack.edits.anchor_files import load_anchors, save_anchors
 from posetrack.edits.anchors import Anchor, anchors_of, follow
 from posetrack.edits.apply import apply_edits, edited_labels
-from posetrack.edits.labels import labels_of, relabelled
 from posetrack.edits.syntax import Delete, Edit, Merge, Rename, Span, Split, Swap, parse_edits
 
 __all__ = [
@@ -36,9 +35,7 @@ __all__ = [
     "apply_edits",
     "edited_labels",
     "follow",
-    "labels_of",
     "load_anchors",
     "parse_edits",
-    "relabelled",
     "save_anchors",
 ]

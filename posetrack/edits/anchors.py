@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.boxes import iou_matrix
 from posetrack.edits.apply import edited_labels, next_free
-from posetrack.edits.labels import labels_of
 from posetrack.edits.syntax import Delete, Edit, Merge, Rename, Split, Swap
-from posetrack.oks import oks_matrix
+from posetrack.ops.boxes import iou_matrix
+from posetrack.ops.oks import oks_matrix
 from posetrack.trajectories import NOBODY, Trajectories
+from posetrack.trajectories.labels import labels_of
 
 _MIN_SIMILARITY: Final = 0.3
 _MOST_SECONDS: Final = 0.1

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.edits.labels import labels_of, relabelled
 from posetrack.edits.syntax import Delete, Edit, Merge, Rename, Split, Swap
 from posetrack.trajectories import NOBODY, Trajectories
+from posetrack.trajectories.labels import labels_of, relabelled
 
 Labels = NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def edited_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Lab
     trajectories
         For the times of frames.
     labels
-        (T, N) who is there before it, see `posetrack.edits.labels_of`.
+        (T, N) who is there before it, see `posetrack.trajectories.labels_of`.
     edit
         The edit.
 

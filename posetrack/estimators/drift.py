@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.heatmaps import average_flipped
+from posetrack.ops.heatmaps import average_flipped
 
 Float32Array: TypeAlias = NDArray[np.float32]
 Run: TypeAlias = Callable[[Float32Array], Sequence[NDArray[Any]]]
@@ -105,7 +105,7 @@ def measure_drift(
 
     Examples
     --------
-    >>> from posetrack.heatmaps import decode_quarter
+    >>> from posetrack.ops.heatmaps import decode_quarter
     >>> maps = np.random.default_rng(0).normal(size=(2, 1, 8, 6)).astype(np.float32)
     >>> alike = lambda batch: [maps]
     >>> images = np.zeros((2, 3, 32, 24), np.float32)

@@ -10,7 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.crops import (
+from posetrack.estimators.heatmap_outputs import heatmap_output
+from posetrack.estimators.open_network import OpenNetwork
+from posetrack.images import as_bgr
+from posetrack.interfaces import Image
+from posetrack.networks.about import Decode
+from posetrack.onnx_session import usable_cores
+from posetrack.ops.crops import (
     IMAGENET_RGB,
     Normalisation,
     box_to_center_scale,
@@ -19,13 +25,7 @@ from posetrack.crops import (
     heatmap_to_image,
     normalise,
 )
-from posetrack.estimators.heatmap_outputs import heatmap_output
-from posetrack.estimators.open_network import OpenNetwork
-from posetrack.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
-from posetrack.images import as_bgr
-from posetrack.interfaces import Image
-from posetrack.networks.about import Decode
-from posetrack.onnx_session import usable_cores
+from posetrack.ops.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
 
@@ -34,7 +34,7 @@ Decoder: TypeAlias = Callable[[Float32Array], tuple[Float32Array, Float32Array]]
 
 
 def decoder_of(decode: Decode | None) -> Callable[..., Any]:
-    """The function of `posetrack.heatmaps` that a file means.
+    """The function of `posetrack.ops.heatmaps` that a file means.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class ExportedTopDown:
     skeleton, input_size, normalisation, decode
         What its keypoints are, (width, height) of a crop, how pixels become its input, and how
         heatmaps become keypoints (N, K, 2) in cells and scores (N, K). When None: as the file
-        says; else COCO's keypoints, ImageNet's RGB and `posetrack.heatmaps.decode_quarter`.
+        says; else COCO's keypoints, ImageNet's RGB and `posetrack.ops.heatmaps.decode_quarter`.
     padding
         How much larger than the box the crop is, after the box is given the crop's shape.
     flip_test

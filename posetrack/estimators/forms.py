@@ -142,13 +142,13 @@ class Decoded(nn.Module):
     network
         Gives heatmaps.
     decode
-        A function of `posetrack.heatmaps`.
+        A function of `posetrack.ops.heatmaps`.
     mirror_order
         With it, heatmaps are averaged with those of the mirrored crop.
 
     Examples
     --------
-    >>> from posetrack.heatmaps import decode_quarter
+    >>> from posetrack.ops.heatmaps import decode_quarter
     >>> decoded = Decoded(nn.Conv2d(3, 5, 4, 4), decode_quarter)
     >>> [part.shape for part in decoded(torch.zeros(2, 3, 64, 48))]
     [torch.Size([2, 5, 2]), torch.Size([2, 5])]
@@ -174,7 +174,7 @@ class Decoded(nn.Module):
                 heatmaps, mirrored, cast(Tensor, self.mirror_order)
             )
         xy, scores = self._decode(heatmaps)
-        # As `posetrack.crops.heatmap_to_image` does: one scale, the middles on each other.
+        # As `posetrack.ops.crops.heatmap_to_image` does: one scale, the middles on each other.
         pixels = images.shape[3] / heatmaps.shape[3]
         x, y = (
             (xy[..., axis] - heatmaps.shape[side] / 2) * pixels + images.shape[side] / 2

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from posetrack.crops import Normalisation
 from posetrack.estimators.exported import ExportedTopDown, decoder_of
 from posetrack.estimators.opening import ExportedMaps, is_exported, open_exported
 from posetrack.interfaces import BottomUpEstimator, PoseEstimator
@@ -17,6 +16,7 @@ from posetrack.networks.bottom_up_links import paf_links, posenet_edges
 from posetrack.networks.checkpoints import PLUS_MINUS_ONE, load_network
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
+from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
 
 _OF_CROPS = ("flip_test", "decode", "padding", "max_batch", "runtime", "on_device", "threads")
@@ -43,8 +43,8 @@ def load_estimator(
     skeleton, normalisation, input_size
         When None: as the file says; see `load_network` for checkpoints that do not.
     dark
-        Decode by `posetrack.heatmaps.decode_dark`, with the blur of the sigma that the file says
-        or that is usual for its input size. Else as the file says.
+        Decode by `posetrack.ops.heatmaps.decode_dark`, with the blur of the sigma that the file
+        says or that is usual for its input size. Else as the file says.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     **settings

@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from posetrack.crops import Normalisation
 from posetrack.estimators.exported import Decoder, ExportedTopDown, check_crops
 from posetrack.estimators.open_network import of_onnx
 from posetrack.onnx_session import open_network
+from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
 
 
@@ -49,8 +49,8 @@ class OnnxTopDown(ExportedTopDown):
         Average with the heatmaps of the mirrored crop: somewhat more accurate, at twice the time.
     decode
         Heatmaps (N, K, h, w) to cells (N, K, 2) and scores (N, K): a function of
-        `posetrack.heatmaps`, or one of yours. When None: as the file says, else
-        `posetrack.heatmaps.decode_quarter`.
+        `posetrack.ops.heatmaps`, or one of yours. When None: as the file says, else
+        `posetrack.ops.heatmaps.decode_quarter`.
     max_batch
         Most crops in one run, where the file takes any number; bounds memory.
     threads, providers

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.checks import check_at_least, check_fraction, check_whole
-from posetrack.crops import Normalisation, normalise
 from posetrack.estimators.whole_image import WholeImage
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.networks.checkpoints import PLUS_MINUS_ONE
 from posetrack.networks.posenet import PoseNet
-from posetrack.posenet_decoding import POSENET_EDGES, decode_posenet
+from posetrack.ops.crops import Normalisation, normalise
+from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
 
@@ -36,7 +36,7 @@ class PoseNetEstimator:
     scale
         Share of the image's own size instead, as the reference program has it (0.7125 there).
     max_poses, min_score, nms_radius, min_pose_score
-        See `posetrack.posenet_decoding.decode_posenet`; the radius is in pixels of the network's
+        See `posetrack.ops.posenet.decode_posenet`; the radius is in pixels of the network's
         input.
     min_keypoint_score
         Keypoints that score less are unseen.

@@ -1,7 +1,7 @@
 """Crops, flip test and decoding as torch operations, to stay on the device a network runs on.
 
-They answer as `posetrack.crops` and `posetrack.heatmaps` do, up to rounding: crops are not rounded
-to whole grey levels. Sizes are (width, height), pixel centres lie at integers.
+They answer as `posetrack.ops.crops` and `posetrack.ops.heatmaps` do, up to rounding: crops are not
+rounded to whole grey levels. Sizes are (width, height), pixel centres lie at integers.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from posetrack.crops import Normalisation, inverse_affine
-from posetrack.heatmaps import decode_argmax, decode_dark, decode_quarter
+from posetrack.ops.crops import Normalisation, inverse_affine
+from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
 
 TorchDecoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -49,7 +49,7 @@ def crop_on_device(
     image
         (1, 3, H, W) float.
     matrices
-        (N, 2, 3), from image to crop pixels; see `posetrack.crops.crop_matrices`.
+        (N, 2, 3), from image to crop pixels; see `posetrack.ops.crops.crop_matrices`.
     input_size
         Width and height of a crop.
 
@@ -105,7 +105,7 @@ def normalise_on_device(crops: Tensor, normalisation: Normalisation) -> Tensor:
 
     Examples
     --------
-    >>> from posetrack.crops import UNIT
+    >>> from posetrack.ops.crops import UNIT
     >>> blue = torch.tensor([255.0, 0, 0]).reshape(1, 3, 1, 1)
     >>> normalise_on_device(blue, UNIT).flatten().tolist()
     [0.0, 0.0, 1.0]
@@ -116,7 +116,7 @@ def normalise_on_device(crops: Tensor, normalisation: Normalisation) -> Tensor:
 
 
 def average_flipped_on_device(output: Tensor, of_mirrored: Tensor, mirror_order: Tensor) -> Tensor:
-    """Flip test, see `posetrack.heatmaps.average_flipped`: (N, K, H, W) both, and (K,).
+    """Flip test, see `posetrack.ops.heatmaps.average_flipped`: (N, K, H, W) both, and (K,).
 
     Examples
     --------
@@ -130,7 +130,7 @@ def average_flipped_on_device(output: Tensor, of_mirrored: Tensor, mirror_order:
 
 
 def argmax_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """`posetrack.heatmaps.decode_argmax` of a tensor.
+    """`posetrack.ops.heatmaps.decode_argmax` of a tensor.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def argmax_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quarter_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """`posetrack.heatmaps.decode_quarter` of a tensor.
+    """`posetrack.ops.heatmaps.decode_quarter` of a tensor.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def quarter_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dark_on_device(heatmaps: Tensor, *, blur_size: int = 11) -> tuple[Tensor, Tensor]:
-    """`posetrack.heatmaps.decode_dark` of a tensor.
+    """`posetrack.ops.heatmaps.decode_dark` of a tensor.
 
     Examples
     --------
@@ -215,9 +215,9 @@ def _around(heatmaps: Tensor, xy: Tensor, reach: int) -> Tensor:
 
 
 def on_device(decode: Callable[..., Any]) -> TorchDecoder | None:
-    """The torch counterpart of a decoder of `posetrack.heatmaps`; None if it has none.
+    """The torch counterpart of a decoder of `posetrack.ops.heatmaps`; None if it has none.
 
-    A ``functools.partial`` of `posetrack.heatmaps.decode_dark` keeps its ``blur_size``.
+    A ``functools.partial`` of `posetrack.ops.heatmaps.decode_dark` keeps its ``blur_size``.
 
     Examples
     --------

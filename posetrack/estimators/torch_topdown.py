@@ -2,8 +2,8 @@
 
 After Xiao, Wu, Wei, *Simple Baselines for Human Pose Estimation and Tracking* (ECCV 2018). There
 are two ways to the same answer. On the host, OpenCV crops, a runtime of
-`posetrack.estimators.runtimes` runs the network and `posetrack.heatmaps` decodes. On a device, the
-image goes up once and everything happens there; keypoints in heatmap cells, (N, K, 3) numbers,
+`posetrack.estimators.runtimes` runs the network and `posetrack.ops.heatmaps` decodes. On a device,
+the image goes up once and everything happens there; keypoints in heatmap cells, (N, K, 3) numbers,
 come back.
 """
 
@@ -17,15 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.crops import (
-    IMAGENET_RGB,
-    Normalisation,
-    box_to_center_scale,
-    crop_matrices,
-    crop_people,
-    heatmap_to_image,
-    normalise,
-)
 from posetrack.estimators.devices import device_named, half_of, precision
 from posetrack.estimators.runtimes import Runtime, for_inference, run_with_best
 from posetrack.estimators.torch_kernels import (
@@ -35,9 +26,18 @@ from posetrack.estimators.torch_kernels import (
     on_device,
     upload,
 )
-from posetrack.heatmaps import average_flipped, decode_quarter
 from posetrack.interfaces import Image
 from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.ops.crops import (
+    IMAGENET_RGB,
+    Normalisation,
+    box_to_center_scale,
+    crop_matrices,
+    crop_people,
+    heatmap_to_image,
+    normalise,
+)
+from posetrack.ops.heatmaps import average_flipped, decode_quarter
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Detections, Poses
 
@@ -70,8 +70,9 @@ class TorchTopDown:
         Average with the heatmaps of the mirrored crop: some tenths of a percent more accurate, at
         twice the time.
     decode
-        Heatmaps (N, K, h, w) to cells (N, K, 2) and scores (N, K). Those of `posetrack.heatmaps`
-        have a counterpart that runs on the device; for any other the heatmaps come back.
+        Heatmaps (N, K, h, w) to cells (N, K, 2) and scores (N, K). Those of
+        `posetrack.ops.heatmaps` have a counterpart that runs on the device; for any other the
+        heatmaps come back.
     half
         On the device, convolve in 16 bits (float16 on a GPU, bfloat16 on a CPU). When None: on a
         GPU. Keypoints move by a few hundredths of a pixel. When False, TF32 is off as well, so

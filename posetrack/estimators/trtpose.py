@@ -8,12 +8,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.checks import check_whole
-from posetrack.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.estimators.whole_image import WholeImage
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.networks.trtpose import TrtPose
-from posetrack.paf_decoding import TRT_POSE_LINKS, decode_paf
+from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
+from posetrack.ops.paf import TRT_POSE_LINKS, decode_paf
 from posetrack.skeletons import COCO_17_NECK, Skeleton
 from posetrack.structures import Poses
 
@@ -38,7 +38,7 @@ class TrtPoseEstimator:
     min_keypoints
         Poses with fewer keypoints are dropped: a lone keypoint is nobody.
     min_score, min_link_score, window, samples, max_parts, max_people
-        See `posetrack.paf_decoding.decode_paf`.
+        See `posetrack.ops.paf.decode_paf`.
     normalisation
         How pixels become the network's input.
     device, half

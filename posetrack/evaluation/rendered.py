@@ -9,8 +9,8 @@ import numpy as np
 from posetrack.evaluation.poses import TrackingResult, evaluate_similarities
 from posetrack.evaluation.sequences import Floats, Ints
 from posetrack.evaluation.similarities import FrameSimilarities
-from posetrack.matching import match_optimally
-from posetrack.oks import oks_matrix
+from posetrack.ops.matching import match_optimally
+from posetrack.ops.oks import oks_matrix
 from posetrack.structures import Tracks
 from posetrack.world.truth import Truth
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from posetrack.evaluation.hota import Hota, Similarities, aligned_scores, hota_of, pair_offsets
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.oks import oks_matrix
+from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import POSETRACK_17
 
 

@@ -23,7 +23,7 @@ from posetrack.flows.scaling import (
     to_image,
     to_working,
 )
-from posetrack.motion import inside_image, sample_field
+from posetrack.ops.motion import inside_image, sample_field
 
 Field: TypeAlias = Callable[[Pixels, Pixels], NDArray[np.float32]]
 Follow: TypeAlias = Callable[[Pixels, Pixels, Float32Array], Float32Array]

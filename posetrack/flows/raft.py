@@ -26,8 +26,8 @@ from torch.nn.functional import grid_sample, pad
 from posetrack.flows.points import check_points, check_same_size
 from posetrack.flows.scaling import Float32Array, check_scale, prepare_colour, to_image, to_working
 from posetrack.images import as_bgr
-from posetrack.motion import inside_image
 from posetrack.networks.weight_files import read_weights
+from posetrack.ops.motion import inside_image
 
 RaftState: TypeAlias = tuple[Any, Any, Any]
 Model: TypeAlias = Callable[..., Any]
@@ -212,7 +212,7 @@ def load_raft(weights: Weights) -> nn.Module:
 
 
 def sample_on_device(flow: Tensor, xy: Tensor) -> Tensor:
-    """Flow at points, bilinear, on the flow's device; as `posetrack.motion.sample_field`.
+    """Flow at points, bilinear, on the flow's device; as `posetrack.ops.motion.sample_field`.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from posetrack.crops import Normalisation
+from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
 
 _LARGEST_HEADER = 16 * 2**20
@@ -25,7 +25,7 @@ _LONGEST_TEXT = 10_000
 """Characters of a note on training data or a licence that are believed."""
 
 METHODS = ("quarter", "argmax", "dark")
-"""How heatmaps become keypoints, the functions ``decode_...`` of `posetrack.heatmaps`."""
+"""How heatmaps become keypoints, the functions ``decode_...`` of `posetrack.ops.heatmaps`."""
 
 PRECISIONS = ("float32", "float16", "int8")
 

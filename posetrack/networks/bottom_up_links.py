@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from posetrack.paf_decoding import TRT_POSE_LINKS
-from posetrack.posenet_decoding import POSENET_EDGES
+from posetrack.ops.paf import TRT_POSE_LINKS
+from posetrack.ops.posenet import POSENET_EDGES
 from posetrack.skeletons import COCO_17, COCO_17_NECK, Skeleton
 
 Pairs = tuple[tuple[int, int], ...]

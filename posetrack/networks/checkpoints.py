@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from posetrack.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
 from posetrack.networks.about import About, read_about
 from posetrack.networks.architectures import Architecture, recognise
 from posetrack.networks.filling import fill
@@ -28,6 +27,7 @@ from posetrack.networks.posenet import PoseNet
 from posetrack.networks.tfjs_weights import is_tfjs, read_tfjs_weights
 from posetrack.networks.trtpose import TrtPose
 from posetrack.networks.weight_files import WeightFile, read_weights
+from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
 from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS, MPII_16, Skeleton
 
 __all__ = [

@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from posetrack.crops import Normalisation
 from posetrack.networks.about import About, Decode, about_text, read_about, usual_sigma
 from posetrack.networks.architectures import TOLD
 from posetrack.networks.checkpoints import PoseCheckpoint, load_network
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
+from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
 
 

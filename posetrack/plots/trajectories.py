@@ -121,7 +121,7 @@ def plot_angle(
     trajectories
         Whose; select people and times before.
     angles
-        Names of `posetrack.angles`, such as ``"left_knee"``, ``"knee"`` or ``"trunk"``.
+        Names of `posetrack.ops.angles`, such as ``"left_knee"``, ``"knee"`` or ``"trunk"``.
     path
         Where to write the picture, if anywhere: .png, .svg or .pdf.
     repetitions
@@ -185,7 +185,7 @@ def keypoints_of_angle(trajectories: Trajectories, name: str) -> NDArray[np.intp
     >>> [COCO_17.keypoints[k] for k in keypoints_of_angle(tr, "left_knee")]
     ['left_hip', 'left_knee', 'left_ankle']
     """
-    from posetrack.angles import angle
+    from posetrack.ops.angles import angle
 
     count = len(trajectories.skeleton)
     pose = np.random.default_rng(0).uniform(0, 1, (count, 2))

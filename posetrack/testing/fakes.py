@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.boxes import iou_matrix
 from posetrack.checks import check_at_least, check_fraction
 from posetrack.interfaces import Image
+from posetrack.ops.boxes import iou_matrix
 from posetrack.structures import Detections, Poses
 from posetrack.world.known import KnownPeople, KnownScene
 

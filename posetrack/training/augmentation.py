@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.crops import box_to_center_scale, crop_matrices
+from posetrack.ops.crops import box_to_center_scale, crop_matrices
 from posetrack.skeletons import Skeleton
 from posetrack.training.appearance import Appearance
 

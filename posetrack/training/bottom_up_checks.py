@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from posetrack.crops import Normalisation
+from posetrack.ops.crops import Normalisation
 from posetrack.training.recipe import Recipe
 from posetrack.training.samples import Samples
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from posetrack.crops import Normalisation, transform_points
+from posetrack.ops.crops import Normalisation, transform_points
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator
 from posetrack.training.bottom_up_regions import Polygons, counted_cells
@@ -200,7 +200,7 @@ def mean_colour(normalisation: Normalisation) -> tuple[int, int, int]:
 
     Examples
     --------
-    >>> from posetrack.crops import IMAGENET_RGB
+    >>> from posetrack.ops.crops import IMAGENET_RGB
     >>> mean_colour(IMAGENET_RGB)
     (104, 116, 124)
     """

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.crops import IMAGENET_RGB, Normalisation
 from posetrack.networks.bottom_up_links import Pairs, paf_links, posenet_edges
 from posetrack.networks.checkpoints import PLUS_MINUS_ONE
 from posetrack.networks.posenet import PoseMaps, PoseNet
 from posetrack.networks.trtpose import PafMaps, TrtPose
+from posetrack.ops.crops import IMAGENET_RGB, Normalisation
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.bottom_up_checks import (
     described,

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from posetrack.crops import Normalisation
 from posetrack.evaluation import evaluate_coco
 from posetrack.interfaces import BottomUpEstimator
-from posetrack.matching import match_optimally
 from posetrack.networks.bottom_up_links import paf_links, posenet_edges
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
-from posetrack.oks import oks_matrix
+from posetrack.ops.crops import Normalisation
+from posetrack.ops.matching import match_optimally
+from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import COCO_17, COCO_17_NECK, Skeleton
 from posetrack.structures import Poses
 from posetrack.training.bottom_up_data import rows_by_image

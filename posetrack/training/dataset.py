@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from posetrack.crops import box_to_center_scale, transform_points
+from posetrack.ops.crops import box_to_center_scale, transform_points
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import (
     NONE,

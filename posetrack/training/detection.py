@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.boxes import iou_matrix
-from posetrack.crops import IMAGENET_RGB, Normalisation
 from posetrack.detectors.light import LightDetector
 from posetrack.networks.person_detector import STRIDE
+from posetrack.ops.boxes import iou_matrix
+from posetrack.ops.crops import IMAGENET_RGB, Normalisation
 from posetrack.structures import Detections
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.detection_data import (

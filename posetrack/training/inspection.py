@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from posetrack.crops import Normalisation, heatmap_to_image
-from posetrack.heatmaps import decode_quarter
-from posetrack.oks import oks_matrix
+from posetrack.ops.crops import Normalisation, heatmap_to_image
+from posetrack.ops.heatmaps import decode_quarter
+from posetrack.ops.oks import oks_matrix
 from posetrack.training.dataset import centers_and_scales
 from posetrack.training.samples import Samples
 from posetrack.training.validation import answers

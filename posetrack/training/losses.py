@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from posetrack.heatmaps import decode_argmax
+from posetrack.ops.heatmaps import decode_argmax
 
 
 def joints_mse(output: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

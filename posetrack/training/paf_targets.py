@@ -12,7 +12,7 @@ from torch import Tensor
 
 from posetrack._compiled import compiled, kernel_input
 from posetrack.networks.trtpose import PafMaps
-from posetrack.paf_decoding import TRT_POSE_LINKS
+from posetrack.ops.paf import TRT_POSE_LINKS
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -60,7 +60,7 @@ def paf_targets(
     Returns
     -------
     targets
-        Decoded by `posetrack.paf_decoding.decode_paf` they are the people again, to a fraction of
+        Decoded by `posetrack.ops.paf.decode_paf` they are the people again, to a fraction of
         a cell; but for a keypoint exactly between two cells, which are equal peaks then.
 
     Raises

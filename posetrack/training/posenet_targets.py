@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from posetrack._compiled import compiled, kernel_input
 from posetrack.networks.posenet import PoseMaps
-from posetrack.posenet_decoding import POSENET_EDGES
+from posetrack.ops.posenet import POSENET_EDGES
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ def posenet_targets(
     -------
     targets
         Where disks of one kind overlap, a cell belongs to the nearer keypoint. Decoded by
-        `posetrack.posenet_decoding.decode_posenet` they are the people again.
+        `posetrack.ops.posenet.decode_posenet` they are the people again.
 
     Raises
     ------

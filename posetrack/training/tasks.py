@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from posetrack.crops import IMAGENET_BGR_AS_TRAINED, Normalisation
+from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, Normalisation
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.dataset import Batch, CropDataset
 from posetrack.training.losses import joints_mse, joints_ohkm

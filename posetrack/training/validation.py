@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.crops import Normalisation, heatmap_to_image
 from posetrack.evaluation import evaluate_coco, pck
-from posetrack.heatmaps import average_flipped, decode_quarter
+from posetrack.ops.crops import Normalisation, heatmap_to_image
+from posetrack.ops.heatmaps import average_flipped, decode_quarter
 from posetrack.skeletons import COCO_17, MPII_16
 from posetrack.training.dataset import (
     Batch,
@@ -34,7 +34,7 @@ def network_input(crops: Tensor, normalisation: Normalisation) -> Tensor:
 
     Examples
     --------
-    >>> from posetrack.crops import UNIT
+    >>> from posetrack.ops.crops import UNIT
     >>> network_input(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8), UNIT).unique()
     tensor([1.])
     """

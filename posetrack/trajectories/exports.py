@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.angles import angle, is_segment, unwrapped
 from posetrack.formats.table import column_names
+from posetrack.ops.angles import angle, is_segment, unwrapped
 
 if TYPE_CHECKING:
     from posetrack.trajectories.values import Trajectories

@@ -210,7 +210,8 @@ class Trajectories:
     def angle(self, name: str) -> NDArray[np.float64]:
         """(T,) degrees of one person's angle by name, such as ``"left_knee"`` or ``"trunk"``.
 
-        See `posetrack.angles` for names, signs and ranges; those of segments go on without jumps.
+        See `posetrack.ops.angles` for names, signs and ranges; those of segments go on without
+        jumps.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """The steps between the networks: which boxes to look into, and how alike two people are.
 
-Pure functions on poses and boxes; `posetrack.tracker` puts them in order.
+Pure functions on poses and boxes; `posetrack.tracking.tracker` puts them in order.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
-from posetrack.memory import Memory
-from posetrack.oks import oks_matrix, oks_nms
+from posetrack.ops.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
+from posetrack.ops.oks import oks_matrix, oks_nms
 from posetrack.structures import Detections, Poses, concatenate_detections, unchecked
+from posetrack.tracking.memory import Memory
 
 FloatArray = NDArray[np.float32]
 
@@ -31,7 +31,7 @@ class Similarity(Protocol):
 
 
 class Matching(Protocol):
-    """One-to-one matching of a similarity matrix, such as `posetrack.matching.match_greedily`."""
+    """One-to-one matching of a similarity matrix: `posetrack.ops.matching.match_greedily`."""
 
     def __call__(
         self, similarity: NDArray[np.floating], /, *, at_least: float

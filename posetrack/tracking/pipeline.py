@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from posetrack.structures import Detections, Tracks
-from posetrack.tracker import Tracker
+from posetrack.tracking.tracker import Tracker
 from posetrack.video import Frame
 from posetrack.video.prefetch import Prefetch
 

@@ -13,14 +13,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.association import seen_keypoints
-from posetrack.boxes import area
-from posetrack.edits.labels import labels_of, relabelled
 from posetrack.interfaces import FlowEstimator, Image
-from posetrack.oks import oks_nms
+from posetrack.ops.boxes import area
+from posetrack.ops.oks import oks_nms
 from posetrack.structures import Detections, Poses
-from posetrack.tracker import Tracker
+from posetrack.tracking.association import seen_keypoints
+from posetrack.tracking.tracker import Tracker
 from posetrack.trajectories import NOBODY, Trajectories
+from posetrack.trajectories.labels import labels_of, relabelled
 
 
 class VideoFrame(Protocol):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.association import Found, Matching, Similarity, best_by_id
-from posetrack.memory import Memory
+from posetrack.tracking.association import Found, Matching, Similarity, best_by_id
+from posetrack.tracking.memory import Memory
 
 IntArray = NDArray[np.int64]
 

@@ -2,7 +2,7 @@
 
 A network gives one heatmap per keypoint and person, (N, K, H, W). The decoders find each map's
 peak and place the keypoint with sub-cell accuracy, in cells of the heatmap: x to the right, y
-down, cell centres at integers. `posetrack.crops.heatmap_to_image` leads on to image pixels.
+down, cell centres at integers. `posetrack.ops.crops.heatmap_to_image` leads on to image pixels.
 
 NaN cells are never a peak. A map of nothing but NaN gives a keypoint that was not observed: NaN
 with score 0.

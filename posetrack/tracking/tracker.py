@@ -12,7 +12,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.association import (
+from posetrack.checks import check_at_least, check_fraction, check_whole
+from posetrack.images import as_bgr
+from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
+from posetrack.ops.matching import match_greedily
+from posetrack.structures import Detections, Poses, Tracks
+from posetrack.tracking.association import (
     Found,
     Matching,
     Similarity,
@@ -22,14 +27,9 @@ from posetrack.association import (
     seen_keypoints,
     without_doubles,
 )
-from posetrack.checks import check_at_least, check_fraction, check_whole
-from posetrack.identities import Compared, Explanation, Reason, compare, explain
-from posetrack.images import as_bgr
-from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
-from posetrack.matching import match_greedily
-from posetrack.memory import Memory
-from posetrack.state import Arrays, State
-from posetrack.structures import Detections, Poses, Tracks
+from posetrack.tracking.explanation import Compared, Explanation, Reason, compare, explain
+from posetrack.tracking.memory import Memory
+from posetrack.tracking.state import Arrays, State
 
 
 class Tracker:
@@ -59,10 +59,10 @@ class Tracker:
         and bridges gaps there; but who comes in where another would be by now may take over the
         identity, and poses are compared twice.
     similarity
-        How alike two poses are: `posetrack.association.pose_similarity` (OKS) or
+        How alike two poses are: `posetrack.tracking.association.pose_similarity` (OKS) or
         ``box_similarity`` (IoU), or a function of yours.
     match
-        `posetrack.matching.match_greedily` (the paper) or ``match_optimally``.
+        `posetrack.ops.matching.match_greedily` (the paper) or ``match_optimally``.
     memory
         Length of the deque: with how many past frames each pose is compared. Longer bridges
         longer gaps, but who comes in where another has just left may take over the identity.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.interfaces import FlowEstimator
-from posetrack.motion import inside_image, move_poses
+from posetrack.ops.motion import inside_image, move_poses
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Detections, Poses, unchecked
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.memory import Memory
 from posetrack.skeletons import Skeleton
+from posetrack.tracking.memory import Memory
 
 Arrays = dict[str, NDArray[Any]]
 _VERSION = 2
