@@ -10,18 +10,24 @@ SSDlite needs 39 ms for nearly the same AP (21.3 against 22.8), but squeezes any
 not found loses an identity. R-CNN MobileNet at full size, 32.8 AP, needs 543 ms.
 
 The flow is DIS on any device: see `posetrack.flows.dis`.
+
+Detector and pose network are fetched on first use. Where they cannot be had, the two small networks
+inside the package take their place, and a sentence says so; a network that was named never changes.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
 from posetrack.models import MODELS, Kind, ModelCard, model_card
 from posetrack.skeletons import KNOWN_SKELETONS
-from posetrack.weights import fetch
+from posetrack.weights import fetch, weights_folder
 from posetrack.weights.cache import sha256_of
+from posetrack.weights.fetching import fetch_in_time
 
 if TYPE_CHECKING:
     from posetrack.weights.download import Progress
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
 ESTIMATOR: Final = "pose_resnet50_coco_256x192"
 DETECTOR_ON_GPU: Final = "fasterrcnn_resnet50_fpn_v2"
 DETECTOR_ON_CPU: Final = "fasterrcnn_mobilenet_v3_large_320_fpn"
+
+SECONDS_TO_ANSWER: Final = 5.0
+"""How long the hosts of a default may take to send something: ten seconds for both of them."""
 
 BUNDLED: Final = "bundled"
 """What the two networks inside the package are called on the command line."""
@@ -51,28 +60,151 @@ def detector_name(device: str = "auto") -> str:
     return DETECTOR_ON_GPU if _resolved(device).startswith("cuda") else DETECTOR_ON_CPU
 
 
-def default_detector(
+DefaultKind = Literal["detector", "estimator"]
+
+
+class DefaultNetwork(NamedTuple):
+    """Which network a default is on this machine.
+
+    Parameters
+    ----------
+    kind
+        What it is for.
+    name
+        What the table calls the first choice.
+    path
+        The file with its weights; None where the network inside the package takes its place.
+    problem
+        Why that is so, in a few words.
+    """
+
+    kind: DefaultKind
+    name: str
+    path: Path | None
+    problem: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The weights in use."""
+        return bundled_file(self.kind) if self.path is None else self.path
+
+
+def find_default(
+    kind: DefaultKind,
     device: str = "auto",
     *,
     offline: bool = False,
     progress: Progress | None = None,
-    **settings: Any,
-) -> Detector:
-    """The detector of `Tracker()`, chosen for the device; see `build_detector`."""
-    return build_detector(
-        detector_name(device), device=device, offline=offline, progress=progress, **settings
+    answer_within: float = SECONDS_TO_ANSWER,
+) -> DefaultNetwork:
+    """Find out which network a default is: the first choice, fetched if need be, or the bundled.
+
+    Parameters
+    ----------
+    kind
+        ``"detector"`` or ``"estimator"``.
+    device
+        The detector is chosen for it.
+    offline, progress
+        See `posetrack.weights.fetch`.
+    answer_within
+        Seconds until the first choice's host must have sent something.
+
+    Raises
+    ------
+    FileNotFoundError, ConnectionError
+        If the first choice cannot be had, and this copy of the package has no network in it; the
+        message names the ways out.
+
+    Examples
+    --------
+    >>> find_default("estimator", offline=True).name
+    'pose_resnet50_coco_256x192'
+    """
+    name = ESTIMATOR if kind == "estimator" else detector_name(device)
+    if not _bundled_path(kind).is_file():
+        return DefaultNetwork(kind, name, fetch(name, offline=offline, progress=progress))
+    found = fetch_in_time(model_card(name), answer_within, offline=offline, progress=progress)
+    if isinstance(found, str):
+        return DefaultNetwork(kind, name, None, found)
+    return DefaultNetwork(kind, name, found)
+
+
+def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
+    """Say in a sentence which of them are not the first choice, and what can be done; else "".
+
+    Examples
+    --------
+    >>> explain_defaults([DefaultNetwork("detector", "some_net", None, "no answer from its host")])
+    'some_net (no answer from its host) could not be had, so the small network inside the ...'
+    """
+    missing = [default for default in defaults if default.path is None]
+    if not missing:
+        return ""
+    many = len(missing) > 1
+    names = " ".join(default.name for default in missing)
+    networks = " and ".join(f"{default.name} ({default.problem})" for default in missing)
+    return (
+        f"{networks} could not be had, so the small network{'s' * many} inside the package "
+        f"{'are' if many else 'is'} used, which find{'s' * (not many)} people less well; the ways "
+        "out: name another network or a file with weights that you have, run `posetrack models "
+        f"download {names}` when there is a connection, or copy the weights from a machine that "
+        f"has them to {weights_folder()} (POSETRACK_HOME says where that is)."
     )
 
 
-def default_estimator(
+def build_default(default: DefaultNetwork, *, device: str = "auto", **settings: Any) -> Any:
+    """The detector or pose network that `find_default` found.
+
+    Parameters
+    ----------
+    default
+        Of `find_default`.
+    device
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    **settings
+        See `build_detector` and `build_estimator`.
+    """
+    card = model_card(default.name)
+    if default.kind == "detector":
+        if default.path is None:
+            return bundled_detector(device, **settings)
+        return _detector_of(card, default.path, device=device, **settings)
+    if default.path is None:
+        return bundled_estimator(device, **settings)
+    return _estimator_of(card, default.path, device=device, **settings)
+
+
+def default_networks(
+    *kinds: DefaultKind,
     device: str = "auto",
-    *,
     offline: bool = False,
     progress: Progress | None = None,
     **settings: Any,
-) -> PoseEstimator:
-    """The pose network of `Tracker()`, the paper's; see `build_estimator`."""
-    return build_estimator(ESTIMATOR, device=device, offline=offline, progress=progress, **settings)
+) -> dict[DefaultKind, Any]:
+    """The default networks of these kinds; parameters as of `find_default` and `build_default`.
+
+    Warns
+    -----
+    UserWarning
+        One for all, where the networks inside the package take their place.
+    """
+    found = [find_default(kind, device, offline=offline, progress=progress) for kind in kinds]
+    if sentence := explain_defaults(found):
+        warnings.warn(sentence, UserWarning, stacklevel=2)
+    return {default.kind: build_default(default, device=device, **settings) for default in found}
+
+
+def default_detector(device: str = "auto", **settings: Any) -> Detector:
+    """The detector of `Tracker()`, chosen for the device; see `default_networks`."""
+    return cast(Detector, default_networks("detector", device=device, **settings)["detector"])
+
+
+def default_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
+    """The pose network of `Tracker()`, the paper's; see `default_networks`."""
+    return cast(
+        PoseEstimator, default_networks("estimator", device=device, **settings)["estimator"]
+    )
 
 
 def default_flow(device: str = "auto") -> FlowEstimator:
@@ -145,13 +277,17 @@ def bundled_file(kind: str) -> Path:
     FileNotFoundError
         If this copy of the package has none.
     """
-    path = Path(__file__).with_name("bundled") / BUNDLED_FILES[kind]
+    path = _bundled_path(kind)
     if not path.is_file():
         raise FileNotFoundError(
             f"this copy of posetrack has no bundled {kind} ({path} is missing); install it from a "
             "wheel, or name another network"
         )
     return path
+
+
+def _bundled_path(kind: str) -> Path:
+    return Path(__file__).with_name("bundled") / BUNDLED_FILES[kind]
 
 
 def build_detector(
@@ -183,6 +319,10 @@ def build_detector(
         If the weights cannot be had; the message names the ways out.
     """
     card, path = _card_and_file(name, "detector", offline, progress)
+    return _detector_of(card, path, device=device, **settings)
+
+
+def _detector_of(card: ModelCard, path: Path, *, device: str, **settings: Any) -> Detector:
     from posetrack.detectors.torchvision import NETWORKS, TorchvisionDetector
 
     return TorchvisionDetector(NETWORKS[card.builder](path), device=device, **settings)
@@ -218,6 +358,10 @@ def build_estimator(
         If the weights cannot be had; the message names the ways out.
     """
     card, path = _card_and_file(name, "pose", offline, progress)
+    return _estimator_of(card, path, device=device, **settings)
+
+
+def _estimator_of(card: ModelCard, path: Path, *, device: str, **settings: Any) -> PoseEstimator:
     from posetrack.estimators.from_file import load_estimator
     from posetrack.ops.crops import Normalisation
 

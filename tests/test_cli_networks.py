@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,36 @@ def test_the_detectors_weights_are_not_named_where_none_ran(folder: Path) -> Non
     alone = PoseNetEstimator(PoseNet(0.5), device="cpu")
     assert weight_files(arguments, alone) == {"estimator": weights}
     assert weight_files(arguments) == {"estimator": weights, "detector": weights}
+
+
+def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "out"
+    words = ["--format", "csv", "--no-overlay", "--device", "cpu"]
+    assert main(["track", str(folder / "images"), "-o", str(out), *words]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "could not be had" in line]
+    assert len(lines) == 1
+    assert "posetrack models download" in lines[0]
+    made = json.loads((out / "images.csv.meta.json").read_text())["provenance"]["weights"]
+    for kind, name in (
+        ("estimator", defaults.ESTIMATOR),
+        ("detector", defaults.detector_name("cpu")),
+    ):
+        used = defaults.bundled_file(kind)
+        assert made[kind]["file"] == used.name
+        assert made[kind]["sha256"] == hashlib.sha256(used.read_bytes()).hexdigest()
+        assert made[kind]["in_place_of"] == name
+        assert made[kind]["because"] == "downloads are switched off"
+
+
+def test_a_network_that_was_named_is_not_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ["--estimator", defaults.ESTIMATOR, "--detector", "bundled", "--device", "cpu"]
+    assert main(["track", str(folder / "images"), "-o", str(folder / "out"), *named]) == 1
+    assert "What you can do" in capsys.readouterr().err
+    assert not (folder / "out").exists()
 
 
 def test_an_hrnet_runs_on_the_detectors_boxes(folder: Path) -> None:

@@ -128,11 +128,9 @@ def test_the_default_detector_takes_an_image_and_settings(server):
     ],
 )
 def test_the_detector_is_chosen_for_the_device(monkeypatch, device, cuda_is_here, expected):
-    chosen = []
     monkeypatch.setattr("torch.cuda.is_available", lambda: cuda_is_here)
-    monkeypatch.setattr(defaults, "build_detector", lambda name, **_: chosen.append(name))
-    defaults.default_detector(device)
-    assert chosen == [expected]
+    monkeypatch.setenv("POSETRACK_OFFLINE", "1")
+    assert defaults.find_default("detector", device).name == expected
 
 
 def test_the_default_flow_needs_no_weights(server):
@@ -154,11 +152,104 @@ def test_a_tracker_alone_fetches_its_networks_when_they_are_first_needed(server)
     assert set(server.paths()) >= {f"/{defaults.DETECTOR_ON_CPU}.pth"}
 
 
-def test_offline_without_the_files_names_the_ways_out(server):
+def refuse(server):
+    for file in server.files.values():
+        file.status = 503
+
+
+def tamper(server):
+    for file in server.files.values():
+        file.content = file.content[:-1] + b"x"
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"), [(refuse, "HTTP status 503"), (tamper, "not the file expected")]
+)
+@pytest.mark.parametrize("kind", ["detector", "estimator"])
+def test_a_default_that_cannot_be_had_is_the_bundled_one(server, kind, harm, reason):
+    harm(server)
+    found = defaults.find_default(kind, "cpu")
+    assert found.path is None
+    assert found.file == defaults.bundled_file(kind)
+    assert found.problem.startswith(f"{server.url.removeprefix('http://')}: {reason}")
+    assert "\n" not in found.problem
+
+
+def test_a_host_that_hangs_is_given_up_in_time_and_asked_once(server, monkeypatch):
+    card = MODELS[defaults.ESTIMATOR]
+    files = []
+    for name in ("one", "two"):
+        server.files[f"/{name}.pth"] = Served(silent=True)
+        files.append(RemoteFile(f"{server.url}/{name}.pth", "0123abcd", "mmpose1"))
+    hanging = ModelCard(**{**vars(card), "files": tuple(files)})
+    monkeypatch.setattr("posetrack.models.MODELS", {card.name: hanging})
+    found = defaults.find_default("estimator", "cpu", answer_within=0.2)
+    assert found.path is None
+    assert found.problem.endswith("no answer within 0.2 seconds")
+    assert server.paths() == ["/one.pth"]
+
+
+def test_the_hosts_of_both_defaults_have_ten_seconds_at_most():
+    assert 2 * defaults.SECONDS_TO_ANSWER <= 10
+
+
+def test_a_tampered_file_in_the_cache_is_not_used(server):
+    path = defaults.find_default("detector", "cpu").path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    refuse(server)
+    found = defaults.find_default("detector", "cpu")
+    assert found.path is None
+    assert f"{path}: damaged" in found.problem
+
+
+def test_a_default_that_is_here_needs_no_host(server):
+    path = defaults.find_default("estimator", "cpu").path
+    refuse(server)
+    for offline in (False, True):
+        found = defaults.find_default("estimator", "cpu", offline=offline)
+        assert (found.path, found.problem) == (path, "")
+    assert len(server.asked) == 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_reason_too(server, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "file"))
+    found = defaults.find_default("estimator", "cpu")
+    assert found.path is None
+    assert "cannot write to the folder for weights" in found.problem
+
+
+def test_a_tracker_says_once_that_both_networks_are_bundled_ones(server):
+    refuse(server)
+    tracker = Tracker(device="cpu")
+    with pytest.warns(UserWarning, match="posetrack models download") as caught:
+        tracker.update(IMAGE)
+    assert len(caught) == 1
+    for name in (defaults.ESTIMATOR, defaults.DETECTOR_ON_CPU):
+        assert name in str(caught[0].message)
+    tracker.update(IMAGE)  # nothing more is said, or asked
+    assert len(server.asked) == 2
+
+
+def test_offline_the_defaults_are_the_bundled_ones_and_the_reason_is_said(server):
     for build in (defaults.default_detector, defaults.default_estimator):
-        with pytest.raises(FileNotFoundError, match="What you can do"):
+        with pytest.warns(UserWarning, match="downloads are switched off"):
             build("cpu", offline=True)
     assert server.asked == []
+
+
+def test_a_network_that_was_named_is_never_replaced(server):
+    refuse(server)
+    with pytest.raises(ConnectionError, match="What you can do"):
+        defaults.build_estimator(defaults.ESTIMATOR, device="cpu")
+    with pytest.raises(FileNotFoundError, match="What you can do"):
+        defaults.build_detector(defaults.DETECTOR_ON_CPU, device="cpu", offline=True)
+
+
+def test_without_bundled_networks_the_error_names_the_ways_out(server, monkeypatch):
+    monkeypatch.setattr(defaults, "BUNDLED_FILES", dict.fromkeys(defaults.BUNDLED_FILES, "none"))
+    with pytest.raises(FileNotFoundError, match="What you can do"):
+        defaults.find_default("detector", "cpu", offline=True)
 
 
 def test_progress_is_reported(server, contents):

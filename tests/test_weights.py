@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,28 @@ def test_a_silent_server_is_given_up_after_the_timeout(server):
     server.files["/a.pth"] = Served(silent=True)
     with pytest.raises(ConnectionError, match=r"no answer within 0\.2 seconds"):
         get(card(f"{server.url}/a.pth"), timeout=0.2)
+
+
+def test_a_host_that_does_not_answer_is_asked_once(server):
+    for name in ("a", "b"):
+        server.files[f"/{name}.pth"] = Served(silent=True)
+    with pytest.raises(ConnectionError, match=r"a\.pth: no answer[\s\S]*b\.pth: no answer"):
+        get(card(f"{server.url}/a.pth", f"{server.url}/b.pth"), timeout=0.2)
+    assert server.paths() == ["/a.pth"]
+
+
+def test_the_search_of_a_name_counts_as_waiting(server, monkeypatch):
+    """A system that looks a host's name up does not end by itself after a socket's time."""
+    done = threading.Event()
+
+    def look_up(*_, **__):
+        done.wait(20)
+        raise OSError
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    with pytest.raises(ConnectionError, match=r"no answer within 0\.2 seconds"):
+        get(card(f"{server.url}/a.pth"), timeout=0.2)
+    done.set()
 
 
 def test_a_machine_that_does_not_answer_is_passed_over(server):

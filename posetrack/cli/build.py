@@ -6,13 +6,14 @@ import argparse
 import importlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 from posetrack.cli.models import DownloadBar
-from posetrack.defaults import BUNDLED
+from posetrack.defaults import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
@@ -114,7 +115,21 @@ def build_flow(arguments: argparse.Namespace) -> FlowEstimator:
     return flow
 
 
-def build_detector(arguments: argparse.Namespace) -> Detector:
+def find_defaults(
+    arguments: argparse.Namespace, *kinds: DefaultKind
+) -> dict[DefaultKind, DefaultNetwork]:
+    """The networks of these kinds where none was named; prints why one is not the first choice."""
+    from posetrack.defaults import explain_defaults, find_default
+
+    found = {kind: find_default(kind, **fetching(arguments, kind)) for kind in kinds}
+    if sentence := explain_defaults(list(found.values())):
+        print(f"posetrack: {sentence}", file=sys.stderr)
+    return found
+
+
+def build_detector(
+    arguments: argparse.Namespace, default: DefaultNetwork | None = None
+) -> Detector:
     """What ``--detector`` says: a name, ``bundled``, ``hog`` or a file; else the default."""
     name: str | None = arguments.detector
     given = {"min_score": arguments.min_score, "max_iou": arguments.max_iou}
@@ -122,9 +137,10 @@ def build_detector(arguments: argparse.Namespace) -> Detector:
     if arguments.decode is not None and not (name or "").endswith(".onnx"):
         raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
     if name is None:
-        from posetrack.defaults import default_detector
+        from posetrack.defaults import build_default
 
-        return default_detector(**fetching(arguments, "detector"), **thresholds)
+        default = default or find_defaults(arguments, "detector")["detector"]
+        return cast(Detector, build_default(default, device=arguments.device, **thresholds))
     if name.endswith(".onnx"):
         from posetrack.detectors.onnx import OnnxDetector
 
@@ -181,7 +197,9 @@ def _providers(device: str) -> list[Any] | None:
     return [*on_gpu, "CPUExecutionProvider"]
 
 
-def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEstimator:
+def build_estimator(
+    arguments: argparse.Namespace, default: DefaultNetwork | None = None
+) -> PoseEstimator | BottomUpEstimator:
     """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint."""
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
@@ -205,11 +223,12 @@ def build_estimator(arguments: argparse.Namespace) -> PoseEstimator | BottomUpEs
         from posetrack.defaults import bundled_estimator
 
         return bundled_estimator(arguments.device, **common)
+    from posetrack.defaults import build_default
     from posetrack.defaults import build_estimator as build_from_table
-    from posetrack.defaults import default_estimator
 
     if name is None:
-        return default_estimator(**fetching(arguments, "estimator"), **common)
+        default = default or find_defaults(arguments, "estimator")["estimator"]
+        return cast(PoseEstimator, build_default(default, device=arguments.device, **common))
     return build_from_table(name, **fetching(arguments, name), **common)
 
 
@@ -230,25 +249,43 @@ def is_bottom_up(estimator: object) -> bool:
     return bool(getattr(estimator, "bottom_up", False))
 
 
-def weight_files(arguments: argparse.Namespace, estimator: object = None) -> dict[str, Path]:
-    """The files that networks, and boxes, came from, by what they are for."""
-    from posetrack.defaults import BUNDLED_FILES, ESTIMATOR, bundled_file, detector_name
+def weight_files(
+    arguments: argparse.Namespace,
+    estimator: object = None,
+    defaults: Mapping[DefaultKind, DefaultNetwork] = MappingProxyType({}),
+) -> dict[str, Path | dict[str, Any]]:
+    """The files that networks, and boxes, came from, by what they are for.
+
+    Where a network took the place of a default, the file is described, with the reason.
+    """
+    from posetrack.defaults import BUNDLED_FILES, bundled_file
     from posetrack.models import MODELS
     from posetrack.weights import cached_path
 
-    named = {"estimator": arguments.estimator or ESTIMATOR, "flow": arguments.flow}
-    files: dict[str, Path] = {}
+    named = {"estimator": arguments.estimator, "flow": arguments.flow}
+    files: dict[str, Path | dict[str, Any]] = {}
     if is_bottom_up(estimator):
         pass  # no detector was run
     elif arguments.boxes is None:
-        named["detector"] = arguments.detector or detector_name(arguments.device)
+        named["detector"] = arguments.detector
     else:
         files["boxes"] = arguments.boxes
     for kind, name in named.items():
+        if name is None:
+            continue
         if name == BUNDLED and kind in BUNDLED_FILES:
             files[kind] = bundled_file(kind)
         elif Path(name).is_file():
             files[kind] = Path(name)
         elif name in MODELS and (path := cached_path(name)) is not None:
             files[kind] = path
+    for kind, default in defaults.items():
+        files[kind] = default.file if default.path is not None else _substitute(default)
     return files
+
+
+def _substitute(default: DefaultNetwork) -> dict[str, Any]:
+    from posetrack.formats.provenance import describe_file
+
+    described = describe_file(default.file)
+    return described | {"in_place_of": default.name, "because": default.problem}

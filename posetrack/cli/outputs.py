@@ -82,7 +82,7 @@ class Outputs:
         name: str,
         formats: list[str],
         settings: dict[str, object],
-        weights: dict[str, Path],
+        weights: Mapping[str, Path | Mapping[str, object]],
         arguments: Any,
         *,
         keep: Sequence[Path] = (),
@@ -91,7 +91,8 @@ class Outputs:
     ) -> None:
         self.video, self.name, self.formats = video, name, formats
         self.settings, self.weights, self.arguments = settings, weights, arguments
-        self.keep = [path for path in (*keep, *weights.values()) if path.exists()]
+        needed = (*keep, *(path for path in weights.values() if isinstance(path, Path)))
+        self.keep = [path for path in needed if path.exists()]
         self.reopen, self.explain = reopen, explain
         self.frames = 0
         self.raw: Path | None = None

@@ -17,6 +17,7 @@ from posetrack.cli.build import (
     build_estimator,
     build_flow,
     device_from,
+    find_defaults,
     is_bottom_up,
     size_from,
     weight_files,
@@ -25,6 +26,7 @@ from posetrack.cli.cleaning import add_cleaning, check_cleaning, wants_cleaning
 from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
 from posetrack.cli.overlay import add_faces
 from posetrack.cli.track_angles import add_angles, check_angles, write_angles
+from posetrack.defaults import DefaultKind, DefaultNetwork
 
 _SWITCHES = ("flow_boxes", "flow_similarity", "coasting")
 _NUMBERS = (
@@ -191,13 +193,14 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder(arguments.out)
     _check_files(arguments.sources)
     boxes = _boxes(arguments)
-    tracker = _tracker(arguments)
+    tracker, defaults = _tracker(arguments)
     names: set[str] = set()
     keep = [Path(source) for source in arguments.sources]
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        keep += _track(source, name, formats, tracker, boxes, arguments, keep)
+        weights = weight_files(arguments, tracker.estimator, defaults)
+        keep += _track(source, name, formats, tracker, boxes, arguments, weights, keep)
         tracker.reset()
     return 0
 
@@ -235,12 +238,18 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
     return ReplayDetector(read_boxes(arguments.boxes, min_score=arguments.min_score)).at
 
 
-def _tracker(arguments: argparse.Namespace) -> Any:
+def _tracker(arguments: argparse.Namespace) -> tuple[Any, dict[DefaultKind, DefaultNetwork]]:
+    """The tracker, and what its networks are where none was named."""
     from posetrack.tracking.tracker import Tracker
 
     # What the user named comes first: a wrong file is told before anything is fetched.
     detector = build_detector(arguments) if arguments.detector else None
-    estimator = build_estimator(arguments)
+    defaults: dict[DefaultKind, DefaultNetwork] = {}
+    if not arguments.estimator:  # the default one needs boxes
+        needs: list[DefaultKind] = ["estimator"]
+        needs += [] if arguments.detector or arguments.boxes else ["detector"]
+        defaults = find_defaults(arguments, *needs)
+    estimator = build_estimator(arguments, defaults.get("estimator"))
     alone = is_bottom_up(estimator)
     if alone and (arguments.detector or arguments.boxes):
         raise ValueError(
@@ -248,14 +257,16 @@ def _tracker(arguments: argparse.Namespace) -> Any:
             "--detector and --boxes away"
         )
     if detector is None and not (alone or arguments.boxes):
-        detector = build_detector(arguments)
-    return Tracker(
+        defaults = defaults if "detector" in defaults else find_defaults(arguments, "detector")
+        detector = build_detector(arguments, defaults["detector"])
+    tracker = Tracker(
         detector,
         estimator,
         build_flow(arguments),
         device=arguments.device,
         **tracker_settings(arguments),
     )
+    return tracker, defaults
 
 
 def tracker_settings(
@@ -279,6 +290,7 @@ def _track(
     tracker: Any,
     boxes: Callable[[int], Any] | None,
     arguments: argparse.Namespace,
+    weights: dict[str, Any],
     keep: list[Path],
 ) -> list[Path]:
     """One video; gives the files it wrote, none of which is among those to keep."""
@@ -300,7 +312,7 @@ def _track(
                 name,
                 formats,
                 _settings(arguments),
-                weight_files(arguments, tracker.estimator),
+                weights,
                 arguments,
                 keep=keep,
                 reopen=None if comes_once else opened,
@@ -320,8 +332,8 @@ def _track(
     write_angles(outputs, arguments)
     outputs.plot()
     if outputs.paths:
-        files = ", ".join(str(path) for path in outputs.paths)
-        print(f"{name}: {outputs.frames} frames, {len(people)} people -> {files}")
+        written = ", ".join(str(path) for path in outputs.paths)
+        print(f"{name}: {outputs.frames} frames, {len(people)} people -> {written}")
         if cleaned:
             print(f"{name}: cleaned: {cleaned}")
     else:

@@ -7,7 +7,7 @@ Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class Tracker:
         Image in, boxes of people out. None: the default for the device, fetched on first use.
     estimator
         Image and boxes in, poses out; or a bottom-up one, which needs no detector. None: the
-        paper's network, fetched on first use.
+        paper's network, fetched on first use. Where a default cannot be had, the small network
+        inside the package takes its place, and a warning says so.
     flow
         Moves points from image to image. None: DIS, see `posetrack.flows`.
     device
@@ -238,13 +239,11 @@ class Tracker:
         detections
             None where the detector is not due (`detect_every`) or not needed (bottom-up).
         """
-        if frame % self.detect_every or getattr(self._estimator(), "bottom_up", False):
+        if frame % self.detect_every or getattr(self.estimator, "bottom_up", False):
             return None
         if self.detector is None:
-            from posetrack.defaults import default_detector
-
-            self.detector = default_detector(self.device)
-        return self.detector(as_bgr(image))
+            self._take_defaults("estimator", "detector")
+        return cast(Detector, self.detector)(as_bgr(image))
 
     def _prepared(self, image: Image | None) -> Any:
         """The flow's own form of the image; None where no flow is wanted."""
@@ -258,10 +257,16 @@ class Tracker:
 
     def _estimator(self) -> PoseEstimator | BottomUpEstimator:
         if self.estimator is None:
-            from posetrack.defaults import default_estimator
+            self._take_defaults("estimator")
+        return cast(PoseEstimator, self.estimator)
 
-            self.estimator = default_estimator(self.device)
-        return self.estimator
+    def _take_defaults(self, *kinds: Literal["detector", "estimator"]) -> None:
+        """Put the default networks where none was given."""
+        from posetrack.defaults import default_networks
+
+        missing = [kind for kind in kinds if getattr(self, kind) is None]
+        for kind, network in default_networks(*missing, device=self.device).items():
+            setattr(self, kind, network)
 
     def _past(self, image: Image | None) -> Memory:
         """What is remembered, in the pixels of this image."""
@@ -297,8 +302,8 @@ class Tracker:
             seen = seen_keypoints(self._checked(poses), self.min_keypoint_score)
             return Found(poses, seen, pose_scores(poses), none, none, given=True)
         assert image is not None  # update() has seen to it
-        if getattr(self._estimator(), "bottom_up", False):
-            poses = cast(BottomUpEstimator, self._estimator())(image)
+        if getattr(self.estimator, "bottom_up", False):  # the default is not
+            poses = cast(BottomUpEstimator, self.estimator)(image)
             none = np.zeros(len(poses), np.int64)
             return self._kept(poses, none, none)
         if detections is None:

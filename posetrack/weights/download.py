@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import errno
 import http.client
+import queue
 import re
 import shutil
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -30,8 +32,16 @@ MAX_BREAKS: Final = 4
 _NETWORK_ERRORS: Final = (OSError, http.client.HTTPException, ValueError)
 
 
+class SilentHostError(ConnectionError):
+    """The host was not reached or does not go on: another file of it is not worth asking for."""
+
+
 class _BrokenError(ConnectionError):
     """The connection ended early: what has come stays, and the rest may be asked for."""
+
+
+class _StalledError(_BrokenError, SilentHostError):
+    """The connection is open, and nothing comes."""
 
 
 def download(
@@ -40,6 +50,7 @@ def download(
     *,
     max_bytes: int,
     timeout: float = 30.0,
+    answer_within: float | None = None,
     progress: Progress | None = None,
     wait: float = 1.0,
 ) -> None:
@@ -56,6 +67,9 @@ def download(
         More than this is refused, whether announced or just sent.
     timeout
         Seconds without a byte until a connection counts as broken.
+    answer_within
+        Seconds until the first bytes must have come, the host's name looked up and all its
+        addresses tried. When None, ``timeout``.
     progress
         See `Progress`.
     wait
@@ -63,6 +77,8 @@ def download(
 
     Raises
     ------
+    SilentHostError
+        If the host cannot be reached, or nothing comes from it any more.
     ConnectionError
         If the server does not give the file; the message says why, without the URL.
     OSError
@@ -72,13 +88,14 @@ def download(
     --------
     >>> download("http://localhost:1/net.pth", Path("net.part"), max_bytes=10, wait=0)
     Traceback (most recent call last):
-    ConnectionError: ...
+    posetrack.weights.download.SilentHostError: ...
     """
     require_safe_url(url)
+    answer_within = timeout if answer_within is None else answer_within
     for attempt in range(MAX_BREAKS + 1):
         before = _size(part)
         try:
-            return _download_once(url, part, max_bytes, timeout, progress)
+            return _download_once(url, part, max_bytes, timeout, answer_within, progress)
         except _BrokenError:
             # Only a connection that brought something is worth taking up again.
             if attempt == MAX_BREAKS or _size(part) <= before:
@@ -94,12 +111,18 @@ def discard(part: Path) -> None:
 
 
 def _download_once(
-    url: str, part: Path, max_bytes: int, timeout: float, progress: Progress | None
+    url: str,
+    part: Path,
+    max_bytes: int,
+    timeout: float,
+    answer_within: float,
+    progress: Progress | None,
 ) -> None:
     have = _size(part)
-    response = _open(url, part, have, timeout)
-    if response is None:
+    answer = _open(url, part, have, timeout, answer_within)
+    if answer is None:
         return
+    response, first = answer
     with response:
         start, total = _place(response, have, part)
         if response.headers.get_content_type() == "text/html":
@@ -118,7 +141,7 @@ def _download_once(
         with part.open("r+b" if start else "wb") as file:
             file.truncate(start)
             file.seek(start)
-            for chunk in _chunks(response):
+            for chunk in _chunks(response, first):
                 done += len(chunk)
                 if done > max_bytes:
                     break
@@ -133,7 +156,9 @@ def _download_once(
     _origin(part).unlink(missing_ok=True)
 
 
-def _open(url: str, part: Path, have: int, timeout: float) -> Any:
+def _open(
+    url: str, part: Path, have: int, timeout: float, within: float
+) -> tuple[Any, bytes] | None:
     """The server's answer, to a request for the rest where there is a beginning; None if whole."""
     headers = {"User-Agent": "posetrack", "Accept-Encoding": "identity"}
     if have:
@@ -142,7 +167,7 @@ def _open(url: str, part: Path, have: int, timeout: float) -> Any:
         if validator:
             headers["If-Range"] = validator
     try:
-        return _opener(url).open(urllib.request.Request(url, headers=headers), timeout=timeout)
+        return _ask(urllib.request.Request(url, headers=headers), timeout, within)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
@@ -150,11 +175,54 @@ def _open(url: str, part: Path, have: int, timeout: float) -> Any:
             if error.headers.get("Content-Range") == f"bytes */{have}":
                 return None
             discard(part)
-            return _open(url, part, 0, timeout)
+            return _open(url, part, 0, timeout, within)
         reason = " ".join(str(error.reason).split())
         raise ConnectionError(f"HTTP status {error.code}, {reason}") from error
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise SilentHostError(_reason(error, within)) from error
     except _NETWORK_ERRORS as error:
-        raise ConnectionError(_reason(error, timeout)) from error
+        raise ConnectionError(_reason(error, within)) from error
+
+
+def _ask(request: urllib.request.Request, timeout: float, within: float) -> tuple[Any, bytes]:
+    """The answer and the first bytes of its body, or a TimeoutError.
+
+    A socket's own limit holds for each address of a host by itself, and not for the search of its
+    name, which a thread of its own may be left with.
+    """
+    answers: queue.SimpleQueue[tuple[Any, bytes] | Exception] = queue.SimpleQueue()
+    late, one_at_a_time = threading.Event(), threading.Lock()
+
+    def ask() -> None:
+        response: Any = None
+        try:
+            response = _opener(request.full_url).open(request, timeout=timeout)
+            answer = response, response.read1(CHUNK)
+        except Exception as error:  # goes to the thread that waits
+            if response is not None:
+                response.close()
+            answers.put(error)
+            return
+        with one_at_a_time:
+            if late.is_set():
+                response.close()
+            else:
+                answers.put(answer)
+
+    threading.Thread(target=ask, name="posetrack-download", daemon=True).start()
+    try:
+        outcome = answers.get(timeout=within)
+    except queue.Empty:
+        with one_at_a_time:
+            late.set()
+        # It may have come in this very moment.
+        outcome = TimeoutError() if answers.empty() else answers.get()
+    try:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+    finally:
+        del outcome  # else error, traceback and this frame hold each other, and the connection
 
 
 def _place(response: Any, have: int, part: Path) -> tuple[int, int | None]:
@@ -171,16 +239,17 @@ def _place(response: Any, have: int, part: Path) -> tuple[int, int | None]:
     return have, (int(match[2]) + 1 if match[3] == "*" else int(match[3]))
 
 
-def _chunks(response: Any) -> Iterator[bytes]:
+def _chunks(response: Any, first: bytes) -> Iterator[bytes]:
     """What comes over the connection, as it comes; an early end is a `_BrokenError`."""
-    while True:
+    chunk = first
+    while chunk:
+        yield chunk
         try:
             chunk = response.read1(CHUNK)
+        except TimeoutError as error:
+            raise _StalledError(_reason(error, None)) from error
         except _NETWORK_ERRORS as error:
             raise _BrokenError(_reason(error, None)) from error
-        if not chunk:
-            return
-        yield chunk
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -226,7 +295,8 @@ def _reason(error: Exception, timeout: float | None) -> str:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, TimeoutError):
         return "no answer" + (f" within {timeout:g} seconds" if timeout else " in time")
-    return " ".join(str(cause).split()) or type(cause).__name__
+    text = getattr(cause, "strerror", None) or str(cause)  # without "[Errno -2]"
+    return " ".join(str(text).split()) or type(cause).__name__
 
 
 def _origin(part: Path) -> Path:

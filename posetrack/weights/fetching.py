@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from posetrack.models import ModelCard, RemoteFile, model_card
 from posetrack.weights.cache import (
@@ -20,7 +21,7 @@ from posetrack.weights.cache import (
     weights_folder,
     what_it_is,
 )
-from posetrack.weights.download import Progress, discard, download
+from posetrack.weights.download import Progress, SilentHostError, discard, download
 
 _NO_DOWNLOAD: Final = {
     "detector": "the bundled one (--detector bundled), OpenCV's HOG, and boxes read from a file",
@@ -46,8 +47,9 @@ def fetch(
 ) -> Path:
     """Path of a verified file of a model's weights, downloaded if it is not there yet.
 
-    The URLs are tried in order. A download that breaks off is taken up where it stopped, now or
-    by a later call. Processes that want the same file wait for the first of them.
+    The URLs are tried in order, but none of a host that has not answered. A download that breaks
+    off is taken up where it stopped, now or by a later call. Processes that want the same file wait
+    for the first of them.
 
     Parameters
     ----------
@@ -87,24 +89,104 @@ def fetch(
     """
     card = model_card(model) if isinstance(model, str) else model
     folder = weights_folder() if folder is None else Path(folder)
+    found = _find_or_bring(card, folder, offline, progress, timeout, None, wait)
+    if isinstance(found, Path):
+        return found
+    raise found.error(_ways_out(found.reason, found.failures, card, folder))
+
+
+def fetch_in_time(
+    model: str | ModelCard,
+    seconds: float,
+    *,
+    offline: bool = False,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Path | str:
+    """What `fetch` gives; where that is not to be had, the reason in a few words, soon.
+
+    Parameters
+    ----------
+    model, offline, folder, progress
+        See `fetch`.
+    seconds
+        Until the first bytes must come from each of the hosts. A download that goes on is waited
+        for.
+
+    Returns
+    -------
+    Path of the file, or why there is none.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name.
+
+    Examples
+    --------
+    >>> fetch_in_time("raft_small", 5, offline=True, folder="/nonexistent")
+    'downloads are switched off'
+    """
+    card = model_card(model) if isinstance(model, str) else model
+    folder = weights_folder() if folder is None else Path(folder)
+    try:
+        found = _find_or_bring(card, folder, offline, progress, 30.0, seconds, 1.0)
+    except OSError as error:  # no space, no permission
+        return " ".join(str(error).split())
+    if isinstance(found, Path):
+        return found
+    if not found.failures:
+        return "downloads are switched off"
+    reasons = (f"{_host(url) or url}: {reason}" for url, reason in found.failures)
+    return "; ".join(dict.fromkeys(reasons))
+
+
+class _Missing(NamedTuple):
+    """Why a model's weights are not to be had, and by what URL or path."""
+
+    error: type[OSError]
+    reason: str
+    failures: list[tuple[str, str]]
+
+
+def _find_or_bring(
+    card: ModelCard,
+    folder: Path,
+    offline: bool,
+    progress: Progress | None,
+    timeout: float,
+    answer_within: float | None,
+    wait: float,
+) -> Path | _Missing:
     found = find_verified(card, folder)
     if found is not None:
         return found
     failures = [
-        f"{folder / file.name}: damaged, its SHA-256 is another"
+        (str(folder / file.name), "damaged, its SHA-256 is another")
         for file in card.files
         if (folder / file.name).exists()
     ]
     if offline or is_offline():
         head = f"{card.name} is not in {folder}, and downloads are switched off"
-        raise FileNotFoundError(_ways_out(head, failures, card, folder))
+        return _Missing(FileNotFoundError, head, failures)
     _require_writable(folder)
+    silent: dict[str, str] = {}
     for file in card.files:
+        host = _host(file.url)
+        if host in silent:  # whoever waits, waits for a host once
+            failures.append((file.url, silent[host]))
+            continue
         try:
-            return _bring(file, folder, card.size, progress, timeout, wait)
+            return _bring(file, folder, card.size, progress, timeout, answer_within, wait)
         except ConnectionError as error:
-            failures.append(f"{file.url}: {error}")
-    raise ConnectionError(_ways_out(f"{card.name} could not be had", failures, card, folder))
+            failures.append((file.url, str(error)))
+            if isinstance(error, SilentHostError):
+                silent[host] = str(error)
+    return _Missing(ConnectionError, f"{card.name} could not be had", failures)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _bring(
@@ -113,6 +195,7 @@ def _bring(
     size: int,
     progress: Progress | None,
     timeout: float,
+    answer_within: float | None,
     wait: float,
 ) -> Path:
     """One file from its URL into the folder; ConnectionError if it does not come, or is wrong."""
@@ -127,6 +210,7 @@ def _bring(
                 part,
                 max_bytes=size + max(size // 4, 1 << 20),
                 timeout=timeout,
+                answer_within=answer_within,
                 progress=progress,
                 wait=wait,
             )
@@ -193,10 +277,10 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _ways_out(head: str, failures: list[str], card: ModelCard, folder: Path) -> str:
+def _ways_out(head: str, failures: list[tuple[str, str]], card: ModelCard, folder: Path) -> str:
     """What went wrong, URL by URL, and what can be done."""
     names = " or ".join(file.name for file in card.files)
-    tried = "".join(f"\n  {failure}" for failure in failures)
+    tried = "".join(f"\n  {url}: {reason}" for url, reason in failures)
     return (
         f"{head}{':' if failures else '.'}{tried}\nWhat you can do:\n"
         f"  - on a machine with a connection, run `posetrack models download {card.name}` (or get "
