@@ -9,20 +9,20 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posetrack._kernel_cache import keep_on_disk
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function, **options: Any) -> Function:
-    """Compile ``function`` at its first call and keep the machine code on disk.
+    """Compile ``function`` at its first call, and keep the machine code in the cache folder.
 
-    Where no folder can be written, neither the package's nor the user's, the code is compiled
-    anew in each process: slow to start beats not starting.
+    Where it cannot be kept, the code is compiled anew in each process: slow to start beats not
+    starting.
     """
     settings = {"nogil": True, "error_model": "numpy", **options}
-    try:
-        kernel: Function = numba.njit(cache=True, **settings)(function)
-    except RuntimeError:  # Numba found no folder for its cache
-        kernel = numba.njit(**settings)(function)
+    kernel: Function = numba.njit(**settings)(function)
+    keep_on_disk(kernel, function, settings)
     return kernel
 
 

@@ -1,9 +1,10 @@
-"""What all files that are written have in common."""
+"""What all files that are written have in common, and where posetrack keeps its own."""
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 _LAST: Final = 253_402_300_799  # the last second of the year 9999
@@ -44,3 +45,39 @@ def date_of_writing() -> datetime:
             "as 1700000000: correct or unset it"
         )
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def cache_folder() -> Path:
+    """Where posetrack keeps what it can get again: ``POSETRACK_HOME``, else the platform's place.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither ``POSETRACK_HOME`` nor a home folder is known.
+
+    Examples
+    --------
+    >>> import os
+    >>> os.environ["POSETRACK_HOME"] = "somewhere"
+    >>> cache_folder().name
+    'somewhere'
+    >>> del os.environ["POSETRACK_HOME"]
+    """
+    home = os.environ.get("POSETRACK_HOME")
+    try:
+        if home:
+            return Path(home).expanduser()
+        import platformdirs
+
+        folder = Path(platformdirs.user_cache_dir("posetrack", appauthor=False))
+    except RuntimeError as error:
+        raise _no_home() from error
+    if not folder.is_absolute():  # what older releases of platformdirs give then: "~/.cache"
+        raise _no_home()
+    return folder
+
+
+def _no_home() -> FileNotFoundError:
+    return FileNotFoundError(
+        "no home folder is known for this user; set POSETRACK_HOME to a folder of yours"
+    )

@@ -11,7 +11,16 @@ PACKAGE = Path(posetrack.__file__).parent
 
 # From the ground up; a module may import from its own line and from those before it.
 LAYERS = (
-    {"skeletons", "structures", "interfaces", "images", "checks", "files", "_compiled"},
+    {
+        "skeletons",
+        "structures",
+        "interfaces",
+        "images",
+        "checks",
+        "files",
+        "_compiled",
+        "_kernel_cache",
+    },
     {"ops"},
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults"},

@@ -12,26 +12,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from posetrack.files import cache_folder
 from posetrack.models import ModelCard, RemoteFile, model_card
-
-
-def cache_folder() -> Path:
-    """Where posetrack keeps what it can get again: ``POSETRACK_HOME``, else the platform's place.
-
-    Examples
-    --------
-    >>> import os
-    >>> os.environ["POSETRACK_HOME"] = "somewhere"
-    >>> cache_folder().name
-    'somewhere'
-    >>> del os.environ["POSETRACK_HOME"]
-    """
-    home = os.environ.get("POSETRACK_HOME")
-    if home:
-        return Path(home).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("posetrack", appauthor=False))
 
 
 def weights_folder() -> Path:
