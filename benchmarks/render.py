@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 from timing import interleaved
 
-from posetrack.world.background import random_backdrop, sky
-from posetrack.world.body import random_body
-from posetrack.world.camera import Camera, looking_at
-from posetrack.world.effects import random_effects
-from posetrack.world.light import Light, random_light
-from posetrack.world.mesh import Surface
-from posetrack.world.poses import grounded, random_pose
-from posetrack.world.render import render
-from posetrack.world.scenery import ground, standing, wall
-from posetrack.world.textures import brick, tiles
+from posetrack.world.motion.poses import grounded, random_pose
+from posetrack.world.people.body import random_body
+from posetrack.world.places.scenery import ground, standing, wall
+from posetrack.world.rendering.background import random_backdrop, sky
+from posetrack.world.rendering.camera import Camera, looking_at
+from posetrack.world.rendering.effects import random_effects
+from posetrack.world.rendering.light import Light, random_light
+from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.render import render
+from posetrack.world.rendering.textures import brick, tiles
 
 REPEATS = 7
 

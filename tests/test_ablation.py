@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from posetrack import Detections, Poses, Tracks
-from posetrack.ablation import (
+from posetrack.cli import main
+from posetrack.tracking.association import box_similarity
+from posetrack.world import crossing
+from posetrack.world.ablation import (
     STEPS,
     WORLDS,
     Block,
@@ -23,14 +26,11 @@ from posetrack.ablation import (
     World,
     run_ablation,
 )
-from posetrack.ablation.measures import MEASURES, keypoint_ap, measure, recall_of_missed
-from posetrack.ablation.report import change, csv_text, markdown, summarise
-from posetrack.ablation.running import run_setting
-from posetrack.ablation.settings import with_tracker
-from posetrack.cli import main
-from posetrack.evaluation.rendered import frame_similarities
-from posetrack.tracking.association import box_similarity
-from posetrack.world import crossing
+from posetrack.world.ablation.measures import MEASURES, keypoint_ap, measure, recall_of_missed
+from posetrack.world.ablation.report import change, csv_text, markdown, summarise
+from posetrack.world.ablation.running import run_setting
+from posetrack.world.ablation.settings import with_tracker
+from posetrack.world.scoring import frame_similarities
 
 SIZE = (240, 135)
 NO_GAPS = (("gaps", 0.0), ("miss", 0.0))
@@ -289,7 +289,7 @@ def test_the_csv_has_a_line_for_each_run() -> None:
 
 
 def test_names_of_settings_differ_within_a_block() -> None:
-    from posetrack.ablation import BLOCKS, NETWORK_STEPS, SLOW_FLOWS
+    from posetrack.world.ablation import BLOCKS, NETWORK_STEPS, SLOW_FLOWS
 
     known = {world.name for world in WORLDS}
     for block in (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS):

@@ -21,8 +21,8 @@ from posetrack.audit import (
     read_matches,
     write_moments,
 )
+from posetrack.audit.edits import apply_edits, parse_edits
 from posetrack.cli import main
-from posetrack.edits import apply_edits, parse_edits
 from posetrack.testing import SceneDetector, SceneEstimator, camera_pan, crossing, walking
 from posetrack.tracking.explanation import Explanation, Reason
 from posetrack.trajectories import save

@@ -34,11 +34,11 @@ MODULES = [
     "training.paf_targets",
     "training.posenet_targets",
     "training.targets",
-    "world._blur_kernels",
-    "world._body_kernels",
-    "world._raster_kernels",
-    "world._shading_kernels",
-    "world._texture_kernels",
+    "world.rendering.effects",
+    "world.people._kernels",
+    "world.rendering.raster",
+    "world.rendering.shading",
+    "world.rendering.texturing",
 ]
 
 

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 import posetrack
 from posetrack import Trajectories
-from posetrack.cleaning import undo
-from posetrack.cli import main
-from posetrack.edits import (
+from posetrack.audit.edits import (
     anchors_of,
     apply_edits,
     follow,
@@ -22,6 +20,8 @@ from posetrack.edits import (
     parse_edits,
     save_anchors,
 )
+from posetrack.cleaning import undo
+from posetrack.cli import main
 from posetrack.trajectories import NOBODY, save
 from posetrack.trajectories.labels import labels_of, relabelled
 

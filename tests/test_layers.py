@@ -24,9 +24,9 @@ LAYERS = (
     {"ops"},
     {"models", "weights", "networks", "onnx_session", "detectors", "flows", "estimators"},
     {"defaults"},
-    {"video", "formats", "trajectories", "draw", "world", "testing"},
+    {"video", "formats", "trajectories", "draw"},
     {"tracking"},
-    {"ablation", "evaluation", "training", "cleaning", "analysis", "plots", "edits", "audit"},
+    {"evaluation", "training", "cleaning", "analysis", "plots", "audit", "world", "testing"},
     {"cli", "__main__"},
 )
 

@@ -6,10 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.skeletons import COCO_17, HALPE_26, KNOWN_SKELETONS, Skeleton
-from posetrack.world.body import Body, random_body
-from posetrack.world.looks import random_clothes
-from posetrack.world.mesh import Part
-from posetrack.world.poses import (
+from posetrack.world.motion.poses import (
     STANDING,
     arms_inside,
     blended,
@@ -17,7 +14,9 @@ from posetrack.world.poses import (
     pose_of,
     random_pose,
 )
-from posetrack.world.rig import (
+from posetrack.world.people.body import Body, random_body
+from posetrack.world.people.looks import random_clothes
+from posetrack.world.people.rig import (
     JOINT,
     JOINTS,
     LIMITS,
@@ -28,7 +27,8 @@ from posetrack.world.rig import (
     rotations_from,
     turn_z,
 )
-from posetrack.world.shape import random_shape
+from posetrack.world.people.shape import random_shape
+from posetrack.world.rendering.mesh import Part
 
 SEEDS = range(8)
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.world import textures
-from posetrack.world.background import plain
-from posetrack.world.camera import looking_at
-from posetrack.world.effects import (
+from posetrack.world.places.scenery import box, ground, standing
+from posetrack.world.rendering import textures
+from posetrack.world.rendering.background import plain
+from posetrack.world.rendering.camera import looking_at
+from posetrack.world.rendering.effects import (
     Effects,
     coarse,
     defocused,
@@ -21,10 +22,9 @@ from posetrack.world.effects import (
     random_effects,
     saturated,
 )
-from posetrack.world.light import Light
-from posetrack.world.mesh import Surface
-from posetrack.world.render import Render, render
-from posetrack.world.scenery import box, ground, standing
+from posetrack.world.rendering.light import Light
+from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.render import Render, render
 
 EVEN = Light((0, 0, 1), sun=(0, 0, 0), sky=(1, 1, 1), ground=(1, 1, 1))
 

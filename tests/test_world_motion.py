@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from posetrack.skeletons import HALPE_26
-from posetrack.world.body import Body, random_body
-from posetrack.world.legs import Sole, ankle_of, two_links
 from posetrack.world.motion import (
     Gait,
     Manner,
@@ -26,7 +24,9 @@ from posetrack.world.motion import (
     standing,
     walking,
 )
-from posetrack.world.rig import JOINT, LIMITS, PARENTS, angles_from
+from posetrack.world.motion.legs import Sole, ankle_of, two_links
+from posetrack.world.people.body import Body, random_body
+from posetrack.world.people.rig import JOINT, LIMITS, PARENTS, angles_from
 
 STRAIGHT = [(0.0, 0.0), (20.0, 0.0)]
 CORNER = [(0.0, 0.0), (3.0, 0.0), (3.0, 3.0)]

@@ -5,12 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.world.background import Backdrop, city, forest, plain, random_backdrop, sky
-from posetrack.world.camera import Camera, looking_at
-from posetrack.world.light import Light, random_light, shadow_camera
-from posetrack.world.mesh import Mesh, Part, Surface
-from posetrack.world.render import render
-from posetrack.world.scenery import box, chair, ground, pole, random_scenery, standing, tree, wall
+from posetrack.world.places.scenery import (
+    box,
+    chair,
+    ground,
+    pole,
+    random_scenery,
+    standing,
+    tree,
+    wall,
+)
+from posetrack.world.rendering.background import Backdrop, city, forest, plain, random_backdrop, sky
+from posetrack.world.rendering.camera import Camera, looking_at
+from posetrack.world.rendering.light import Light, random_light, shadow_camera
+from posetrack.world.rendering.mesh import Mesh, Part, Surface
+from posetrack.world.rendering.render import render
 
 WHITE = np.full((1, 1, 3), 255, np.uint8)
 EVEN = Light((0, 0, 1), sun=(0, 0, 0), sky=(1, 1, 1), ground=(1, 1, 1))

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from posetrack import Tracker
-from posetrack.evaluation.rendered import score_tracks
 from posetrack.testing import SceneDetector, SceneEstimator
 from posetrack.world import (
     Scene,
@@ -28,6 +27,7 @@ from posetrack.world import (
     low_frame_rate,
     same_clothes,
 )
+from posetrack.world.scoring import score_tracks
 
 TABLE = Path(__file__).with_name("world_scores.json")
 SIZE = (320, 180)

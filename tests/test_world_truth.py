@@ -13,12 +13,12 @@ from posetrack.evaluation.reading_posetrack18 import read_posetrack18
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, MPII_16, Skeleton
 from posetrack.training import read_coco
 from posetrack.world import Scene, Truth, Visibility, behind_pole, crossing, entering_leaving
-from posetrack.world.body import random_body
-from posetrack.world.camera import looking_at
-from posetrack.world.cameras import standing
 from posetrack.world.motion import standing as stand
+from posetrack.world.people.body import random_body
+from posetrack.world.places.scenery import box
+from posetrack.world.rendering.camera import looking_at
+from posetrack.world.rendering.cameras import standing
 from posetrack.world.scene import Actor
-from posetrack.world.scenery import box
 from posetrack.world.truth_files import (
     coco_document,
     coco_people,

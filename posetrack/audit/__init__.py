@@ -2,7 +2,7 @@
 
 `find_moments` needs trajectories only. What the tracker noted of its matches (`read_matches`) and
 the colours people wear (`colours_over_time`) make it surer. Many moments come with an edit that
-would mend them, see `posetrack.edits`.
+would mend them, see `posetrack.audit.edits`.
 """
 
 from posetrack.audit.colours import ColourSeries, colours_over_time

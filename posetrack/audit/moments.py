@@ -37,7 +37,7 @@ class Moment:
     reason
         In words, the strongest sign first.
     edit
-        The line of `posetrack.edits` that would mend it; empty where there is none.
+        The line of `posetrack.audit.edits` that would mend it; empty where there is none.
     """
 
     score: float
@@ -78,7 +78,7 @@ def find_moments(
 
     Examples
     --------
-    >>> from posetrack.edits import apply_edits, parse_edits
+    >>> from posetrack.audit.edits import apply_edits, parse_edits
     >>> from posetrack.testing import crossing
     >>> scene = crossing(frames=40)
     >>> times = np.arange(40)

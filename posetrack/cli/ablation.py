@@ -41,9 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Render, track, score, write."""
     from tqdm import tqdm
 
-    from posetrack.ablation import BLOCKS, NETWORK_STEPS, QUICK, SLOW_FLOWS, WORLDS, run_ablation
-    from posetrack.ablation.report import NOTES, write_tables
     from posetrack.cli.outputs import check_folder
+    from posetrack.world.ablation import (
+        BLOCKS,
+        NETWORK_STEPS,
+        QUICK,
+        SLOW_FLOWS,
+        WORLDS,
+        run_ablation,
+    )
+    from posetrack.world.ablation.report import NOTES, write_tables
 
     check_folder(arguments.out)
     quick = arguments.quick
@@ -101,7 +108,7 @@ def _networks() -> tuple[Any, list[str]]:
 
 
 def _plotted(rows: Any, blocks: Any, path: Path) -> list[Path]:
-    from posetrack.ablation.plot import plot_ablation
+    from posetrack.world.ablation.plot import plot_ablation
 
     try:
         plot_ablation(rows, blocks, path)

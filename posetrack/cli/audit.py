@@ -126,7 +126,7 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
 
 
 def _apply(arguments: argparse.Namespace) -> int:
-    from posetrack.edits import apply_edits, follow, load_anchors, parse_edits, save_anchors
+    from posetrack.audit.edits import apply_edits, follow, load_anchors, parse_edits, save_anchors
     from posetrack.trajectories import load, save
 
     path, target = arguments.apply, _target(arguments)

@@ -113,7 +113,7 @@ def _tracker(scene: Scene, arguments: argparse.Namespace) -> Tracker:
 
 def _report(truths: Any, found: Any) -> None:
     """Print what became of each person, and the scores."""
-    from posetrack.evaluation.rendered import found_as, score_tracks
+    from posetrack.world.scoring import found_as, score_tracks
 
     given = found_as(truths, found)
     print(f"\n{'person':>8} {'frames':>7} {'found':>7} {'ids':>12}")

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 _WHERE = {
     "Actor": "scene",
-    "BodyPose": "rig",
-    "Backdrop": "background",
-    "Body": "body",
-    "Camera": "camera",
-    "Effects": "effects",
+    "BodyPose": "people.rig",
+    "Backdrop": "rendering.background",
+    "Body": "people.body",
+    "Camera": "rendering.camera",
+    "Effects": "rendering.effects",
     "Event": "scene",
     "KnownPeople": "known",
     "KnownScene": "known",
-    "Light": "light",
-    "Mesh": "mesh",
-    "Part": "mesh",
-    "Render": "render",
+    "Light": "rendering.light",
+    "Mesh": "rendering.mesh",
+    "Part": "rendering.mesh",
+    "Render": "rendering.render",
     "Scene": "scene",
-    "Surface": "mesh",
+    "Surface": "rendering.mesh",
     "Truth": "truth",
     "Visibility": "truth",
     "behind_pole": "scenes",
@@ -45,12 +45,12 @@ _WHERE = {
     "falling": "exercises",
     "fast_motion": "scenes",
     "jumping_jacks": "exercises",
-    "looking_at": "camera",
+    "looking_at": "rendering.camera",
     "low_frame_rate": "scenes",
-    "random_body": "body",
+    "random_body": "people.body",
     "random_frame": "randomisation",
     "random_frames": "randomisation",
-    "random_pose": "poses",
+    "random_pose": "motion.poses",
     "same_clothes": "scenes",
     "squats": "exercises",
     "street": "scenes",
@@ -59,18 +59,18 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
-    from posetrack.world.background import Backdrop
-    from posetrack.world.body import Body, random_body
-    from posetrack.world.camera import Camera, looking_at
-    from posetrack.world.effects import Effects
     from posetrack.world.exercises import falling, jumping_jacks, squats
     from posetrack.world.known import KnownPeople, KnownScene
-    from posetrack.world.light import Light
-    from posetrack.world.mesh import Mesh, Part, Surface
-    from posetrack.world.poses import random_pose
+    from posetrack.world.motion.poses import random_pose
+    from posetrack.world.people.body import Body, random_body
+    from posetrack.world.people.rig import BodyPose
     from posetrack.world.randomisation import random_frame, random_frames
-    from posetrack.world.render import Render
-    from posetrack.world.rig import BodyPose
+    from posetrack.world.rendering.background import Backdrop
+    from posetrack.world.rendering.camera import Camera, looking_at
+    from posetrack.world.rendering.effects import Effects
+    from posetrack.world.rendering.light import Light
+    from posetrack.world.rendering.mesh import Mesh, Part, Surface
+    from posetrack.world.rendering.render import Render
     from posetrack.world.scene import Actor, Event, Scene
     from posetrack.world.scene_files import write_scene
     from posetrack.world.scenes import (

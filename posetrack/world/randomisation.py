@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.world import motion
-from posetrack.world.background import random_backdrop
-from posetrack.world.body import Body, random_body
-from posetrack.world.camera import Camera, looking_at
-from posetrack.world.cameras import turned
-from posetrack.world.effects import random_effects
-from posetrack.world.light import random_light
-from posetrack.world.mesh import Surface
-from posetrack.world.poses import random_pose
-from posetrack.world.render import render
-from posetrack.world.rig import BodyPose
-from posetrack.world.surroundings import random_surroundings
+from posetrack.world.motion.poses import random_pose
+from posetrack.world.people.body import Body, random_body
+from posetrack.world.people.rig import BodyPose
+from posetrack.world.places.surroundings import random_surroundings
+from posetrack.world.rendering.background import random_backdrop
+from posetrack.world.rendering.camera import Camera, looking_at
+from posetrack.world.rendering.cameras import turned
+from posetrack.world.rendering.effects import random_effects
+from posetrack.world.rendering.light import random_light
+from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.render import render
 from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of
 
 Float64Array = NDArray[np.float64]

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
-from posetrack.world.background import Backdrop, plain
-from posetrack.world.body import Body
-from posetrack.world.camera import Camera
-from posetrack.world.cameras import CameraPath
 from posetrack.world.known import KnownPeople
-from posetrack.world.light import Light
-from posetrack.world.mesh import Mesh, Surface
-from posetrack.world.render import Render, render
+from posetrack.world.people.body import Body
+from posetrack.world.rendering.background import Backdrop, plain
+from posetrack.world.rendering.camera import Camera
+from posetrack.world.rendering.cameras import CameraPath
+from posetrack.world.rendering.light import Light
+from posetrack.world.rendering.mesh import Mesh, Surface
+from posetrack.world.rendering.render import Render, render
 from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of
 
 Motion: TypeAlias = Callable[[float], Any]

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
-from posetrack.world.background import random_backdrop
-from posetrack.world.body import random_body
-from posetrack.world.camera import looking_at
-from posetrack.world.light import random_light
-from posetrack.world.mesh import Surface
 from posetrack.world.motion import standing
-from posetrack.world.poses import random_pose
+from posetrack.world.motion.poses import random_pose
+from posetrack.world.people.body import random_body
+from posetrack.world.places.scenery import random_ground
 from posetrack.world.randomisation import random_frame
-from posetrack.world.render import render
+from posetrack.world.rendering.background import random_backdrop
+from posetrack.world.rendering.camera import looking_at
+from posetrack.world.rendering.light import random_light
+from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.render import render
 from posetrack.world.scene import Scene
-from posetrack.world.scenery import random_ground
 
 Shape = tuple[int, int]
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final, Protocol
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.world import motion
-from posetrack.world.background import Backdrop, random_backdrop
-from posetrack.world.body import Body
-from posetrack.world.camera import looking_at
-from posetrack.world.cameras import CameraPath, standing
-from posetrack.world.effects import Effects
-from posetrack.world.light import random_light
-from posetrack.world.mesh import Mesh
 from posetrack.world.motion import Motion
+from posetrack.world.people.body import Body
+from posetrack.world.places.scenery import ground
+from posetrack.world.rendering.background import Backdrop, random_backdrop
+from posetrack.world.rendering.camera import looking_at
+from posetrack.world.rendering.cameras import CameraPath, standing
+from posetrack.world.rendering.effects import Effects
+from posetrack.world.rendering.light import random_light
+from posetrack.world.rendering.mesh import Mesh
+from posetrack.world.rendering.textures import random_ground_texture
 from posetrack.world.scene import Actor, Event, Scene
-from posetrack.world.scenery import ground
-from posetrack.world.textures import random_ground_texture
 
 Size = tuple[int, int]
 Generator = np.random.Generator
@@ -29,9 +32,88 @@ HALF: Final = 3.4
 """Metres to each side that the usual camera sees at the people."""
 
 
-def generator_of(name: str, seed: int) -> Generator:
-    """All chance of a scene."""
-    return np.random.default_rng((seed, crc32(name.encode())))
+@dataclass(frozen=True)
+class Shot:
+    """What every named scene is asked for.
+
+    Parameters
+    ----------
+    name
+        Of the scene.
+    people
+        How many.
+    frames
+        How many.
+    seed
+        Of all chance in the scene.
+    size
+        Width and height in pixels.
+    rate
+        Frames a second.
+    """
+
+    name: str
+    people: int
+    frames: int
+    seed: int
+    size: Size
+    rate: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return self.frames / self.rate
+
+    @property
+    def generator(self) -> Generator:
+        """All chance of the scene, from its beginning."""
+        return np.random.default_rng((self.seed, crc32(self.name.encode())))
+
+
+class NamedScene(Protocol):
+    """A scene by its name, at any length, size and number of people."""
+
+    def __call__(
+        self,
+        *,
+        people: int = ...,
+        frames: int = ...,
+        seed: int = ...,
+        size: Size = ...,
+        rate: float = ...,
+    ) -> Scene:
+        """The scene; see `Shot` for the arguments."""
+        ...
+
+
+def named_scene(
+    *, people: int, frames: int, rate: float = 25.0
+) -> Callable[[Callable[[Shot, Generator], Scene]], NamedScene]:
+    """Make a function of a shot and its chance into a scene of `NamedScene`'s arguments.
+
+    Parameters
+    ----------
+    people, frames, rate
+        The scene's own defaults.
+    """
+    own = {"people": people, "frames": frames, "seed": 0, "size": (640, 360), "rate": rate}
+
+    def name(build: Callable[[Shot, Generator], Scene]) -> NamedScene:
+        @wraps(build)
+        def scene(**asked: Any) -> Scene:
+            if unknown := asked.keys() - own.keys():
+                raise TypeError(
+                    f"{build.__name__}() takes {', '.join(own)}; got {', '.join(sorted(unknown))}"
+                )
+            shot = Shot(build.__name__, **{**own, **asked})
+            return build(shot, shot.generator)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [inspect.Parameter(key, keyword, default=own[key]) for key in own]
+        scene.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return scene
+
+    return name
 
 
 def lanes(count: int, apart: float) -> list[float]:
@@ -78,14 +160,10 @@ def stander(rng: Generator, body: Body, x: float, y: float) -> Actor:
 
 
 def usual_scene(
-    name: str,
+    shot: Shot,
     rng: Generator,
     actors: Sequence[Actor],
     *,
-    frames: int,
-    size: Size,
-    rate: float,
-    seed: int,
     things: Sequence[Mesh] = (),
     height: float = 1.7,
     away: float = 7.0,
@@ -96,18 +174,20 @@ def usual_scene(
 ) -> Scene:
     """The usual place and camera around some people; what is None is drawn at random."""
     camera: CameraPath = standing(
-        looking_at((0.0, -away, height), (0.0, 0.0, 0.95), focal=0.98 * size[0], size=size)
+        looking_at(
+            (0.0, -away, height), (0.0, 0.0, 0.95), focal=0.98 * shot.size[0], size=shot.size
+        )
     )
     return Scene(
-        name,
+        shot.name,
         tuple(actors),
         camera,
-        frames,
+        shot.frames,
         scenery=(ground(random_ground_texture(rng) if floor is None else floor), *things),
         light=random_light(rng),
         backdrop=random_backdrop(rng) if backdrop is None else backdrop,
         effects=Effects(noise=2.0) if effects is None else effects,
-        rate=rate,
-        seed=seed,
+        rate=shot.rate,
+        seed=shot.seed,
         events=tuple(events),
     )

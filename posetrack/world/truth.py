@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.known import pairs_by_name, sigma_of
 from posetrack.structures import Detections, Poses
-from posetrack.world.camera import Camera
 from posetrack.world.known import KnownPeople
-from posetrack.world.mesh import Mesh, Part
+from posetrack.world.rendering.camera import Camera
+from posetrack.world.rendering.mesh import Mesh, Part
 
 Float64Array = NDArray[np.float64]
 

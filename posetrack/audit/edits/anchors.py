@@ -1,0 +1,261 @@
+"""Where the people are whom edits speak of, so that another run's tracks can be edited alike.
+
+An edit names people by the ids of one run. An anchor notes the pose of such a person in a frame
+beside the edit; in the tracks of another run, who stands there is meant, whatever the id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.audit.edits.apply import edited_labels, next_free
+from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Split, Swap
+from posetrack.ops.boxes import iou_matrix
+from posetrack.ops.oks import oks_matrix
+from posetrack.trajectories import NOBODY, Trajectories
+from posetrack.trajectories.labels import labels_of
+
+_MIN_SIMILARITY: Final = 0.3
+_MOST_SECONDS: Final = 0.1
+_FEWEST_POINTS: Final = 3
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Where somebody is in one frame.
+
+    Parameters
+    ----------
+    who
+        The id there, after the edits before.
+    frame, seconds
+        When.
+    box
+        xyxy pixels.
+    keypoints
+        Those seen, by name, in pixels.
+    """
+
+    who: int
+    frame: int
+    seconds: float
+    box: tuple[float, ...]
+    keypoints: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Edits for another run: in its ids, with what there is to say of them.
+
+    Parameters
+    ----------
+    edits
+        To be applied; without those that mean nothing there.
+    notes
+        A sentence for each edit left out or changed.
+    anchors
+        Of all edits that were asked for: those given, and new ones for the others.
+    """
+
+    edits: tuple[Edit, ...]
+    notes: tuple[str, ...]
+    anchors: tuple[tuple[Anchor, ...], ...]
+
+
+def anchors_of(trajectories: Trajectories, edits: Sequence[Edit]) -> tuple[tuple[Anchor, ...], ...]:
+    """Where the people of each edit are: just before and after it, or where it begins and ends.
+
+    Raises
+    ------
+    ValueError
+        If an edit cannot be applied.
+    """
+    return follow(trajectories, edits, [None] * len(edits)).anchors
+
+
+def follow(
+    trajectories: Trajectories,
+    edits: Sequence[Edit],
+    anchors: Sequence[tuple[Anchor, ...] | None],
+) -> Followed:
+    """The same edits in the ids of these trajectories.
+
+    Parameters
+    ----------
+    trajectories
+        Of any run on the same video.
+    edits
+        In their order.
+    anchors
+        Of each edit; None takes its ids as they are and anchors it here.
+
+    Raises
+    ------
+    ValueError
+        If an edit cannot be applied.
+
+    Examples
+    --------
+    >>> from posetrack.audit.edits import parse_edits
+    >>> from posetrack.skeletons import COCO_17
+    >>> pose = np.random.default_rng(0).uniform(0, 90, (2, 1, 17, 2))
+    >>> run = [Trajectories([0, 1], [0, 0.1], [who], pose, np.ones((2, 1, 17)), COCO_17)
+    ...        for who in (4, 9)]
+    >>> edits = parse_edits("rename 4 to 1")
+    >>> followed = follow(run[1], edits, anchors_of(run[0], edits))
+    >>> [str(edit) for edit in followed.edits]
+    ['rename 9 to 1']
+    """
+    labels = labels_of(trajectories)
+    made: list[Edit] = []
+    notes: list[str] = []
+    kept: list[tuple[Anchor, ...]] = []
+    for edit, known in zip(edits, anchors, strict=True):
+        kept.append(_anchored(trajectories, labels, edit) if known is None else known)
+        meant: Sequence[Edit] = [edit]
+        if known is not None:
+            meant, note = _meant(trajectories, labels, edit, known)
+            notes += [f"{edit}: {note}"] if note else []
+        for one in meant:
+            labels = edited_labels(trajectories, labels, one)
+        made += meant
+    return Followed(tuple(made), tuple(notes), tuple(kept))
+
+
+def _anchored(
+    trajectories: Trajectories, labels: NDArray[np.int64], edit: Edit
+) -> tuple[Anchor, ...]:
+    rows = edit.span.rows(trajectories.frame, trajectories.seconds)
+
+    def times(who: int) -> NDArray[np.intp]:
+        return np.flatnonzero((labels == who).any(axis=1))
+
+    def anchor(who: int, row: int) -> Anchor:
+        return _anchor(trajectories, row, int(np.flatnonzero(labels[row] == who)[0]), who)
+
+    found: list[Anchor] = []
+    match edit:
+        case Swap() | Split():
+            people = (edit.first, edit.second) if isinstance(edit, Swap) else (edit.who,)
+            for who in people:
+                when = times(who)
+                around = (when[when < rows.start][-1:], when[when >= rows.start][:1])
+                found += [anchor(who, int(row)) for part in around for row in part]
+        case Merge(who, into):
+            when, other = times(who), times(into)
+            found += [anchor(who, int(row)) for row in when[[0, -1]]] if len(when) else []
+            if len(when) and len(other):
+                found.append(anchor(into, int(other[np.abs(other - when[0]).argmin()])))
+        case Delete(who) | Rename(who):
+            when = times(who)
+            when = when[(when >= rows.start) & (when < rows.stop)]
+            if len(when):
+                spread = np.unique([when[0], when[len(when) // 2], when[-1]])
+                found += [anchor(who, int(row)) for row in spread]
+    return tuple(found)
+
+
+def _anchor(trajectories: Trajectories, row: int, place: int, who: int) -> Anchor:
+    points = np.round(trajectories.xy[row, place].astype(np.float64), 1)
+    named = zip(trajectories.skeleton.keypoints, points.tolist(), strict=True)
+    return Anchor(
+        who,
+        int(trajectories.frame[row]),
+        round(float(trajectories.seconds[row]), 4),
+        tuple(np.round(trajectories.boxes[row, place].astype(np.float64), 1).tolist()),
+        {name: (x, y) for name, (x, y) in named if np.isfinite(x)},
+    )
+
+
+def _meant(
+    trajectories: Trajectories,
+    labels: NDArray[np.int64],
+    edit: Edit,
+    anchors: tuple[Anchor, ...],
+) -> tuple[list[Edit], str]:
+    """What an edit is here, and what there is to say of it."""
+    whom: dict[int, list[int]] = {}
+    for anchor in anchors:
+        found = _at(trajectories, labels, anchor)
+        if found is None:
+            place = f"frame {anchor.frame} ({anchor.seconds:.2f} s)"
+            return [], f"nobody is where {anchor.who} was in {place}; left out"
+        whom.setdefault(anchor.who, []).append(found)
+    ids = {who: list(dict.fromkeys(found)) for who, found in whom.items()}
+    match edit:
+        case Swap(first, second):
+            if any(len(ids.get(who, [])) != 1 for who in (first, second)):
+                return [], "these two are not exchanged here in these tracks; left out"
+            return _same_or(edit, replace(edit, first=ids[first][0], second=ids[second][0]))
+        case Split(who, _, new):
+            if len(ids.get(who, [])) != 1:
+                return [], "these are two people already; left out"
+            taken = new is not None and bool((labels == new).any())
+            new = next_free(labels) if taken else new
+            return _same_or(edit, replace(edit, who=ids[who][0], new=new))
+        case Merge(who, into):
+            target = ids.get(into, [])
+            others = [one for one in ids.get(who, []) if one not in target]
+            if not target or not others:
+                return [], "this is one person already; left out"
+            merged: list[Edit] = [Merge(one, target[0]) for one in others]
+            return merged, "" if merged == [edit] else _told(merged)
+        case Delete(who):
+            deleted: list[Edit] = [replace(edit, who=one) for one in ids.get(who, [])]
+            return deleted, "" if deleted == [edit] else _told(deleted)
+        case Rename(who, new):
+            renamed: list[Edit] = [replace(edit, who=one) for one in ids.get(who, []) if one != new]
+            return renamed, "" if renamed == [edit] else _told(renamed)
+
+
+def _same_or(edit: Edit, other: Edit) -> tuple[list[Edit], str]:
+    return [other], "" if other == edit else _told([other])
+
+
+def _told(edits: Sequence[Edit]) -> str:
+    return f"here it is {'; '.join(map(str, edits))}" if edits else "it is so already; left out"
+
+
+def _at(trajectories: Trajectories, labels: NDArray[np.int64], anchor: Anchor) -> int | None:
+    """Id of who is at an anchor; None if nobody."""
+    row = _row(trajectories, anchor)
+    if row is None:
+        return None
+    places = np.flatnonzero(labels[row] != NOBODY)
+    if not len(places):
+        return None
+    box = np.array([anchor.box], np.float64)
+    boxes = trajectories.boxes[row, places].astype(np.float64)
+    similar = iou_matrix(box, boxes)[0]
+    skeleton = trajectories.skeleton
+    shared = [name for name in anchor.keypoints if name in skeleton.keypoints]
+    if len(shared) >= _FEWEST_POINTS:
+        columns = np.array([skeleton.index(name) for name in shared])
+        there = np.array([[anchor.keypoints[name] for name in shared]], np.float64)
+        area = np.array([(box[0, 2] - box[0, 0]) * (box[0, 3] - box[0, 1])])
+        now = trajectories.xy[row][np.ix_(places, columns)].astype(np.float64)
+        sigmas = [skeleton.sigmas[column] for column in columns.tolist()]
+        by_pose = np.nan_to_num(oks_matrix(there, now, area, sigmas)[0])
+        # Boxes of two who stand together are alike, their poses are not; far apart poses are 0.
+        similar = np.where(by_pose.max() >= _MIN_SIMILARITY, by_pose, similar)
+    best = int(similar.argmax())
+    if not similar[best] >= _MIN_SIMILARITY:
+        return None
+    return int(labels[row, places[best]])
+
+
+def _row(trajectories: Trajectories, anchor: Anchor) -> int | None:
+    """The anchor's frame, or the one next in time where that is close."""
+    row = int(np.searchsorted(trajectories.frame, anchor.frame))
+    if row < len(trajectories) and trajectories.frame[row] == anchor.frame:
+        return row
+    if not len(trajectories):
+        return None
+    apart = np.abs(trajectories.seconds - anchor.seconds)
+    row = int(apart.argmin())
+    return row if apart[row] <= _MOST_SECONDS else None

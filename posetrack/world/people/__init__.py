@@ -1,0 +1,1 @@
+"""Bodies: bones, skin, hair and clothes, drawn at random or as given."""

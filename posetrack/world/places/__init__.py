@@ -1,0 +1,1 @@
+"""What stands around people: ground, walls, furniture, things that look like people."""
