@@ -8,8 +8,8 @@ that is a `KnownScene`, and add faults at rates given. No weights, no downloads.
 """
 
 from posetrack.testing.fakes import SceneDetector, SceneEstimator
+from posetrack.testing.known import KnownPeople, KnownScene
 from posetrack.testing.scenes import Scene, camera_pan, crossing, leaving, walking
-from posetrack.world.known import KnownPeople, KnownScene
 
 __all__ = [
     "KnownPeople",

@@ -9,7 +9,7 @@ from posetrack.checks import check_at_least, check_fraction
 from posetrack.interfaces import Image
 from posetrack.ops.boxes import iou_matrix
 from posetrack.structures import Detections, Poses
-from posetrack.world.known import KnownPeople, KnownScene
+from posetrack.testing.known import KnownPeople, KnownScene
 
 
 class SceneDetector:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
-from posetrack.world.known import KnownPeople
+from posetrack.testing.known import KnownPeople
 
 # A standing person of height 1 seen from the front, feet at y = 0, y down: COCO's order.
 _STANDING = np.array(

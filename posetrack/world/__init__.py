@@ -24,8 +24,6 @@ _WHERE = {
     "Camera": "rendering.camera",
     "Effects": "rendering.effects",
     "Event": "scene",
-    "KnownPeople": "known",
-    "KnownScene": "known",
     "Light": "rendering.light",
     "Mesh": "rendering.mesh",
     "Part": "rendering.mesh",
@@ -60,7 +58,6 @@ _WHERE = {
 
 if TYPE_CHECKING:
     from posetrack.world.exercises import falling, jumping_jacks, squats
-    from posetrack.world.known import KnownPeople, KnownScene
     from posetrack.world.motion.poses import random_pose
     from posetrack.world.people.body import Body, random_body
     from posetrack.world.people.rig import BodyPose
@@ -98,8 +95,6 @@ __all__ = [
     "Camera",
     "Effects",
     "Event",
-    "KnownPeople",
-    "KnownScene",
     "Light",
     "Mesh",
     "Part",

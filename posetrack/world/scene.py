@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
-from posetrack.world.known import KnownPeople
+from posetrack.testing.known import KnownPeople
 from posetrack.world.people.body import Body
 from posetrack.world.rendering.background import Backdrop, plain
 from posetrack.world.rendering.camera import Camera

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.known import pairs_by_name, sigma_of
 from posetrack.structures import Detections, Poses
-from posetrack.world.known import KnownPeople
+from posetrack.testing.known import KnownPeople
 from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.mesh import Mesh, Part
 

@@ -13,6 +13,7 @@ from posetrack.flows.points import check_points
 from posetrack.interfaces import Image, Points
 from posetrack.ops.motion import inside_image
 from posetrack.skeletons import Skeleton
+from posetrack.testing.known import KnownPeople
 from posetrack.world import (
     Scene,
     behind_pole,
@@ -25,7 +26,6 @@ from posetrack.world import (
     low_frame_rate,
     same_clothes,
 )
-from posetrack.world.known import KnownPeople
 from posetrack.world.rendering.effects import Effects
 
 
