@@ -38,7 +38,7 @@ NO_GAPS = (("gaps", 0.0), ("miss", 0.0))
 Recorded = Callable[..., RecordedScene]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def recorded() -> Recorded:
     kept: dict[tuple[str, int, int], RecordedScene] = {}
 
@@ -52,7 +52,7 @@ def recorded() -> Recorded:
     return record
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pair() -> RecordedScene:
     return RecordedScene(crossing(people=2, frames=4, seed=2, size=(160, 90)))
 

@@ -15,7 +15,7 @@ from posetrack.trajectories import save
 from posetrack.world import squats
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tracks") / "gym.parquet"
     save(of_scene(squats(people=2, frames=150, seed=1), noise=1.0), path)

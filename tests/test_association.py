@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack import COCO_17, Detections, Poses
@@ -32,7 +32,6 @@ def detections(draw, most: int = 8) -> Detections:
     return Detections(np.hstack([corner, corner + size]), scores)
 
 
-@settings(deadline=None)  # the first call loads compiled code
 @given(detected=detections(), flowed=detections(), max_iou=st.sampled_from([0.1, 0.5, 0.8]))
 def test_merged_boxes_are_far_apart_and_cover_what_came_in(detected, flowed, max_iou) -> None:
     boxes, origin, supported = merge_boxes(detected, flowed, max_iou=max_iou)
@@ -52,7 +51,6 @@ def test_merged_boxes_are_far_apart_and_cover_what_came_in(detected, flowed, max
             assert is_kept or covering.any()
 
 
-@settings(deadline=None)
 @given(detected=detections(), flowed=detections())
 def test_a_box_is_supported_exactly_where_the_detector_saw_it(detected, flowed) -> None:
     boxes, origin, supported = merge_boxes(detected, flowed, max_iou=0.5)

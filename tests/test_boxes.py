@@ -47,7 +47,6 @@ class TestIou:
         assert iou_matrix([a], [b])[0, 0] == pytest.approx(iou)
 
     @given(rows_of_boxes, rows_of_boxes)
-    @settings(deadline=None)
     def test_lies_between_0_and_1_and_is_symmetric(self, a, b):
         iou = iou_matrix(a, b)
         assert iou.shape == (len(a), len(b))
@@ -55,7 +54,6 @@ class TestIou:
         assert np.array_equal(iou, iou_matrix(b, a).T)
 
     @given(rows_of_boxes)
-    @settings(deadline=None)
     def test_box_overlaps_itself_wholly(self, boxes):
         own = np.diag(iou_matrix(boxes, boxes))
         np.testing.assert_allclose(own, area(boxes) > 0, rtol=1e-12)
@@ -103,7 +101,6 @@ class TestNms:
         assert kept == [*range(count - 1, 1, -1), 0, 1]
 
     @given(rows_of_boxes, st.floats(0, 1), st.booleans(), st.randoms(use_true_random=False))
-    @settings(deadline=None)
     def test_is_idempotent_and_leaves_no_double(self, boxes, max_iou, inclusive, random):
         scores = np.array([random.random() for _ in boxes])
         kept = nms(boxes, scores, max_iou=max_iou, inclusive=inclusive)
@@ -115,7 +112,7 @@ class TestNms:
             assert (iou[~np.eye(len(kept), dtype=bool)] <= max_iou).all()
 
     @given(st.integers(0, 200), st.floats(0.1, 0.9))
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     def test_order_of_boxes_does_not_matter(self, count, max_iou):
         boxes, scores = scored(count)
         order = np.random.default_rng(1).permutation(count)
@@ -143,7 +140,6 @@ class TestBoxesAround:
         hnp.arrays(np.float32, (3, 5, 2), elements=st.floats(-1000, 1000, width=32)),
         st.floats(0, 1),
     )
-    @settings(deadline=None)
     def test_box_holds_the_keypoints_and_grows_by_the_fraction(self, xy, grow):
         boxes = boxes_around(xy, grow=grow)
         assert boxes.dtype == np.float32
@@ -156,7 +152,6 @@ class TestBoxesAround:
 
 class TestClip:
     @given(rows_of_boxes)
-    @settings(deadline=None)
     def test_boxes_end_up_in_the_image_and_in_order(self, boxes):
         clipped = clip_boxes(boxes, (50, 40))
         assert ((clipped >= 0) & (clipped <= [49, 39, 49, 39])).all()

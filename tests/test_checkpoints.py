@@ -19,7 +19,7 @@ from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
 from posetrack.skeletons import COCO_17, MPII_16, POSETRACK_17
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def state() -> dict[str, torch.Tensor]:
     """A ResNet-18 with a small head, so that files are quick to write."""
     torch.manual_seed(0)

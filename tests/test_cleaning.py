@@ -113,7 +113,7 @@ def test_a_constant_stays_constant(name: str, even: bool) -> None:
 
 @pytest.mark.parametrize("name", STEPS)
 @given(st.integers(-2000, 2000), st.integers(0, 50))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_a_shift_of_everything_shifts_the_answer(name: str, shift: int, seed: int) -> None:
     made = random_tracks(seed)
     # Multiples of 1/16 pixel are exact in float32, so that the shift itself rounds nothing.
@@ -192,7 +192,7 @@ def test_filled_gaps_are_near_the_truth_and_exactly_they_are_flagged(way: Callab
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=40), st.floats(0.02, 0.5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nothing_is_invented_beyond_the_limit_or_the_ends(there: list[bool], limit: float) -> None:
     seen = np.array(there)
     xy = np.arange(len(seen))[:, None, None, None] + np.zeros((1, 1, 17, 2))
@@ -218,7 +218,7 @@ def test_a_whole_person_who_was_missing_gets_a_box_and_the_raw_says_nobody() -> 
 
 
 @given(st.integers(0, 1000), st.floats(0, 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_gating_twice_is_gating_once(seed: int, limit: float) -> None:
     made = random_tracks(seed, 10)
     once = gate_scores(made, limit)
@@ -245,7 +245,7 @@ def test_outliers_are_found_and_little_else() -> None:
 
 
 @given(arrays(np.float64, (12, 1, 17, 2), elements=st.floats(-1000, 1000)))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_outliers_are_those_of_a_plain_reading_of_hampel(xy: np.ndarray) -> None:
     made = of_keypoints(xy)
     found = flags(reject_outliers(made, window=0.2, min_distance=0.0), Origin.REJECTED)[:, 0]

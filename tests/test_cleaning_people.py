@@ -141,7 +141,7 @@ def test_tracklets_beyond_the_limit_or_elsewhere_are_not_joined() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_joining_keeps_every_measurement_and_joins_none_that_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     xy = walkers(60, 1).xy + np.zeros((60, 6, 17, 2)) + rng.normal(0, 1, (60, 6, 17, 2))

@@ -13,7 +13,7 @@ from posetrack.formats import read_table
 from posetrack.video import open_video
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "new" / "folder"
     assert main(["demo", "--frames", "40", "-o", str(out)]) == 0

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE, wait_until
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
@@ -113,7 +113,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """A run with every format."""
     made = Folder(tmp_path_factory.mktemp("whole"))
@@ -121,7 +121,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def expected(whole: Folder) -> list[Any]:
     """The same as a library call."""
     tracker = Tracker(OnnxDetector(whole.detector), OnnxTopDown(whole.estimator))
@@ -525,9 +525,13 @@ def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
     folder: Folder, user_module: Any
 ) -> None:
     name = user_module(
-        "import time\nimport numpy as np\n"
+        "import time\nfrom pathlib import Path\nimport numpy as np\n"
+        "calls = 0\n"
         "def decode(outputs, context):\n"
-        "    time.sleep(0.2)\n"
+        "    global calls\n"
+        "    calls += 1\n"
+        "    while calls > 5 and not Path('interrupted').exists():\n"
+        "        time.sleep(0.01)\n"
         "    return np.array([[20, 40, 90, 210]]), np.array([0.9])\n"
     )
     words = ["track", str(folder.video), "-o", str(folder.out), *folder.networks()]
@@ -542,11 +546,10 @@ def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.root,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while ".clip.partial.mp4" not in folder.left() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: ".clip.partial.mp4" in folder.left())
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=30)
+        (folder.root / "interrupted").touch()
+        _, said = running.communicate(timeout=PATIENCE)
     finally:
         running.kill()
     assert running.returncode == 130, said

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def contents(tmp_path_factory) -> dict[str, bytes]:
     """Files as they are published, of small networks whose weights are drawn at random."""
     from torchvision.models.detection import ssdlite320_mobilenet_v3_large
@@ -73,15 +73,6 @@ def server(contents, monkeypatch, tmp_path):
         monkeypatch.setattr("posetrack.models.MODELS", table)
         monkeypatch.setattr(defaults, "MODELS", table)
         yield running
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """On a busy machine threads of torch wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack import Detections
@@ -90,7 +90,6 @@ def test_of_several_videos_one_is_chosen(tmp_path: Path) -> None:
         read_boxes(path, video="c")
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack.detectors.hog import HogDetector, merge_windows
@@ -65,7 +65,6 @@ def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> Non
         HogDetector(**wrong)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 2**32 - 1))
 def test_merged_windows_lie_within_the_windows_and_no_margin_is_counted_twice(
     count: int, seed: int

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack.detectors.decoding import DecodeContext
@@ -168,7 +168,6 @@ CASES: dict[str, tuple[Any, Callable[[Array, Array], list[Array]]]] = {
 
 
 @pytest.mark.parametrize("layout", CASES)
-@settings(deadline=None)
 @given(found=people(), context=contexts())
 def test_known_boxes_come_back(
     layout: str, found: tuple[Array, Array], context: DecodeContext
@@ -244,7 +243,6 @@ def fastestdet_cell(row: int, column: int, box: Array, objectness: float, person
     return answer
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 20),
     st.integers(1, 20),

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
@@ -165,7 +165,6 @@ def test_the_network_sees_the_colours_it_wants(tmp_path: Path) -> None:
         np.testing.assert_allclose(seen[-1], expected, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([stretch, letterbox, letterbox_corner]),
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
@@ -192,7 +191,7 @@ def images(shared: Path, video: str) -> list[np.ndarray[Any, Any]]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fastestdet(shared: Path) -> OnnxDetector:
     return OnnxDetector(shared / "data/models/fastestdet_352.onnx", threads=1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.detectors.torchvision import NETWORKS, TorchvisionDetector, ssdlite_mobilenet
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small images gain nothing from more, and lose much where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
 
@@ -129,7 +118,7 @@ def test_networks_have_the_published_number_of_parameters(name: str, shared: Pat
     assert published & {every, frozen}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def state() -> dict[str, Tensor]:
     torch.manual_seed(1)
     return ssdlite_mobilenet(None, num_classes=3).state_dict()

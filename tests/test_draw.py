@@ -154,7 +154,7 @@ def test_nearer_people_cover_others() -> None:
     shape=st.tuples(st.integers(0, 90), st.integers(0, 90)),
     age=st.integers(0, 1),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_coordinates_break_it(
     xy: Any, corners: Any, sizes: Any, shape: tuple[int, int], age: int
 ) -> None:

@@ -26,7 +26,7 @@ from posetrack.trajectories import NOBODY, save
 from posetrack.trajectories.labels import labels_of, relabelled
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def truth() -> Trajectories:
     """Three who walk side by side, ids 1 to 3, 60 frames at 30 a second."""
     return walkers(60, 3)
@@ -168,7 +168,7 @@ def test_two_people_of_one_id_are_refused(truth: Trajectories) -> None:
 LINES = ("swap 1 2 from f20", "merge 4 into 3", "delete 1 f50..f60")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wrong(truth: Trajectories) -> Trajectories:
     """What a tracker might have made of the three."""
     return edited(truth, "swap 1 2 from f20", "split 3 at f40")

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
@@ -26,13 +26,12 @@ from posetrack.ops.heatmaps import decode_argmax, decode_dark
 HAND = Skeleton("hand", ("thumb", "left_finger", "right_finger"), (), (), (0.1, 0.1, 0.1))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def spot_finder(tmp_path_factory: pytest.TempPathFactory) -> OnnxTopDown:
     path = brightness_maps(tmp_path_factory.mktemp("net") / "net.onnx", 3)
     return OnnxTopDown(path, HAND, normalisation=UNIT, threads=1)
 
 
-@settings(deadline=None)
 @given(st.integers(40, 260), st.integers(40, 200), st.integers(20, 60))
 def test_a_bright_spot_is_found_where_it_is(
     spot_finder: OnnxTopDown, x: int, y: int, reach: int
@@ -175,7 +174,7 @@ def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> Non
         OnnxTopDown("net.onnx", **wrong)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simplepose(shared: Path) -> OnnxTopDown:
     return OnnxTopDown(shared / "data/models/simplepose_256x192.onnx", threads=2)
 

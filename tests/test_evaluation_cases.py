@@ -71,7 +71,7 @@ def expected_of(case: str, evaluator: str) -> Any:
     return load(next((SHARED / "cases" / case).glob(f"expected.{evaluator}.json*")))
 
 
-@pytest.fixture(scope="module", params=cases("poseval"))
+@pytest.fixture(scope="session", params=cases("poseval"))
 def poseval(request: pytest.FixtureRequest) -> Any:
     folder = SHARED / "cases" / request.param
     return evaluate_posetrack(folder / "gt", folder / "pred"), expected_of(request.param, "poseval")
@@ -137,7 +137,7 @@ def test_counts_of_events_equal_the_official_evaluator(poseval: Any) -> None:
             close(result.events.counts(kind)[s], official[f"num_{theirs}"], f"{name}: {theirs}")
 
 
-@pytest.fixture(scope="module", params=cases("posetrack21"))
+@pytest.fixture(scope="session", params=cases("posetrack21"))
 def kit21(request: pytest.FixtureRequest) -> Any:
     folder = SHARED / "cases" / request.param
     result = evaluate_posetrack21(folder / "gt", folder / "pred")

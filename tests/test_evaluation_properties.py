@@ -28,7 +28,7 @@ from posetrack.evaluation.protocol_posetrack import posetrack_pair
 from posetrack.evaluation.regions import inside_any
 from posetrack.evaluation.sequences import SequencePair
 
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=25)
 
 
 @FEW

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 
 from posetrack.cli import main
 
@@ -20,7 +21,7 @@ def run(name: str, *words: str | Path, folder: Path) -> str:
     """What an example prints; warnings are errors."""
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, words)],
-        cwd=folder, capture_output=True, text=True, timeout=120,
+        cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
         env={**os.environ, "POSETRACK_HOME": str(folder), "MPLBACKEND": "agg"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("posetrack.estimators.runtimes.find_spec", lambda _: None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = PoseResNet(18, 17, deconv_channels=(8, 8, 8))
     fill_network(network, 0.45)
@@ -55,7 +55,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def image() -> np.ndarray:
     noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(noise, (160, 120), interpolation=cv2.INTER_CUBIC))

@@ -18,7 +18,7 @@ from posetrack.structures import Detections, Poses, Tracks
 
 
 @given(made=frames(COCO_17))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_person_is_an_entry(made: Any) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "t.json"

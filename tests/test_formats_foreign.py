@@ -292,7 +292,7 @@ def test_a_skeleton_that_does_not_fit_is_told_with_what_to_give(tmp_path: Path) 
     assert posetrack.load(path, rate=10, skeleton=BODY_25).skeleton == BODY_25
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A small file of each format that is a file and both read and written, by its name."""
     for library in ("h5py", "h5netcdf", "xarray", "tables"):
@@ -320,7 +320,7 @@ PLACES = st.floats(0, 1, exclude_max=True)
     end=PLACES | st.none(),
     changes=st.lists(st.tuples(PLACES, st.sampled_from(b'0-9.,:{}[]"eE\n\0nN\xff ')), max_size=4),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_torn_and_altered_files_are_read_or_refused_and_nothing_else(
     whole: dict[str, bytes],
     tmp_path_factory: pytest.TempPathFactory,

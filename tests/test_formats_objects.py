@@ -89,7 +89,7 @@ class OnDevice:
 
 
 @given(made=tracks(COCO_17))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_result_whose_tensors_are_elsewhere_is_read(made: Tracks) -> None:
     boxes = SimpleNamespace(
         xyxy=OnDevice(made.boxes.xyxy), conf=OnDevice(made.boxes.scores), id=None

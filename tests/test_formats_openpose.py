@@ -27,7 +27,7 @@ def people(skeleton: Skeleton, seed: int, count: int = 3) -> Trajectories:
 
 @pytest.mark.parametrize("skeleton", [BODY_25, COCO_18])
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(0, 3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_keypoints_and_ids_come_back(skeleton: Skeleton, seed: int, count: int) -> None:
     made = people(skeleton, seed, count)
     with TemporaryDirectory() as folder:

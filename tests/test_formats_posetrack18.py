@@ -61,7 +61,7 @@ def test_annotated_people_come_through_unchanged(tmp_path: Path, shared: Path) -
 
 
 @given(made=frames(POSETRACK_15))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_frame_is_an_image_and_every_person_an_annotation(made: Any) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "000001_bonn_x.json"

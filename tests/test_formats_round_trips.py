@@ -67,7 +67,7 @@ def there_and_back(name: str, made: Trajectories) -> Trajectories:
 
 @pytest.mark.parametrize("name", BOTH_WAYS)
 @given(data=st.data())
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_a_format_keeps_what_the_table_says(name: str, data: st.DataObject) -> None:
     for library in NEEDS.get(name, ()):
         pytest.importorskip(library, reason=f"needs {library}")

@@ -8,12 +8,12 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE, wait_until
 
 from posetrack.formats import (
     CocoWriter,
@@ -92,9 +92,7 @@ def test_a_killed_run_leaves_its_frames_and_the_old_file(tmp_path: Path, name: s
     try:
         assert run.stdout.readline() == "under way\n", run.stderr.read()
         # By now more than one block or second of frames has left the process.
-        deadline = time.monotonic() + 10
-        while (tmp_path / PARTIAL[name]).stat().st_size < 50_000 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: (tmp_path / PARTIAL[name]).stat().st_size >= 50_000)
     finally:
         run.send_signal(signal.SIGKILL)
         run.communicate()
@@ -109,7 +107,7 @@ def test_a_killed_run_leaves_its_frames_and_the_old_file(tmp_path: Path, name: s
 def test_a_full_disk_is_said_and_loses_nothing_written(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("old")
     run = start(name, 2_000_000, tmp_path)
-    _, said = run.communicate(timeout=60)
+    _, said = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1
     assert "OSError" in said
     assert (tmp_path / name).read_text() == "old"

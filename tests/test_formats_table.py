@@ -62,7 +62,7 @@ def assert_same(found: Sequence[Frame], expected: Sequence[Frame]) -> None:
 
 @pytest.mark.parametrize("suffix", WRITERS)
 @given(made=frames(POSETRACK_15))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_written_comes_back_to_the_last_bit(suffix: str, made: list[Frame]) -> None:
     with TemporaryDirectory() as folder:
         path = write(Path(folder) / f"t{suffix}", made, POSETRACK_15)
@@ -285,7 +285,7 @@ def test_larger_tables_than_asked_for_are_refused(tmp_path: Path, suffix: str) -
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_bytes_are_refused_with_a_plain_error(data: bytes) -> None:
     with TemporaryDirectory() as folder:
         for suffix in (".csv", ".parquet", ".arrows"):

@@ -65,14 +65,14 @@ class TestParity:
 
 
 class TestDecoding:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.floats(4, 43), st.floats(4, 59), st.sampled_from(DECODERS))
     def test_planted_gaussian_is_found_within_half_a_cell(self, x, y, decode):
         xy, scores = decode(planted(x, y))
         assert np.abs(xy[0, 0] - [x, y]).max() <= 0.5 + 1e-6
         assert 0.8 < scores[0, 0] <= 1
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.floats(8, 39), st.floats(8, 55))
     def test_dark_finds_a_gaussian_to_a_few_hundredths_of_a_cell(self, x, y):
         assert np.abs(decode_dark(planted(x, y))[0][0, 0] - [x, y]).max() < 0.03
@@ -138,7 +138,7 @@ class TestDecoding:
                 assert one_score[0, 0] == scores[n, k]
 
     @given(st.integers(1, 40), st.integers(1, 40))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_arg_max_is_numpys_for_any_size(self, height, width):
         maps = np.random.default_rng(height * 41 + width).integers(1, 9, (2, 2, height, width))
         xy, scores = decode_argmax(maps.astype(float))

@@ -26,7 +26,7 @@ def nets(shared: Path) -> Path:
     return shared / "reference" / "nets"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def w32() -> HRNet:
     with torch.device("meta"):
         network = HRNet(32).eval()

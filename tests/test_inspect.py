@@ -35,14 +35,6 @@ PAIR = Skeleton("pair", ("left_hand", "right_hand"), (("left_hand", "right_hand"
                 (("left_hand", "right_hand"),), (0.1, 0.1))  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def people(shared):
     data = shared / "data/coco"

@@ -27,7 +27,7 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def states() -> dict[str, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     return {name: dict(build().state_dict()) for name, build in SMALL.items()}

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
@@ -44,7 +44,6 @@ def total(similarity, result):
 @pytest.mark.parametrize("match", MATCHERS)
 class TestBoth:
     @given(similarity=similarities, at_least=at_leasts)
-    @settings(deadline=None)
     def test_is_one_to_one_and_never_below_the_threshold(self, match, similarity, at_least):
         rows, cols = match(similarity, at_least=at_least)
         assert rows.dtype == cols.dtype == np.intp
@@ -53,7 +52,6 @@ class TestBoth:
         assert (similarity[rows, cols] >= at_least).all()
 
     @given(similarity=similarities, at_least=at_leasts)
-    @settings(deadline=None)
     def test_leaves_no_pair_that_could_be_added(self, match, similarity, at_least):
         rows, cols = match(similarity, at_least=at_least)
         left = np.delete(np.delete(similarity, rows, axis=0), cols, axis=1)
@@ -66,7 +64,6 @@ class TestBoth:
         seed=st.integers(0, 2**32 - 1),
         negative=st.booleans(),
     )
-    @settings(deadline=None)
     def test_order_of_rows_and_columns_does_not_matter(
         self, match, shape, at_least, seed, negative
     ):
@@ -122,7 +119,6 @@ class TestBoth:
 
 class TestGreedy:
     @given(similarities, at_leasts)
-    @settings(deadline=None)
     def test_agrees_with_its_definition_ties_included(self, similarity, at_least):
         result = match_greedily(similarity, at_least=at_least)
         assert pairs_of(result) == greedy_by_definition(similarity, at_least)
@@ -156,7 +152,6 @@ class TestOptimal:
         ),
         at_leasts,
     )
-    @settings(deadline=None)
     def test_no_other_matching_has_a_larger_sum(self, similarity, at_least):
         wide = similarity if similarity.shape[0] <= similarity.shape[1] else similarity.T
         worth = np.where(wide >= at_least, wide, 0)
@@ -168,7 +163,6 @@ class TestOptimal:
         assert found == pytest.approx(best, abs=1e-12)
 
     @given(similarities, at_leasts)
-    @settings(deadline=None)
     def test_sum_is_at_least_that_of_greedy(self, similarity, at_least):
         optimal = total(similarity, match_optimally(similarity, at_least=at_least))
         greedy = total(similarity, match_greedily(similarity, at_least=at_least))

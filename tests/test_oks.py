@@ -37,7 +37,7 @@ def by_definition(references, poses, areas, sigmas, common_only):
     return out
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def authors(shared):
     folder = shared / "reference" / "nets" / "cases"
     case = dict(np.load(folder / "pipe_oks_nms.npz"))
@@ -113,7 +113,7 @@ class TestMatrix:
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @pytest.mark.parametrize("common_only", [False, True])
     @given(st.integers(0, 2**32 - 1), st.floats(0, 0.9), st.floats(0, 1e6))
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_pose_is_exactly_1_to_itself(self, dtype, common_only, seed, unseen, size):
         poses = random_poses(3, seed, unseen=unseen, dtype=dtype)
         poses[:, 0] = 5  # one keypoint at least
@@ -122,7 +122,7 @@ class TestMatrix:
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1e7), st.booleans())
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_lies_between_0_and_1(self, dtype, seed, unseen, size, common_only):
         references = random_poses(4, seed, unseen=unseen, dtype=dtype)
         poses = random_poses(21, seed + 1, unseen=unseen, dtype=dtype)
@@ -138,7 +138,7 @@ class TestMatrix:
         assert (oks[:10] > 0).all()
 
     @given(st.integers(0, 2**32 - 1), st.floats(-1e3, 1e3), st.floats(0.01, 100))
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_does_not_change_with_position_or_size_of_the_picture(self, seed, step, times):
         references, poses = random_poses(3, seed, unseen=0.2), random_poses(2, seed, unseen=0.2)
         poses += 3
@@ -307,7 +307,7 @@ class TestNms:
                     assert len(kept) == count
 
     @given(st.integers(0, 2**32 - 1), st.integers(0, 25), st.floats(0, 1), st.floats(0, 0.5))
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     def test_is_idempotent_and_does_not_depend_on_order(self, seed, count, max_oks, unseen):
         rng = np.random.default_rng(seed)
         xy = random_poses(4, seed)[rng.integers(0, 4, count)] + rng.normal(0, 12, (count, K, 2))

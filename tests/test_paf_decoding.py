@@ -64,7 +64,7 @@ def test_every_step_equals_the_reference(shared: Path) -> None:
             assert_array_equal(scores > 0, people >= 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 3))
 def test_an_assignment_costs_least_of_all(seed: int, rows: int, more: int) -> None:
     cost = np.random.default_rng(seed).normal(size=(rows, rows + more))

@@ -77,7 +77,7 @@ def same_people(found, true, tolerance):
 
 
 @pytest.mark.parametrize("limb_width", [None, 1.0])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 4))
 def test_targets_decode_to_the_people(limb_width, seed, count):
     true = people(np.random.default_rng(seed), count)

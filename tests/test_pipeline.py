@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE
 
 from posetrack import COCO_17, Detections, Poses, Tracker, Tracks
 from posetrack.testing import Scene, SceneDetector, SceneEstimator, camera_pan, crossing
@@ -20,12 +21,12 @@ from posetrack.video.prefetch import Prefetch
 LENGTH = 16
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scene() -> Scene:
     return camera_pan(frames=LENGTH, seed=2)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def frames(scene: Scene) -> list[Frame]:
     return [Frame(image, index, index / 25) for index, image in enumerate(scene)]
 
@@ -294,19 +295,19 @@ def test_closing_frees_a_thread_that_waits_for_an_item() -> None:
 
     def slow() -> Generator[int, None, None]:
         started.set()
-        hold.wait(10)
+        hold.wait(PATIENCE)
         yield 1
 
     ready = Prefetch(slow(), 1, patience=0.1)
     got: list[int] = []
     waiting = threading.Thread(target=lambda: got.extend(ready))
     waiting.start()
-    assert started.wait(5)
+    assert started.wait(PATIENCE)
     ready.close()
-    waiting.join(5)
+    waiting.join(PATIENCE)
     hold.set()  # and the thread inside the generator may end, too
     for thread in threading.enumerate():
         if thread.name == "posetrack-prefetch":
-            thread.join(5)
+            thread.join(PATIENCE)
     assert not waiting.is_alive()
     assert got == []

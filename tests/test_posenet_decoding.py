@@ -67,7 +67,7 @@ def planted(xy: np.ndarray, *, grid: tuple[int, int], stride: int = 16) -> list[
     return [heatmap, *flat]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_planted_people_are_found_where_they_are(seed: int, people: int) -> None:
     rng = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def people(rng, count, size, keypoints=17):
 
 class TestDecoding:
     @pytest.mark.parametrize("stride", [8, 16, 32])
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 4))
     def test_targets_decode_to_the_people(self, stride, seed, count):
         size = 512

@@ -28,7 +28,7 @@ class KnownFlow:
         return [wrong, torch.einsum("ij,jhw->ihw", self.coefficients, place)[None]]
 
 
-@pytest.fixture(scope="module", params=[raft_small, raft_large], ids=["small", "large"])
+@pytest.fixture(scope="session", params=[raft_small, raft_large], ids=["small", "large"])
 def network(request):
     torch.manual_seed(0)
     return request.param(weights=None).eval()

@@ -204,9 +204,7 @@ JUNK = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), junk=JUNK)
 def test_whatever_is_wrong_in_an_item_is_said_or_harmless(tmp_path, data, junk):
     folder = tmp_path / "export"

@@ -202,9 +202,7 @@ JUNK = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), junk=JUNK)
 def test_whatever_is_wrong_in_a_file_is_said_or_harmless(tmp_path, data, junk):
     rows = [person(1, keypoints=list(SEEN), bbox=[5, 5, 40, 60]), person(2, keypoints=SEEN)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import PATIENCE
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 
@@ -83,17 +84,17 @@ def trunk_colours(image: np.ndarray, people: Tracks) -> np.ndarray:
     return np.median(image[y, x].astype(float), axis=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data(shared: Path) -> Data:
     return Data(shared / "data")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(data: Data) -> Run:
     return data.run("lab")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab_every_fifth(data: Data) -> Run:
     return data.run("lab", detect_every=5)
 
@@ -238,7 +239,7 @@ def test_the_second_half_in_another_process_goes_on_with_the_same_ids(
     ]
     numbers = [cut, PART, every]
     words = [*map(str, files), *map(str, numbers), str(tmp_path / "out.npz")]
-    subprocess.run([sys.executable, "-c", SECOND_HALF, *words], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", SECOND_HALF, *words], check=True, timeout=PATIENCE)
     same(first, whole.tracks[:cut])
     with np.load(tmp_path / "out.npz") as out:
         for number in range(PART - cut):

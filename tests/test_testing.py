@@ -20,7 +20,7 @@ from posetrack.testing import (
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(frame=st.integers(0, 2**16 - 1))
 def test_a_picture_tells_its_frame(frame: int) -> None:
     scene = walking(np.broadcast_to(np.array([40.0, 100]), (2**16, 1, 2)), size=(64, 48))

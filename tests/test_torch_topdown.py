@@ -174,7 +174,7 @@ def heatmap_examples(kind: str, seed: int) -> np.ndarray:
     [decode_argmax, decode_quarter, decode_dark, partial(decode_dark, blur_size=5)],
     ids=["argmax", "quarter", "dark", "dark5"],
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(kind=st.sampled_from(["noise", "ties", "holes", "blobs"]), seed=st.integers(0, 10**6))
 def test_decoders_on_the_device_equal_those_on_the_host(decode, kind: str, seed: int) -> None:
     dark = decode not in (decode_argmax, decode_quarter)

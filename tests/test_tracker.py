@@ -275,7 +275,7 @@ def ids_of(scene: Scene, tracker: Tracker, frames: range) -> list[list[int]]:
     return [tracker.update(scene.render(frame)).ids.tolist() for frame in frames]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(cut=st.integers(1, 19), seed=st.integers(0, 3), coasting=st.booleans())
 def test_a_run_split_at_any_frame_gives_the_same_ids(
     cut: int, seed: int, coasting: bool, tmp_path_factory: pytest.TempPathFactory

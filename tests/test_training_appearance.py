@@ -26,7 +26,7 @@ def test_nothing_asked_for_nothing_changed():
     assert np.array_equal(changed(Appearance()), picture())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.sampled_from([(1, 1, 3), (7, 5, 3), (40, 30, 3)]))
 def test_the_same_draw_gives_the_same_pixels_at_any_size(seed, shape):
     image = picture(1, shape)

@@ -34,14 +34,6 @@ from posetrack.training.dataset import read_image
 from posetrack.training.validation import network_input
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def coco(shared):
     data = shared / "data/coco"

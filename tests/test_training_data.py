@@ -225,7 +225,7 @@ class TestAugmentation:
         drawn = [draw(law, generator(0, 0, i)) for i in range(1000)]
         assert 39 < max(abs(change.rotation) for change in drawn) <= 40
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         factor=st.floats(0.7, 1.3),
         angle=st.floats(-80, 80),
@@ -314,7 +314,7 @@ def test_crops_do_not_depend_on_workers_or_on_what_came_before(shared):
     assert not (epoch(0, 3)[0].rows == here[0].rows).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(count=st.integers(1, 40), share=st.integers(1, 4), world=st.integers(1, 3))
 def test_processes_share_each_batch_without_overlap(count, share, world):
     parts = [

@@ -24,14 +24,6 @@ from posetrack.training.detection_targets import centre_targets, detection_loss,
 NOBODY = np.zeros((0, 4))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def document(tmp_path):
     """Two pictures: a dark one with a bright person and a crowd, and one of nobody."""
@@ -127,7 +119,7 @@ people = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(people)
 def test_a_network_that_says_the_targets_finds_the_people(rows):
     boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in rows], np.float64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from processes import PATIENCE
 from torch import nn
 
 from posetrack.cli import main, parser
@@ -30,14 +30,6 @@ from posetrack.training import (
 from posetrack.training.recipe import PAPER
 from posetrack.training.saving import load_state, read_log, save_state, write_log, write_whole
 from posetrack.training.validation import network_input
-
-
-@pytest.fixture(autouse=True)
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -213,16 +205,13 @@ class TestCommandLine:
 
     def test_two_processes_have_the_losses_of_one(self, shared, tmp_path):
         assert main(self.options(shared, tmp_path / "one")) == 0
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         # 64 x 32 pixels leave a 2 x 1 map of 3 people in each process: it takes the statistics
         # of both together to come out as one process does.
         subprocess.run(
             [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-             "--master-addr", "127.0.0.1", "--master-port", str(port), "-m", "posetrack",
+             "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "posetrack",
              *self.options(shared, tmp_path / "two")],
-            check=True, capture_output=True, timeout=120,
+            check=True, capture_output=True, timeout=PATIENCE,
         )  # fmt: skip
         one, two = (
             read_log(tmp_path / name / "log.csv", before=99)[0]["loss"] for name in ("one", "two")
@@ -230,7 +219,6 @@ class TestCommandLine:
         assert two == pytest.approx(one, rel=1e-4)
 
     def test_it_overfits_a_handful_of_people_to_pck_one(self, shared, tmp_path, capsys):
-        torch.set_num_threads(1)  # steps this small lose more than they gain by a second one
         rows = json.loads((shared / "data/coco/test_coco.json").read_text())
         rows["annotations"] = [row for row in rows["annotations"] if row["num_keypoints"] > 14][:2]
         file = tmp_path / "two.json"

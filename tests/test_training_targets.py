@@ -83,7 +83,7 @@ class TestParityWithTheAuthors:
 places = st.tuples(st.floats(-400, 600), st.floats(-400, 700))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=places, unbiased=st.booleans())
 def test_a_keypoint_that_counts_is_near_the_map_and_one_off_it_draws_nothing(place, unbiased):
     maps, weights = gaussian_targets(
@@ -97,7 +97,7 @@ def test_a_keypoint_that_counts_is_near_the_map_and_one_off_it_draws_nothing(pla
         assert (np.abs(np.array(place) / 4 - (24, 32)) <= np.array([24, 32]) + 8).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(x=st.floats(30, 160), y=st.floats(30, 220))
 def test_unbiased_targets_decode_to_where_the_keypoint_is(x, y):
     maps, _ = gaussian_targets(

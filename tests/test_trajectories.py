@@ -57,7 +57,7 @@ def test_own_files_keep_everything_origins_too(tmp_path: Path, suffix: str) -> N
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 @given(made=frames(POSETRACK_15))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_a_run_wrote_is_loaded_and_saved_without_loss(suffix: str, made: list[Frame]) -> None:
     with TemporaryDirectory() as folder:
         path, again = Path(folder) / f"a{suffix}", Path(folder) / f"b{suffix}"
@@ -77,7 +77,7 @@ def test_what_a_run_wrote_is_loaded_and_saved_without_loss(suffix: str, made: li
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.sets(st.sampled_from([4, 5, 6]), min_size=1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_part_read_from_the_file_is_the_part_of_the_whole(
     first: int, end: int, ids: set[int]
 ) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import PATIENCE
 from video_made import (
     cut,
     make_audio,
@@ -29,6 +30,7 @@ from video_made import (
     packets_of,
     with_damaged_packet,
 )
+from weight_server import refused_port
 
 from posetrack.video import Frame, Status, open_video
 
@@ -48,7 +50,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("videos")
     return {
@@ -168,7 +170,7 @@ def test_an_odd_size_is_read_as_it_is(tmp_path: Path) -> None:
 # Part of the file
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     start=st.integers(0, 22),
@@ -345,7 +347,7 @@ def test_a_file_whose_every_frame_is_damaged_is_refused(video: Path) -> None:
         open_video(video)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(sorted(KINDS)))
 def test_no_damage_escapes_as_anything_but_an_oserror_or_valueerror(
     videos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, seed: int, kind: str
@@ -488,7 +490,7 @@ def test_a_process_that_leaves_in_the_middle_ends(video: Path) -> None:
         "reader = open_video(sys.argv[1], prefetch=2); print(next(reader).index)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(video)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(video)], capture_output=True, text=True, timeout=PATIENCE
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "0", "")
 
@@ -513,7 +515,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 def test_a_url_gives_the_same_frames_as_the_file(server: str, tmp_path: Path) -> None:
     path = make_video(tmp_path / "video.mp4", container={"movflags": "faststart"})
-    with open_video(f"{server}/video.mp4") as reader:
+    with open_video(f"{server}/video.mp4", timeout=PATIENCE) as reader:
         frames = list(reader)
     assert reader.source.kind == "stream"
     for ours, theirs in zip(frames, read(path), strict=True):
@@ -523,15 +525,12 @@ def test_a_url_gives_the_same_frames_as_the_file(server: str, tmp_path: Path) ->
 
 def test_a_url_that_is_not_there_is_refused(server: str) -> None:
     with pytest.raises(ConnectionError, match=r"missing\.mp4"):
-        open_video(f"{server}/missing.mp4")
+        open_video(f"{server}/missing.mp4", timeout=PATIENCE)
 
 
 def test_a_host_that_refuses_is_named_without_the_password() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(OSError, match=f"127.0.0.1:{port}") as caught:
-        open_video(f"http://me:secret@127.0.0.1:{port}/video.mp4", timeout=5)
+    with refused_port() as port, pytest.raises(OSError, match=f"127.0.0.1:{port}") as caught:
+        open_video(f"http://me:secret@127.0.0.1:{port}/video.mp4", timeout=PATIENCE)
     assert "secret" not in str(caught.value)
 
 

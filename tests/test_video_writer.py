@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import PATIENCE
 from video_made import make_video, number_of, numbered
 
 from posetrack.video import VideoWriter, open_video
@@ -85,7 +86,7 @@ def test_a_copy_keeps_the_times_of_a_variable_frame_rate(tmp_path: Path) -> None
     np.testing.assert_allclose(copy.ledger.seconds, np.array(times) / 1000, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(width=st.integers(2, 70), height=st.integers(2, 70))
 def test_odd_sizes_repeat_their_last_column_and_row(
     tmp_path: Path, width: int, height: int
@@ -192,7 +193,7 @@ def test_a_killed_process_leaves_what_it_had(tmp_path: Path) -> None:
         "os._exit(9)"
     )
     path = tmp_path / "video.mp4"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=PATIENCE)
     assert done.returncode == 9
     assert not path.exists()
     with open_video(tmp_path / ".video.partial.mp4") as reader:

@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from weight_server import Served, serving
+from processes import PATIENCE
+from weight_server import Served, refused_port, serving
 
 from posetrack.models import ModelCard, RemoteFile
 from posetrack.weights import cache_folder, cached_path, fetch, verify, weights_folder
@@ -39,7 +40,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 def get(model, **settings):
-    return fetch(model, **{"timeout": 5, "wait": 0.01, **settings})
+    return fetch(model, **{"timeout": PATIENCE, "wait": 0.01, **settings})
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -266,8 +267,9 @@ def test_the_search_of_a_name_counts_as_waiting(server, monkeypatch):
 
 def test_a_machine_that_does_not_answer_is_passed_over(server):
     server.files["/a.pth"] = Served(CONTENT)
-    model = card("http://127.0.0.1:9/a.pth", f"{server.url}/a.pth")
-    assert get(model).read_bytes() == CONTENT
+    with refused_port() as port:
+        model = card(f"http://127.0.0.1:{port}/a.pth", f"{server.url}/a.pth")
+        assert get(model).read_bytes() == CONTENT
 
 
 def test_all_urls_are_named_when_all_fail(server):
@@ -396,7 +398,7 @@ class TestVerify:
 
 def _fetch_in_a_process(url: str, folder: str, answers) -> None:
     try:
-        answers.put(str(fetch(card(url), folder=folder, timeout=5, wait=0.01)))
+        answers.put(str(fetch(card(url), folder=folder, timeout=PATIENCE, wait=0.01)))
     except Exception as error:
         answers.put(repr(error))
 
@@ -410,9 +412,9 @@ def test_two_processes_that_want_the_same_file_download_it_once(server, tmp_path
     processes = [spawn.Process(target=_fetch_in_a_process, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
-    paths = [answers.get(timeout=30) for _ in processes]
+    paths = [answers.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
-        process.join(30)
+        process.join(PATIENCE)
     assert paths == [str(tmp_path / "a.pth")] * 2
     assert (tmp_path / "a.pth").read_bytes() == CONTENT
     assert sum(server.sent) == len(CONTENT)
@@ -445,9 +447,10 @@ def test_without_locks_the_file_still_comes_and_nothing_is_left(server, monkeypa
 
 
 def test_proxies_are_not_asked_for_this_machine(server, monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     server.files["/a.pth"] = Served(CONTENT)
-    assert get(card(f"{server.url}/a.pth")).exists()
+    with refused_port() as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        assert get(card(f"{server.url}/a.pth")).exists()
 
 
 def test_waiting_between_attempts_is_as_long_as_told(server, monkeypatch):

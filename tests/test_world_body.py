@@ -52,7 +52,7 @@ OWN_PARTS = {
 """Where each of Halpe's keypoints belongs; names of parts stand for those of its own side."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bodies() -> list[Body]:
     return [random_body(np.random.default_rng(seed)) for seed in SEEDS]
 
@@ -183,7 +183,7 @@ def test_left_is_left_of_who_faces_where_the_heading_says(bodies: list[Body]) ->
             assert (toe - heel) @ ahead > 0.15
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_random_poses_are_within_the_joints_limits_and_on_the_ground(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -231,7 +231,7 @@ def test_a_turn_and_a_shift_of_a_pose_turn_and_shift_skin_and_keypoints(
 
 
 @given(st.lists(st.floats(-1.2, 1.2), min_size=len(JOINTS) * 3, max_size=len(JOINTS) * 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_angles_and_rotations_are_each_others_inverse(values: list[float]) -> None:
     angles = np.array(values).reshape(-1, 3)
     rotations = rotations_from(angles)

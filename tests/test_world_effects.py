@@ -94,7 +94,7 @@ def test_huge_flow_is_cut() -> None:
     assert blurred.shape == (40, 48, 3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.2, 6.0))
 def test_defocus_keeps_the_mean_and_takes_detail(radius: float) -> None:
     image = picture()
@@ -195,7 +195,7 @@ def test_textures_are_seamless_and_repeat_with_the_seed(kind: str) -> None:
             assert border <= 1.2 * steps.max() + 2
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(0, 3), st.integers(0, 3))
 def test_noise_fills_the_range(seed: int, across: int, down: int) -> None:
     field = textures.noise(np.random.default_rng(seed), (64, 32), cells=(2**across, 2**down))

@@ -53,7 +53,7 @@ MOTIONS: dict[str, Callable[[Body], Motion]] = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bodies() -> list[Body]:
     """An adult and a child."""
     return [random_body(np.random.default_rng(1), child=child) for child in (False, True)]

@@ -184,7 +184,7 @@ def test_surfaces_through_each_other_meet_where_they_meet() -> None:
     np.testing.assert_array_equal(both.owner[seen], nearer[seen])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_flow_is_that_of_the_projected_points(seed: int) -> None:
     """The point at each pixel, found from depth, is moved as its body and projected again."""
@@ -429,7 +429,7 @@ def test_boxes_are_closed_and_face_outward(mesh) -> None:
     assert (np.einsum("ij,ij->i", normals, corners.mean(axis=1) - centre) > 0).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 1000))
 def test_scenery_stands_on_the_ground_and_keeps_clear(seed: int) -> None:
     people = [(0.0, 0.0), (1.0, 4.0)]

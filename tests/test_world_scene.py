@@ -179,12 +179,12 @@ def test_how_many_people_is_obeyed_and_checked() -> None:
 # --- fakes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def group() -> Scene:
     return detector_gaps(people=4, frames=40, size=TINY, seed=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def images(group: Scene) -> list[np.ndarray]:
     return list(group.images())
 

@@ -32,12 +32,12 @@ from posetrack.world.truth_files import (
 SMALL = (240, 136)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scene() -> Scene:
     return crossing(people=3, frames=30, seed=2, size=SMALL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def truths(scene: Scene) -> list[Truth]:
     return [scene.truth(number) for number in range(0, 30, 3)]
 

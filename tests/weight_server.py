@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,6 +63,14 @@ def serving() -> Iterator[Server]:
         http.shutdown()
         thread.join()
         http.server_close()
+
+
+@contextmanager
+def refused_port() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else can begin to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,111 @@
+"""What holds for every test and example: it comes out the same after any other, at any load."""
+
+from __future__ import annotations
+
+import gc
+import locale
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A worker has a core: further threads wait for each other longer than they work. OpenMP, MKL and
+# OpenBLAS read this when they are loaded, and programs that tests start inherit it.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Neither the user's settings nor the width of the terminal are for tests to see.
+os.environ["COLUMNS"] = "80"
+for _name in [name for name in os.environ if name.startswith("POSETRACK_")]:
+    del os.environ[_name]
+
+# The same examples on every machine, and no clock decides. ``--hypothesis-profile=search`` draws
+# new ones in each run, to find what these do not.
+settings.register_profile(
+    "same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile(
+    "search", settings.get_profile("same"), derandomize=False, print_blob=True
+)
+settings.load_profile("same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--shuffle SEED``."""
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="run the tests in an order drawn with this seed"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Any order, over all modules; workers of xdist draw the same."""
+    seed = config.getoption("shuffle")
+    if seed is not None:
+        random.Random(seed).shuffle(items)
+
+
+def _seed_libraries() -> None:
+    random.seed(0)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Fixtures draw the same numbers whatever ran before."""
+    _seed_libraries()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """And so does a test, whether it is the first to use a fixture or not."""
+    _seed_libraries()
+
+
+def _shared_state() -> dict[str, Any]:
+    """What a process has once, so that a test which changes it changes the tests after it."""
+    state: dict[str, Any] = {f"${name}": value for name, value in os.environ.items()}
+    del state["$PYTEST_CURRENT_TEST"]
+    state["working directory"] = Path.cwd()
+    state["import path"] = list(sys.path)
+    state["locale"] = locale.setlocale(locale.LC_ALL)
+    state["signals"] = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    state["threads"] = [
+        thread.name for thread in threading.enumerate() if thread.name.startswith("posetrack")
+    ]
+    if numpy := sys.modules.get("numpy"):
+        state["numpy.geterr"] = numpy.geterr()
+    if torch := sys.modules.get("torch"):
+        state["torch.get_num_threads"] = torch.get_num_threads()
+        state["torch.is_grad_enabled"] = torch.is_grad_enabled()
+        state["torch.get_default_dtype"] = torch.get_default_dtype()
+    if cv2 := sys.modules.get("cv2"):
+        state["cv2.getNumThreads"] = cv2.getNumThreads()
+    return state
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_changed() -> Iterator[None]:
+    """No test spoils the one after it, whichever that is."""
+    before = _shared_state()
+    yield
+    after = _shared_state()
+    if after["threads"] != before["threads"]:  # an object that nobody holds ends its threads
+        gc.collect()
+        after = _shared_state()
+    # A library that the test was the first to load is no change.
+    names = {*before, *(name for name in after if name.startswith("$"))}
+    changed = {
+        name: (before.get(name), after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
+    }
+    assert changed == {}, "left changed: name to (before, after)"
