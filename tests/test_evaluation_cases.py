@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,17 @@ def expected_of(case: str, evaluator: str) -> Any:
     return load(next((SHARED / "cases" / case).glob(f"expected.{evaluator}.json*")))
 
 
-@pytest.fixture(scope="session", params=cases("poseval"))
+@cache
+def evaluate(case: str, evaluator: str) -> tuple[Any, Any]:
+    """Our result and the official one; once, for many tests look at it."""
+    folder = SHARED / "cases" / case
+    ours = {"poseval": evaluate_posetrack, "posetrack21": evaluate_posetrack21}[evaluator]
+    return ours(folder / "gt", folder / "pred"), expected_of(case, evaluator)
+
+
+@pytest.fixture(params=cases("poseval"))
 def poseval(request: pytest.FixtureRequest) -> Any:
-    folder = SHARED / "cases" / request.param
-    return evaluate_posetrack(folder / "gt", folder / "pred"), expected_of(request.param, "poseval")
+    return evaluate(request.param, "poseval")
 
 
 def check_ap(ours: Any, official: Any, bounds: Any = None) -> None:
@@ -137,11 +145,9 @@ def test_counts_of_events_equal_the_official_evaluator(poseval: Any) -> None:
             close(result.events.counts(kind)[s], official[f"num_{theirs}"], f"{name}: {theirs}")
 
 
-@pytest.fixture(scope="session", params=cases("posetrack21"))
+@pytest.fixture(params=cases("posetrack21"))
 def kit21(request: pytest.FixtureRequest) -> Any:
-    folder = SHARED / "cases" / request.param
-    result = evaluate_posetrack21(folder / "gt", folder / "pred")
-    return result, expected_of(request.param, "posetrack21")
+    return evaluate(request.param, "posetrack21")
 
 
 def test_keypoint_hota_equals_the_official_kit(kit21: Any) -> None:
