@@ -6,6 +6,7 @@ import gc
 import locale
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -19,10 +20,13 @@ from hypothesis import HealthCheck, settings
 # A worker has a core: further threads wait for each other longer than they work. OpenMP, MKL and
 # OpenBLAS read this when they are loaded, and programs that tests start inherit it.
 os.environ["OMP_NUM_THREADS"] = "1"
-# Neither the user's settings nor the width of the terminal are for tests to see.
-os.environ["COLUMNS"] = "80"
-for _name in [name for name in os.environ if name.startswith("POSETRACK_")]:
+# Neither what the user has set for the package nor the width of the terminal is for tests to see.
+_SETTINGS = re.compile(
+    "(POSETRACK|WANDB|MLFLOW)_.*|SOURCE_DATE_EPOCH|(LOCAL_)?RANK|WORLD_SIZE|.*_proxy", re.IGNORECASE
+)
+for _name in filter(_SETTINGS.fullmatch, list(os.environ)):
     del os.environ[_name]
+os.environ["COLUMNS"] = "80"
 
 # The same examples on every machine, and no clock decides. ``--hypothesis-profile=search`` draws
 # new ones in each run, to find what these do not.

@@ -292,6 +292,8 @@ class TestAugmentation:
         assert half_body(body, COCO_17, (64, 64), generator(0, 0, 0)) is None
 
 
+# On a single core torch advises against workers.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")
 def test_crops_do_not_depend_on_workers_or_on_what_came_before(shared):
     data = shared / "data/coco"
     people = read_coco(data / "test_coco.json", data)

@@ -182,6 +182,8 @@ def test_perfect_heatmaps_measure_perfect_on_every_kind_of_data(shared):
     assert {"PCKh@0.5", "PCKh@0.1"} <= set(row)
 
 
+# On a single core torch advises against workers.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")
 def test_more_workers_and_channels_last_change_no_loss(people, tmp_path):
     recipe = Recipe(epochs=2, batch_size=4)
     alone = train(small(), people, tmp_path / "a", recipe=recipe)
