@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -123,3 +124,17 @@ def test_the_module_runs_and_loads_no_network_library_for_its_help() -> None:
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert shown.stdout.startswith("posetrack ")
+
+
+def test_being_told_to_end_interrupts_a_command_and_changes_nothing_after_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: argparse.Namespace) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("posetrack.cli.demo.run", run)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["demo"]) == 130
+    assert capsys.readouterr().err == "posetrack: interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -6,7 +6,8 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from posetrack import __version__
 
@@ -66,14 +67,25 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Being told to end is like Ctrl-C: what there is is kept. Afterwards it is as it was."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     arguments = parser().parse_args(argv)
-    if threading.current_thread() is threading.main_thread():
-        # Being told to end is like Ctrl-C: what there is is kept.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status: int = arguments.run(arguments)
+        with _interrupted_by_sigterm():
+            status: int = arguments.run(arguments)
     except KeyboardInterrupt:
         print("posetrack: interrupted", file=sys.stderr)
         return 130
