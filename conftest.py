@@ -77,7 +77,7 @@ def pytest_runtest_call() -> None:
 def _shared_state() -> dict[str, Any]:
     """What a process has once, so that a test which changes it changes the tests after it."""
     state: dict[str, Any] = {f"${name}": value for name, value in os.environ.items()}
-    del state["$PYTEST_CURRENT_TEST"]
+    state.pop("$PYTEST_CURRENT_TEST", None)  # pytest's own, another in each phase
     state["working directory"] = Path.cwd()
     state["import path"] = list(sys.path)
     state["locale"] = locale.setlocale(locale.LC_ALL)
@@ -105,8 +105,8 @@ def _nothing_is_left_changed() -> Iterator[None]:
     if after["threads"] != before["threads"]:  # an object that nobody holds ends its threads
         gc.collect()
         after = _shared_state()
-    # A library that the test was the first to load is no change.
-    names = {*before, *(name for name in after if name.startswith("$"))}
+    # Libraries that a test is the first to load bring variables of their own.
+    names = {*before, *(name for name in after if _SETTINGS.fullmatch(name[1:]))}
     changed = {
         name: (before.get(name), after.get(name))
         for name in names
