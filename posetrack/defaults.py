@@ -22,11 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
+from posetrack.files import sha256_of
 from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
 from posetrack.models import MODELS, Kind, ModelCard, model_card
 from posetrack.skeletons import KNOWN_SKELETONS
 from posetrack.weights import fetch, weights_folder
-from posetrack.weights.cache import sha256_of
 from posetrack.weights.fetching import fetch_in_time
 
 if TYPE_CHECKING:

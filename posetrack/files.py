@@ -1,13 +1,450 @@
-"""What all files that are written have in common, and where posetrack keeps its own."""
+"""Files: written whole or not at all, read within bounds, hashed, dated; and our folder.
+
+Everything that is read here is data from outside: its size is checked before it is held, its
+types before it is used, and errors name the file. Text may begin with a byte-order mark and end
+its lines as Windows does. Nothing here knows what a file is about.
+"""
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import hashlib
+import json
+import math
 import os
+import re
+import tomllib
+import zlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias, TypeVar, overload
 
+Kind = TypeVar("Kind")
+Content: TypeAlias = bytes | str | Iterable[bytes]
+
+MAX_JSON_BYTES: Final = 2_000_000_000
+"""Larger JSON files are refused before they fill the memory."""
+MAX_TEXT_BYTES: Final = 1_000_000
+"""What people write by hand is smaller."""
+
+_MAX_PARTIALS = 1000
 _LAST: Final = 253_402_300_799  # the last second of the year 9999
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WORDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def partial_name(path: Path, number: int = 1, suffix: str | None = None) -> Path:
+    """The name of an unfinished file beside ``path``.
+
+    Parameters
+    ----------
+    path
+        Where the whole file will be.
+    number
+        From 1; larger where earlier runs have left theirs.
+    suffix
+        Another ending, for spools; ``path``'s own when None.
+
+    Examples
+    --------
+    >>> partial_name(Path("out/match.csv")).name, partial_name(Path("a.parquet"), 2, ".arrows").name
+    ('match.partial.csv', 'a.partial-2.arrows')
+    """
+    mark = ".partial" if number == 1 else f".partial-{number}"
+    return path.with_name(path.stem + mark + (path.suffix if suffix is None else suffix))
+
+
+class PartialFile:
+    """An unfinished file beside ``path``, created anew, never over an existing one.
+
+    Parameters
+    ----------
+    path
+        Where the whole file is to appear.
+    suffix
+        The ending of the unfinished one; ``path``'s own when None.
+    durable
+        Whether to wait until it is on the disk before it takes its name, so that not even a power
+        cut leaves half a file. What can be made again need not wait.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or cannot be written to, or ``path`` is a folder: at once,
+        not after an hour of tracking.
+    """
+
+    def __init__(self, path: Path, suffix: str | None = None, *, durable: bool = True) -> None:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+        if path.is_dir():
+            raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
+        self.path = path
+        self._durable = durable
+        for number in range(1, _MAX_PARTIALS):
+            self.partial = partial_name(path, number, suffix)
+            if partial_name(path, number).exists():
+                continue  # what a spool becomes when its run is aborted must be free, too
+            try:
+                # Unbuffered: what was written is with the operating system, and survives a kill.
+                self._stream = self.partial.open("xb", buffering=0)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise type(error)(f"cannot write {path}: {error}") from error
+            self._length = 0
+            return
+        raise FileExistsError(f"{_MAX_PARTIALS} unfinished files beside {path}; remove some")
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append all of ``data``, or, where that fails, nothing of it."""
+        view = memoryview(data).cast("B")
+        try:
+            while view:
+                view = view[self._stream.write(view) or 0 :]
+        except BaseException:
+            # Half a row would spoil the rows before it for most readers.
+            self._stream.truncate(self._length)
+            self._stream.seek(self._length)
+            raise
+        self._length = self._stream.tell()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be written any more; libraries that write to files ask."""
+        return self._stream.closed
+
+    def flush(self) -> None:
+        """Do nothing: all that was written has left."""
+
+    def keep(self) -> Path:
+        """Close it where it is."""
+        if not self._stream.closed:
+            if self._durable:
+                os.fsync(self._stream.fileno())
+            self._stream.close()
+        return self.partial
+
+    def publish(self) -> None:
+        """Close it, safe on the disk, and give it its name in one step."""
+        self.keep()
+        self.partial.replace(self.path)
+        if self._durable:
+            _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Close and remove it."""
+        self._stream.close()
+        self.partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_whole(path: str | Path, content: Content, *, durable: bool = True) -> None:
+    """Write a file that appears under its name only when it is whole.
+
+    What there was under that name stays until then.
+
+    Parameters
+    ----------
+    path
+        The file; its folder exists.
+    content
+        Bytes, text (written as UTF-8, its line ends as they are), or pieces of bytes.
+    durable
+        See `PartialFile`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left of it then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> write_whole(path, "seen")
+    >>> path.read_bytes(), sorted(file.name for file in path.parent.iterdir())
+    (b'seen', ['note.txt'])
+    """
+    write_together((Path(path), content), durable=durable)
+
+
+def write_together(*files: tuple[Path, Content], durable: bool = True) -> None:
+    """Write files so that all appear, whole, or none does.
+
+    They take their names in the order given, once all are safe on the disk.
+    """
+    written: list[PartialFile] = []
+    try:
+        for path, content in files:
+            written.append(PartialFile(path, durable=durable))
+            for piece in _pieces(content):
+                written[-1].write(piece)
+            written[-1].keep()
+        for file in written:
+            file.publish()
+    except BaseException:
+        for file in written:
+            file.discard()
+        raise
+
+
+def _pieces(content: Content) -> Iterable[bytes]:
+    if isinstance(content, str):
+        return [content.encode()]
+    return [content] if isinstance(content, bytes) else content
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, or of all files of a folder in the order of their names.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "empty"
+    >>> path.touch()
+    >>> sha256_of(path)[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as content:
+                while part := content.read(1 << 20):
+                    digest.update(part)
+    return digest.hexdigest()
+
+
+def read_bytes(path: str | Path, max_bytes: int) -> bytes:
+    """All of a file, unpacked where its name ends in ``.gz``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is larger than ``max_bytes`` (unpacked), or not whole.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: a folder; expected a file")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            data = stream.read(max_bytes + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a whole gzip file: {error}") from error
+    if len(data) > max_bytes:
+        raise ValueError(f"{path}: more than {max_bytes:,} bytes; that is not what is read here")
+    return data
+
+
+def read_text(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
+    r"""Text in UTF-8, or in UTF-16 with its mark; without mark, lines ending in ``\n``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is larger than ``max_bytes``, or not text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "list.txt"
+    >>> write_whole(path, b"\xef\xbb\xbfone\r\ntwo")
+    >>> read_text(path)
+    'one\ntwo'
+    """
+    return text_of(read_bytes(path, max_bytes), str(path))
+
+
+def text_of(data: bytes, title: str) -> str:
+    """The text that ``data`` is, as `read_text` gives it; errors name ``title``."""
+    try:
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{title}: not text in UTF-8: {error}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_toml(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> dict[str, Any]:
+    """The table that a TOML file is.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is larger than ``max_bytes``, or not TOML.
+    """
+    text = read_text(path, max_bytes)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a TOML file: {error}") from error
+
+
+def dump_json(value: object) -> bytes:
+    """Compact UTF-8 JSON; NaN, which is not JSON, is refused.
+
+    Examples
+    --------
+    >>> dump_json({"a": [1, 2.5]})
+    b'{"a":[1,2.5]}'
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
+
+
+@overload
+def read_json(path: str | Path, *, nan: bool = False, max_bytes: int = MAX_JSON_BYTES) -> Any: ...
+@overload
+def read_json(
+    path: str | Path, kind: type[Kind], *, nan: bool = False, max_bytes: int = MAX_JSON_BYTES
+) -> Kind: ...
+def read_json(
+    path: str | Path, kind: Any = Any, *, nan: bool = False, max_bytes: int = MAX_JSON_BYTES
+) -> Any:
+    """What a JSON file holds, packed with gzip or not, its types checked.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it must be: a type as msgspec takes it, such as a ``msgspec.Struct`` or
+        ``list[float]``. Keys that a struct does not name are passed over; of a key that is there
+        twice the last counts; whole numbers may be written as ``1.0``.
+    nan
+        Whether ``NaN`` and ``Infinity``, which JSON does not know and other programs write all
+        the same, are read.
+    max_bytes
+        Larger files are refused.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is too large, cut off, nested too deeply, not JSON, or not of that kind; the message
+        names the file and the place in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "ids.json"
+    >>> write_whole(path, "[1, 2.0]")
+    >>> read_json(path, list[int])
+    [1, 2]
+    >>> read_json(path, list[str])
+    Traceback (most recent call last):
+        ...
+    ValueError: ...ids.json: [0]: expected a text, got 1
+    """
+    return parse_json(read_bytes(path, max_bytes), str(path), kind, nan=nan)
+
+
+def parse_json(data: bytes | str, title: str, kind: Any = Any, *, nan: bool = False) -> Any:
+    """What JSON in ``data`` holds, as `read_json` gives it; errors name ``title``."""
+    import msgspec
+
+    if isinstance(data, bytes) and data.startswith((codecs.BOM_UTF8, *_UTF_16)):
+        data = text_of(data, title)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        pass  # perhaps a whole number written as 1.0
+    except msgspec.DecodeError as error:
+        if not nan:
+            raise ValueError(f"{title}: not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{title}: not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{title}: not JSON that is read here: nested too deeply") from error
+
+    def constant(name: str) -> float:
+        if not nan:
+            raise ValueError(f"{name} is no JSON number")
+        return float(name)
+
+    try:
+        document = json.loads(data, parse_float=_short_number, parse_constant=constant)
+    except RecursionError as error:
+        raise ValueError(f"{title}: not JSON that is read here: nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"{title}: not JSON: {error}") from error
+    return as_kind(document, title, kind)
+
+
+def as_kind(document: Any, title: str, kind: Any) -> Any:
+    """Parsed JSON or TOML as what it must be; errors name ``title`` and the place in it.
+
+    Examples
+    --------
+    >>> as_kind({"a": [1, "x"]}, "here", dict[str, list[int]])
+    Traceback (most recent call last):
+        ...
+    ValueError: here: [...][1]: expected a whole number, got a text
+    """
+    import msgspec
+
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{title}: {_in_words(str(error), document)}") from error
+    except RecursionError as error:
+        raise ValueError(f"{title}: nested too deeply") from error
+
+
+def _short_number(text: str) -> float | int:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text:.40} is out of range")
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _in_words(message: str, document: Any) -> str:
+    """A complaint of msgspec in plain words: the place, what was expected, what is there."""
+    message, _, place = message.partition(" - at `$")
+    place = place.rstrip("`").removeprefix(".")
+    kinds = re.sub(
+        r"`([^`]*)`",
+        lambda match: " or ".join(_WORDS.get(word, f"'{word}'") for word in match[1].split(" | ")),
+        message,
+    )
+    kinds = kinds[:1].lower() + kinds[1:]
+    found: Any = document
+    for key, number in re.findall(r"([^.\[\]]+)|\[(\d+)\]", place):
+        try:
+            found = found[int(number) if number else key]
+        except (KeyError, IndexError, TypeError, ValueError):
+            break
+    else:
+        if ", got " in kinds and "[...]" not in place:
+            kinds = f"{kinds.partition(', got ')[0]}, got {json.dumps(found, default=str):.60}"
+    return f"{place}: {kinds}" if place else kinds
 
 
 def date_of_writing() -> datetime:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,19 +102,6 @@ def test_a_file_that_is_something_else_is_refused(
     with pytest.raises(ValueError, match=NAME) as caught:
         evaluate_posetrack(gt, pred)
     assert message in str(caught.value)
-
-
-def test_json_is_read_without_orjson(
-    made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gt, pred = write(tmp_path, made, made)
-    with_it = read_sequence(gt / NAME)
-    monkeypatch.setitem(sys.modules, "orjson", None)
-    np.testing.assert_array_equal(read_sequence(gt / NAME).keypoints, with_it.keypoints)
-    for content in ("[NaN]", "{"):
-        (pred / NAME).write_text(content)
-        with pytest.raises(ValueError, match="not JSON"):
-            read_sequence(pred / NAME)
 
 
 def test_a_broken_gzip_file_is_refused(made: dict[str, Any], tmp_path: Path) -> None:

@@ -1,149 +1,167 @@
-"""Dates in files: today's, or that of ``SOURCE_DATE_EPOCH``, and the same bytes with it."""
+"""The ground floor: files are written whole, read within bounds, and named in errors."""
 
-from __future__ import annotations
-
-import ast
-import datetime as dates
-import time
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import msgspec
 import pytest
 
-import posetrack
-from posetrack import COCO_17, Trajectories, files
-from posetrack.cli import main
-from posetrack.files import date_of_writing
-from posetrack.trajectories import save
-
-PACKAGE = Path(posetrack.__file__).parent
-PLAIN = "parquet,csv,posetrack17,posetrack18,coco,openpose,dlc,mot,trc,opensim-mot"
-CLOCKS = {
-    "time": {"time", "time_ns", "ctime", "asctime", "gmtime", "localtime", "strftime"},
-    "datetime": {"now", "utcnow", "today"},
-    "date": {"today"},
-}
-
-
-def test_the_date_is_now_unless_the_environment_gives_one(monkeypatch: Any) -> None:
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    before = dates.datetime.now(dates.UTC)
-    assert before <= date_of_writing() <= dates.datetime.now(dates.UTC)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
-    assert before <= date_of_writing() <= dates.datetime.now(dates.UTC)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    assert date_of_writing() == dates.datetime(1970, 1, 1, tzinfo=dates.UTC)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "253402300799")
-    assert date_of_writing().year == 9999
-
-
-@pytest.mark.parametrize(
-    "text", ["yesterday", "-1", "1.5", "1_0", " 5", "٣", "253402300800", "9" * 5000]
+from posetrack.files import (
+    PartialFile,
+    dump_json,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+    read_toml,
+    sha256_of,
+    write_together,
+    write_whole,
 )
-def test_a_date_that_is_no_whole_number_of_seconds_is_refused(monkeypatch: Any, text: str) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
-    with pytest.raises(ValueError, match=r"SOURCE_DATE_EPOCH is .*seconds since 1970") as caught:
-        date_of_writing()
-    assert len(str(caught.value)) < 200
+
+MARKS = {"utf-8": "utf-8", "utf-8 with mark": "utf-8-sig", "utf-16": "utf-16"}
 
 
-def test_a_command_says_in_one_line_that_the_date_is_wrong(
-    walk: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+class Item(msgspec.Struct):
+    """Something with a number."""
+
+    id: int
+    xs: list[float] = []
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("content", ["é\r\n", b"\x00\xff", [b"a", b"b"], ""])
+def test_what_is_written_is_there_and_nothing_beside_it(
+    content: object, durable: bool, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    picture = tmp_path / "walk.svg"
-    assert main(["plot", str(walk), "--keypoint", "nose", "-o", str(picture)]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
-    assert not picture.exists()
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"before")
+    write_whole(path, content, durable=durable)
+    expected = content.encode() if isinstance(content, str) else content
+    assert path.read_bytes() == (b"ab" if isinstance(content, list) else expected)
+    assert names(tmp_path) == ["a.txt"]
 
 
-def test_one_function_alone_asks_what_day_it_is() -> None:
-    asking = [
-        f"{path.relative_to(PACKAGE)}:{node.lineno}"
-        for path in PACKAGE.rglob("*.py")
-        if path != PACKAGE / "files.py"
-        for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Attribute) and node.attr in CLOCKS.get(last_name(node.value), ()))
-        or (isinstance(node, ast.ImportFrom) and node.module == "time")
-    ]
-    assert asking == []
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError("disk full")
+
+    (tmp_path / "a.txt").write_bytes(b"before")
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(tmp_path / "a.txt", pieces())
+    with pytest.raises(OSError, match="disk full"):
+        write_together((tmp_path / "b.txt", b"whole"), (tmp_path / "a.txt", pieces()))
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_bytes() == b"before"
 
 
-def last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+def test_two_who_write_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
+    first, second = PartialFile(tmp_path / "a.csv"), PartialFile(tmp_path / "a.csv")
+    first.write(b"1")
+    second.write(b"2")
+    first.publish()
+    second.publish()
+    assert (tmp_path / "a.csv").read_bytes() == b"2"
+    assert names(tmp_path) == ["a.csv"]
 
 
-@pytest.fixture
-def walk(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    xy = rng.uniform(50, 90, (4, 2, 17, 2))
-    scores = rng.uniform(0.5, 1, (4, 2, 17))
-    made = Trajectories(np.arange(4), np.arange(4) / 25, [3, 8], xy, scores, COCO_17)
-    save(made, tmp_path / "walk.parquet")
-    return tmp_path / "walk.parquet"
+@pytest.mark.parametrize("encoding", MARKS.values(), ids=MARKS.keys())
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_text_is_read_whatever_mark_and_line_ends_it_has(
+    encoding: str, end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"a = 1{end}b = 'é'{end}".encode(encoding))
+    assert read_text(path) == "a = 1\nb = 'é'\n"
+    assert read_toml(path) == {"a": 1, "b": "é"}
+    path.write_bytes(f'{{"a":{end}1}}'.encode(encoding))
+    assert read_json(path) == {"a": 1}
 
 
-def set_clock(monkeypatch: Any, seconds: float) -> None:
-    """What Python's clocks show, wherever they are asked, from now on."""
-
-    class At(dates.datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return dates.datetime.fromtimestamp(seconds, tz)
-
-    monkeypatch.setattr(files, "datetime", At)
-    monkeypatch.setattr(time, "time", lambda: seconds)
-    monkeypatch.setattr(time, "localtime", lambda at=seconds, now=time.localtime: now(at))
-    monkeypatch.setattr(time, "gmtime", lambda at=seconds, now=time.gmtime: now(at))
-
-
-def written(folder: Path, words: list[str]) -> dict[str, bytes]:
-    folder.mkdir()
-    assert main([word.replace("OUT", str(folder)) for word in words]) == 0
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+def test_a_packed_file_is_unpacked_within_the_same_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b"[1]"))
+    assert read_json(path) == [1]
+    path.write_bytes(gzip.compress(b" " * 10_000))
+    with pytest.raises(ValueError, match=r"a\.json\.gz: more than 1,000 bytes"):
+        read_bytes(path, 1000)
+    path.write_bytes(gzip.compress(b"[1]")[:-4])
+    with pytest.raises(ValueError, match=r"a\.json\.gz: not a whole gzip file"):
+        read_json(path)
 
 
 @pytest.mark.parametrize(
-    ("words", "library"),
+    ("content", "complaint"),
     [
-        (["demo", "--frames", "6", "--fakes", "-o", "OUT"], "pyarrow"),
-        (["convert", "WALK", "--to", PLAIN, "-o", "OUT"], "pyarrow"),
-        (["convert", "WALK", "--to", "movement", "-o", "OUT"], "h5netcdf"),
-        (["convert", "WALK", "--to", "sleap,dlc-h5", "-o", "OUT"], "h5py"),
-        (["convert", "WALK", "--to", "c3d", "-o", "OUT"], "ezc3d"),
-        (["overlay", "WALK", "--background", "black", "-o", "OUT/walk.mp4"], "av"),
-        (["plot", "WALK", "--keypoint", "nose", "-o", "OUT/walk.svg"], "matplotlib"),
-        (["plot", "WALK", "--kind", "timeline", "-o", "OUT/walk.pdf"], "matplotlib"),
-        (["plot", "WALK", "--kind", "trails", "-o", "OUT/walk.png"], "matplotlib"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[1] x", "not JSON"),
+        ("NaN", "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"id": "1"}', r"id: expected a whole number, got \"1\""),
+        ('{"id": true}', r"id: expected a whole number, got true"),
+        ('{"id": 1.5}', r"id: expected a whole number, got 1\.5"),
+        ('{"id": null}', r"id: expected a whole number, got null"),
+        ('{"id": 1, "xs": [0, "x"]}', r"xs\[1\]: expected a number, got \"x\""),
+        ('{"id": 1, "xs": [1e400]}', "out of range"),
+        ('{"id": 1, "xs": 3}', "xs: expected a list, got 3"),
+        ("{}", "missing required field 'id'"),
+        ("[]", "expected an object, got "),
     ],
-    ids=lambda value: " ".join(value[:1] + value[-3:]) if isinstance(value, list) else "",
-)  # fmt: skip
-def test_two_runs_at_different_times_give_the_same_bytes(
-    walk: Path, tmp_path: Path, monkeypatch: Any, words: list[str], library: str
+)
+def test_json_of_another_kind_is_refused_with_the_place(
+    content: str, complaint: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip(library)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    words = [word.replace("WALK", str(walk)) for word in words]
-    runs = []
-    for seconds in (1_000_000_000.0, 1_900_000_000.5):
-        with monkeypatch.context() as patch:
-            set_clock(patch, seconds)
-            runs.append(written(tmp_path / f"at_{seconds:.0f}", words))
-    assert runs[0].keys() == runs[1].keys()
-    assert runs[0]
-    assert [name for name in runs[0] if runs[0][name] != runs[1][name]] == []
+    path = tmp_path / "item.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=complaint) as error:
+        read_json(path, Item)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
 
 
-def test_without_the_variable_files_carry_the_day_they_were_written(
-    walk: Path, tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    pytest.importorskip("matplotlib")
-    set_clock(monkeypatch, 1_000_000_000.0)
-    made = written(tmp_path / "out", ["plot", str(walk), "--keypoint", "nose", "-o", "OUT/a.svg"])
-    assert b"2001-09-09T01:46:40" in made["a.svg"]
+def test_whole_numbers_may_be_written_with_a_point_and_unknown_keys_are_passed_over() -> None:
+    item = parse_json('{"id": 3.0, "more": [1.5], "xs": [1, 2.0, 2.5]}', "here", Item)
+    assert item == Item(3, [1.0, 2.0, 2.5])
+    assert type(item.id) is int
+
+
+def test_nan_is_read_where_it_is_asked_for() -> None:
+    assert str(parse_json("[NaN, -Infinity]", "here", list[float], nan=True)) == "[nan, -inf]"
+    with pytest.raises(ValueError, match="here: not JSON"):
+        parse_json("[NaN]", "here", list[float])
+
+
+def test_numbers_with_many_digits_survive() -> None:
+    values = [2**62, -(2**63), 0.1, 123456789.123456789]
+    assert parse_json(dump_json(values), "here") == values == json.loads(dump_json(values))
+
+
+@pytest.mark.parametrize("read", [read_text, read_json, read_toml])
+def test_what_is_not_there_or_a_folder_is_said(read: object, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.x: there is no such file"):
+        read(tmp_path / "none.x")
+    with pytest.raises(IsADirectoryError, match="a folder"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_text, read_json, read_toml])
+def test_bytes_that_are_no_text_are_refused_by_name(read: object, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"\xff\xfe\xfd\x00\xd8\xd8")
+    with pytest.raises(ValueError, match=r"a\.bin: not"):
+        read(tmp_path / "a.bin")
+
+
+def test_the_hash_of_a_folder_is_that_of_its_files_in_order(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"2")
+    (tmp_path / "a").write_bytes(b"1")
+    assert sha256_of(tmp_path) == hashlib.sha256(b"12").hexdigest()
+    assert sha256_of(tmp_path / "b") == hashlib.sha256(b"2").hexdigest()

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from processes import PATIENCE, wait_until
 
+from posetrack.files import PartialFile
 from posetrack.formats import (
     CocoWriter,
     CsvWriter,
@@ -24,7 +25,6 @@ from posetrack.formats import (
     read_table,
     recover,
 )
-from posetrack.formats.sinks import PartialFile
 from posetrack.skeletons import COCO_17, POSETRACK_15
 from posetrack.structures import Poses, Tracks
 

@@ -106,6 +106,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "onnxruntime",
         "pandas",
         "pyarrow",
+        "msgspec",
     )
     code = f"import sys, posetrack; print([m for m in {heavy!r} if m in sys.modules])"
     assert run(code).strip() == "[]"

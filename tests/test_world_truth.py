@@ -10,6 +10,7 @@ import pytest
 
 from posetrack.evaluation import evaluate_poses, evaluate_posetrack, evaluate_posetrack21_boxes
 from posetrack.evaluation.reading_posetrack18 import read_posetrack18
+from posetrack.files import dump_json, write_whole
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, MPII_16, Skeleton
 from posetrack.training import read_coco
 from posetrack.world import Scene, Truth, Visibility, behind_pole, crossing, entering_leaving
@@ -25,7 +26,6 @@ from posetrack.world.truth_files import (
     flow_of_kitti,
     kitti_flow,
     posetrack18_document,
-    write_json,
     write_mot_truth,
 )
 
@@ -206,7 +206,7 @@ def test_coco_files_train(truths: list[Truth], scene: Scene, tmp_path: Path) -> 
         cv2.imwrite(str(tmp_path / name), scene.render(3 * number))
         images.append({"id": number, "file_name": name, "width": SMALL[0], "height": SMALL[1]})
         people += coco_people(truth, image_id=number, first_id=len(people) + 1)
-    write_json(tmp_path / "made.json", coco_document(images, people))
+    write_whole(tmp_path / "made.json", dump_json(coco_document(images, people)))
     samples = read_coco(tmp_path / "made.json", tmp_path)
     assert samples.problems == ()
     assert samples.skeleton == COCO_17

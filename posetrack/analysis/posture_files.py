@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from posetrack.analysis.postures import PostureClassifier
+from posetrack.files import write_whole
 
 _FORMAT: Final = "posetrack postures 1"
 _ARRAYS: Final = {"mean": 1, "scale": 1, "vectors": 2, "counts": 1, "weights": 2, "offsets": 1}
@@ -38,13 +40,9 @@ def save_postures(classifier: PostureClassifier, path: str | Path) -> None:
         }
     ).encode()
     arrays: dict[str, Any] = {name: getattr(classifier, name) for name in _ARRAYS}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, header=np.frombuffer(header, np.uint8), **arrays)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    file = io.BytesIO()
+    np.savez_compressed(file, header=np.frombuffer(header, np.uint8), **arrays)
+    write_whole(path, file.getvalue())
 
 
 def load_postures(path: str | Path) -> PostureClassifier:

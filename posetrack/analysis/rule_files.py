@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +11,8 @@ from typing import Any, Final
 from posetrack.analysis import signals
 from posetrack.analysis.conditions import AllOf, AnyOf, Condition, Fallen
 from posetrack.analysis.rules import Rule
+from posetrack.files import read_toml
 
-_MAX_BYTES = 1_000_000
 _MAX_DEPTH = 8
 _OF_RULE = ("name", "min_duration", "max_gap")
 
@@ -137,12 +136,7 @@ def read_rules(path: str | Path) -> list[Rule]:
     [('feet on the seats', 1.0)]
     """
     path = Path(path)
-    if path.stat().st_size > _MAX_BYTES:
-        raise ValueError(f"{path}: a file of rules is small; this one is over 1 MB")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not a TOML file: {error}") from error
+    table = read_toml(path)
     rules = table.get("rule")
     if set(table) - {"rule"} or not isinstance(rules, list) or not rules:
         raise ValueError(f"{path}: expected tables [[rule]] and nothing else, got {sorted(table)}")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.formats.sinks import PartialFile
+from posetrack.files import PartialFile
 from posetrack.structures import Tracks
 from posetrack.tracking.explanation import Explanation, Reason
 

@@ -16,7 +16,7 @@ from posetrack.audit.colours import ColourSeries
 from posetrack.audit.continuity import motion_of
 from posetrack.audit.matches import Matches
 from posetrack.audit.signals import Signal, beginnings, breaks, doubted_matches, exchanges
-from posetrack.formats.sinks import write_whole
+from posetrack.files import write_whole
 from posetrack.trajectories import Trajectories
 
 _SAME_TIME: Final = 0.4  # seconds
@@ -169,4 +169,4 @@ def write_moments(path: str | Path, moments: Sequence[Moment]) -> None:
         rows.writerow(
             (rank, f"{one.score:.3f}", one.frame, f"{one.seconds:.3f}", ids, one.reason, one.edit)
         )
-    write_whole((Path(path), [text.getvalue().encode()]))
+    write_whole(path, text.getvalue())

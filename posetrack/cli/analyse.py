@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli.outputs import check_folder
+from posetrack.files import read_toml
 
 if TYPE_CHECKING:
     from posetrack.analysis import Exercise, Floor, RuleEvent
     from posetrack.trajectories import Trajectories
 
 _UNITS = {"m": 1.0, "cm": 0.01, "": 1.0}
-_MAX_BYTES = 1_000_000
 _ALL = "all"
 
 
@@ -161,12 +160,7 @@ def read_floor(path: Path) -> Floor:
     """The floor from a TOML file with ``pixels`` and ``metres``, lists of at least four points."""
     from posetrack.analysis import Floor
 
-    if path.stat().st_size > _MAX_BYTES:
-        raise ValueError(f"{path}: a file of floor points is small; this one is over 1 MB")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a TOML file: {error}") from error
+    table = read_toml(path)
     if set(table) != {"pixels", "metres"}:
         raise ValueError(f"{path}: expected pixels and metres, got {sorted(table)}")
     for key, points in table.items():
@@ -218,14 +212,12 @@ def _report(
 
 def _write(made: dict[str, str], folder: Path, stem: str) -> None:
     """Each text to a file that appears when it is whole."""
-    from posetrack.formats.sinks import PartialFile
+    from posetrack.files import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for ending, text in made.items():
         path = folder / f"{stem}.{ending}"
-        file = PartialFile(path)
-        file.write(text.encode())
-        file.publish()
+        write_whole(path, text)
         paths.append(str(path))
     print(f"{stem}: {', '.join(paths)}")

@@ -95,14 +95,14 @@ def _colours(video: str | None, trajectories: Any) -> Any:
 
 def _proposal(path: Path, moments: list[Any]) -> list[Path]:
     """A file of edits to choose from; one that is there may be the user's work, and stays."""
-    from posetrack.formats.sinks import write_whole
+    from posetrack.files import write_whole
 
     if path.exists() or not any(one.edit for one in moments):
         return []
     lines = ["# Take away the # of those that are right, then: posetrack audit FILE --apply THIS"]
     ordered = sorted((one for one in moments if one.edit), key=lambda one: one.frame)
     lines += [f"# {one.edit}  # {one.score:.2f}: {one.reason}" for one in ordered]
-    write_whole((path, ["".join(f"{line}\n" for line in lines).encode()]))
+    write_whole(path, "".join(f"{line}\n" for line in lines))
     return [path]
 
 
@@ -110,7 +110,7 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
     import cv2
 
     from posetrack.audit import draw_moments
-    from posetrack.formats.sinks import write_whole
+    from posetrack.files import write_whole
     from posetrack.video import open_video
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,15 +122,16 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
             if not done:
                 raise RuntimeError(f"{folder}: moment {number + 1} could not be encoded")
             place = folder / f"{number + 1:02}_f{one.frame}_id{ids}.jpg"
-            write_whole((place, [data.tobytes()]))
+            write_whole(place, data.tobytes(), durable=False)
 
 
 def _apply(arguments: argparse.Namespace) -> int:
     from posetrack.audit.edits import apply_edits, follow, load_anchors, parse_edits, save_anchors
+    from posetrack.files import read_text
     from posetrack.trajectories import load, save
 
     path, target = arguments.apply, _target(arguments)
-    edits = parse_edits(path.read_text("utf-8-sig"), str(path))
+    edits = parse_edits(read_text(path, 64_000_000), str(path))
     beside = path.with_name(f"{path.name}.anchors.json")
     known = load_anchors(beside, edits) if beside.exists() else (None,) * len(edits)
     trajectories = load(arguments.file)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from pathlib import Path
 from typing import Any
+
+from posetrack.files import write_whole
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -47,10 +50,11 @@ def run(args: argparse.Namespace) -> int:
     rows = best_epochs(runs)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if args.csv is not None:
-        with args.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        file = io.StringIO(newline="")
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(args.csv, file.getvalue())
     for row in rows:
         by = row["by"]
         print(f"{row['run']}: best of {row['epochs']} epochs is {row['epoch']}, {by} {row[by]:.6g}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from posetrack.files import write_whole
 
 
 class Protocol(NamedTuple):
@@ -158,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     asked = {**settings, "gt": arguments.gt, "pred": arguments.pred}
     content = metrics_json(arguments.protocol, results, settings=asked)
-    _replace(arguments.out / "metrics.json", json.dumps(content, allow_nan=False, indent=1))
+    write_whole(arguments.out / "metrics.json", json.dumps(content, allow_nan=False, indent=1))
     if protocol.has_events:
         _write_events(arguments, results)
     return 0
@@ -216,13 +217,3 @@ def _write_events(arguments: argparse.Namespace, results: dict[str, Any]) -> Non
             for sequence in result.events.sequences:
                 plot_timeline(result.events, sequence, folder / f"{sequence}.png")
             print(f"{folder}: {len(result.events.sequences)} timelines")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

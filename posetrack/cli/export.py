@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import write_whole
+
 FORMS = ("onnx", "torchscript", "torch-export", "openvino", "tensorrt")
 
 
@@ -219,7 +221,7 @@ def _check(
             print(f"{path}: not kept: {row['problem']}")
             continue
         report = {"file": path.name, "crops": said, "forms": rows}
-        path.with_name(path.name + ".report.json").write_text(json.dumps(report, indent=2))
+        write_whole(path.with_name(path.name + ".report.json"), json.dumps(report, indent=2))
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 1 if failed else 0
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli import training as shared
+from posetrack.files import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -217,13 +219,14 @@ def _note(faults: Faults, row: int) -> str:
 
 def _write_table(path: Path, people: Samples, faults: Faults, order: NDArray[np.intp]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("rank", "name", "image", "error", "oks", "loss"))
-        for rank, row in enumerate(order.tolist(), 1):
-            numbers = (faults.error[row], faults.oks[row], faults.loss[row])
-            name = people.names[row]
-            writer.writerow((rank, name, people.images[row], *(f"{n:.6g}" for n in numbers)))
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(("rank", "name", "image", "error", "oks", "loss"))
+    for rank, row in enumerate(order.tolist(), 1):
+        numbers = (faults.error[row], faults.oks[row], faults.loss[row])
+        name = people.names[row]
+        writer.writerow((rank, name, people.images[row], *(f"{n:.6g}" for n in numbers)))
+    write_whole(path, file.getvalue())
 
 
 def _write(out: Path, pictures: dict[str, Any]) -> None:

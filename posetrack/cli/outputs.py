@@ -302,7 +302,7 @@ class Outputs:
 
     def _write_ledger(self, path: Path, *, whole: bool) -> None:
         """``frames``: index, seconds and status of every frame of the file."""
-        from posetrack.formats.sinks import PartialFile
+        from posetrack.files import PartialFile
 
         file = PartialFile(path)
         file.write(b"frame,seconds,status\n")

@@ -67,7 +67,7 @@ def run_training(arguments: argparse.Namespace) -> int:
 def run_applying(arguments: argparse.Namespace) -> int:
     """Read, tell postures, write."""
     from posetrack.analysis import load_postures, postures_csv
-    from posetrack.formats.sinks import PartialFile
+    from posetrack.files import write_whole
     from posetrack.trajectories import load
 
     classifier = load_postures(arguments.model)
@@ -78,9 +78,7 @@ def run_applying(arguments: argparse.Namespace) -> int:
         postures = classifier.apply(trajectories)
     except KeyError as error:
         raise ValueError(f"{arguments.model}: {error.args[0]}") from error
-    file = PartialFile(arguments.out)
-    file.write(postures_csv(trajectories, postures).encode())
-    file.publish()
+    write_whole(arguments.out, postures_csv(trajectories, postures))
     told = {label: int((postures == label).sum()) for label in classifier.labels}
     print(", ".join(f"{label} {count}" for label, count in told.items()), "->", arguments.out)
     return 0

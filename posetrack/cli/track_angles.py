@@ -34,7 +34,7 @@ def write_angles(outputs: Any, arguments: argparse.Namespace) -> None:
     if not arguments.angles or not outputs.frames:
         return
     from posetrack.analysis import angles_csv
-    from posetrack.formats.sinks import PartialFile
+    from posetrack.files import write_whole
     from posetrack.trajectories import load
 
     ours = {f"{outputs.name}{own}{ending}" for own in ("", "-tracked") for ending in _TABLES}
@@ -45,9 +45,7 @@ def write_angles(outputs: Any, arguments: argparse.Namespace) -> None:
     except KeyError as error:
         raise ValueError(f"--angles: {error.args[0]}") from error
     path = arguments.out / f"{outputs.name}.angles.csv"
-    file = PartialFile(path)
-    file.write(text.encode())
-    file.publish()
+    write_whole(path, text)
     outputs.paths.append(path)
 
 

@@ -219,7 +219,7 @@ def _record(
 ) -> None:
     import torch
 
-    from posetrack.training.saving import write_whole
+    from posetrack.files import write_whole
 
     given = {name: value for name, value in vars(args).items() if name != "run"}
     record = {
@@ -232,7 +232,7 @@ def _record(
         **job.record,
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    write_whole(args.out / "arguments.json", json.dumps(record, indent=2, default=str).encode())
+    write_whole(args.out / "arguments.json", json.dumps(record, indent=2, default=str))
 
 
 def _bar(batches: Iterable[Any], count: int, epoch: int) -> Iterable[Any]:

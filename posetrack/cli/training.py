@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from posetrack.files import read_toml
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,9 +96,9 @@ class Config(argparse.Action):
         """Put the file's values where nothing has been given yet."""
         path = Path(values)
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            parser.error(f"{path}: cannot be read as TOML: {error}")
+            table = read_toml(path)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
         known = {action.dest: action for action in parser._actions if action.option_strings}
         for key, value in table.items():
             action = known.get(key.replace("-", "_"))

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import inspect
 import io
-import uuid
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from posetrack.files import write_whole
 from posetrack.weights import cache_folder
 
 _OPSET = 17
@@ -70,7 +70,8 @@ def export(network: nn.Module, input_size: tuple[int, int], path: Path) -> bytes
     """
     model = onnx_model(network, input_size, ["heatmaps"])
     try:
-        write_whole(path, model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, model, durable=False)
     except OSError as error:
         warnings.warn(
             f"cannot keep the exported network at {path} ({error}); it is exported anew each "
@@ -146,29 +147,6 @@ def onnx_model(
                 f"this network cannot be said in ONNX's opset {opset}: {error}"
             ) from error
     return file.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whoever else writes it at the time.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder, "new", "file"), b"content")
-    ...     Path(folder, "new", "file").read_bytes()
-    b'content'
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
 
 
 def _fingerprint(network: nn.Module, input_size: tuple[int, int]) -> str:

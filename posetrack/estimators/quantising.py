@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from posetrack.estimators.exporting import write_whole
 from posetrack.estimators.writing import with_metadata, write_onnx
+from posetrack.files import write_whole
 from posetrack.networks.about import About
 
 _KINDS = ("Conv", "Add", "MaxPool", "Clip", "Relu")

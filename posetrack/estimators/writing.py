@@ -27,8 +27,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from posetrack.estimators.exporting import onnx_model, write_whole
+from posetrack.estimators.exporting import onnx_model
 from posetrack.estimators.forms import DECODED, OUTPUTS
+from posetrack.files import write_whole
 from posetrack.networks.about import About, about_text
 
 SUFFIXES: Mapping[str, str] = {

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from posetrack.evaluation.documents import read_json
 from posetrack.evaluation.sequences import Floats
+from posetrack.files import read_json
 
 NAMES: Final = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 """The ten numbers of the COCO keypoint challenge."""

@@ -1,64 +1,9 @@
-"""JSON files as Python values, and which prediction belongs to which ground truth."""
+"""Which files are there, and which prediction belongs to which ground truth."""
 
 from __future__ import annotations
 
-import gzip
 import itertools
-import json
 from pathlib import Path
-from typing import Any
-
-MAX_BYTES = 2_000_000_000
-"""Larger files are refused before they fill the memory."""
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file, packed with gzip or not.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is larger than two gigabytes, not whole, or not JSON. NaN and Infinity, which JSON
-        does not know, are refused too.
-    """
-    data = _read_bytes(path)
-    try:
-        import orjson
-    except ModuleNotFoundError:
-        return _parse_slowly(data, path)
-    try:
-        return orjson.loads(data)
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
-
-
-def _read_bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as packed:
-                data = packed.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as plain:
-                data = plain.read(MAX_BYTES + 1)
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: not a whole gzip file: {error}") from error
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path}: more than {MAX_BYTES} bytes; split it by sequence")
-    return data
-
-
-def _parse_slowly(data: bytes, path: Path) -> Any:
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        return json.loads(data, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
 
 
 def sequence_name(path: Path) -> str:

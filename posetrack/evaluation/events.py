@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,7 @@ from posetrack.evaluation.event_rows import (
     Rows,
 )
 from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.files import write_whole
 
 KINDS: Final = (
     "match", "switch", "miss", "false_positive", "transfer", "ascend", "migrate", "fragmentation"
@@ -146,25 +148,26 @@ class EventLog:
         """
         log = self.of(kinds=kinds)
         log = log._take(np.lexsort((log.kind, log.keypoint, log.frame, log.sequence)))
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(
-                ("sequence", "frame", "keypoint", "event", "true_id", "predicted_id",
-                 "previous_id", "distance")
-            )  # fmt: skip
-            writer.writerows(
-                zip(
-                    [self.sequences[i] for i in log.sequence.tolist()],
-                    log.frame.tolist(),
-                    [self.keypoints[i] for i in log.keypoint.tolist()],
-                    [KINDS[i] for i in log.kind.tolist()],
-                    _cells(log.truth),
-                    _cells(log.predicted),
-                    _cells(log.previous),
-                    ["" if d != d else f"{d:.4f}" for d in log.distance.tolist()],
-                    strict=True,
-                )
+        file = io.StringIO(newline="")
+        writer = csv.writer(file)
+        writer.writerow(
+            ("sequence", "frame", "keypoint", "event", "true_id", "predicted_id",
+             "previous_id", "distance")
+        )  # fmt: skip
+        writer.writerows(
+            zip(
+                [self.sequences[i] for i in log.sequence.tolist()],
+                log.frame.tolist(),
+                [self.keypoints[i] for i in log.keypoint.tolist()],
+                [KINDS[i] for i in log.kind.tolist()],
+                _cells(log.truth),
+                _cells(log.predicted),
+                _cells(log.previous),
+                ["" if d != d else f"{d:.4f}" for d in log.distance.tolist()],
+                strict=True,
             )
+        )
+        write_whole(path, file.getvalue())
         return len(log)
 
 

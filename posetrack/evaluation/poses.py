@@ -20,7 +20,7 @@ from posetrack.evaluation.regions import inside_any
 from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints
 from posetrack.evaluation.similarities import FrameSimilarities, oks_similarities
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17, Skeleton
-from posetrack.skeletons.known import sigma_of
+from posetrack.skeletons.skeleton import sigma_of
 
 PERSON = "person"
 """What the event log calls the one thing tracked."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posetrack.evaluation.documents import read_json, sequence_name
+from posetrack.evaluation.documents import sequence_name
 from posetrack.evaluation.reading_posetrack17 import read_posetrack17
 from posetrack.evaluation.reading_posetrack18 import read_posetrack18
 from posetrack.evaluation.sequences import AnnotatedSequence
+from posetrack.files import read_json
 
 
 def read_sequence(path: str | Path) -> AnnotatedSequence:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from posetrack.evaluation.documents import read_json
 from posetrack.evaluation.reading_posetrack18 import image_regions
 from posetrack.evaluation.sequences import Floats, Ints, Region
+from posetrack.files import read_json
 
 _COLUMNS = 7
 

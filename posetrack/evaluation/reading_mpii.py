@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from posetrack.evaluation.documents import read_json
 from posetrack.evaluation.sequences import Bools, Floats
+from posetrack.files import read_json
 from posetrack.skeletons import MPII_16
 
 _COUNT: Final = len(MPII_16)

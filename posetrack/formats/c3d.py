@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from posetrack.files import write_whole
 from posetrack.formats.dense import every_frame
 from posetrack.formats.markers import in_space, rate_of
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 
 
@@ -60,4 +60,4 @@ def write_c3d(
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.c3d"
         file.write(str(draft))
-        write_whole((path, [draft.read_bytes()]))
+        write_whole(path, draft.read_bytes())

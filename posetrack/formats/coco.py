@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, rounded
-from posetrack.formats.metadata import skeleton_as_json
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Tracks
 
@@ -84,7 +83,7 @@ class CocoWriter(JsonWriter):
         self._min_score = min_score
         header = {
             "format": "coco",
-            "skeleton": skeleton_as_json(skeleton),
+            "skeleton": skeleton.to_json(),
             "image_size": None if image_size is None else [int(side) for side in image_size],
             "rate": rate,
             "min_score": min_score,

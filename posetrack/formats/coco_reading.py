@@ -12,16 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from posetrack.files import read_json
 from posetrack.formats.hints import NO_HINTS, Hints
-from posetrack.formats.json_reading import (
-    entries,
-    number,
-    numbers,
-    read_document,
-    whole,
-    xywh_to_xyxy,
-)
-from posetrack.formats.metadata import parse_json, sidecar_path, skeleton_from_json
+from posetrack.formats.json_reading import entries, number, numbers, whole, xywh_to_xyxy
+from posetrack.formats.metadata import parse_metadata, sidecar_path
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import COCO_17, HALPE_26, MPII_16, Skeleton
@@ -49,7 +43,7 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is no such file or without identities; the message names the file and the entry.
     """
     path = Path(path)
-    return coco_table(read_document(path), path, hints)
+    return coco_table(read_json(path, nan=True), path, hints)
 
 
 def coco_table(document: Any, path: Path, hints: Hints) -> TrackTable:
@@ -74,10 +68,10 @@ def coco_table(document: Any, path: Path, hints: Hints) -> TrackTable:
     described: dict[str, Any] = {}
     beside = sidecar_path(path)
     if beside.is_file():
-        described = parse_json(beside.read_bytes(), str(beside))
+        described = parse_metadata(beside.read_bytes(), str(beside))
     skeleton = hints.skeleton or COCO_17
     if "skeleton" in described:
-        skeleton = skeleton_from_json(described["skeleton"], str(beside))
+        skeleton = Skeleton.from_json(described["skeleton"], str(beside))
     metadata = {key: described.get(key) for key in ("provenance", "image_size")}
     return people.table(skeleton, rate=described.get("rate"), metadata=metadata)
 
@@ -124,7 +118,7 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is no such file or without identities; the message names the file and the entry.
     """
     path = Path(path)
-    return alphapose_table(read_document(path), path, hints)
+    return alphapose_table(read_json(path, nan=True), path, hints)
 
 
 def alphapose_table(document: Any, path: Path, hints: Hints) -> TrackTable:

@@ -17,11 +17,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, marks
 from posetrack.formats.hdf5 import dataset, library, opened
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 
 _KEY: Final = "df_with_missing"
@@ -49,7 +49,7 @@ def write_dlc(path: str | Path, table: TrackTable) -> None:
         if set(name) & set(',"\r\n'):
             raise ValueError(f"{path}: keypoint {name!r} cannot stand in a header; rename it")
     made = every_frame(table)
-    write_whole((Path(path), _lines(made, _columns(made, table.skeleton.keypoints))))
+    write_whole(path, _lines(made, _columns(made, table.skeleton.keypoints)))
 
 
 def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
@@ -85,7 +85,7 @@ def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
     with store:
         store.put(_KEY, frame, format="table", track_times=False)
         image = store._handle.get_file_image()
-    write_whole((Path(path), [image]))
+    write_whole(path, image)
 
 
 def _columns(made: Dense, keypoints: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
-from posetrack.skeletons.known import pairs_by_name, sigma_of
+from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 
 Untracked: TypeAlias = bool | Literal["keep"]
 """Whether people without identities are read, and what becomes of identities beside them."""

@@ -1,49 +1,12 @@
-"""JSON of other programs: parsed within bounds, its numbers taken out with a place to name."""
+"""JSON of other programs: its numbers taken out with a place to name."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-MOST_BYTES: Final = 1_000_000_000
-"""Larger files are refused before they fill the memory."""
-
-
-def read_document(path: Path) -> Any:
-    """Parse a JSON file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is larger than a gigabyte, cut off, nested too deeply, or not JSON.
-
-    Notes
-    -----
-    ``NaN``, which JSON does not know and other programs write all the same, is read.
-    """
-    import orjson
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{path}: {path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are read")
-    data = path.read_bytes()
-    try:
-        return orjson.loads(data)
-    except ValueError as error:
-        if b"NaN" not in data and b"Infinity" not in data:
-            raise ValueError(f"{path}: not JSON: {error}") from error
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
 
 
 def numbers(value: Any, where: str, *shape: int) -> NDArray[np.float64]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.formats.metadata import dump_json
+from posetrack.files import PartialFile, dump_json
 from posetrack.formats.recovery import END, IMAGE, PERSON, json_from_spool
-from posetrack.formats.sinks import FrameWriter, PartialFile
+from posetrack.formats.sinks import FrameWriter
 from posetrack.skeletons import Skeleton
 from posetrack.structures import FloatArray
 

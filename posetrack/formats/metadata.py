@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from posetrack.skeletons import Skeleton
+from posetrack.files import parse_json
 
 _MAX_BYTES = 64_000_000
 _JITTER = 0.002
@@ -17,22 +16,13 @@ Run: TypeAlias = tuple[int, int, int, float, float]
 """First index, last index, step, first time, last time."""
 
 
-def dump_json(value: object) -> bytes:
-    """Compact UTF-8 JSON; NaN, which is not JSON, is refused."""
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return text.encode()
-
-
-def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object from ``data``; errors name ``where``."""
+def parse_metadata(data: bytes, title: str) -> dict[str, Any]:
+    """A JSON object from ``data``; errors name ``title``."""
     if len(data) > _MAX_BYTES:
-        raise ValueError(f"{where}: {len(data)} bytes of metadata; expected a few thousand")
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: not JSON: {error}") from error
+        raise ValueError(f"{title}: {len(data)} bytes of metadata; expected a few thousand")
+    value = parse_json(data, title)
     if not isinstance(value, dict):
-        raise ValueError(f"{where}: expected a JSON object, got {type(value).__name__}")
+        raise ValueError(f"{title}: expected a JSON object, got {type(value).__name__}")
     return value
 
 
@@ -45,62 +35,6 @@ def sidecar_path(path: Path) -> Path:
     'match.csv.meta.json'
     """
     return path.with_name(path.name + ".meta.json")
-
-
-def skeleton_as_json(skeleton: Skeleton) -> dict[str, Any]:
-    """Everything a skeleton is.
-
-    Examples
-    --------
-    >>> from posetrack.skeletons import COCO_17
-    >>> skeleton_from_json(skeleton_as_json(COCO_17), "here") == COCO_17
-    True
-    """
-    return {
-        "name": skeleton.name,
-        "keypoints": list(skeleton.keypoints),
-        "edges": [list(pair) for pair in skeleton.edges],
-        "mirrored": [list(pair) for pair in skeleton.mirrored],
-        "sigmas": list(skeleton.sigmas),
-    }
-
-
-def skeleton_from_json(value: object, where: str) -> Skeleton:
-    """A skeleton from what `skeleton_as_json` made; errors name ``where`` and the key."""
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: 'skeleton' must be an object, got {type(value).__name__}")
-    names = value.get("keypoints")
-    if not _is_list_of(names, str):
-        raise ValueError(f"{where}: the skeleton's 'keypoints' must be a list of names")
-    sigmas = value.get("sigmas")
-    if not _is_list_of(sigmas, int | float):
-        raise ValueError(f"{where}: the skeleton's 'sigmas' must be a list of numbers")
-    pairs: dict[str, tuple[tuple[str, str], ...]] = {}
-    for key in ("edges", "mirrored"):
-        given = value.get(key)
-        if not isinstance(given, list) or not all(
-            _is_list_of(pair, str) and len(pair) == 2 for pair in given
-        ):
-            raise ValueError(f"{where}: the skeleton's {key!r} must be a list of pairs of names")
-        pairs[key] = tuple((first, second) for first, second in given)
-    assert names is not None  # checked above
-    assert sigmas is not None
-    try:
-        return Skeleton(
-            str(value.get("name", "unnamed")),
-            tuple(names),
-            pairs["edges"],
-            pairs["mirrored"],
-            tuple(float(sigma) for sigma in sigmas),
-        )
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _is_list_of(value: Any, kind: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, kind) and not isinstance(item, bool) for item in value
-    )
 
 
 class EmptyFrames:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from posetrack.files import read_json
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
-from posetrack.formats.json_reading import entries, number, numbers, read_document, whole
+from posetrack.formats.json_reading import entries, number, numbers, whole
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import COCO_17, HALPE_26, Skeleton
@@ -39,7 +40,7 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is no such file or without identities; the message names the file and the place.
     """
     path = Path(path)
-    return mmpose_table(read_document(path), path, hints)
+    return mmpose_table(read_json(path, nan=True), path, hints)
 
 
 def mmpose_table(document: Any, path: Path, hints: Hints) -> TrackTable:

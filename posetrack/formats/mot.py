@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from posetrack.files import write_whole
 from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.people import People
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import COCO_17
 
@@ -44,7 +44,7 @@ def write_mot(path: str | Path, table: TrackTable) -> None:
     >>> path.read_text()
     '2,4,10.00,10.00,10.00,20.00,1.000000,-1,-1,-1\n'
     """
-    write_whole((Path(path), _lines(table)))
+    write_whole(path, _lines(table))
 
 
 def _lines(table: TrackTable) -> Iterator[bytes]:

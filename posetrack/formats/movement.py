@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import dense, marks
 from posetrack.formats.hdf5 import dataset, library, opened
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 
 _DIMS: Final = ("time", "space", "keypoints", "individuals")
@@ -62,7 +62,7 @@ def write_movement(path: str | Path, table: TrackTable) -> None:
     packed = {name: {"zlib": True} for name in ("position", "confidence")} if made.xy.size else {}
     buffer = io.BytesIO()
     data.to_netcdf(buffer, engine="h5netcdf", encoding=packed)
-    write_whole((Path(path), [buffer.getvalue()]))
+    write_whole(path, buffer.getvalue())
 
 
 def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
-from posetrack.skeletons.known import pairs_by_name, sigma_of
+from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.structures import Detections, Poses, Tracks
 
 _FACE = ("eye_inner", "eye", "eye_outer")

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import dump_json
 from posetrack.formats.hints import Hints, Untracked
-from posetrack.formats.metadata import dump_json
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import BODY_25, COCO_18, Skeleton

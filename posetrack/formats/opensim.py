@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posetrack.files import write_together, write_whole
 from posetrack.formats.markers import Markers, markers
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 
 _KEYS: Final = (
@@ -77,7 +77,9 @@ def write_trc(
             raise ValueError(f"{path}: marker {name!r} has a blank in its name; rename it")
     people = markers(table, metres_per_pixel=metres_per_pixel)
     files = [trc_path(path, person.who) for person in people]
-    write_whole(*((file, _trc(file.name, p, names)) for file, p in zip(files, people, strict=True)))
+    write_together(
+        *((file, _trc(file.name, p, names)) for file, p in zip(files, people, strict=True))
+    )
     return files
 
 
@@ -155,4 +157,4 @@ def write_opensim_mot(
     head.append("\t".join(["time", *columns]))
     rows = np.char.mod("%.6f", np.stack(table, axis=1)).tolist()
     lines = (("\t".join(row) + "\n").encode() for row in rows)
-    write_whole((path, [("\n".join(head) + "\n").encode(), *lines]))
+    write_whole(path, [("\n".join(head) + "\n").encode(), *lines])

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import dump_json, write_whole
 from posetrack.formats.json_writer import rounded
-from posetrack.formats.metadata import dump_json
 from posetrack.formats.posetrack18 import sequence_name
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Tracks
@@ -46,7 +45,7 @@ def write_posetrack17(
         If nothing can be written there.
     """
     path = Path(path)
-    write_whole((path, _pieces(sequence_name(path.stem.split(".")[0]), table, approximate_head)))
+    write_whole(path, _pieces(sequence_name(path.stem.split(".")[0]), table, approximate_head))
 
 
 def _pieces(sequence: str, table: TrackTable, approximate_head: bool) -> Iterator[bytes]:

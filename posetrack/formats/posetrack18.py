@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, rounded
-from posetrack.formats.metadata import skeleton_as_json
 from posetrack.skeletons import POSETRACK_17, Skeleton
 from posetrack.structures import FloatArray, Tracks
 
@@ -116,7 +115,7 @@ class PoseTrack18Writer(JsonWriter):
         self._warned = False
         info = {
             "rate": rate,
-            "tracked_skeleton": skeleton_as_json(skeleton),
+            "tracked_skeleton": skeleton.to_json(),
             "approximate_head": approximate_head,
             "min_score": min_score,
             "provenance": dict(provenance or {}),

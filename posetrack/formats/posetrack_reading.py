@@ -13,15 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from posetrack.files import read_json
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
-from posetrack.formats.json_reading import (
-    entries,
-    number,
-    numbers,
-    read_document,
-    whole,
-    xywh_to_xyxy,
-)
+from posetrack.formats.json_reading import entries, number, numbers, whole, xywh_to_xyxy
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import COCO_17, POSETRACK_15, POSETRACK_17, Skeleton
@@ -49,7 +43,7 @@ def read_posetrack(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         file and the place.
     """
     path = Path(path)
-    return posetrack_table(read_document(path), path, hints)
+    return posetrack_table(read_json(path, nan=True), path, hints)
 
 
 def posetrack_table(document: Any, path: Path, hints: Hints) -> TrackTable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import platform
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 
 import posetrack
-from posetrack.files import date_of_writing
+from posetrack.files import date_of_writing, sha256_of
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -82,9 +81,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
     'provenance.py'
     """
     path = Path(path)
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def describe_source(source: str | Path | int | None) -> dict[str, Any] | None:

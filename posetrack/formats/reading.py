@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from posetrack.files import read_json, read_text
 from posetrack.formats.hints import NO_HINTS, Hints
-from posetrack.formats.json_reading import entries, read_document
+from posetrack.formats.json_reading import entries
 from posetrack.formats.table import TrackTable
 
 _OWN = (".parquet", ".arrows", ".csv")
@@ -96,7 +97,7 @@ def _read_json(path: Path, hints: Hints) -> TrackTable:
     from posetrack.formats.mmpose import mmpose_table
     from posetrack.formats.posetrack_reading import posetrack_table
 
-    document = read_document(path)
+    document = read_json(path, nan=True)
     if isinstance(document, Mapping):
         if "instance_info" in document:
             return mmpose_table(document, path, hints)
@@ -145,11 +146,12 @@ def read_images(path: str | Path) -> list[int | str]:
     path = Path(path)
     found: list[Any]
     if path.suffix.lower() == ".json":
-        document = read_document(path)
+        document = read_json(path, nan=True)
         images = document.get("images") if isinstance(document, Mapping) else None
         found = [image.get("id") for image in entries(images, f"{path}: 'images'")]
     else:
-        found = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+        lines = read_text(path, 500_000_000).splitlines()
+        found = [line.strip() for line in lines if line.strip()]
     if not all(isinstance(name, int | str) for name in found) or len(set(found)) < len(found):
         raise ValueError(f"{path}: an image has no id, or one is there twice")
     return found

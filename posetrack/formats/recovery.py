@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from posetrack.formats.metadata import dump_json, parse_json, sidecar_path
-from posetrack.formats.sinks import PartialFile, write_whole
+from posetrack.files import PartialFile, dump_json, write_together, write_whole
+from posetrack.formats.metadata import parse_metadata, sidecar_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -144,13 +144,13 @@ def json_from_spool(spool: Path, target: Path) -> None:
     a list of results, whose metadata goes to a file beside it.
     """
     header = next(iter(_lines(spool)), b"")
-    described = parse_json(header, f"{spool}, line 1")
+    described = parse_metadata(header, f"{spool}, line 1")
     kind = described.get("format")
     if kind == "posetrack18":
-        write_whole((target, _posetrack18(spool, described)))
+        write_whole(target, _posetrack18(spool, described))
     elif kind == "coco":
         results = _joined(b"[", _items(spool, PERSON), b"]\n")
-        write_whole((sidecar_path(target), [dump_json(described)]), (target, results))
+        write_together((sidecar_path(target), dump_json(described)), (target, results))
     else:
         raise ValueError(f"{spool}: line 1 names no format that is known here: {kind!r:.80}")
 

@@ -17,17 +17,13 @@ that can, see `posetrack.formats.recovery.recover`.
 from __future__ import annotations
 
 import math
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Tracks
-
-_MOST_PARTIALS = 1000
 
 
 class FrameSink(Protocol):
@@ -157,132 +153,3 @@ class FrameWriter(ABC):
 
     @abstractmethod
     def _discard(self) -> None: ...
-
-
-def partial_name(path: Path, number: int = 1, suffix: str | None = None) -> Path:
-    """The name of an unfinished file beside ``path``.
-
-    Parameters
-    ----------
-    path
-        Where the whole file will be.
-    number
-        From 1; larger where earlier runs have left theirs.
-    suffix
-        Another ending, for spools; ``path``'s own when None.
-
-    Examples
-    --------
-    >>> partial_name(Path("out/match.csv")).name, partial_name(Path("a.parquet"), 2, ".arrows").name
-    ('match.partial.csv', 'a.partial-2.arrows')
-    """
-    mark = ".partial" if number == 1 else f".partial-{number}"
-    return path.with_name(path.stem + mark + (path.suffix if suffix is None else suffix))
-
-
-class PartialFile:
-    """An unfinished file beside ``path``, created anew, never over an existing one.
-
-    Parameters
-    ----------
-    path
-        Where the whole file is to appear.
-    suffix
-        The ending of the unfinished one; ``path``'s own when None.
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or cannot be written to, or ``path`` is a folder: at once,
-        not after an hour of tracking.
-    """
-
-    def __init__(self, path: Path, suffix: str | None = None) -> None:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-        if path.is_dir():
-            raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
-        self.path = path
-        for number in range(1, _MOST_PARTIALS):
-            self.partial = partial_name(path, number, suffix)
-            if partial_name(path, number).exists():
-                continue  # what a spool becomes when its run is aborted must be free, too
-            try:
-                # Unbuffered: what was written is with the operating system, and survives a kill.
-                self._stream = self.partial.open("xb", buffering=0)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise type(error)(f"cannot write {path}: {error}") from error
-            self._length = 0
-            return
-        raise FileExistsError(f"{_MOST_PARTIALS} unfinished files beside {path}; remove some")
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append all of ``data``, or, where that fails, nothing of it."""
-        view = memoryview(data).cast("B")
-        try:
-            while view:
-                view = view[self._stream.write(view) or 0 :]
-        except BaseException:
-            # Half a row would spoil the rows before it for most readers.
-            self._stream.truncate(self._length)
-            self._stream.seek(self._length)
-            raise
-        self._length = self._stream.tell()
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can be written any more; libraries that write to files ask."""
-        return self._stream.closed
-
-    def flush(self) -> None:
-        """Do nothing: all that was written has left."""
-
-    def keep(self) -> Path:
-        """Close it where it is."""
-        if not self._stream.closed:
-            os.fsync(self._stream.fileno())
-            self._stream.close()
-        return self.partial
-
-    def publish(self) -> None:
-        """Close it, safe on the disk, and give it its name in one step."""
-        self.keep()
-        self.partial.replace(self.path)
-        _sync_folder(self.path.parent)
-
-    def discard(self) -> None:
-        """Close and remove it."""
-        self._stream.close()
-        self.partial.unlink(missing_ok=True)
-
-
-def write_whole(*files: tuple[Path, Iterable[bytes]]) -> None:
-    """Write files piece by piece so that all appear, whole, or none does.
-
-    They take their names in the order given, once all are safe on the disk.
-    """
-    written: list[PartialFile] = []
-    try:
-        for path, pieces in files:
-            written.append(PartialFile(path))
-            for piece in pieces:
-                written[-1].write(piece)
-            written[-1].keep()
-        for file in written:
-            file.publish()
-    except BaseException:
-        for file in written:
-            file.discard()
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

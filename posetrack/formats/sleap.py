@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import every_frame, marks
 from posetrack.formats.hdf5 import dataset, floats, image_of, opened, strings
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
-from posetrack.formats.sinks import write_whole
 from posetrack.formats.table import TrackTable
 
 _AXES: Final = ("frame", "track", "node", "xy")
@@ -58,7 +58,7 @@ def write_sleap(path: str | Path, table: TrackTable) -> None:
             file.create_dataset(name, data="{}" if name == "provenance" else "")
         file.create_dataset("video_ind", data=0)
 
-    write_whole((Path(path), [image_of(fill)]))
+    write_whole(path, image_of(fill))
 
 
 def _bytes(names: Any) -> NDArray[np.bytes_]:

@@ -14,16 +14,15 @@ import pyarrow.parquet
 
 from posetrack.formats.metadata import (
     empty_frames_from_json,
-    parse_json,
+    parse_metadata,
     sidecar_path,
-    skeleton_from_json,
 )
 from posetrack.formats.recovery import METADATA_KEY, spool_batches
 from posetrack.formats.row_block import arrow_type
 from posetrack.formats.row_gathering import DERIVED, Rows
 from posetrack.formats.table import TrackTable, column_names
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
-from posetrack.skeletons.known import pairs_by_name, sigma_of
+from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 
 _LONGEST_HEADER = 1_000_000
 _MOST_COLUMNS = 10_000
@@ -81,7 +80,7 @@ def _read_csv(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
     described: dict[str, Any] = {}
     beside = sidecar_path(path)
     if beside.is_file():
-        described = parse_json(beside.read_bytes(), str(beside))
+        described = parse_metadata(beside.read_bytes(), str(beside))
     skeleton = _skeleton(path, described, names)
     wanted = wanted_columns(skeleton)
     convert = pa.csv.ConvertOptions(
@@ -188,7 +187,7 @@ def _read_spool(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
 def described_by(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skeleton]:
     """What a schema's metadata says of the table, and its skeleton; its columns are all there."""
     text = (schema.metadata or {}).get(METADATA_KEY)
-    described = parse_json(text, f"{path} (metadata)") if text else {}
+    described = parse_metadata(text, f"{path} (metadata)") if text else {}
     return described, _skeleton(path, described, schema.names)
 
 
@@ -205,7 +204,7 @@ def _skeleton(path: Path, described: dict[str, Any], names: list[str]) -> Skelet
     if twice:
         raise ValueError(f"{path}: columns occur twice: {', '.join(twice)}")
     if "skeleton" in described:
-        skeleton = skeleton_from_json(described["skeleton"], f"{path} (metadata)")
+        skeleton = Skeleton.from_json(described["skeleton"], f"{path} (metadata)")
     else:
         skeleton = _skeleton_of_columns(path, names)
     missing = [name for name in wanted_columns(skeleton) if name not in names]

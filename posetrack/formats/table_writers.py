@@ -18,10 +18,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from posetrack.formats.metadata import EmptyFrames, dump_json, sidecar_path, skeleton_as_json
+from posetrack.files import PartialFile, dump_json, write_whole
+from posetrack.formats.metadata import EmptyFrames, sidecar_path
 from posetrack.formats.recovery import METADATA_KEY, parquet_from_spool
 from posetrack.formats.row_block import RowBlock, arrow_schema
-from posetrack.formats.sinks import FrameWriter, PartialFile, write_whole
+from posetrack.formats.sinks import FrameWriter
 from posetrack.formats.table import FORMAT, FORMAT_VERSION, column_names
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Tracks
@@ -45,7 +46,7 @@ class _TableWriter(FrameWriter):
         self._described = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
-            "skeleton": skeleton_as_json(skeleton),
+            "skeleton": skeleton.to_json(),
             "image_size": None if image_size is None else [int(side) for side in image_size],
             "rate": None if rate is None else float(rate),
             "provenance": dict(provenance or {}),
@@ -141,7 +142,7 @@ class CsvWriter(_TableWriter):
         self._file.write(memoryview(text.getvalue()))
 
     def _write_sidecar(self, table: Path) -> None:
-        write_whole((sidecar_path(table), [self._metadata()]))
+        write_whole(sidecar_path(table), self._metadata())
 
     def _finish(self) -> None:
         self._flush()

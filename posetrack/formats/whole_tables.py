@@ -12,18 +12,16 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from posetrack.files import PartialFile, dump_json, write_together
 from posetrack.formats.arrow_arrays import mask_of, values_of
 from posetrack.formats.metadata import (
     EmptyFrames,
-    dump_json,
     empty_frames_from_json,
     sidecar_path,
-    skeleton_as_json,
 )
 from posetrack.formats.recovery import METADATA_KEY
 from posetrack.formats.row_block import arrow_schema
 from posetrack.formats.row_gathering import Rows
-from posetrack.formats.sinks import PartialFile, write_whole
 from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable
 from posetrack.formats.table_reading import described_by, wanted_columns
 from posetrack.formats.touched_columns import (
@@ -65,9 +63,9 @@ def write_table(
         If nothing can be written there.
     """
     described = {"format": FORMAT, "version": FORMAT_VERSION, "image_size": None, "rate": None}
-    described |= {"skeleton": skeleton_as_json(table.skeleton), "provenance": {}}
+    described |= {"skeleton": table.skeleton.to_json(), "provenance": {}}
     described |= {key: value for key, value in table.metadata.items() if key in described}
-    described["skeleton"] = skeleton_as_json(table.skeleton)
+    described["skeleton"] = table.skeleton.to_json()
     if "individuals" in table.metadata:
         described["individuals"] = table.metadata["individuals"]
     frames = len(np.unique(table.frame)) + len(table.empty)
@@ -79,7 +77,7 @@ def write_table(
         schema = schema.append(column)
     batches = _batches(table, origin, raw, schema)
     if path.suffix.lower() == ".csv":
-        write_whole((sidecar_path(path), [metadata]), (path, _csv_pieces(batches, schema)))
+        write_together((sidecar_path(path), metadata), (path, _csv_pieces(batches, schema)))
         return
     file = PartialFile(path)
     try:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from posetrack.files import read_text
 from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
 
@@ -166,7 +167,7 @@ def read_about(path: str | Path) -> About | None:
     if path.suffix == ".safetensors":
         text = _in_header(path)
     elif beside.is_file():
-        text = _text(beside)
+        text = read_text(beside, _LARGEST_HEADER)
     else:
         return None
     return None if text is None else parse_about(text, str(path))
@@ -247,21 +248,8 @@ def _in_header(path: Path) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _text(path: Path) -> str:
-    if path.stat().st_size > _LARGEST_HEADER:
-        raise ValueError(f"{path} is too large for what is kept with weights")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text: {error}") from error
-
-
 def _skeleton(said: Any) -> Skeleton | None:
-    if said is None:
-        return None
-    pairs = {name: tuple(tuple(pair) for pair in said[name]) for name in ("edges", "mirrored")}
-    sigmas = tuple(float(sigma) for sigma in said["sigmas"])
-    return Skeleton(str(said["name"]), tuple(map(str, said["keypoints"])), **pairs, sigmas=sigmas)
+    return None if said is None else Skeleton.from_json(said, "its skeleton")
 
 
 def _size(said: Any) -> tuple[int, int] | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from posetrack.files import sha256_of, write_whole
 from posetrack.networks.about import About, Decode, about_text, read_about, usual_sigma
 from posetrack.networks.architectures import TOLD
 from posetrack.networks.checkpoints import PoseCheckpoint, load_network
@@ -100,7 +100,8 @@ def convert_checkpoint(
         licence=said.licence if licence is None else licence,
     )
     tensors = {name: _plain(value) for name, value in network.state_dict().items()}
-    _write_whole(target, save(tensors, metadata={"posetrack": about_text(about)}))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, save(tensors, metadata={"posetrack": about_text(about)}))
     return found, about
 
 
@@ -129,17 +130,6 @@ def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> A
     )
 
 
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, or of all files of a folder in the order of their names."""
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        if file.is_file():
-            with file.open("rb") as content:
-                while part := content.read(1 << 20):
-                    digest.update(part)
-    return digest.hexdigest()
-
-
 def _told(network: nn.Module) -> dict[str, Any]:
     """Settings that leave no trace in the weights, as far as they are not the usual ones."""
     names = TOLD.get(type(network), ())
@@ -151,13 +141,3 @@ def _told(network: nn.Module) -> dict[str, Any]:
 
 def _plain(value: Tensor) -> Tensor:
     return value.detach().cpu().contiguous().clone()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from posetrack.files import write_whole
 from posetrack.networks.about import About, about_text, read_about
 from posetrack.networks.plain_tensors import halved, tensors_as_bytes
 from posetrack.networks.weight_files import read_weights
@@ -62,5 +63,5 @@ def halve_weights(
         licence=said.licence if licence is None else licence,
     )
     tensors = halved(read_weights(source).tensors)
-    target.write_bytes(tensors_as_bytes(tensors, {"posetrack": about_text(about)}))
+    write_whole(target, tensors_as_bytes(tensors, {"posetrack": about_text(about)}))
     return target

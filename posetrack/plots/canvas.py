@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
-from posetrack.files import date_of_writing
+from posetrack.files import date_of_writing, write_whole
 
 
 def new_figure(*, width: float, height: float) -> Any:
@@ -51,11 +51,9 @@ def write_figure(figure: Any, path: str | Path, *, dpi: int) -> None:
     path = Path(path)
     date = date_of_writing()
     dates = {".svg": {"Date": date.isoformat(timespec="seconds")}, ".pdf": {"CreationDate": date}}
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        # Names inside an SVG file are random without a salt.
-        with rc_context({"svg.hashsalt": "posetrack"}):
-            figure.savefig(partial, dpi=dpi, metadata=dates.get(path.suffix.lower()))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    drawn = io.BytesIO()
+    # Names inside an SVG file are random without a salt.
+    with rc_context({"svg.hashsalt": "posetrack"}):
+        kind = path.suffix.lower()
+        figure.savefig(drawn, dpi=dpi, format=kind[1:] or None, metadata=dates.get(kind))
+    write_whole(path, drawn.getvalue(), durable=False)

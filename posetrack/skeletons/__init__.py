@@ -11,8 +11,7 @@ from posetrack.skeletons.known import (
     POSETRACK_15,
     POSETRACK_17,
 )
-from posetrack.skeletons.skeleton import Skeleton
-from posetrack.skeletons.toml import read_skeleton
+from posetrack.skeletons.skeleton import Skeleton, read_skeleton
 
 __all__ = [
     "BODY_25",

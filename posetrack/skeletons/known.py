@@ -10,61 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from posetrack.skeletons.skeleton import Skeleton
-
-DEFAULT_SIGMA: Final = 0.079
-"""For keypoints nobody has measured: that of a shoulder."""
-
-SIGMAS: Final[Mapping[str, float]] = {
-    "nose": 0.026,
-    "eye": 0.025,
-    "ear": 0.035,
-    "shoulder": 0.079,
-    "elbow": 0.072,
-    "wrist": 0.062,
-    "hip": 0.107,
-    "knee": 0.087,
-    "ankle": 0.089,
-    "head": 0.026,
-    "head_top": 0.025,
-    "head_bottom": 0.025,
-    "upper_neck": 0.025,
-    "neck": 0.026,
-    "thorax": 0.026,
-    "mid_hip": 0.066,
-    "pelvis": 0.066,
-    "big_toe": 0.079,
-    "small_toe": 0.079,
-    "heel": 0.079,
-}
-"""OKS sigma by keypoint name, without its side."""
-
-
-def sigma_of(keypoint: str) -> float:
-    """OKS sigma of a keypoint by name, `DEFAULT_SIGMA` for unknown names.
-
-    Examples
-    --------
-    >>> sigma_of("left_wrist")
-    0.062
-    """
-    return SIGMAS.get(keypoint.removeprefix("left_").removeprefix("right_"), DEFAULT_SIGMA)
-
-
-def pairs_by_name(keypoints: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Mirrored pairs: names that differ only in ``left_`` and ``right_`` in front.
-
-    Examples
-    --------
-    >>> pairs_by_name(("nose", "left_eye", "right_eye"))
-    (('left_eye', 'right_eye'),)
-    """
-    return tuple(
-        (name, "right_" + name.removeprefix("left_"))
-        for name in keypoints
-        if name.startswith("left_") and "right_" + name.removeprefix("left_") in keypoints
-    )
-
+from posetrack.skeletons.skeleton import Skeleton, pairs_by_name, sigma_of
 
 _LIMBS: Final = (
     ("left_shoulder", "left_elbow"),

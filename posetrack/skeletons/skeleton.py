@@ -1,13 +1,18 @@
-"""The `Skeleton` type and the mapping of keypoints from one skeleton to another, by name."""
+"""The `Skeleton` type, its files, and the mapping of keypoints between skeletons, by name."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from posetrack.files import read_toml
 
 FloatArray = NDArray[np.float32]
 
@@ -27,6 +32,62 @@ _HEAD: Mapping[str, Mapping[str, float]] = {
     "head_top": {"nose": 1.5, "left_shoulder": -0.25, "right_shoulder": -0.25},
 }
 """Rough places of the head's ends on the line from between the shoulders through the nose."""
+
+
+_KEYS: Final = ("name", "keypoints", "edges", "mirrored", "sigmas")
+
+DEFAULT_SIGMA: Final = 0.079
+"""For keypoints nobody has measured: that of a shoulder."""
+
+SIGMAS: Final[Mapping[str, float]] = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+    "head": 0.026,
+    "head_top": 0.025,
+    "head_bottom": 0.025,
+    "upper_neck": 0.025,
+    "neck": 0.026,
+    "thorax": 0.026,
+    "mid_hip": 0.066,
+    "pelvis": 0.066,
+    "big_toe": 0.079,
+    "small_toe": 0.079,
+    "heel": 0.079,
+}
+"""OKS sigma by keypoint name, without its side."""
+
+
+def sigma_of(keypoint: str) -> float:
+    """OKS sigma of a keypoint by name, `DEFAULT_SIGMA` for unknown names.
+
+    Examples
+    --------
+    >>> sigma_of("left_wrist")
+    0.062
+    """
+    return SIGMAS.get(keypoint.removeprefix("left_").removeprefix("right_"), DEFAULT_SIGMA)
+
+
+def pairs_by_name(keypoints: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Mirrored pairs: names that differ only in ``left_`` and ``right_`` in front.
+
+    Examples
+    --------
+    >>> pairs_by_name(("nose", "left_eye", "right_eye"))
+    (('left_eye', 'right_eye'),)
+    """
+    return tuple(
+        (name, "right_" + name.removeprefix("left_"))
+        for name in keypoints
+        if name.startswith("left_") and "right_" + name.removeprefix("left_") in keypoints
+    )
 
 
 @dataclass(frozen=True)
@@ -206,8 +267,139 @@ class Skeleton:
         rows = [[self.keypoints.index(name) for name in pair] for pair in pairs]
         return np.array(rows, np.intp).reshape(-1, 2)
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything it is, as JSON and TOML have it.
+
+        Examples
+        --------
+        >>> from posetrack.skeletons import COCO_17
+        >>> Skeleton.from_json(COCO_17.to_json(), "here") == COCO_17
+        True
+        """
+        return {
+            "name": self.name,
+            "keypoints": list(self.keypoints),
+            "edges": [list(pair) for pair in self.edges],
+            "mirrored": [list(pair) for pair in self.mirrored],
+            "sigmas": list(self.sigmas),
+        }
+
+    @classmethod
+    def from_json(cls, value: object, title: str) -> Self:
+        """A skeleton from what `to_json` gives, or a part of it.
+
+        Parameters
+        ----------
+        value
+            An object with ``keypoints`` (names) and, as wanted, ``name``, ``edges`` (pairs of
+            names), ``mirrored`` (pairs of names; else names that differ only in ``left_`` and
+            ``right_``) and ``sigmas`` (numbers, all in order or some by name; else those of known
+            names, and that of a shoulder for others).
+        title
+            What errors call it.
+
+        Raises
+        ------
+        ValueError
+            If it is not consistent; the message names ``title`` and the key.
+        """
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{title}: a skeleton must be an object, got {value!r:.60}")
+        names = value.get("keypoints")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{title}: 'keypoints' must be a list of names, got {names!r:.60}")
+        keypoints = tuple(names)
+        name = value.get("name", "unnamed")
+        if not isinstance(name, str):
+            raise ValueError(f"{title}: 'name' must be a text, got {name!r:.60}")
+        mirrored = value.get("mirrored")
+        pairs = (
+            pairs_by_name(keypoints) if mirrored is None else _pairs(mirrored, "mirrored", title)
+        )
+        edges = _pairs(value.get("edges", []), "edges", title)
+        sigmas = _sigmas(value.get("sigmas", {}), keypoints, title)
+        try:
+            return cls(name, keypoints, edges, pairs, sigmas)
+        except ValueError as error:
+            raise ValueError(f"{title}: {error}") from error
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """A skeleton from a small TOML file with the keys of `from_json`.
+
+        The file's stem is its name where it gives none.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is not TOML, has an unknown key, or the skeleton is not consistent; the
+            message names the file and the key.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "dog.toml"
+        >>> _ = path.write_text('keypoints = ["nose", "left_paw", "right_paw"]')
+        >>> Skeleton.from_toml(path).mirrored
+        (('left_paw', 'right_paw'),)
+        """
+        table = read_toml(path)
+        unknown = sorted(set(table) - set(_KEYS))
+        if unknown:
+            raise ValueError(f"{path}: unknown keys {unknown}; expected {', '.join(_KEYS)}")
+        return cls.from_json({"name": Path(path).stem} | table, str(path))
+
+    def to_toml(self) -> str:
+        """It as a TOML file, with all its keys.
+
+        Examples
+        --------
+        >>> print(Skeleton("dot", ("nose",), (), (), (0.026,)).to_toml())
+        name = "dot"
+        keypoints = ["nose"]
+        edges = []
+        mirrored = []
+        sigmas = [0.026]
+        """
+        # Lists of strings and numbers look the same in TOML and JSON.
+        table = self.to_json()
+        return "\n".join(f"{key} = {json.dumps(table[key], ensure_ascii=False)}" for key in _KEYS)
+
     def __repr__(self) -> str:
         return f"Skeleton({self.name!r}, {len(self)} keypoints)"
+
+
+def read_skeleton(path: str | Path) -> Skeleton:
+    """A user's own skeleton from a TOML file, see `Skeleton.from_toml`."""
+    return Skeleton.from_toml(path)
+
+
+def _pairs(value: Any, key: str, title: str) -> tuple[tuple[str, str], ...]:
+    well_formed = isinstance(value, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+        for pair in value
+    )
+    if not well_formed:
+        raise ValueError(f"{title}: {key!r} must be a list of pairs of names, got {value!r:.60}")
+    return tuple((first, second) for first, second in value)
+
+
+def _sigmas(value: Any, keypoints: tuple[str, ...], title: str) -> tuple[float, ...]:
+    given = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list) or not all(
+        isinstance(sigma, int | float) and not isinstance(sigma, bool) for sigma in given
+    ):
+        raise ValueError(
+            f"{title}: 'sigmas' must be numbers, all in order or by keypoint, got {value!r:.60}"
+        )
+    if isinstance(value, list):
+        return tuple(float(sigma) for sigma in given)
+    strangers = sorted(set(value) - set(keypoints))
+    if strangers:
+        raise ValueError(f"{title}: 'sigmas' names keypoints that are not listed: {strangers}")
+    return tuple(float(value.get(keypoint, sigma_of(keypoint))) for keypoint in keypoints)
 
 
 @lru_cache(maxsize=64)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import parse_json
 from posetrack.skeletons import Skeleton
 from posetrack.tracking.memory import Memory
 
@@ -154,7 +155,7 @@ def _whole(value: Any, name: str) -> int:
 
 def pack_skeleton(skeleton: Skeleton | None) -> NDArray[np.str_]:
     """Write a skeleton as JSON text in an array; empty for None."""
-    return np.array("" if skeleton is None else json.dumps(asdict(skeleton)))
+    return np.array("" if skeleton is None else json.dumps(skeleton.to_json()))
 
 
 def unpack_skeleton(text: Any) -> Skeleton | None:
@@ -168,13 +169,7 @@ def unpack_skeleton(text: Any) -> Skeleton | None:
     if not str(text):
         return None
     try:
-        table = json.loads(str(text))
-        return Skeleton(
-            str(table["name"]),
-            tuple(map(str, table["keypoints"])),
-            tuple((str(start), str(end)) for start, end in table["edges"]),
-            tuple((str(left), str(right)) for left, right in table["mirrored"]),
-            tuple(map(float, table["sigmas"])),
-        )
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        table = parse_json(str(text), "its skeleton")
+        return Skeleton.from_json(table, "its skeleton")
+    except ValueError as error:
         raise ValueError(f"not a tracker's state: its skeleton cannot be read ({error})") from error

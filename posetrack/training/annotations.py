@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
-from posetrack.skeletons.known import pairs_by_name, sigma_of
+from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.training.samples import Broken, Samples, settle
 
 MAX_PIXEL = 1e6

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.documents import json_files, read_json
+from posetrack.evaluation.documents import json_files
+from posetrack.files import read_json
 from posetrack.training.annotations import image_file
 
 Polygons = tuple[NDArray[np.float64], ...]

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from posetrack.files import write_whole
+
 _REMEMBERED = "logs.json"
 _PROJECT = "posetrack"
 
@@ -244,4 +246,4 @@ def _remembered(folder: Path) -> dict[str, str]:
 
 def _remember(folder: Path, key: str, value: str) -> None:
     text = json.dumps({**_remembered(folder), key: value}, indent=2)
-    (folder / _REMEMBERED).write_text(text, encoding="utf-8")
+    write_whole(folder / _REMEMBERED, text)

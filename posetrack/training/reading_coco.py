@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.evaluation.documents import json_files, read_json
+from posetrack.evaluation.documents import json_files
+from posetrack.files import read_json
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,

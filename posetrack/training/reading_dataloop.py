@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.documents import read_json
+from posetrack.files import read_json
 from posetrack.skeletons import Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.evaluation.documents import read_json
 from posetrack.evaluation.protocol_posetrack import head_sizes
 from posetrack.evaluation.reading_mpii import read_mpii_truth
+from posetrack.files import read_json
 from posetrack.skeletons import MPII_16, Skeleton
 from posetrack.training.samples import Broken, Problem, Samples, settle
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from posetrack.files import read_text, write_whole
+
+_MAX_LOG_BYTES = 100_000_000
 _FORMAT = "posetrack training 1"
 _PARTS = ("format", "settings", "epoch", "network", "optimizer", "scaler", "average", "best", "rng")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only once it is whole and on the disk."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -95,7 +87,7 @@ def save_weights(
         path = folder / f"{name}.pth"
         buffer = io.BytesIO()
         torch.save(plain, buffer)
-        write_whole(path.with_name(path.name + ".json"), json.dumps(about, indent=2).encode())
+        write_whole(path.with_name(path.name + ".json"), json.dumps(about, indent=2))
         write_whole(path, buffer.getvalue())
         return path
     path = folder / f"{name}.safetensors"
@@ -110,7 +102,7 @@ def write_log(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, text.getvalue())
 
 
 def read_log(path: Path, *, before: int) -> list[dict[str, Any]]:
@@ -123,8 +115,8 @@ def read_log(path: Path, *, before: int) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    lines = csv.DictReader(io.StringIO(read_text(path, _MAX_LOG_BYTES)))
+    rows = [{name: _number(text) for name, text in row.items()} for row in lines]
     if any(not isinstance(row.get("epoch"), int) for row in rows):
         raise ValueError(f"{path}: not the log of a run, a line has no epoch")
     return [row for row in rows if row["epoch"] < before]

@@ -7,12 +7,11 @@ the processor's own instructions for it, at each start.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from posetrack.files import cache_folder
+from posetrack.files import cache_folder, sha256_of, write_whole
 from posetrack.models import ModelCard, RemoteFile, model_card
 
 
@@ -97,17 +96,11 @@ def remember(path: Path, digest: str, status: os.stat_result) -> None:
     # A cache that cannot be written to is still a cache: its files are hashed each time.
     with suppress(OSError):
         text = f"{digest} {status.st_size} {status.st_mtime_ns}\n"
-        _note(path).write_text(text, encoding="ascii")
+        write_whole(_note(path), text, durable=False)
 
 
 def _note(path: Path) -> Path:
     return path.with_name(path.name + ".verified")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def what_it_is(path: Path) -> str:

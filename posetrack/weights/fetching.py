@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from posetrack.files import sha256_of
 from posetrack.models import ModelCard, RemoteFile, model_card
 from posetrack.weights.cache import (
     find_verified,
     is_verified,
     remember,
-    sha256_of,
     weights_folder,
     what_it_is,
 )

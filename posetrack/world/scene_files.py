@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from posetrack.files import dump_json, write_whole
 from posetrack.formats.posetrack18 import sequence_name
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17
@@ -18,7 +19,6 @@ from posetrack.world.truth_files import (
     coco_people,
     kitti_flow,
     posetrack18_document,
-    write_json,
     write_mot_truth,
 )
 
@@ -83,7 +83,7 @@ def write_scene(
         folder / f"{scene.name}.coco.json": _coco(truths, sequence, min_share),
     }
     for path, document in documents.items():
-        write_json(path, document)
+        write_whole(path, dump_json(document))
     write_mot_truth(folder / scene.name, truths, rate=scene.rate, min_share=min_share)
     mot = folder / scene.name / "gt" / "gt.txt"
     return [pictures, *documents, mot, *([flows] if flow else [])]

@@ -11,11 +11,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from posetrack.formats.metadata import dump_json
-from posetrack.formats.sinks import write_whole
+from posetrack.files import dump_json, read_json, write_whole
 from posetrack.skeletons import COCO_17
 from posetrack.world.randomisation import random_frame
-from posetrack.world.truth_files import coco_document, coco_people, write_json
+from posetrack.world.truth_files import coco_document, coco_people
 
 CHUNK = 100
 """Pictures that are made, and kept when a run is broken off, at once."""
@@ -114,7 +113,7 @@ def make_chunk(folder: Path, pictures: Pictures, span: tuple[int, int]) -> int:
         height, width = image.shape[:2]
         images.append({"id": number, "file_name": name, "width": width, "height": height})
         people += coco_people(truth, image_id=number)
-    write_whole((_chunk(folder, start), [dump_json({"images": images, "people": people})]))
+    write_whole(_chunk(folder, start), dump_json({"images": images, "people": people}))
     return end - start
 
 
@@ -123,7 +122,7 @@ def _claim(folder: Path, pictures: Pictures) -> None:
     path = folder / "pictures.json"
     settings = json.loads(json.dumps(asdict(pictures)))
     if path.exists():
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = read_json(path)
         if there != settings:
             raise ValueError(
                 f"{path}: these pictures are {there}, not {settings}; take a new folder"
@@ -131,7 +130,7 @@ def _claim(folder: Path, pictures: Pictures) -> None:
         return
     for name in ("images", "chunks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
+    write_whole(path, dump_json(settings))
 
 
 def _chunk(folder: Path, start: int) -> Path:
@@ -140,7 +139,7 @@ def _chunk(folder: Path, start: int) -> Path:
 
 def _is_done(folder: Path, start: int, end: int) -> bool:
     path = _chunk(folder, start)
-    return path.exists() and len(json.loads(path.read_bytes())["images"]) >= end - start
+    return path.exists() and len(read_json(path)["images"]) >= end - start
 
 
 def _all_made(
@@ -173,11 +172,11 @@ def _join(folder: Path, count: int) -> Path:
     images: list[dict[str, Any]] = []
     people: list[dict[str, Any]] = []
     for start in range(0, count, CHUNK):
-        chunk = json.loads(_chunk(folder, start).read_bytes())
+        chunk = read_json(_chunk(folder, start))
         images += [image for image in chunk["images"] if image["id"] < count]
         for person in chunk["people"]:
             if person["image_id"] < count:
                 people.append({**person, "id": len(people) + 1})
     path = folder / "annotations.json"
-    write_json(path, coco_document(images, people))
+    write_whole(path, dump_json(coco_document(images, people)))
     return path

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton
-from posetrack.skeletons.known import pairs_by_name, sigma_of
+from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.structures import Detections, Poses
 from posetrack.testing.known import KnownPeople
 from posetrack.world.rendering.camera import Camera

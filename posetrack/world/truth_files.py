@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.formats.metadata import dump_json
+from posetrack.files import dump_json, write_together
 from posetrack.formats.posetrack18 import first_image_id, sequence_name
-from posetrack.formats.sinks import write_whole
 from posetrack.skeletons import COCO_17, POSETRACK_17, Skeleton
 from posetrack.world.truth import Truth, Visibility
 
@@ -204,16 +203,11 @@ def write_mot_truth(
         {"frame_id": number, "ignore_regions_x": [], "ignore_regions_y": []}
         for number in range(len(truths))
     ]
-    write_whole(
+    write_together(
         (folder / "gt" / "gt.txt", mot_lines(truths, min_share=min_share, classes=classes)),
-        (folder / "seqinfo.ini", [info.encode()]),
-        (folder / "image_info.json", [dump_json(images)]),
+        (folder / "seqinfo.ini", info),
+        (folder / "image_info.json", dump_json(images)),
     )
-
-
-def write_json(path: str | Path, document: Mapping[str, Any]) -> None:
-    """Write a document whole or not at all."""
-    write_whole((Path(path), [dump_json(document)]))
 
 
 def kitti_flow(flow: NDArray[Any]) -> NDArray[np.uint16]:

@@ -10,9 +10,7 @@ import numpy as np
 
 from posetrack.audit.edits.anchors import Anchor
 from posetrack.audit.edits.syntax import Edit
-from posetrack.formats.json_reading import read_document
-from posetrack.formats.metadata import dump_json
-from posetrack.formats.sinks import write_whole
+from posetrack.files import dump_json, read_json, write_whole
 
 _FORMAT: Final = "posetrack anchors"
 
@@ -25,7 +23,7 @@ def save_anchors(
         {"edit": str(edit), "anchors": [vars(anchor) for anchor in found]}
         for edit, found in zip(edits, anchors, strict=True)
     ]
-    write_whole((Path(path), [dump_json({"format": _FORMAT, "version": 1, "edits": rows})]))
+    write_whole(path, dump_json({"format": _FORMAT, "version": 1, "edits": rows}))
 
 
 def load_anchors(path: str | Path, edits: Sequence[Edit]) -> tuple[tuple[Anchor, ...] | None, ...]:
@@ -36,7 +34,7 @@ def load_anchors(path: str | Path, edits: Sequence[Edit]) -> tuple[tuple[Anchor,
     ValueError
         If the file is something else, or broken.
     """
-    document: Any = read_document(Path(path))
+    document: Any = read_json(path)
     if not isinstance(document, Mapping) or document.get("format") != _FORMAT:
         raise ValueError(f"{path}: expected the anchors of edits, written beside them")
     waiting: dict[str, list[tuple[Anchor, ...]]] = {}

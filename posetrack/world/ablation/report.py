@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from posetrack.formats.sinks import write_whole
+from posetrack.files import write_together
 from posetrack.world.ablation.measures import MEASURES
 from posetrack.world.ablation.running import FAULTS, JITTER, SWAPPED, Row
 from posetrack.world.ablation.settings import STEPS, Block
@@ -227,5 +227,5 @@ def write_tables(
         "ablation.csv": csv_text(rows),
         "ablation.md": markdown(rows, blocks, about=about, notes=notes),
     }
-    write_whole(*((folder / name, [text.encode()]) for name, text in texts.items()))
+    write_together(*((folder / name, text) for name, text in texts.items()))
     return [folder / name for name in texts]
