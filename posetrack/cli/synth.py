@@ -46,6 +46,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--processes", type=int, default=1, help="that render 'train' (default: %(default)s)"
     )
+    parser.add_argument(
+        "--backgrounds",
+        type=Path,
+        metavar="FOLDER",
+        help="photographs without people, to stand behind those of 'train'",
+    )
     parser.set_defaults(run=run)
 
 
@@ -86,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder(arguments.out)
     if arguments.frames is not None and arguments.frames < 1:
         raise ValueError(f"--frames must be at least 1, got {arguments.frames}")
+    if arguments.backgrounds is not None and arguments.name != TRAIN:
+        raise ValueError(f"--backgrounds goes with {TRAIN!r}, not with {arguments.name!r}")
     if not 1 <= arguments.quality <= 100:
         raise ValueError(f"--quality must lie in 1 .. 100, got {arguments.quality}")
     kinds = {TRAIN: _train, SHEET: _sheet}
@@ -100,7 +108,13 @@ def _train(arguments: argparse.Namespace) -> None:
 
     count = 1000 if arguments.frames is None else arguments.frames
     most = 6 if arguments.people is None else arguments.people
-    pictures = Pictures(arguments.seed, arguments.size or (640, 360), (0, most), arguments.quality)
+    pictures = Pictures(
+        arguments.seed,
+        arguments.size or (640, 360),
+        (0, most),
+        arguments.quality,
+        _photographs(arguments.backgrounds),
+    )
     with tqdm(total=count, unit="picture") as bar:
         path = write_training_files(
             arguments.out,
@@ -111,6 +125,14 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     print(f"wrote {count} pictures and {path}")
     print(f"train with --data coco --annotations {path} --images {arguments.out / 'images'}")
+
+
+def _photographs(folder: Path | None) -> tuple[str, ...]:
+    if folder is None:
+        return ()
+    from posetrack.world.rendering.photographs import photographs_in
+
+    return tuple(map(str, photographs_in(folder)))
 
 
 def _scene(arguments: argparse.Namespace) -> None:

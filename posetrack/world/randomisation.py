@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,12 +23,16 @@ from posetrack.world.rendering.cameras import turned
 from posetrack.world.rendering.effects import random_effects
 from posetrack.world.rendering.light import random_light
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.photographs import behind, light_like, random_cut, texture_of
 from posetrack.world.rendering.render import render
 from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of
 
 Float64Array = NDArray[np.float64]
 
 _TRIES = 12
+_PHOTOGRAPHED, _LIT_ALIKE = 0.8, 0.75
+"""Shares: of pictures with a photograph behind, where there are any; of these with its light."""
+
 _TRAINING: Final[tuple[Callable[..., motion.Motion], ...]] = (
     motion.squats, motion.jumping_jacks, motion.bending, motion.push_ups, motion.falling,
     motion.sitting_down,
@@ -49,6 +54,7 @@ def random_frames(
     size: tuple[int, int] = (640, 360),
     people: tuple[int, int] = (0, 6),
     skeleton: Skeleton = COCO_17,
+    photographs: Sequence[Path] = (),
 ) -> Iterator[tuple[Image, Truth]]:
     """Pictures ``start`` .. ``start + count - 1`` of a seed, see `random_frame`.
 
@@ -60,7 +66,9 @@ def random_frames(
     (64, 96, 3) 1
     """
     for number in range(start, start + count):
-        yield random_frame(seed, number, size=size, people=people, skeleton=skeleton)
+        yield random_frame(
+            seed, number, size=size, people=people, skeleton=skeleton, photographs=photographs
+        )
 
 
 def random_frame(
@@ -70,6 +78,7 @@ def random_frame(
     size: tuple[int, int] = (640, 360),
     people: tuple[int, int] = (0, 6),
     skeleton: Skeleton = COCO_17,
+    photographs: Sequence[Path] = (),
 ) -> tuple[Image, Truth]:
     """One picture and its truth; the same two numbers always give the same.
 
@@ -87,11 +96,14 @@ def random_frame(
         Fewest and most.
     skeleton
         Of the truth.
+    photographs
+        Image files without people: they are behind most pictures, on some things, and the light
+        is mostly like theirs. Without any all is drawn by rule.
 
     Raises
     ------
     ValueError
-        If the numbers of people are negative or the wrong way round.
+        If the numbers of people are negative or the wrong way round, or a photograph is no image.
     """
     least, most = people
     if not 0 <= least <= most:
@@ -102,7 +114,13 @@ def random_frame(
     few = rng.random() < 0.08
     count = least if few else int(rng.integers(min(least + 1, most), most + 1))
     group = _random_people(rng, camera, count)
-    things = random_surroundings(rng, camera, [person.pose.root for person in group])
+    roots = [person.pose.root for person in group]
+    cut = random_cut(rng, photographs) if photographs and rng.random() < _PHOTOGRAPHED else None
+    if cut is None:
+        things = random_surroundings(rng, camera, roots)
+    else:
+        texture = texture_of(random_cut(rng, photographs))
+        things = random_surroundings(rng, camera, roots, bare=True, texture=texture)
     surfaces = [Surface(mesh, mesh.vertices, mesh.vertices) for mesh in things]
     everybody = []
     for identity, person in enumerate(group, 1):
@@ -111,12 +129,13 @@ def random_frame(
         surfaces.append(Surface(body.mesh, vertices, body.posed(person.then), owner=identity))
         points = np.asarray(body.keypoints(pose, EVERY_KEYPOINT), float)
         everybody.append(Whereabouts(identity, body.mesh, vertices, points, body.height))
+    alike = cut is not None and rng.random() < _LIT_ALIKE
     drawn = render(
         surfaces,
         camera,
         _moved(rng, camera),
-        light=random_light(rng),
-        backdrop=random_backdrop(rng),
+        light=light_like(rng, cut) if alike and cut is not None else random_light(rng),
+        backdrop=random_backdrop(rng) if cut is None else behind(rng, cut, camera),
     )
     truth = truth_of(everybody, camera, drawn, skeleton=skeleton)
     return random_effects(rng)(drawn, rng), truth

@@ -34,12 +34,15 @@ class Pictures:
         Fewest and most in a picture.
     quality
         Of the JPEG files, 1 to 100.
+    photographs
+        Paths of image files without people, see `posetrack.world.randomisation.random_frame`.
     """
 
     seed: int = 0
     size: tuple[int, int] = (640, 360)
     people: tuple[int, int] = (0, 6)
     quality: int = 90
+    photographs: tuple[str, ...] = ()
 
 
 def write_training_files(
@@ -102,9 +105,15 @@ def make_chunk(folder: Path, pictures: Pictures, span: tuple[int, int]) -> int:
     start, end = span
     images: list[dict[str, Any]] = []
     people: list[dict[str, Any]] = []
+    photographs = tuple(map(Path, pictures.photographs))
     for number in range(start, end):
         image, truth = random_frame(
-            pictures.seed, number, size=pictures.size, people=pictures.people, skeleton=COCO_17
+            pictures.seed,
+            number,
+            size=pictures.size,
+            people=pictures.people,
+            skeleton=COCO_17,
+            photographs=photographs,
         )
         name = f"{number:07d}.jpg"
         path = folder / "images" / name
@@ -123,6 +132,8 @@ def _claim(folder: Path, pictures: Pictures) -> None:
     settings = json.loads(json.dumps(asdict(pictures)))
     if path.exists():
         there = read_json(path)
+        if isinstance(there, dict):  # folders of earlier days had no photographs
+            there = {"photographs": [], **there}
         if there != settings:
             raise ValueError(
                 f"{path}: these pictures are {there}, not {settings}; take a new folder"

@@ -12,6 +12,7 @@ from posetrack.world.places.scenery import box, ground, pole, random_thing, tree
 from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.mesh import Mesh
 from posetrack.world.rendering.textures import (
+    Texture,
     random_ground_texture,
     random_texture,
     random_wall_texture,
@@ -21,7 +22,12 @@ Float64Array = NDArray[np.float64]
 
 
 def random_surroundings(
-    rng: np.random.Generator, camera: Camera, people: Sequence[Float64Array]
+    rng: np.random.Generator,
+    camera: Camera,
+    people: Sequence[Float64Array],
+    *,
+    bare: bool = False,
+    texture: Texture | None = None,
 ) -> list[Mesh]:
     """Ground, walls and things drawn at random.
 
@@ -33,19 +39,25 @@ def random_surroundings(
         What looks at it: things stand before it, some between it and people.
     people
         (3,) metres each, where they are; nothing is put into them.
+    bare
+        Mostly neither ground nor wall, so that what lies behind is seen.
+    texture
+        (h, w, 3), of half of the odd things.
     """
     things: list[Mesh] = []
-    if rng.random() < 0.88:
+    if rng.random() < (0.2 if bare else 0.88):
         floor = random_ground_texture if rng.random() < 0.7 else random_texture
         things.append(ground(floor(rng), tile=float(rng.uniform(1, 6))))
-    if rng.random() < 0.3:
+    if rng.random() < (0.1 if bare else 0.3):
         things.append(_behind(rng, people))
     for _ in range(rng.poisson(1.6)):
         spot = _free_spot(rng, camera, people)
         if spot is not None and rng.random() < 0.55:
             things.append(random_thing(rng, place=(*spot, 0.0)))
         elif spot is not None:
-            things.append(random_distractor(rng, random_texture(rng), place=(*spot, 0.0)))
+            given = texture is not None and rng.random() < 0.5
+            look = texture if given and texture is not None else random_texture(rng)
+            things.append(random_distractor(rng, look, place=(*spot, 0.0)))
     things += [_in_front(rng, camera, root) for root in people if rng.random() < 0.16]
     return things
 
