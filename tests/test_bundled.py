@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,20 @@ import torch
 
 import posetrack
 from posetrack import Detections, Tracker, defaults
-from posetrack.cli import build, parser
-from posetrack.detectors.light import LightDetector
+from posetrack.cli import build, main, parser
+from posetrack.detectors.light import LightDetector, load_light_detector
+from posetrack.estimators.from_file import load_estimator
+from posetrack.estimators.graph_beside import write_graph
+from posetrack.estimators.onnx import OnnxTopDown
+from posetrack.estimators.torch_topdown import TorchTopDown
 from posetrack.networks.halving import halve_weights
 from posetrack.networks.person_detector import PersonDetector
+from posetrack.networks.plain_tensors import read_tensors
 from posetrack.networks.pose_light import PoseLight
+from posetrack.networks.weight_files import read_weights
 from posetrack.skeletons import COCO_17
 from posetrack.training.saving import save_weights
+from posetrack.world import random_frame
 
 
 @pytest.fixture
@@ -79,7 +88,7 @@ def test_what_is_in_the_package_runs_and_is_small():
     files = [folder / name for name in defaults.BUNDLED_FILES.values()]
     if not all(file.is_file() for file in files):
         pytest.skip("this copy of the package has no bundled networks")
-    assert sum(file.stat().st_size for file in files) <= 12e6
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 12e6
     assert all(file.with_suffix(".md").is_file() for file in files)
     image = np.random.default_rng(0).integers(0, 255, (180, 320, 3), dtype=np.uint8)
     defaults.bundled_detector("cpu")(image)
@@ -87,3 +96,144 @@ def test_what_is_in_the_package_runs_and_is_small():
 
     estimator = defaults.bundled_estimator("cpu", runtime=run_with_torch)
     assert estimator(image, Detections([[10, 10, 60, 160]], [1.0])).xy.shape == (1, 17, 2)
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    """The folder in the package."""
+    folder = Path(posetrack.__file__).parent / "bundled"
+    if not all((folder / name).is_file() for name in defaults.BUNDLED_FILES.values()):
+        pytest.skip("this copy of the package has no bundled networks")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    """A picture with people in it, and their boxes."""
+    image, truth = random_frame(7, 3, size=(320, 180), people=(2, 3))
+    return image, truth.poses().boxes
+
+
+@pytest.mark.parametrize("name", defaults.BUNDLED_FILES.values())
+def test_a_graph_takes_every_weight_from_the_file_beside_it(bundled, name):
+    onnx = pytest.importorskip("onnx")
+    weights = bundled / name
+    assert weights.with_suffix(".onnx").stat().st_size < 100_000
+    graph = onnx.load(weights.with_suffix(".onnx"), load_external_data=False).graph
+    content = weights.read_bytes()
+    tensors = read_tensors(weights)
+    outside = [tensor for tensor in graph.initializer if tensor.external_data]
+    assert {tensor.name for tensor in outside} == set(tensors)
+    for tensor in outside:
+        said = {entry.key: entry.value for entry in tensor.external_data}
+        assert said["location"] == name
+        start = int(said["offset"])
+        stored = content[start : start + int(said["length"])]
+        assert stored == tensors[tensor.name].numpy().tobytes()
+
+
+def test_without_torch_they_answer_as_with_it(bundled, rendered):
+    pytest.importorskip("onnxruntime")
+    from posetrack.estimators.runtimes import run_with_torch
+
+    image, boxes = rendered
+    detectors = [
+        load_light_detector(bundled / name, device="cpu", min_score=0.1)
+        for name in ("person_detector.onnx", "person_detector.safetensors")
+    ]
+    plain, known = (detect(image) for detect in detectors)
+    assert len(plain) == len(known) > 0
+    assert np.allclose(plain.xyxy, known.xyxy, atol=1e-3)
+    assert np.allclose(plain.scores, known.scores, atol=1e-5)
+    settings = {"decode": lambda maps: (maps.max(axis=3)[:, :, :2], maps.max(axis=(2, 3)))}
+    with_onnx = defaults.bundled_estimator("cpu", **settings)
+    with_torch = defaults.bundled_estimator("cpu", runtime=run_with_torch, **settings)
+    assert isinstance(with_onnx, OnnxTopDown)
+    assert isinstance(with_torch, TorchTopDown)
+    assert np.allclose(with_onnx(image, boxes).scores, with_torch(image, boxes).scores, atol=1e-5)
+    decoded = defaults.bundled_estimator("cpu")(image, boxes)
+    assert np.allclose(
+        decoded.xy, defaults.bundled_estimator("cpu", runtime=run_with_torch)(image, boxes).xy
+    )
+
+
+def test_tracking_with_them_needs_neither_torch_nor_torchvision(bundled, tmp_path):
+    pytest.importorskip("onnxruntime")
+    scene = ["synth", "crossing", "--people", "2", "--frames", "3", "--size", "256x144"]
+    assert main([*scene, "--no-flow", "-o", str(tmp_path)]) == 0
+    code = (
+        "import sys; sys.modules.update(torch=None, torchvision=None, onnx=None);"
+        "from posetrack.cli import main;"
+        "sys.exit(main(['track', sys.argv[1], '--detector', 'bundled', '--estimator', 'bundled',"
+        "'-o', sys.argv[2]]))"
+    )
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "crossing.mp4", out],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len((out / "crossing.csv").read_text().splitlines()) > 17
+
+
+@pytest.mark.parametrize("kind", ["detector", "estimator"])
+def test_a_graph_can_be_written_beside_other_weights(package, kind):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    graph = write_graph(package / "bundled" / defaults.BUNDLED_FILES[kind])
+    assert graph.suffix == ".onnx"
+    image = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    if kind == "detector":
+        plain, known = (
+            load_light_detector(path, device="cpu", min_score=0.001)(image)
+            for path in (graph, graph.with_suffix(".safetensors"))
+        )
+        assert len(plain) > 0
+        assert np.allclose(plain.xyxy, known.xyxy, atol=1e-3)
+        return
+    assert isinstance(defaults.bundled_estimator("cpu"), OnnxTopDown)
+    assert isinstance(defaults.bundled_estimator("cpu", half=False), TorchTopDown)
+    box = Detections([[10, 10, 60, 80]], [1.0])
+    assert np.allclose(
+        defaults.bundled_estimator("cpu")(image, box).scores,
+        defaults.bundled_estimator("cpu", half=False)(image, box).scores,
+        atol=1e-5,
+    )
+
+
+def test_a_graph_is_written_only_beside_weights_that_fit(package, tmp_path):
+    with pytest.raises(ValueError, match=r"expected a \.safetensors file"):
+        write_graph(tmp_path / "best.pth")
+    sizeless = save_weights(tmp_path, "sizeless", PersonDetector().state_dict(), {})
+    with pytest.raises(ValueError, match="does not say its input size"):
+        write_graph(sizeless)
+
+
+def test_a_detectors_graph_is_no_pose_network_and_the_other_way_round(bundled):
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ValueError, match="a detector of people, not a pose network"):
+        load_estimator(bundled / "person_detector.onnx", device="cpu")
+    with pytest.raises(ValueError, match="not a light detector's file"):
+        load_light_detector(bundled / "pose_light.onnx")
+
+
+@pytest.mark.parametrize(("arch", "kind"), [("detector", "detector"), ("light", "estimator")])
+def test_training_starts_from_them_by_name(package, tmp_path, arch, kind):
+    data = tmp_path / "data"
+    size = "96x64" if arch == "detector" else "64x32"
+    assert main(["synth", "train", "--frames", "2", "--people", "2", "--seed", "5",
+                 "--size", "96x64", "-o", str(data)]) == 0  # fmt: skip
+    arguments = ["train", "--data", "coco", "--annotations", str(data / "annotations.json"),
+                 "--images", str(data / "images"), "--arch", arch, "--init", "bundled",
+                 "--size", size, "--epochs", "1", "--batch-size", "2", "--learning-rate", "1e-9",
+                 "--device", "cpu", "--quiet", "-o", str(tmp_path / "run")]  # fmt: skip
+    assert main(arguments) == 0
+    begun = read_weights(package / "bundled" / defaults.BUNDLED_FILES[kind]).tensors
+    ended = torch.load(tmp_path / "run" / "last.pth", weights_only=True)["network"]
+    moving = ("running_mean", "running_var")
+    assert all(
+        torch.allclose(weight.float(), ended[name], atol=1e-6)
+        for name, weight in begun.items()
+        if not name.endswith(moving)
+    )

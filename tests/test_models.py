@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import posetrack
 from posetrack.models import MODELS, ModelCard, RemoteFile, model_card
+from posetrack.networks.about import read_about
 from posetrack.skeletons import KNOWN_SKELETONS
+from posetrack.weights import cached_path, fetch
 
 CARDS = list(MODELS.values())
-POSE = [card for card in CARDS if card.kind == "pose"]
-TORCHVISION = [card for card in CARDS if card.builder not in ("pose_resnet", "hrnet")]
+BUNDLED = [card for card in CARDS if card.bundled]
+POSE = [card for card in CARDS if card.kind == "pose" and not card.bundled]
+TORCHVISION = [card for card in CARDS if card.builder not in ("pose_resnet", "hrnet", "light")]
 
 
 def each(cards):
@@ -51,6 +55,19 @@ def test_a_row_is_complete_and_sane(card):
         assert card.mean is not None
 
 
+@each(BUNDLED)
+def test_rows_of_the_networks_in_the_package_say_what_their_files_do(card):
+    path = Path(posetrack.__file__).parent / "bundled" / card.bundled
+    if not path.is_file():
+        pytest.skip("this copy of the package has no bundled networks")
+    said = read_about(path)
+    assert card.size == path.stat().st_size
+    assert (card.input_size, card.licence) == (said.input_size, said.licence)
+    assert (card.mean, card.std) == (said.normalisation.mean, said.normalisation.std)
+    assert card.skeleton == (said.skeleton and said.skeleton.name)
+    assert cached_path(card) == path == fetch(card, offline=True)
+
+
 @each(CARDS)
 def test_hashes_are_those_in_the_file_names(card):
     for file in card.files:
@@ -74,7 +91,7 @@ def test_torchvision_can_build_what_the_table_names(card):
     assert url in {entry.url for entry in weights}
 
 
-@each([card for card in CARDS if card.kind == "detector"])
+@each([card for card in CARDS if card.kind == "detector" and not card.bundled])
 def test_posetrack_can_build_every_detector_in_the_table(card):
     from posetrack.detectors.torchvision import NETWORKS
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.cli import main
-from posetrack.detectors.light import load_light_detector
-from posetrack.networks.person_detector import UNIT, boxes_of, people_in
+from posetrack.detectors.light import load_light_detector, people_in
+from posetrack.networks.person_detector import UNIT, boxes_of, rows_of
 from posetrack.ops.boxes import iou_matrix
 from posetrack.structures import Detections
 from posetrack.training.augmentation import Augmentation
@@ -132,7 +132,7 @@ def test_a_network_that_says_the_targets_finds_the_people(rows):
     known = torch.from_numpy(np.log(np.where(weights > 0, np.maximum(reach, 0.1), 1) / UNIT))
     logit = torch.from_numpy(np.where(heat == 1, 12.0, -12.0))[None]
     maps = torch.cat([logit, known])[None].float()
-    found = people_in(maps, min_score=0.5).numpy()
+    found = people_in(rows_of(maps)[0].numpy(), min_score=0.5)
     distinct = np.unique(middles, axis=0)
     assert len(found) <= len(distinct)
     own = [row for row in found if iou_matrix([row[:4]], boxes).max() > 0.97]

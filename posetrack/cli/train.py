@@ -57,7 +57,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="network (default: %(default)s)",
     )
     parser.add_argument(
-        "--init", metavar="FILE|NAME", help="weights to start from; what fits of them is taken"
+        "--init",
+        metavar="FILE|NAME",
+        help="weights to start from, 'bundled' for those of the package; what fits of them is taken",
     )
     parser.add_argument(
         "--val-annotations", type=Path, metavar="FILE", help="people to validate on"

@@ -68,9 +68,10 @@ def _network(args: argparse.Namespace) -> nn.Module:
         return PersonDetector()
     from posetrack.networks.weight_files import read_weights
 
-    network = detector_of(read_weights(args.init).tensors)
+    path = shared.init_file(args.init, "detector")
+    network = detector_of(read_weights(path).tensors)
     if not args.quiet:
-        print(f"starts from {args.init}", file=sys.stderr)
+        print(f"starts from {path}", file=sys.stderr)
     return network
 
 

@@ -277,15 +277,27 @@ def job_of(arch: str) -> Callable[[argparse.Namespace, Recipe], Job]:
     return make
 
 
+def init_file(name: str, kind: str) -> Path:
+    """The file that ``--init`` means: one that is there, the bundled one of a kind, or the table's.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, and no model of that name.
+    """
+    from posetrack.defaults import BUNDLED, bundled_file
+    from posetrack.weights import fetch
+
+    if Path(name).is_file():
+        return Path(name)
+    return bundled_file(kind) if name == BUNDLED else fetch(name)
+
+
 def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, PoseCheckpoint]:
     """The network of ``--init``, with what fits of its weights; see `load_network`."""
     from posetrack.networks.checkpoints import load_network
 
-    path = Path(args.init)
-    if not path.is_file():
-        from posetrack.weights import fetch
-
-        path = fetch(args.init)
+    path = init_file(args.init, "estimator")
     network, about = load_network(path, partial=True, **wanted)
     if not args.quiet and (about.missing or about.left_over):
         print(

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.networks.about import read_about
-from posetrack.networks.person_detector import detector_of, people_in
-from posetrack.networks.pose_resnet import fold_batch_norm
-from posetrack.networks.weight_files import read_weights
+from posetrack.networks.about import About, read_about
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.structures import Detections
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Float32Array: TypeAlias = NDArray[np.float32]
 
 GREY = 114
 """What fills the input beside the image, as in training."""
@@ -32,18 +34,14 @@ class LightDetector:
 
     Parameters
     ----------
-    network
-        A `posetrack.networks.person_detector.PersonDetector`. It is copied, and its batch
-        normalisation folded.
+    run
+        Gives the rows (1, h * w, 5) of `posetrack.networks.person_detector.rows_of` for a batch
+        (1, 3, H, W) of float32; `with_torch` and `with_onnxruntime` make one.
     long_side
         The image is scaled so that its longer side has so many pixels. More finds smaller people
         and takes longer; 640 finds people from about 20 pixels of these on.
     normalisation
         How pixels become the network's input.
-    device
-        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
-    half
-        Compute in 16 bits. None: on CUDA only.
     min_score
         Boxes below it are dropped. Lower finds more people and more ghosts.
     max_iou
@@ -63,19 +61,17 @@ class LightDetector:
     Examples
     --------
     >>> from posetrack.networks.person_detector import PersonDetector
-    >>> detect = LightDetector(PersonDetector(), long_side=96, device="cpu")
+    >>> detect = LightDetector(with_torch(PersonDetector(), device="cpu"), long_side=96)
     >>> detect(np.zeros((54, 96, 3), np.uint8))
     Detections(xyxy (0, 4), scores (0,))
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        run: Callable[[Float32Array], Float32Array],
         *,
         long_side: int = 640,
         normalisation: Normalisation = IMAGENET_RGB,
-        device: str | torch.device = "auto",
-        half: bool | None = None,
         min_score: float = 0.3,
         max_iou: float = 0.6,
         max_people: int | None = 100,
@@ -89,14 +85,7 @@ class LightDetector:
             raise ValueError(f"long_side must be at least {_MULTIPLE}, got {long_side}")
         self.long_side, self.normalisation = long_side, normalisation
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
-        auto = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(auto if device == "auto" else device)
-        self.half = self.device.type == "cuda" if half is None else half
-        # Folding asks only that a normalisation stand right after its convolution.
-        folded: Any = fold_batch_norm(network)  # type: ignore[arg-type]
-        self._network: nn.Module = folded.requires_grad_(False).to(
-            self.device, memory_format=torch.channels_last
-        )
+        self._run = run
 
     def __call__(self, image: Image, /) -> Detections:
         """People in the image, best first.
@@ -108,13 +97,8 @@ class LightDetector:
         """
         image = as_bgr(image)
         fitted, scale = fit(image, self.long_side)
-        batch = torch.from_numpy(normalise(fitted[None], self.normalisation)).to(
-            self.device, memory_format=torch.channels_last
-        )
-        kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-        with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=self.half):
-            least = self.min_score ** (1 / self.score_exponent)
-            rows = people_in(self._network(batch), min_score=least).cpu().numpy()
+        found = self._run(normalise(fitted[None], self.normalisation))[0]
+        rows = people_in(found, min_score=self.min_score ** (1 / self.score_exponent))
         return keep_people(
             rows[:, :4] / np.tile(scale, 2),
             rows[:, 4] ** self.score_exponent,
@@ -125,16 +109,69 @@ class LightDetector:
         )
 
     def __repr__(self) -> str:
-        return f"LightDetector({self.long_side} pixels, {self.device})"
+        return f"LightDetector({self.long_side} pixels)"
 
 
-def load_light_detector(path: str | Path, **settings: Any) -> LightDetector:
-    """The detector whose weights are in a file, such as ``posetrack train --arch detector`` writes.
+def with_torch(
+    network: nn.Module, *, device: str | torch.device = "auto", half: bool | None = None
+) -> Callable[[Float32Array], Float32Array]:
+    """Run a detector with torch.
+
+    Parameters
+    ----------
+    network
+        A `posetrack.networks.person_detector.PersonDetector`. It is copied, and its batch
+        normalisation folded.
+    device
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    half
+        Compute in 16 bits. None: on CUDA only.
+    """
+    import torch
+
+    from posetrack.networks.person_detector import PersonRows
+    from posetrack.networks.pose_resnet import fold_batch_norm
+
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = torch.device(auto if device == "auto" else device)
+    halved = chosen.type == "cuda" if half is None else half
+    kind = torch.float16 if chosen.type == "cuda" else torch.bfloat16
+    # Folding asks only that a normalisation stand right after its convolution.
+    folded: Any = fold_batch_norm(network)  # type: ignore[arg-type]
+    ready = (
+        PersonRows(folded)
+        .eval()
+        .requires_grad_(False)
+        .to(chosen, memory_format=torch.channels_last)
+    )
+
+    def run(images: Float32Array) -> Float32Array:
+        batch = torch.from_numpy(images).to(chosen, memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(chosen.type, kind, enabled=halved):
+            return np.asarray(ready(batch).float().cpu().numpy())
+
+    return run
+
+
+def load_light_detector(
+    path: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    half: bool | None = None,
+    threads: int | None = None,
+    **settings: Any,
+) -> LightDetector:
+    """The detector in a file, such as ``posetrack train --arch detector`` writes.
 
     Parameters
     ----------
     path
-        See `posetrack.networks.weight_files.read_weights`.
+        Weights, see `posetrack.networks.weight_files.read_weights`; or an ``.onnx`` file of a
+        `posetrack.networks.person_detector.PersonRows`, which is run without torch.
+    device, half
+        See `with_torch`. ``half`` is not for ONNX files.
+    threads
+        Of ONNX files, see `posetrack.onnx_session.open_session`.
     **settings
         Of `LightDetector`. Colours and long side are those the file names, unless given.
 
@@ -142,19 +179,77 @@ def load_light_detector(path: str | Path, **settings: Any) -> LightDetector:
     ------
     FileNotFoundError, IsADirectoryError
         If there is no such file.
+    ModuleNotFoundError
+        If onnxruntime, or torch, is not installed.
     ValueError
         If it cannot be read or is of another network.
     """
-    said = read_about(path)
-    if said is not None and said.normalisation is not None:
-        settings = {"normalisation": said.normalisation, **settings}
-    if said is not None and said.input_size is not None:
-        settings = {"long_side": max(said.input_size), **settings}
-    try:
-        network = detector_of(read_weights(path).tensors)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return LightDetector(network, **settings)
+    path = Path(path)
+    if path.suffix == ".onnx":
+        run, about = _open_onnx(path, device, threads)
+    else:
+        from posetrack.networks.person_detector import detector_of
+        from posetrack.networks.weight_files import read_weights
+
+        about = read_about(path) or About()
+        try:
+            network = detector_of(read_weights(path).tensors)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        run = with_torch(network, device=device, half=half)
+    if about.normalisation is not None:
+        settings = {"normalisation": about.normalisation, **settings}
+    if about.input_size is not None:
+        settings = {"long_side": max(about.input_size), **settings}
+    return LightDetector(run, **settings)
+
+
+def _open_onnx(
+    path: Path, device: object, threads: int | None
+) -> tuple[Callable[[Float32Array], Float32Array], About]:
+    """What runs an ONNX file, and what the file says of itself."""
+    from posetrack.estimators.open_network import of_onnx, onnx_providers
+    from posetrack.onnx_session import open_network
+
+    network = open_network(path, threads=threads, providers=onnx_providers(device))
+    about = of_onnx(network).about
+    if about.form is None or about.form.family != "boxes":
+        raise ValueError(
+            f"{network}: not a light detector's file; for other networks in ONNX take "
+            "posetrack.detectors.onnx.OnnxDetector"
+        )
+
+    def run(images: Float32Array) -> Float32Array:
+        return np.asarray(network(images)[0], np.float32)
+
+    return run, about
+
+
+def people_in(rows: Float32Array, *, min_score: float, most: int = 300) -> Float32Array:
+    """The rows (P, 5) of those (M, 5) that a network gives of an image that are of people.
+
+    Parameters
+    ----------
+    rows
+        xyxy and a score each.
+    min_score
+        Rows below it are nobody.
+    most
+        At most so many, the best.
+
+    Returns
+    -------
+    rows
+        (P, 5), best first. Doubles are still there.
+
+    Examples
+    --------
+    >>> rows = np.array([[0, 0, 9, 9, 0.1], [0, 0, 8, 8, 0.6], [0, 0, 7, 7, 0.9]], np.float32)
+    >>> people_in(rows, min_score=0.5)[:, 3].tolist()
+    [7.0, 8.0]
+    """
+    sure = rows[(rows[:, 4] >= min_score) & (rows[:, 4] > 0)]
+    return sure[np.argsort(-sure[:, 4], kind="stable")[:most]]
 
 
 def fit(image: Image, long_side: int) -> tuple[Image, NDArray[np.float64]]:

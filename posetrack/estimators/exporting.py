@@ -89,6 +89,7 @@ def onnx_model(
     *,
     opset: int = _OPSET,
     any_size: bool = False,
+    keep_names: bool = False,
 ) -> bytes:
     r"""A network traced as ONNX, with any batch size.
 
@@ -104,6 +105,8 @@ def onnx_model(
         Version of ONNX's operators.
     any_size
         Leave height and width open, too.
+    keep_names
+        Leave every weight as it is, under its name; else they are folded into each other.
 
     Raises
     ------
@@ -124,23 +127,33 @@ def onnx_model(
     width, height = input_size
     file = io.BytesIO()
     sides = {2: "height", 3: "width"} if any_size else {}
+    modes = torch.onnx.TrainingMode
     names = ("images", *outputs)
     axes = {name: {0: "people", **(sides if name == "images" else {})} for name in names}
+    example = torch.zeros(2, 3, height, width)
     if any_size:
-        axes |= {name: {0: "people", 2: f"{name}_h", 3: f"{name}_w"} for name in outputs}
+        with torch.no_grad():
+            answer = network(example)
+        several = (answer,) if isinstance(answer, torch.Tensor) else answer
+        for name, part in zip(outputs, several, strict=True):
+            # Maps (N, K, h, w), or rows (N, M, 5), of as many rows as the image has cells.
+            sizes = {2: f"{name}_h", 3: f"{name}_w"} if part.ndim == 4 else {1: f"{name}_rows"}
+            axes[name] = {0: "people", **sizes}
     with warnings.catch_warnings():
         # The tracing exporter is deprecated, but the new one needs another package and more time.
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(
                 network,
-                (torch.zeros(2, 3, height, width),),
+                (example,),
                 cast(Any, file),
                 dynamo=False,
                 input_names=["images"],
                 output_names=list(outputs),
                 dynamic_axes=axes,
                 opset_version=opset,
+                do_constant_folding=not keep_names,
+                training=modes.PRESERVE if keep_names else modes.EVAL,
             )
         except (torch.onnx.errors.OnnxExporterError, ValueError) as error:
             raise ValueError(

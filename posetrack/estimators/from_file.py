@@ -122,6 +122,11 @@ def _exported(
 ) -> PoseEstimator | BottomUpEstimator:
     network = open_exported(path, device=device, threads=settings.get("threads"))
     about = network.about
+    if about.form is not None and about.form.family == "boxes":
+        raise ValueError(
+            f"{path}: a detector of people, not a pose network; "
+            "posetrack.detectors.light.load_light_detector runs it"
+        )
     if about.form is None or about.form.family == "heatmaps":
         if dark:
             size = network.size_for(needs["input_size"])

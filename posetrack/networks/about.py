@@ -30,7 +30,7 @@ METHODS = ("quarter", "argmax", "dark")
 
 PRECISIONS = ("float32", "float16", "int8")
 
-FAMILIES = ("heatmaps", "posenet", "trt_pose")
+FAMILIES = ("heatmaps", "posenet", "trt_pose", "boxes")
 """What the outputs of an exported network are, which decides what runs it."""
 
 
@@ -91,7 +91,8 @@ class Form:
     Parameters
     ----------
     family
-        ``"heatmaps"`` of crops, or the maps of ``"posenet"`` or ``"trt_pose"``.
+        ``"heatmaps"`` of crops, the maps of ``"posenet"`` or ``"trt_pose"``, or the ``"boxes"`` of
+        `posetrack.networks.person_detector.rows_of`.
     precision
         ``"float32"``, ``"float16"`` or ``"int8"`` weights.
     decoded

@@ -103,30 +103,41 @@ def boxes_of(maps: Tensor) -> Tensor:
     return torch.stack([x - left, y - top, x + right, y + bottom], dim=3)
 
 
-def people_in(maps: Tensor, *, min_score: float, most: int = 300) -> Tensor:
-    """Boxes and scores of the peaks of one image's maps.
+def rows_of(maps: Tensor) -> Tensor:
+    """Boxes and scores that every cell of maps (N, 5, h, w) tells, (N, h * w, 5).
+
+    xyxy in input pixels as `boxes_of`, and a score in [0, 1] that is 0 where a cell beside has a
+    higher one.
+
+    Examples
+    --------
+    >>> maps = torch.full((1, 5, 1, 3), 0.0)
+    >>> maps[0, 0, 0, 1] = 9.0
+    >>> rows_of(maps)[0, :, 4].round(decimals=2).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    scores = maps[:, :1].float().sigmoid()
+    highest = functional.max_pool2d(scores, 3, 1, 1) == scores
+    peaks = (scores * highest).flatten(2).transpose(1, 2)
+    return torch.cat([boxes_of(maps).flatten(1, 2), peaks], dim=2)
+
+
+class PersonRows(nn.Module):
+    """A `PersonDetector` that gives `rows_of` its maps: what is run and exported.
 
     Parameters
     ----------
-    maps
-        (1, 5, h, w).
-    min_score
-        Peaks below it are none.
-    most
-        At most so many, the best.
-
-    Returns
-    -------
-    rows
-        (P, 5) xyxy in input pixels and scores in [0, 1], on the device, best first. Doubles are
-        still there.
+    network
+        The detector; it is used, not copied.
     """
-    scores = maps[:, :1].float().sigmoid()
-    peaks = (functional.max_pool2d(scores, 3, 1, 1) == scores) & (scores >= min_score)
-    found = peaks[0, 0].nonzero()
-    rows = torch.cat([boxes_of(maps)[0], scores[0, 0, :, :, None]], dim=2)
-    rows = rows[found[:, 0], found[:, 1]]
-    return rows[rows[:, 4].argsort(descending=True, stable=True)[:most]]
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Rows (N, h * w, 5) of normalised images (N, 3, H, W), sides multiples of 32."""
+        return rows_of(self.network(images))
 
 
 def detector_of(state: Mapping[str, Tensor]) -> PersonDetector:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.detectors.light import LightDetector
+from posetrack.detectors.light import LightDetector, with_torch
 from posetrack.networks.person_detector import STRIDE
 from posetrack.ops.boxes import iou_matrix
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation
@@ -121,11 +121,9 @@ def measure_boxes(
     """
     device = next(network.parameters()).device
     detect = LightDetector(
-        network,
+        with_torch(network, device=device, half=False),
         long_side=long_side,
         normalisation=normalisation,
-        device=device,
-        half=False,
         min_score=0.05,
     )
     found = [detect(read_file(file)) for file in annotated.images]

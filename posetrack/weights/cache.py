@@ -59,7 +59,13 @@ def verify(path: str | Path, card: ModelCard) -> RemoteFile:
 
 
 def find_verified(card: ModelCard, folder: Path) -> Path | None:
-    """The first of a card's files that lies in ``folder`` and is what it should be."""
+    """The first of a card's files that lies in ``folder`` and is what it should be.
+
+    Of a network that comes with the package, its file there.
+    """
+    if card.bundled:
+        inside = Path(__file__).parents[1] / "bundled" / card.bundled
+        return inside if inside.is_file() else None
     for file in card.files:
         if is_verified(folder / file.name, file):
             return folder / file.name

@@ -161,6 +161,11 @@ def _find_or_bring(
     found = find_verified(card, folder)
     if found is not None:
         return found
+    if card.bundled:
+        raise FileNotFoundError(
+            f"{card.name} comes with the package, but this copy has no {card.bundled}; install "
+            "posetrack from a wheel, or name another network"
+        )
     failures = [
         (str(folder / file.name), "damaged, its SHA-256 is another")
         for file in card.files
