@@ -174,7 +174,7 @@ def test_tracking_with_them_needs_neither_torch_nor_torchvision(bundled, tmp_pat
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert len((out / "crossing.csv").read_text().splitlines()) > 17
+    assert len((out / "crossing.csv").read_text().splitlines()) > 3
 
 
 @pytest.mark.parametrize("kind", ["detector", "estimator"])

@@ -116,3 +116,51 @@ def test_a_contact_sheet_shows_people_pictures_and_scenes() -> None:
     sheet = contact_sheet([scene], people=(1, 2), pictures=(1, 2))
     assert sheet.shape[1:] == (1920, 3)
     assert sheet.std() > 10
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder with a red and a blue one."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name, colour in (("a.png", (30, 30, 220)), ("b.jpg", (220, 40, 30))):
+        cv2.imwrite(str(folder / name), np.full((60, 90, 3), colour, np.uint8))
+    return folder
+
+
+def test_photographs_stand_behind_people(tmp_path: Path, photographs: Path) -> None:
+    options = ["--frames", "6", "--people", "1", "--seed", "2", "--size", "96x64"]
+    out = tmp_path / "out"
+    assert (
+        main(["synth", "train", *options, "--backgrounds", str(photographs), "-o", str(out)]) == 0
+    )
+    assert main(["synth", "train", *options, "-o", str(tmp_path / "plain")]) == 0
+    images = [cv2.imread(str(path)) for path in sorted((out / "images").iterdir())]
+    vivid = [
+        abs(float(image[..., 2].mean()) - float(image[..., 0].mean())) > 60 for image in images
+    ]
+    assert sum(vivid) >= 3
+    # The people are those that they are without photographs.
+    truths = [
+        json.loads((folder / "annotations.json").read_text())["annotations"]
+        for folder in (out, tmp_path / "plain")
+    ]
+    assert len(truths[0]) > 2
+    assert {row["image_id"] for row in truths[0]} <= {row["image_id"] for row in truths[1]}
+    # More pictures of the same kind are added, of another kind are not.
+    assert (
+        main(["synth", "train", *options, "--backgrounds", str(photographs), "-o", str(out)]) == 0
+    )
+    assert main(["synth", "train", *options, "-o", str(out)]) == 1
+
+
+def test_photographs_are_for_training_pictures_and_must_be_there(
+    tmp_path: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--backgrounds", str(photographs), "-o", str(tmp_path / "out")]
+    assert main(["synth", "crossing", *given]) == 1
+    assert "--backgrounds goes with 'train'" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["synth", "train", "--backgrounds", str(tmp_path / "empty"),
+                 "-o", str(tmp_path / "out")]) == 1  # fmt: skip
+    assert "expected images" in capsys.readouterr().err

@@ -59,7 +59,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--init",
         metavar="FILE|NAME",
-        help="weights to start from, 'bundled' for those of the package; what fits of them is taken",
+        help="weights to start from, 'bundled': the package's; what fits of them is taken",
     )
     parser.add_argument(
         "--val-annotations", type=Path, metavar="FILE", help="people to validate on"

@@ -36,7 +36,7 @@ class LightDetector:
     ----------
     run
         Gives the rows (1, h * w, 5) of `posetrack.networks.person_detector.rows_of` for a batch
-        (1, 3, H, W) of float32; `with_torch` and `with_onnxruntime` make one.
+        (1, 3, H, W) of float32; `with_torch` makes one.
     long_side
         The image is scaled so that its longer side has so many pixels. More finds smaller people
         and takes longer; 640 finds people from about 20 pixels of these on.
@@ -138,12 +138,8 @@ def with_torch(
     kind = torch.float16 if chosen.type == "cuda" else torch.bfloat16
     # Folding asks only that a normalisation stand right after its convolution.
     folded: Any = fold_batch_norm(network)  # type: ignore[arg-type]
-    ready = (
-        PersonRows(folded)
-        .eval()
-        .requires_grad_(False)
-        .to(chosen, memory_format=torch.channels_last)
-    )
+    ready: Any = PersonRows(folded).eval().requires_grad_(False)
+    ready = ready.to(chosen, memory_format=torch.channels_last)
 
     def run(images: Float32Array) -> Float32Array:
         batch = torch.from_numpy(images).to(chosen, memory_format=torch.channels_last)

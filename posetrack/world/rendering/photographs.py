@@ -49,7 +49,7 @@ def random_cut(rng: np.random.Generator, photographs: Sequence[Path]) -> UInt8Ar
     ValueError
         If the file drawn is no image.
     """
-    image = read_image(photographs[rng.integers(len(photographs))])
+    image = read_image(photographs[int(rng.integers(len(photographs)))])
     height, width = image.shape[:2]
     share = math.sqrt(rng.uniform(0.15, 1.0))
     wide, tall = max(1, round(width * share)), max(1, round(height * share))
