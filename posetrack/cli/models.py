@@ -125,6 +125,7 @@ def _as_object(card: ModelCard) -> dict[str, Any]:
         "licence": card.licence,
         "accuracy": card.accuracy,
         "note": card.note,
+        "bundled": card.bundled,
         "files": [
             {"url": file.url, "sha256": file.sha256, "layout": file.layout} for file in card.files
         ],

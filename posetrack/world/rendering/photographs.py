@@ -81,8 +81,8 @@ def behind(rng: np.random.Generator, cut: UInt8Array, camera: Camera) -> Backdro
     >>> from posetrack.world.rendering.camera import looking_at
     >>> camera = looking_at((0, 0, 1), (3, 0, 1), focal=50, size=(100, 50))
     >>> drop = behind(np.random.default_rng(0), np.zeros((40, 90, 3), np.uint8), camera)
-    >>> round(drop.centre[0], 1), drop.span[0] > 1.5
-    (1.6, True)
+    >>> drop.span[0] > 1.5, abs(drop.centre[0] - math.pi / 2) <= drop.span[0] / 2
+    (True, True)
     """
     right, up = camera.size[0] / 2 / camera.focal, camera.size[1] / 2 / camera.focal
     height, width = cut.shape[:2]
