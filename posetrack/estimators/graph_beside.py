@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import nn
 
-from posetrack.estimators.exporting import onnx_model, write_whole
+from posetrack.estimators.exporting import onnx_model
+from posetrack.files import write_whole
 from posetrack.networks.about import About, Form, about_text, read_about
 from posetrack.networks.checkpoints import load_network
 from posetrack.networks.person_detector import PersonRows, detector_of
