@@ -113,3 +113,12 @@ def _nothing_is_left_changed() -> Iterator[None]:
         if before.get(name) != after.get(name)
     }
     assert changed == {}, "left changed: name to (before, after)"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Reference numbers and real data beside the checkout; tests that need them skip without."""
+    folder = Path(__file__).resolve().parents[1] / "shared"
+    if not (folder / "reference").is_dir():
+        pytest.skip("reference data is not beside this checkout (../shared)")
+    return folder
