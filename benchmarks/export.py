@@ -38,7 +38,7 @@ def main() -> None:
         weights = Path(folder, "resnet50.pth")
         torch.save(network.state_dict(), weights)
         start = ["export", str(weights), "-o", folder, "--to"]
-        forms = ["onnx", "torchscript", "torch-export", "openvino"]
+        forms = ["onnx", "torch-export", "openvino"]
         runs = [[*forms, *common], [*forms, *common, "--half"]]
         if COCO.is_dir():
             runs.append(["onnx", *common, "--int8", "--calibrate", str(COCO)])

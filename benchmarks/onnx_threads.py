@@ -20,7 +20,7 @@ import numpy as np
 
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.onnx_session import open_session
+from posetrack.runtimes.onnxruntime import open_session
 
 DATA = Path(__file__).resolve().parents[2] / "shared/data"
 POSE, DETECTOR = DATA / "models/simplepose_256x192.onnx", DATA / "models/fastestdet_352.onnx"

@@ -17,9 +17,11 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 
-from posetrack.estimators.runtimes import run_with_onnxruntime, run_with_openvino, run_with_torch
-from posetrack.estimators.torch_topdown import TorchTopDown
+from posetrack.estimators.top_down import TopDown
 from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.runtimes.onnxruntime import run_with_onnxruntime
+from posetrack.runtimes.openvino import run_with_openvino
+from posetrack.runtimes.torch import run_with_torch
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Detections
 
@@ -99,7 +101,7 @@ def on_gpu(network: PoseResNet) -> None:
         corner = rng.uniform(0, 800, (people, 2))
         boxes = Detections(np.concatenate([corner, np.add(corner, (100, 250))], 1), np.ones(people))
         for half in (False, True):
-            estimate = TorchTopDown(network, COCO_17, device="cuda", half=half)
+            estimate = TopDown(network, COCO_17, device="cuda", half=half)
             for _ in range(5):
                 estimate(image, boxes)
             taken = []

@@ -25,11 +25,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
+from posetrack.devices import uses_cuda
 from posetrack.files import sha256_of
 from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
-from posetrack.models import MODELS, Kind, ModelCard, model_card
 from posetrack.skeletons import KNOWN_SKELETONS
 from posetrack.weights import fetch, weights_folder
+from posetrack.weights.catalogue import MODELS, CatalogueEntry, Kind, find_entry
 from posetrack.weights.fetching import fetch_in_time
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ BUNDLED_FILES: Final = {
     "estimator": MODELS["bundled_pose"].bundled,
 }
 """Their weights in the package's folder ``bundled``. Beside each are a card, ``.md``, and a graph,
-``.onnx``, which has no weights of its own: see `posetrack.estimators.graph_beside`."""
+``.onnx``, which has no weights of its own: see `posetrack.export.graph_beside`."""
 
 
 def detector_name(device: str = "auto") -> str:
@@ -61,7 +62,7 @@ def detector_name(device: str = "auto") -> str:
     >>> detector_name("cpu")
     'fasterrcnn_mobilenet_v3_large_320_fpn'
     """
-    return DETECTOR_ON_GPU if _resolved(device).startswith("cuda") else DETECTOR_ON_CPU
+    return DETECTOR_ON_GPU if uses_cuda(device) else DETECTOR_ON_CPU
 
 
 DefaultKind = Literal["detector", "estimator"]
@@ -128,7 +129,7 @@ def find_default(
     name = ESTIMATOR if kind == "estimator" else detector_name(device)
     if not _bundled_path(kind).is_file():
         return DefaultNetwork(kind, name, fetch(name, offline=offline, progress=progress))
-    found = fetch_in_time(model_card(name), answer_within, offline=offline, progress=progress)
+    found = fetch_in_time(find_entry(name), answer_within, offline=offline, progress=progress)
     if isinstance(found, str):
         return DefaultNetwork(kind, name, None, found)
     return DefaultNetwork(kind, name, found)
@@ -169,7 +170,7 @@ def build_default(default: DefaultNetwork, *, device: str = "auto", **settings: 
     **settings
         See `build_detector` and `build_estimator`.
     """
-    card = model_card(default.name)
+    card = find_entry(default.name)
     if default.kind == "detector":
         if default.path is None:
             return bundled_detector(device, **settings)
@@ -268,7 +269,7 @@ def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     **settings
         Of `posetrack.estimators.onnx.OnnxTopDown`; or of
-        `posetrack.estimators.torch_topdown.TorchTopDown`: with ``half``, ``on_device`` or
+        `posetrack.estimators.top_down.TopDown`: with ``half``, ``on_device`` or
         ``runtime`` torch runs it.
 
     Raises
@@ -285,8 +286,8 @@ def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
     of_torch = {"half", "on_device", "runtime"} & set(settings)
     path = _for_runtime(bundled_file("estimator"), device, torch_wanted=bool(of_torch))
     if path.suffix == ".onnx":
+        from posetrack.devices import onnx_providers
         from posetrack.estimators.onnx import OnnxTopDown
-        from posetrack.estimators.open_network import onnx_providers
 
         return OnnxTopDown(path, **{"providers": onnx_providers(device), **settings})
     from posetrack.estimators.from_file import load_estimator
@@ -301,7 +302,7 @@ def _for_runtime(weights: Path, device: str, *, torch_wanted: bool) -> Path:
         return weights
     if find_spec("torch") is None or device == "cpu":
         return graph
-    on_cpu = device == "auto" and (not _has_cuda() or _resolved(device) == "cpu")
+    on_cpu = device == "auto" and (not _has_cuda() or not uses_cuda(device))
     return graph if on_cpu else weights
 
 
@@ -348,7 +349,7 @@ def build_detector(
     Parameters
     ----------
     name
-        A name of `posetrack.models.MODELS`, or the path of one of its files.
+        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
@@ -367,7 +368,7 @@ def build_detector(
     return _detector_of(card, path, device=device, **settings)
 
 
-def _detector_of(card: ModelCard, path: Path, *, device: str, **settings: Any) -> Detector:
+def _detector_of(card: CatalogueEntry, path: Path, *, device: str, **settings: Any) -> Detector:
     if card.bundled:
         return bundled_detector(device, **settings)
     from posetrack.detectors.torchvision import NETWORKS, TorchvisionDetector
@@ -388,14 +389,14 @@ def build_estimator(
     Parameters
     ----------
     name
-        A name of `posetrack.models.MODELS`, or the path of one of its files. Weights that are not
-        in the table are read by `posetrack.estimators.from_file.load_estimator`.
+        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files. Weights
+        that are not in the table are read by `posetrack.estimators.from_file.load_estimator`.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
         See `posetrack.weights.fetch`.
     **settings
-        Of `posetrack.estimators.torch_topdown.TorchTopDown`, such as ``flip_test=True``.
+        Of `posetrack.estimators.top_down.TopDown`, such as ``flip_test=True``.
 
     Raises
     ------
@@ -408,7 +409,9 @@ def build_estimator(
     return _estimator_of(card, path, device=device, **settings)
 
 
-def _estimator_of(card: ModelCard, path: Path, *, device: str, **settings: Any) -> PoseEstimator:
+def _estimator_of(
+    card: CatalogueEntry, path: Path, *, device: str, **settings: Any
+) -> PoseEstimator:
     if card.bundled:
         return bundled_estimator(device, **settings)
     from posetrack.estimators.from_file import load_estimator
@@ -442,7 +445,7 @@ def build_flow(
     Parameters
     ----------
     name
-        A name of `posetrack.models.MODELS`, or the path of one of its files.
+        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
@@ -465,18 +468,18 @@ def build_flow(
 
 def _card_and_file(
     name: str | Path, kind: Kind, offline: bool, progress: Progress | None
-) -> tuple[ModelCard, Path]:
+) -> tuple[CatalogueEntry, Path]:
     """The row of a name, or of a file by its hash, and where the weights are."""
     if Path(name).is_file():
         return _card_of(Path(name), kind), Path(name)
-    card = model_card(str(name))
+    card = find_entry(str(name))
     if card.kind != kind:
         names = ", ".join(other.name for other in MODELS.values() if other.kind == kind)
         raise ValueError(f"{card.name} is a {card.kind} model; expected a {kind} model: {names}")
     return card, fetch(card, offline=offline, progress=progress)
 
 
-def _card_of(path: Path, kind: Kind) -> ModelCard:
+def _card_of(path: Path, kind: Kind) -> CatalogueEntry:
     digest = sha256_of(path)
     for card in MODELS.values():
         if card.kind == kind and any(digest.startswith(file.sha256) for file in card.files):
@@ -485,11 +488,3 @@ def _card_of(path: Path, kind: Kind) -> ModelCard:
         f"{path} is none of the files of the {kind} models in the table (its SHA-256 is not among "
         "theirs), so it does not say what to build. `posetrack models list --json` shows them"
     )
-
-
-def _resolved(device: str) -> str:
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from posetrack.networks.about import read_about
-from posetrack.networks.checkpoints import load_network, load_pose_resnet
+from posetrack.checkpoints.card import read_card
+from posetrack.checkpoints.loading import load_network, load_pose_resnet
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation
@@ -72,7 +72,7 @@ def header(metadata: object) -> bytes:
 def test_a_safetensors_header_is_read(tmp_path: Path) -> None:
     path = tmp_path / "best.safetensors"
     path.write_bytes(header({"posetrack": json.dumps(SAID)}))
-    said = read_about(path)
+    said = read_card(path)
     assert said is not None
     assert (said.skeleton, said.input_size, said.normalisation) == (DOG, (96, 128), COLOURS)
 
@@ -86,7 +86,7 @@ def test_a_safetensors_header_is_read(tmp_path: Path) -> None:
 def test_others_safetensors_say_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
-    assert read_about(path) is None
+    assert read_card(path) is None
 
 
 def test_a_whole_safetensors_file_loads_as_ours(tmp_path: Path) -> None:

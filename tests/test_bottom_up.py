@@ -18,15 +18,14 @@ from torch import nn
 from posetrack import Tracker
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.posenet import PoseNetEstimator, posenet_input, posenet_size
-from posetrack.estimators.runtimes import run_with_torch
-from posetrack.estimators.torch_topdown import TorchTopDown
+from posetrack.estimators.top_down import TopDown
 from posetrack.estimators.trtpose import TrtPoseEstimator, trtpose_input
-from posetrack.estimators.whole_image import WholeImage
 from posetrack.interfaces import BottomUpEstimator
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.posenet import PoseMaps, PoseNet
 from posetrack.networks.trtpose import PafMaps, TrtPose
 from posetrack.ops.crops import IMAGENET_RGB
+from posetrack.runtimes.torch import run_on_device, run_with_torch
 from posetrack.skeletons import COCO_17, COCO_17_NECK, MPII_16
 
 
@@ -166,8 +165,8 @@ def test_folding_and_memory_order_change_no_map(network: nn.Module) -> None:
         images = images[..., :64, :96].copy()
     with torch.inference_mode():
         wanted = network.eval()(torch.from_numpy(images))
-    for ours, theirs in zip(WholeImage(network, device="cpu")(images), wanted, strict=True):
-        assert np.abs(ours - theirs[0].numpy()).max() <= 1e-4 * theirs.abs().max()
+    for ours, theirs in zip(run_on_device(network, device="cpu")(images), wanted, strict=True):
+        assert np.abs(ours[0] - theirs[0].numpy()).max() <= 1e-4 * theirs.abs().max()
 
 
 @pytest.mark.parametrize("kind", [PoseNetEstimator, TrtPoseEstimator])
@@ -219,7 +218,7 @@ def test_a_tracker_with_one_needs_no_detector() -> None:
 @pytest.mark.parametrize(
     ("build", "kind"),
     [
-        (lambda: HRNet(4), TorchTopDown),
+        (lambda: HRNet(4), TopDown),
         (lambda: PoseNet(0.5), PoseNetEstimator),
         (lambda: TrtPose("resnet18", channels=8), TrtPoseEstimator),
     ],
@@ -227,11 +226,11 @@ def test_a_tracker_with_one_needs_no_detector() -> None:
 def test_a_file_becomes_the_estimator_of_its_network(tmp_path: Path, build, kind: type) -> None:
     path = tmp_path / "weights.pth"
     torch.save(build().state_dict(), path)
-    settings = {"runtime": run_with_torch} if kind is TorchTopDown else {}
+    settings = {"runtime": run_with_torch} if kind is TopDown else {}
     estimate = load_estimator(path, device="cpu", input_size=(64, 96), **settings)
     assert type(estimate) is kind
     assert estimate.input_size == (64, 96)
-    if kind is TorchTopDown:
+    if kind is TopDown:
         crops = {"flip_test": True, "runtime": run_with_torch}
         assert load_estimator(path, device="cpu", **crops).flip_test
     else:

@@ -12,17 +12,16 @@ import torch
 
 import posetrack
 from posetrack import Detections, Tracker, defaults
+from posetrack.checkpoints.conversion import halve_weights
+from posetrack.checkpoints.reading import read_tensors, read_weights
 from posetrack.cli import build, main, parser
 from posetrack.detectors.light import LightDetector, load_light_detector
 from posetrack.estimators.from_file import load_estimator
-from posetrack.estimators.graph_beside import write_graph
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.estimators.torch_topdown import TorchTopDown
-from posetrack.networks.halving import halve_weights
+from posetrack.estimators.top_down import TopDown
+from posetrack.export.graph_beside import write_graph
 from posetrack.networks.person_detector import PersonDetector
-from posetrack.networks.plain_tensors import read_tensors
 from posetrack.networks.pose_light import PoseLight
-from posetrack.networks.weight_files import read_weights
 from posetrack.skeletons import COCO_17
 from posetrack.training.saving import save_weights
 from posetrack.world import random_frame
@@ -32,7 +31,7 @@ from posetrack.world import random_frame
 def package(tmp_path, monkeypatch):
     """A package whose bundled networks are small and know nothing; no runtime but torch."""
     monkeypatch.setattr(defaults, "__file__", str(tmp_path / "defaults.py"))
-    monkeypatch.setattr("posetrack.estimators.runtimes.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
     (tmp_path / "bundled").mkdir()
     sizes = {"widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0), "stem": 4}
     networks = {
@@ -92,7 +91,7 @@ def test_what_is_in_the_package_runs_and_is_small():
     assert all(file.with_suffix(".md").is_file() for file in files)
     image = np.random.default_rng(0).integers(0, 255, (180, 320, 3), dtype=np.uint8)
     defaults.bundled_detector("cpu")(image)
-    from posetrack.estimators.runtimes import run_with_torch
+    from posetrack.runtimes.torch import run_with_torch
 
     estimator = defaults.bundled_estimator("cpu", runtime=run_with_torch)
     assert estimator(image, Detections([[10, 10, 60, 160]], [1.0])).xy.shape == (1, 17, 2)
@@ -134,7 +133,7 @@ def test_a_graph_takes_every_weight_from_the_file_beside_it(bundled, name):
 
 def test_without_torch_they_answer_as_with_it(bundled, rendered):
     pytest.importorskip("onnxruntime")
-    from posetrack.estimators.runtimes import run_with_torch
+    from posetrack.runtimes.torch import run_with_torch
 
     image, boxes = rendered
     detectors = [
@@ -149,7 +148,7 @@ def test_without_torch_they_answer_as_with_it(bundled, rendered):
     with_onnx = defaults.bundled_estimator("cpu", **settings)
     with_torch = defaults.bundled_estimator("cpu", runtime=run_with_torch, **settings)
     assert isinstance(with_onnx, OnnxTopDown)
-    assert isinstance(with_torch, TorchTopDown)
+    assert isinstance(with_torch, TopDown)
     assert np.allclose(with_onnx(image, boxes).scores, with_torch(image, boxes).scores, atol=1e-5)
     decoded = defaults.bundled_estimator("cpu")(image, boxes)
     assert np.allclose(
@@ -193,7 +192,7 @@ def test_a_graph_can_be_written_beside_other_weights(package, kind):
         assert np.allclose(plain.xyxy, known.xyxy, atol=1e-3)
         return
     assert isinstance(defaults.bundled_estimator("cpu"), OnnxTopDown)
-    assert isinstance(defaults.bundled_estimator("cpu", half=False), TorchTopDown)
+    assert isinstance(defaults.bundled_estimator("cpu", half=False), TopDown)
     box = Detections([[10, 10, 60, 80]], [1.0])
     assert np.allclose(
         defaults.bundled_estimator("cpu")(image, box).scores,

@@ -11,10 +11,10 @@ import pytest
 import torch
 from filled import filled_state
 
-from posetrack.networks.architectures import recognise
-from posetrack.networks.checkpoints import convert_keys, load_pose_resnet
+from posetrack.checkpoints.loading import load_pose_resnet
+from posetrack.checkpoints.reading import read_weights
+from posetrack.checkpoints.recognition import convert_keys, recognise
 from posetrack.networks.pose_resnet import PoseResNet
-from posetrack.networks.weight_files import read_weights
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
 from posetrack.skeletons import COCO_17, MPII_16, POSETRACK_17
 

@@ -9,7 +9,7 @@ import pytest
 from weight_server import Served, serving
 
 from posetrack.cli import models as command
-from posetrack.models import MODELS, ModelCard, RemoteFile
+from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile
 
 CONTENT = b"weights" * 1000
 
@@ -26,9 +26,11 @@ def table(server, monkeypatch):
     """A small table of our own: two pose models, one of which is not there, and a detector."""
     digits = hashlib.sha256(CONTENT).hexdigest()[:8]
 
-    def card(name: str, kind: str, path: str) -> ModelCard:
+    def card(name: str, kind: str, path: str) -> CatalogueEntry:
         file = RemoteFile(f"{server.url}/{path}", digits, "mmpose1")
-        return ModelCard(name, kind, "any", (file,), len(CONTENT), licence="MIT", accuracy="AP 1")
+        return CatalogueEntry(
+            name, kind, "any", (file,), len(CONTENT), licence="MIT", accuracy="AP 1"
+        )
 
     cards = [
         card("here", "pose", "here.pth"),
@@ -37,7 +39,7 @@ def table(server, monkeypatch):
     ]
     server.files["/boxes.pth"] = Served(CONTENT)
     small = MappingProxyType({card.name: card for card in cards})
-    monkeypatch.setattr("posetrack.models.MODELS", small)
+    monkeypatch.setattr("posetrack.weights.catalogue.MODELS", small)
     monkeypatch.setattr(command, "MODELS", small)
     return small
 
@@ -88,7 +90,7 @@ def test_list_as_json_holds_everything(table, home, capsys):
     objects = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
     assert objects["here"]["path"] == str(home / "weights" / "here.pth")
     assert objects["gone"]["path"] is None
-    assert set(objects["here"]) - {"path"} == set(ModelCard.__dataclass_fields__)
+    assert set(objects["here"]) - {"path"} == set(CatalogueEntry.__dataclass_fields__)
     assert objects["here"]["files"][0]["url"] == table["here"].files[0].url
 
 

@@ -17,7 +17,7 @@ from posetrack import defaults
 from posetrack.cli import main
 from posetrack.cli.build import weight_files
 from posetrack.estimators.posenet import PoseNetEstimator
-from posetrack.estimators.torch_topdown import TorchTopDown
+from posetrack.estimators.top_down import TopDown
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
@@ -28,7 +28,7 @@ cv2 = pytest.importorskip("cv2")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three images, and no runtime but torch."""
-    monkeypatch.setattr("posetrack.estimators.runtimes.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
     monkeypatch.setenv("POSETRACK_OFFLINE", "1")
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
     (tmp_path / "images").mkdir()
@@ -126,7 +126,7 @@ def test_an_hrnet_of_the_table_is_set_up_as_its_row_says(
     torch.save({"meta": {}, "state_dict": named}, folder / "hrnet.pth")
     monkeypatch.setattr(defaults, "fetch", lambda *_, **__: folder / "hrnet.pth")
     estimate = defaults.build_estimator("hrnet-w48-posetrack18-384x288", device="cpu")
-    assert isinstance(estimate, TorchTopDown)
+    assert isinstance(estimate, TopDown)
     assert estimate.input_size == (288, 384)
     assert estimate.skeleton.name == "posetrack_17"
     assert estimate.normalisation.rgb

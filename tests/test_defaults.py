@@ -8,7 +8,7 @@ import pytest
 from weight_server import Served, serving
 
 from posetrack import Detections, Tracker, defaults
-from posetrack.models import MODELS, ModelCard, RemoteFile
+from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
@@ -47,10 +47,10 @@ def server(contents, monkeypatch, tmp_path):
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path))
     monkeypatch.delenv("POSETRACK_OFFLINE", raising=False)
     # Torch alone runs the pose network: exporting it to others takes seconds, and is not ours.
-    monkeypatch.setattr("posetrack.estimators.runtimes.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
     with serving() as running:
 
-        def card(like: ModelCard, name: str, builder: str) -> ModelCard:
+        def card(like: CatalogueEntry, name: str, builder: str) -> CatalogueEntry:
             content = contents[like.kind]
             running.files[f"/{name}.pth"] = Served(content)
             file = RemoteFile(
@@ -59,7 +59,7 @@ def server(contents, monkeypatch, tmp_path):
                 like.files[0].layout,
             )
             facts = {**vars(like), "name": name, "builder": builder, "files": (file,)}
-            return ModelCard(**{**facts, "size": len(content)})
+            return CatalogueEntry(**{**facts, "size": len(content)})
 
         pose, flow = MODELS[defaults.ESTIMATOR], MODELS["raft_small"]
         boxes = MODELS[defaults.DETECTOR_ON_CPU]
@@ -70,7 +70,7 @@ def server(contents, monkeypatch, tmp_path):
             card(flow, "raft_small", "raft_small"),
         ]
         table = MappingProxyType({each.name: each for each in cards})
-        monkeypatch.setattr("posetrack.models.MODELS", table)
+        monkeypatch.setattr("posetrack.weights.catalogue.MODELS", table)
         monkeypatch.setattr(defaults, "MODELS", table)
         yield running
 
@@ -172,8 +172,8 @@ def test_a_host_that_hangs_is_given_up_in_time_and_asked_once(server, monkeypatc
     for name in ("one", "two"):
         server.files[f"/{name}.pth"] = Served(silent=True)
         files.append(RemoteFile(f"{server.url}/{name}.pth", "0123abcd", "mmpose1"))
-    hanging = ModelCard(**{**vars(card), "files": tuple(files)})
-    monkeypatch.setattr("posetrack.models.MODELS", {card.name: hanging})
+    hanging = CatalogueEntry(**{**vars(card), "files": tuple(files)})
+    monkeypatch.setattr("posetrack.weights.catalogue.MODELS", {card.name: hanging})
     found = defaults.find_default("estimator", "cpu", answer_within=0.2)
     assert found.path is None
     assert found.problem.endswith("no answer within 0.2 seconds")

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posetrack.checkpoints.loading import detector_of
 from posetrack.detectors.light import (
     GREY,
     LightDetector,
@@ -16,7 +17,7 @@ from posetrack.detectors.light import (
     people_in,
     with_torch,
 )
-from posetrack.networks.person_detector import PersonDetector, detector_of, rows_of
+from posetrack.networks.person_detector import PersonDetector, rows_of
 from posetrack.networks.pose_light import PoseLight
 from posetrack.training.saving import save_weights
 

@@ -18,24 +18,24 @@ from filled import fill_network
 pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 
+from posetrack.checkpoints.card import Decode
 from posetrack.cli import main
-from posetrack.estimators import checking, drift
-from posetrack.estimators.exported import ExportedTopDown
 from posetrack.estimators.from_file import decode_for, load_estimator
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.estimators.opening import open_exported
-from posetrack.estimators.pt2_check import require_plain_program
-from posetrack.estimators.runtimes import for_inference
-from posetrack.estimators.writing import SUFFIXES
-from posetrack.networks.about import Decode
+from posetrack.estimators.top_down import TopDown
+from posetrack.export import comparison
+from posetrack.export.files import SUFFIXES
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
 from posetrack.ops.heatmaps import decode_argmax, decode_quarter
+from posetrack.runtimes.session import open_exported
+from posetrack.runtimes.torch import for_inference
+from posetrack.runtimes.torch_export import require_plain_program
 from posetrack.structures import Detections
 
-FORMS = ["onnx", "torchscript", "torch-export", "openvino"]
+FORMS = ["onnx", "torch-export", "openvino"]
 QUICK = ["--size", "64x48", "--crops", "2", "--repeats", "1", "--batch", "1"]
 BOXES = Detections([[10, 10, 60, 110], [50, 20, 140, 115]], [1.0, 0.5])
 
@@ -43,7 +43,7 @@ BOXES = Detections([[10, 10, 60, 110], [50, 20, 140, 115]], [1.0, 0.5])
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("posetrack.estimators.runtimes.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -110,15 +110,15 @@ def test_8_bits_are_a_quarter_of_the_size(tmp_path: Path, weights: Path, image) 
         weights, tmp_path, "onnx", "--int8", "--calibrate", str(folder), "--max-drift", "99"
     )
     assert path.stat().st_size < 0.4 * weights.stat().st_size
-    about = open_exported(path, device="cpu").about
-    assert about.form is not None
-    assert about.form.precision == "int8"
+    about = open_exported(path, device="cpu").card
+    assert about.outputs is not None
+    assert about.outputs.precision == "int8"
     assert len(load_estimator(path, device="cpu")(image, BOXES)) == 2
 
 
 @pytest.mark.parametrize(
     ("kind", "form"),
-    [*(("posenet", form) for form in ("onnx", "torchscript", "openvino")), ("trtpose", "onnx")],
+    [*(("posenet", form) for form in ("onnx", "openvino")), ("trtpose", "onnx")],
 )
 def test_networks_for_whole_images_are_run_too(
     tmp_path: Path, image: np.ndarray, kind: str, form: str
@@ -138,13 +138,13 @@ def test_networks_for_whole_images_are_run_too(
 def test_an_export_that_drifts_is_not_kept(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    real = checking.open_exported
+    real = comparison.open_exported
 
     def shifted(path: Path, **settings: object) -> object:
         run = real(path, **settings)
         return lambda batch: [np.roll(maps, 1, axis=3) for maps in run(batch)]
 
-    monkeypatch.setattr(checking, "open_exported", shifted)
+    monkeypatch.setattr(comparison, "open_exported", shifted)
     path = tmp_path / "net.onnx"
     assert main(["export", str(weights), "--to", "onnx", "-o", str(path), *QUICK]) == 1
     assert not list(tmp_path.glob("net*"))
@@ -154,7 +154,7 @@ def test_an_export_that_drifts_is_not_kept(
 def test_a_table_says_drift_speed_and_where_the_crops_are_from(
     tmp_path: Path, weights: Path, capsys
 ) -> None:
-    args = ["export", str(weights), "--to", "onnx", "torchscript", "-o", str(tmp_path / "all")]
+    args = ["export", str(weights), "--to", "onnx", "torch-export", "-o", str(tmp_path / "all")]
     assert main([*args, *QUICK, "--flip-test"]) == 0
     out = capsys.readouterr().out
     assert "random texture" in out
@@ -170,7 +170,7 @@ def test_a_table_says_drift_speed_and_where_the_crops_are_from(
     ("more", "message"),
     [
         (["--to", "onnx", "--int8"], "needs --calibrate"),
-        (["--to", "torchscript", "--int8"], "--int8 is for --to onnx"),
+        (["--to", "torch-export", "--int8"], "--int8 is for --to onnx"),
         (["--to", "onnx", "--calibrate", "x"], "goes with --int8"),
         (["--to", "onnx", "--annotations", "x"], "--images FOLDER"),
         (["--to", "onnx", "--crops", "0"], "at least 1"),
@@ -191,7 +191,7 @@ def test_tensorrt_names_what_to_install(tmp_path: Path, weights: Path, capsys) -
 def test_onnx_top_down_takes_what_the_file_says(tmp_path: Path, weights: Path, image) -> None:
     path = export(weights, tmp_path, "onnx", "--decode")
     estimate = OnnxTopDown(path, threads=1)
-    assert isinstance(estimate, ExportedTopDown)
+    assert isinstance(estimate, TopDown)
     assert estimate.decoded
     assert estimate.input_size == (48, 64)
     with pytest.raises(ValueError, match="flip test is not in its graph"):
@@ -296,7 +296,7 @@ def test_drift_of_a_shifted_map_is_its_stride() -> None:
     maps = rng.uniform(0, 0.1, (3, 2, 16, 12)).astype(np.float32)
     maps[:, :, 8, 5] = 1
     batch = np.zeros((3, 3, 64, 48), np.float32)
-    measured = drift.measure_drift(
+    measured = comparison.measure_drift(
         lambda _: [maps],
         lambda _: [np.roll(maps, 1, axis=2)],
         batch,
@@ -304,7 +304,7 @@ def test_drift_of_a_shifted_map_is_its_stride() -> None:
         mirror_order=np.array([1, 0]),
     )
     assert (measured.mean, measured.max, measured.max_decided) == (4.0, 4.0, 4.0)
-    lost = drift.measure_drift(
+    lost = comparison.measure_drift(
         lambda _: [maps],
         lambda _: [np.full_like(maps, np.nan)],
         batch,
@@ -315,7 +315,7 @@ def test_drift_of_a_shifted_map_is_its_stride() -> None:
 
 
 def test_dark_takes_its_blur_from_what_the_file_says(tmp_path: Path) -> None:
-    from posetrack.networks.converting import convert_checkpoint
+    from posetrack.checkpoints.conversion import convert_checkpoint
 
     weights, path = tmp_path / "a.pth", tmp_path / "a.safetensors"
     torch.save(HRNet(4, 17).state_dict(), weights)

@@ -10,11 +10,11 @@ from test_pose_resnet import assert_same_heatmaps, reference_input
 from test_torch_topdown import crops_of, from_crops
 from torch import nn
 
-from posetrack.estimators.runtimes import run_with_torch
-from posetrack.estimators.torch_topdown import TorchTopDown
-from posetrack.networks.checkpoints import convert_keys
+from posetrack.checkpoints.recognition import convert_keys
+from posetrack.estimators.top_down import TopDown
 from posetrack.networks.hrnet import HRNet
 from posetrack.ops.crops import heatmap_to_image
+from posetrack.runtimes.torch import run_with_torch
 from posetrack.skeletons import COCO_17
 
 GAIN = 0.45
@@ -44,9 +44,7 @@ def test_heatmaps_equal_the_authors(nets: Path, w32: HRNet) -> None:
 @pytest.mark.parametrize("run", ["single", "flip"])
 def test_crops_lead_to_the_recorded_keypoints(nets: Path, w32: HRNet, run: str) -> None:
     case = np.load(nets / "cases" / "e2e_hrnet_w32.npz")
-    estimate = TorchTopDown(
-        w32, COCO_17, device="cpu", flip_test=run == "flip", runtime=run_with_torch
-    )
+    estimate = TopDown(w32, COCO_17, device="cpu", flip_test=run == "flip", runtime=run_with_torch)
     cells, scores, size = from_crops(estimate, crops_of(nets))
     xy = heatmap_to_image(cells, case["center"], case["scale"], size)
     stable = case[f"{run}_stable"]

@@ -10,13 +10,13 @@ import torch
 from filled import filled_state
 from torch import nn
 
-from posetrack.networks.architectures import recognise
-from posetrack.networks.checkpoints import PLUS_MINUS_ONE, load_network, load_pose_resnet
+from posetrack.checkpoints.loading import load_network, load_pose_resnet
+from posetrack.checkpoints.recognition import recognise
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
-from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
+from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, PLUS_MINUS_ONE
 from posetrack.skeletons import COCO_17, COCO_17_NECK, MPII_16, POSETRACK_17
 
 SMALL = {

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import posetrack
-from posetrack.models import MODELS, ModelCard, RemoteFile, model_card
-from posetrack.networks.about import read_about
+from posetrack.checkpoints.card import read_card
 from posetrack.skeletons import KNOWN_SKELETONS
 from posetrack.weights import cached_path, fetch
+from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile, find_entry
 
 CARDS = list(MODELS.values())
 BUNDLED = [card for card in CARDS if card.bundled]
@@ -26,7 +26,7 @@ def each(cards):
 
 
 def test_names_are_unique():
-    from posetrack.models import _ROWS
+    from posetrack.weights.catalogue import _ROWS
 
     assert len(_ROWS) == len(MODELS)
     assert all(name == card.name for name, card in MODELS.items())
@@ -60,7 +60,7 @@ def test_rows_of_the_networks_in_the_package_say_what_their_files_do(card):
     path = Path(posetrack.__file__).parent / "bundled" / card.bundled
     if not path.is_file():
         pytest.skip("this copy of the package has no bundled networks")
-    said = read_about(path)
+    said = read_card(path)
     assert card.size == path.stat().st_size
     assert (card.input_size, card.licence) == (said.input_size, said.licence)
     assert (card.mean, card.std) == (said.normalisation.mean, said.normalisation.std)
@@ -160,14 +160,14 @@ def test_the_mistaken_link_of_resnet_101_at_384x288_is_not_used():
 
 
 def test_hyphens_are_as_good_as_underscores():
-    assert model_card("raft-small") is model_card("raft_small")
+    assert find_entry("raft-small") is find_entry("raft_small")
 
 
 def test_an_unknown_name_says_which_names_are_close():
     with pytest.raises(ValueError, match="did you mean 'pose_resnet50_coco_256x192'"):
-        model_card("pose_resnet50_coco_256x129")
+        find_entry("pose_resnet50_coco_256x129")
     with pytest.raises(ValueError, match="posetrack models list"):
-        model_card("zzz")
+        find_entry("zzz")
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_a_file_with_a_bad_url_or_hash_cannot_be_listed(url, sha256, message):
 def test_a_model_needs_a_file_and_a_size():
     file = RemoteFile("https://example.org/a.pth", "0" * 8, "torchvision")
     with pytest.raises(ValueError, match="at least one file"):
-        ModelCard("a", "flow", "a", (), 10)
+        CatalogueEntry("a", "flow", "a", (), 10)
     with pytest.raises(ValueError, match="size"):
-        ModelCard("a", "flow", "a", (file,), 0)
+        CatalogueEntry("a", "flow", "a", (file,), 0)
 
 
 def test_the_table_cannot_be_changed():

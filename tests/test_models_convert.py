@@ -11,10 +11,17 @@ import pytest
 import torch
 from filled import fill_network
 
+from posetrack.checkpoints.card import (
+    Decode,
+    ModelCard,
+    OutputSpec,
+    card_text,
+    parse_card,
+    read_card,
+)
+from posetrack.checkpoints.loading import load_network
 from posetrack.cli import main
 from posetrack.cli.models_convert import NORMALISATIONS, normalisation_from
-from posetrack.networks.about import About, Decode, Form, about_text, parse_about, read_about
-from posetrack.networks.checkpoints import load_network
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet
@@ -75,7 +82,7 @@ def test_all_that_is_said_is_read_back(tmp_path: Path, capsys) -> None:
     _, found = load_network(new)
     assert (found.skeleton, found.input_size) == (POSETRACK_17, (288, 384))
     assert found.normalisation == UNIT
-    about = read_about(new)
+    about = read_card(new)
     assert about is not None
     assert about.decode is not None
     assert (about.decode.method, about.decode.blur_size) == ("dark", 17)
@@ -83,7 +90,7 @@ def test_all_that_is_said_is_read_back(tmp_path: Path, capsys) -> None:
     assert about.source_sha256 == hashlib.sha256(old.read_bytes()).hexdigest()
     again = tmp_path / "again.safetensors"
     assert main(["models", "convert", str(new), "-o", str(again)]) == 0
-    twice = read_about(again)
+    twice = read_card(again)
     assert twice is not None
     assert (twice.licence, twice.decode) == (about.licence, about.decode)
 
@@ -134,7 +141,7 @@ def test_normalisations_by_name_and_by_numbers() -> None:
 
 
 def test_what_is_said_survives_its_text() -> None:
-    about = About(
+    about = ModelCard(
         COCO_17,
         (96, 128),
         UNIT,
@@ -143,9 +150,9 @@ def test_what_is_said_survives_its_text() -> None:
         "COCO",
         "MIT",
         "ab",
-        Form("posenet", "float16", False, False, 16),
+        OutputSpec("posenet", "float16", False, False, 16),
     )
-    assert parse_about(about_text(about), "here") == about
+    assert parse_card(card_text(about), "here") == about
     assert np.all([Decode("dark", s).blur_size % 2 for s in (0.5, 1, 1.5, 2, 3, 4, 6)])
 
 
@@ -165,4 +172,4 @@ def test_what_is_said_survives_its_text() -> None:
 )
 def test_what_makes_no_sense_is_refused(said: str) -> None:
     with pytest.raises(ValueError, match="a file: what is kept with its weights makes no sense"):
-        parse_about(said, "a file")
+        parse_card(said, "a file")

@@ -14,7 +14,8 @@ onnx = pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_files import answering, brightness_maps, save  # noqa: E402
 
-from posetrack.onnx_session import describe, open_network, open_session, usable_cores  # noqa: E402
+from posetrack.devices import usable_cores  # noqa: E402
+from posetrack.runtimes.onnxruntime import open_network, open_session  # noqa: E402
 
 
 @pytest.fixture
@@ -179,4 +180,4 @@ def test_a_failing_run_names_the_file(network_file: Path) -> None:
     network = open_network(network_file, threads=1)
     with pytest.raises(RuntimeError, match=r"net\.onnx .* onnxruntime failed"):
         network(np.zeros((2, 3, 64, 48)))
-    assert "data float [1, 3, 64, 48]" in describe(network.session)
+    assert "data float [1, 3, 64, 48]" in network.description

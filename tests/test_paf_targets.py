@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from posetrack.networks.bottom_up_links import paf_links
 from posetrack.networks.trtpose import PafMaps
+from posetrack.ops.links import paf_links
 from posetrack.ops.paf import TRT_POSE_LINKS, decode_paf
 from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS
 from posetrack.training import read_coco

@@ -9,9 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.networks.halving import halve_weights
-from posetrack.networks.plain_tensors import halved, read_tensors, tensors_as_bytes
-from posetrack.networks.weight_files import read_weights
+from posetrack.checkpoints.conversion import halve_weights, halved
+from posetrack.checkpoints.reading import read_tensors, read_weights, tensors_as_bytes
 from posetrack.training.saving import save_weights
 
 
@@ -105,12 +104,12 @@ def test_halved_weights_keep_what_the_file_says(tmp_path):
     state = {"weight": torch.randn(40), "bn.num_batches_tracked": torch.tensor(3)}
     source = save_weights(tmp_path, "best", state, {"input_size": [96, 64]})
     target = halve_weights(source, tmp_path / "half.safetensors", licence="MIT")
-    from posetrack.networks.about import read_about
+    from posetrack.checkpoints.card import read_card
 
-    said = read_about(target)
+    said = read_card(target)
     assert (said.input_size, said.licence) == ((96, 64), "MIT")
     larger = halve_weights(source, tmp_path / "larger.safetensors", input_size=(192, 128))
-    assert read_about(larger).input_size == (192, 128)
+    assert read_card(larger).input_size == (192, 128)
     found = read_weights(target).tensors
     assert list(found) == ["weight"]
     assert torch.equal(found["weight"], state["weight"].half())

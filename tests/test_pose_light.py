@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from posetrack.checkpoints.loading import load_network
 from posetrack.estimators.from_file import load_estimator
-from posetrack.estimators.runtimes import run_with_torch
-from posetrack.networks.checkpoints import load_network
 from posetrack.networks.light_trunk import LightTrunk
 from posetrack.networks.pose_light import PoseLight
-from posetrack.networks.pose_resnet import fold_batch_norm
+from posetrack.runtimes.torch import fold_batch_norm, run_with_torch
 from posetrack.skeletons import MPII_16
 from posetrack.structures import Detections
 from posetrack.training.saving import save_weights

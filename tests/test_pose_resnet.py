@@ -9,7 +9,8 @@ from filled import fill_network, filled_state, keys
 from numpy.testing import assert_array_equal
 from torch import nn
 
-from posetrack.networks.pose_resnet import PoseResNet, fold_batch_norm
+from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.runtimes.torch import fold_batch_norm
 
 CASES = {
     "pose_resnet50_256x192": PoseResNet,
@@ -65,7 +66,7 @@ def test_heatmaps_equal_the_authors(nets: Path, name: str) -> None:
 
 @pytest.mark.parametrize("generation", ["mmpose0", "mmpose1"])
 def test_heatmaps_equal_mmpose_under_its_names(nets: Path, generation: str) -> None:
-    from posetrack.networks.checkpoints import convert_keys
+    from posetrack.checkpoints.recognition import convert_keys
 
     case = dict(np.load(nets / "cases" / f"net_{generation}_pose_resnet50_256x192.npz"))
     with torch.device("meta"):

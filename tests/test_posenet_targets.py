@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from posetrack.networks.bottom_up_links import posenet_edges
 from posetrack.networks.posenet import PoseMaps
+from posetrack.ops.links import posenet_edges
 from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
 from posetrack.skeletons import COCO_17, MPII_16
 from posetrack.training import read_coco, read_mpii

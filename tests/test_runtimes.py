@@ -12,15 +12,14 @@ import torch
 from filled import fill_network
 from torch import nn
 
-from posetrack.estimators import exporting, runtimes
-from posetrack.estimators.runtimes import (
-    run_with_best,
-    run_with_onnxruntime,
-    run_with_openvino,
-    run_with_torch,
-)
-from posetrack.estimators.torch_topdown import TorchTopDown
+from posetrack.estimators.top_down import TopDown
+from posetrack.files import write_whole
 from posetrack.networks.pose_resnet import PoseResNet
+from posetrack.runtimes import fastest, onnx_cache
+from posetrack.runtimes.fastest import run_with_best
+from posetrack.runtimes.onnxruntime import run_with_onnxruntime
+from posetrack.runtimes.openvino import run_with_openvino
+from posetrack.runtimes.torch import run_with_torch
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Detections
 
@@ -122,7 +121,7 @@ def test_a_network_is_exported_once_and_again_when_it_changes(
     runtime(small(), SIZE, 17)
     (first,) = exported(home)
     with monkeypatch.context() as patched:
-        patched.setattr(runtimes, "export", None)  # would fail, were it called
+        patched.setattr(onnx_cache, "export", None)  # would fail, were it called
         runtime(small(), SIZE, 17)
     runtime(small(2.0), SIZE, 17)
     runtime(small(), (64, 64), 17)
@@ -138,7 +137,7 @@ def test_stride_which_no_weight_tells_makes_another_file() -> None:
     state = {name: torch.zeros(tensor.shape) for name, tensor in usual.state_dict().items()}
     usual.load_state_dict(state, assign=True)
     caffe.load_state_dict(state, assign=True)
-    assert exporting._fingerprint(usual, SIZE) != exporting._fingerprint(caffe, SIZE)
+    assert onnx_cache._fingerprint(usual, SIZE) != onnx_cache._fingerprint(caffe, SIZE)
 
 
 @pytest.mark.parametrize("content", [b"", b"not onnx", None], ids=["empty", "nonsense", "other"])
@@ -184,7 +183,7 @@ def test_the_best_runtime_falls_back_to_torch_and_says_why() -> None:
 
 
 def test_the_best_runtime_is_quiet_where_nothing_is_installed(monkeypatch) -> None:
-    monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
+    monkeypatch.setattr(fastest, "find_spec", lambda name: None)
     run = run_with_best(small(), SIZE, 17)
     assert run(images(1)).shape == (1, 17, 64, 32)
 
@@ -213,20 +212,21 @@ def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(runtime, home:
 
 def test_a_broken_off_write_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "folder" / "network.onnx"
+    path.parent.mkdir()
 
     def fail(self: Path, target: Path) -> Path:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
-        exporting.write_whole(path, b"content")
+        write_whole(path, b"content")
     assert list(path.parent.iterdir()) == []
 
 
 def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from posetrack.estimators.exporting import write_whole\n"
+        "from posetrack.files import write_whole\n"
         "content = sys.argv[1].encode() * 200_000\n"
         "for _ in range(30): write_whole(Path(sys.argv[2]), content)\n"
     )
@@ -260,7 +260,7 @@ def test_the_estimator_answers_alike_with_every_runtime(runtime) -> None:
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     boxes = Detections([[10, 10, 40, 80], [50, 20, 110, 70]], [1.0, 0.5])
     here = {"device": "cpu", "input_size": SIZE, "flip_test": True}
-    want = TorchTopDown(small(), COCO_17, runtime=run_with_torch, **here)(image, boxes)
-    have = TorchTopDown(small(), COCO_17, runtime=runtime, **here)(image, boxes)
+    want = TopDown(small(), COCO_17, runtime=run_with_torch, **here)(image, boxes)
+    have = TopDown(small(), COCO_17, runtime=runtime, **here)(image, boxes)
     np.testing.assert_allclose(have.xy, want.xy, atol=1e-3)
     np.testing.assert_allclose(have.scores, want.scores, atol=1e-4)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from posetrack.networks.checkpoints import load_network
+from posetrack.checkpoints.loading import load_network
+from posetrack.checkpoints.reading import is_tfjs, posenet_name, read_tfjs_weights
 from posetrack.networks.posenet import PoseNet
-from posetrack.networks.tfjs_weights import is_tfjs, posenet_name, read_tfjs_weights
 
 
 def variable_of(name: str) -> str:

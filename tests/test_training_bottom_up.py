@@ -10,15 +10,15 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from posetrack.checkpoints.card import read_card
+from posetrack.checkpoints.loading import load_network
 from posetrack.cli import main
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.posenet import PoseNetEstimator, posenet_input
 from posetrack.estimators.trtpose import trtpose_input
-from posetrack.networks.about import read_about
-from posetrack.networks.checkpoints import PLUS_MINUS_ONE, load_network
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
-from posetrack.ops.crops import IMAGENET_RGB
+from posetrack.ops.crops import IMAGENET_RGB, PLUS_MINUS_ONE
 from posetrack.ops.paf import decode_paf
 from posetrack.ops.posenet import decode_posenet
 from posetrack.skeletons import COCO_17, COCO_17_NECK
@@ -295,9 +295,9 @@ class TestCommandLine:
         options = [str(file) if text.endswith("test_mpii.json") else text for text in options]
         assert main(options) == 0
         file = self.best(tmp_path / "run")
-        about = read_about(file)
+        about = read_card(file)
         assert about.input_size == (113, 65)
-        assert about.told == {"output_stride": 16}
+        assert about.options == {"output_stride": 16}
         network, found = load_network(file)
         assert found.skeleton.name == "mpii_16"
         people = read_mpii(tmp_path / "two.json", shared / "data/mpii")

@@ -13,8 +13,8 @@ import torch
 from processes import PATIENCE
 from torch import nn
 
+from posetrack.checkpoints.loading import load_network
 from posetrack.cli import main, parser
-from posetrack.networks.checkpoints import load_network
 from posetrack.ops.crops import UNIT
 from posetrack.skeletons import COCO_17
 from posetrack.training import (

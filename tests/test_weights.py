@@ -10,8 +10,8 @@ import pytest
 from processes import PATIENCE
 from weight_server import Served, refused_port, serving
 
-from posetrack.models import ModelCard, RemoteFile
 from posetrack.weights import cache_folder, cached_path, fetch, verify, weights_folder
+from posetrack.weights.catalogue import CatalogueEntry, RemoteFile
 
 CONTENT = bytes(range(256)) * 4000
 HTML = b"<!DOCTYPE html><html><title>Please log in</title></html>"
@@ -21,10 +21,12 @@ def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def card(*urls: str, content: bytes = CONTENT, digits: int = 8, kind: str = "pose") -> ModelCard:
+def card(
+    *urls: str, content: bytes = CONTENT, digits: int = 8, kind: str = "pose"
+) -> CatalogueEntry:
     sha256 = hash_of(content)[:digits]
     files = tuple(RemoteFile(url, sha256, "mmpose1") for url in urls)
-    return ModelCard("test_model", kind, "pose_resnet", files, size=len(content))
+    return CatalogueEntry("test_model", kind, "pose_resnet", files, size=len(content))
 
 
 @pytest.fixture
@@ -382,7 +384,7 @@ class TestVerify:
     def test_says_which_file_it_is(self, tmp_path):
         first = RemoteFile("https://example.org/a.pth", hash_of(b"first")[:8], "mmpose1")
         second = RemoteFile("https://example.org/b.pth", hash_of(b"second"), "mmpose0")
-        model = ModelCard("two", "pose", "pose_resnet", (first, second), 6)
+        model = CatalogueEntry("two", "pose", "pose_resnet", (first, second), 6)
         path = tmp_path / "any_name"
         path.write_bytes(b"second")
         assert verify(path, model) is second

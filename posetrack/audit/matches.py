@@ -102,6 +102,8 @@ class MatchWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        from posetrack.formats.arrow_arrays import column_of, words_column
+
         parts = self._parts or [Explanation.empty()]
         found = {
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
@@ -109,15 +111,20 @@ class MatchWriter:
         }
         reasons = [_words(reason) for reason in Reason]
         columns: dict[str, Any] = {
-            "frame": np.concatenate([np.zeros(0, np.int64), *self._frames]),
-            "id": found["ids"],
-            "reason": pa.DictionaryArray.from_arrays(found["reason"].astype(np.int8), reasons),
-            "similarity": found["similarity"].astype(np.float32),
-            "margin": pa.array(found["margin"].astype(np.float32), from_pandas=True),
-            "runner_up": found["runner_up"],
-            "gap": found["gap"],
+            "frame": column_of(np.concatenate([np.zeros(0, np.int64), *self._frames]), pa.int64()),
+            "id": column_of(found["ids"], pa.int64()),
+            "reason": pa.DictionaryArray.from_arrays(
+                column_of(found["reason"], pa.int8()),
+                words_column(np.arange(len(reasons)), reasons),
+            ),
+            "similarity": column_of(found["similarity"], pa.float32()),
+            "margin": column_of(found["margin"], pa.float32(), nan_is_missing=True),
+            "runner_up": column_of(found["runner_up"], pa.int64()),
+            "gap": column_of(found["gap"], pa.int64()),
         }
-        table = pa.table(columns).replace_schema_metadata({b"format": _FORMAT})
+        table = pa.Table.from_arrays(list(columns.values()), list(columns)).replace_schema_metadata(
+            {b"format": _FORMAT}
+        )
         file = PartialFile(self.path)
         pq.write_table(table, file, compression="zstd")
         return file
@@ -134,6 +141,8 @@ def read_matches(path: str | Path) -> Matches:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from posetrack.formats.arrow_arrays import values_of
+
     path = Path(path)
     try:
         file = pq.ParquetFile(path)
@@ -142,7 +151,7 @@ def read_matches(path: str | Path) -> Matches:
         if file.metadata.num_rows > _MOST_ROWS:
             raise ValueError(f"{file.metadata.num_rows:,} rows are more than can be true")
         table = file.read(columns=list(_NAMES))
-        numbers = {name: table[name].to_numpy() for name in _NAMES if name != "reason"}
+        numbers = {name: values_of(table[name]) for name in _NAMES if name != "reason"}
         words = table["reason"].to_pylist()
         known = {_words(reason): int(reason) for reason in Reason}
         reason = np.array([known[word] for word in words], np.int64)

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from posetrack.cli.models import DownloadBar
 from posetrack.defaults import BUNDLED, DefaultKind, DefaultNetwork
+from posetrack.devices import onnx_providers
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
@@ -148,7 +149,7 @@ def build_detector(
             name,
             decode=_layout(arguments.decode),
             input_size=arguments.detector_size,
-            providers=_providers(arguments.device),
+            providers=onnx_providers(arguments.device),
             **thresholds,
         )
     if name == "hog":
@@ -188,15 +189,6 @@ def _layout(name: str | None) -> Callable[..., Any] | None:
     return function_from(name)
 
 
-def _providers(device: str) -> list[Any] | None:
-    """What ONNX Runtime runs on; None lets it take CUDA where there is one."""
-    if device == "auto":
-        return None
-    number = int(device.partition(":")[2] or 0)
-    on_gpu = [("CUDAExecutionProvider", {"device_id": number})] if "cuda" in device else []
-    return [*on_gpu, "CPUExecutionProvider"]
-
-
 def build_estimator(
     arguments: argparse.Namespace, default: DefaultNetwork | None = None
 ) -> PoseEstimator | BottomUpEstimator:
@@ -234,10 +226,10 @@ def build_estimator(
 
 def _dark_of(name: str | None) -> Callable[..., Any]:
     """DARK decoding with the blur that goes with the training maps of a network of the table."""
+    from posetrack.checkpoints.card import Decode, usual_sigma
     from posetrack.defaults import ESTIMATOR
-    from posetrack.models import MODELS
-    from posetrack.networks.about import Decode, usual_sigma
     from posetrack.ops.heatmaps import decode_dark
+    from posetrack.weights.catalogue import MODELS
 
     card = MODELS.get(name or ESTIMATOR)
     size = card.input_size if card is not None and card.input_size else (192, 256)
@@ -259,8 +251,8 @@ def weight_files(
     Where a network took the place of a default, the file is described, with the reason.
     """
     from posetrack.defaults import BUNDLED_FILES, bundled_file
-    from posetrack.models import MODELS
     from posetrack.weights import cached_path
+    from posetrack.weights.catalogue import MODELS
 
     named = {"estimator": arguments.estimator, "flow": arguments.flow}
     files: dict[str, Path | dict[str, Any]] = {}

@@ -14,22 +14,27 @@ from numpy.typing import NDArray
 
 from posetrack.files import write_whole
 
-FORMS = ("onnx", "torchscript", "torch-export", "openvino", "tensorrt")
+FORMATS = ("onnx", "torch-export", "openvino", "tensorrt")
 
 
 def add_parser(commands: Any) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "export",
-        help="write a network as ONNX, TorchScript, torch.export, OpenVINO or TensorRT",
-        description="Write a network in other forms, and compare each with its source on crops: "
+        help="write a network as ONNX, torch.export, OpenVINO or TensorRT",
+        description="Write a network in other formats, and compare each with its source on crops: "
         "a file whose keypoints drift too far is not kept. `posetrack track --estimator FILE` and "
-        "load_estimator run every form.",
+        "load_estimator run every format.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights of any known kind")
     parser.add_argument(
-        "--to", nargs="+", choices=FORMS, required=True, metavar="FORM", help=", ".join(FORMS)
+        "--to",
+        nargs="+",
+        type=_format_from,
+        required=True,
+        metavar="FORMAT",
+        help=", ".join(FORMATS),
     )
     parser.add_argument("-o", "--out", type=Path, help="the file; of several forms, the folder")
     parser.add_argument("--half", action="store_true", help="weights in float16")
@@ -47,6 +52,17 @@ def add_parser(commands: Any) -> None:
     _add_source(parser)
     _add_check(parser)
     parser.set_defaults(run=run)
+
+
+def _format_from(text: str) -> str:
+    if text == "torchscript":
+        raise argparse.ArgumentTypeError(
+            "TorchScript is no longer written: such programs can read and write files while they "
+            "are being loaded; take torch-export (.pt2) or onnx"
+        )
+    if text not in FORMATS:
+        raise argparse.ArgumentTypeError(f"expected {', '.join(FORMATS)}, got {text!r}")
+    return text
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
@@ -84,17 +100,17 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write every form asked for; 0 if all are near enough to the source, else 1."""
     _refuse_nonsense(arguments)
+    from posetrack.checkpoints.conversion import describe
+    from posetrack.checkpoints.loading import load_network, outputs_of
     from posetrack.cli.build import skeleton_from
-    from posetrack.estimators.forms import family_of, prepare
-    from posetrack.networks.checkpoints import load_network
-    from posetrack.networks.converting import describe
+    from posetrack.export.graphs import prepare
 
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     network, found = load_network(
         arguments.checkpoint, skeleton=skeleton, input_size=arguments.size
     )
     about = describe(network, found, arguments.checkpoint)
-    whole = family_of(network) != "heatmaps"
+    whole = outputs_of(network) != "heatmaps"
     if whole and arguments.int8:
         raise ValueError("8 bits are for networks that see crops")
     graph_flip = arguments.flip_test and arguments.decode
@@ -102,8 +118,10 @@ def run(arguments: argparse.Namespace) -> int:
         network, about, half=arguments.half, decode=arguments.decode, flip_test=graph_flip
     )
     if arguments.int8:
-        assert kept.form is not None
-        kept = dataclasses.replace(kept, form=dataclasses.replace(kept.form, precision="int8"))
+        assert kept.outputs is not None
+        kept = dataclasses.replace(
+            kept, outputs=dataclasses.replace(kept.outputs, precision="int8")
+        )
     crops, said = _crops(arguments, about, arguments.images or arguments.calibrate)
     if arguments.check:
         print(said)
@@ -131,7 +149,7 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
 
 
 def _path(arguments: argparse.Namespace, form: str) -> Path:
-    from posetrack.estimators.writing import SUFFIXES
+    from posetrack.export.files import SUFFIXES
 
     out: Path | None = arguments.out
     if out is not None and len(arguments.to) == 1:
@@ -157,8 +175,8 @@ def _write(
     arguments: argparse.Namespace,
     about: Any,
 ) -> None:
-    from posetrack.estimators.quantising import write_int8_onnx
-    from posetrack.estimators.writing import WRITERS, write_onnx
+    from posetrack.export.files import WRITERS, write_onnx
+    from posetrack.export.quantisation import write_int8_onnx
 
     if path.exists() and path.samefile(arguments.checkpoint):
         raise ValueError(f"{path} is the checkpoint itself; give another name with -o")
@@ -197,8 +215,8 @@ def _check(
     said: str,
 ) -> int:
     """Compare and time all forms; a file that is too far off is deleted."""
-    from posetrack.estimators.checking import check_forms
-    from posetrack.estimators.writing import files_of
+    from posetrack.export.comparison import check_forms
+    from posetrack.export.files import files_of
 
     rows = check_forms(
         network,

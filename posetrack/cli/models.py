@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from posetrack.cli import models_convert
-from posetrack.models import MODELS, ModelCard, model_card
 from posetrack.weights import cached_path, fetch, weights_folder
+from posetrack.weights.catalogue import MODELS, CatalogueEntry, find_entry
 
 KINDS = ("pose", "detector", "flow")
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     return _download(args)
 
 
-def as_table(cards: Sequence[ModelCard]) -> str:
+def as_table(cards: Sequence[CatalogueEntry]) -> str:
     """Models as lines of text, a column each for what one chooses by."""
     head = ("NAME", "KIND", "MB", "INPUT", "SKELETON", "ACCURACY", "LICENCE", "HERE")
     rows = [
@@ -104,12 +104,12 @@ def as_table(cards: Sequence[ModelCard]) -> str:
     )
 
 
-def as_json(cards: Sequence[ModelCard]) -> str:
+def as_json(cards: Sequence[CatalogueEntry]) -> str:
     """Models as a JSON list of objects, one a model."""
     return json.dumps([_as_object(card) for card in cards], indent=2)
 
 
-def _as_object(card: ModelCard) -> dict[str, Any]:
+def _as_object(card: CatalogueEntry) -> dict[str, Any]:
     here = cached_path(card)
     return {
         "name": card.name,
@@ -156,7 +156,7 @@ def _download(args: argparse.Namespace) -> int:
     # All names are looked up first: a typing error should not show after the first long download.
     cards = [
         card
-        for card in (MODELS.values() if args.all else map(model_card, args.names))
+        for card in (MODELS.values() if args.all else map(find_entry, args.names))
         if args.kind in (None, card.kind)
     ]
     failed = 0

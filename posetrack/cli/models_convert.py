@@ -86,8 +86,8 @@ def normalisation_from(text: str) -> Normalisation:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and say what was written; 0 when it was."""
+    from posetrack.checkpoints.conversion import convert_checkpoint
     from posetrack.cli.build import skeleton_from
-    from posetrack.networks.converting import convert_checkpoint
 
     found, about = convert_checkpoint(
         args.input,
@@ -118,12 +118,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _decode(args: argparse.Namespace) -> Any:
     """What was asked for, filled up by what the file says; None where nothing was asked."""
-    from posetrack.networks.about import Decode, read_about, usual_sigma
+    from posetrack.checkpoints.card import Decode, read_card, usual_sigma
 
     if args.decode is None and args.sigma is None:
         return None
     path = Path(args.input)
-    said = read_about(path) if path.is_file() else None
+    said = read_card(path) if path.is_file() else None
     size = args.size or (said.input_size if said else None) or (192, 256)
     decode = (said.decode if said else None) or Decode("quarter", usual_sigma(size))
     given = {"method": args.decode, "sigma": args.sigma}

@@ -51,21 +51,21 @@ def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
 def _posenet(
     args: argparse.Namespace, people: Samples, regions: dict[Path, Polygons]
 ) -> tuple[nn.Module, PoseNetTask]:
-    from posetrack.networks.bottom_up_links import posenet_edges
-    from posetrack.networks.filling import fill
+    from posetrack.checkpoints.loading import fill
     from posetrack.networks.posenet import PoseNet
+    from posetrack.ops.links import posenet_edges
     from posetrack.training.bottom_up_tasks import PoseNetTask
     from posetrack.training.bottom_up_weights import start_weights
 
     ends = {"keypoints": len(people.skeleton), "edges": len(posenet_edges(people.skeleton))}
-    told = {} if args.output_stride is None else {"output_stride": args.output_stride}
-    first = None if args.init is None else _start(args, people, PoseNet, **told)
+    options = {} if args.output_stride is None else {"output_stride": args.output_stride}
+    first = None if args.init is None else _start(args, people, PoseNet, **options)
     if first is None:
-        network = PoseNet(_WIDTHS[args.arch], **ends, **told)
+        network = PoseNet(_WIDTHS[args.arch], **ends, **options)
     else:
         assert isinstance(first.network, PoseNet)
-        width, told = first.network.width, {"output_stride": first.network.output_stride}
-        network = PoseNet(width, **ends, **told)
+        width, options = first.network.width, {"output_stride": first.network.output_stride}
+        network = PoseNet(width, **ends, **options)
     start_weights(network, radius=2.0 * network.output_stride)
     if first is not None:
         fill(network, "the network", first.kept, partial=True)
@@ -84,9 +84,9 @@ def _posenet(
 def _paf(
     args: argparse.Namespace, people: Samples, regions: dict[Path, Polygons]
 ) -> tuple[nn.Module, PafTask]:
-    from posetrack.networks.bottom_up_links import paf_links
-    from posetrack.networks.filling import fill
+    from posetrack.checkpoints.loading import fill
     from posetrack.networks.trtpose import TrtPose
+    from posetrack.ops.links import paf_links
     from posetrack.training.bottom_up_tasks import PafTask
     from posetrack.training.bottom_up_weights import start_weights
 
@@ -124,9 +124,11 @@ class _Start(NamedTuple):
     normalisation: Normalisation
 
 
-def _start(args: argparse.Namespace, people: Samples, kind: type[nn.Module], **told: Any) -> _Start:
+def _start(
+    args: argparse.Namespace, people: Samples, kind: type[nn.Module], **options: Any
+) -> _Start:
     network, about = shared.start_from(
-        args, skeleton=people.skeleton, keypoints=len(people.skeleton), **told
+        args, skeleton=people.skeleton, keypoints=len(people.skeleton), **options
     )
     if not isinstance(network, kind):
         raise ValueError(

@@ -62,11 +62,12 @@ def _read(args: argparse.Namespace, annotations: Path, images: Path) -> Annotate
 
 
 def _network(args: argparse.Namespace) -> nn.Module:
-    from posetrack.networks.person_detector import PersonDetector, detector_of
+    from posetrack.checkpoints.loading import detector_of
+    from posetrack.networks.person_detector import PersonDetector
 
     if args.init is None:
         return PersonDetector()
-    from posetrack.networks.weight_files import read_weights
+    from posetrack.checkpoints.reading import read_weights
 
     path = shared.init_file(args.init, "detector")
     network = detector_of(read_weights(path).tensors)

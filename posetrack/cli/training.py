@@ -14,7 +14,7 @@ from posetrack.files import read_toml
 if TYPE_CHECKING:
     from torch import nn
 
-    from posetrack.networks.checkpoints import PoseCheckpoint
+    from posetrack.checkpoints.loading import PoseCheckpoint
     from posetrack.ops.crops import Normalisation
     from posetrack.skeletons import Skeleton
     from posetrack.training import Samples
@@ -295,7 +295,7 @@ def init_file(name: str, kind: str) -> Path:
 
 def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, PoseCheckpoint]:
     """The network of ``--init``, with what fits of its weights; see `load_network`."""
-    from posetrack.networks.checkpoints import load_network
+    from posetrack.checkpoints.loading import load_network
 
     path = init_file(args.init, "estimator")
     network, about = load_network(path, partial=True, **wanted)
@@ -312,7 +312,7 @@ def open_weights(
     args: argparse.Namespace, people: Samples
 ) -> tuple[Path, nn.Module, PoseCheckpoint]:
     """File, network and what is known of it, of ``--weights``, for people's keypoints."""
-    from posetrack.networks.checkpoints import load_network
+    from posetrack.checkpoints.loading import load_network
 
     path = Path(args.weights)
     if not path.is_file():

@@ -11,7 +11,7 @@ from posetrack.cli import training as shared
 if TYPE_CHECKING:
     from torch import nn
 
-    from posetrack.networks.checkpoints import PoseCheckpoint
+    from posetrack.checkpoints.loading import PoseCheckpoint
     from posetrack.training import Samples
 
 

@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checkpoints.card import ModelCard, read_card
 from posetrack.detectors.filtering import check_thresholds, keep_people
+from posetrack.devices import onnx_providers, pick_device
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.networks.about import About, read_about
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
+from posetrack.runtimes.onnxruntime import open_network
 from posetrack.structures import Detections
 
 if TYPE_CHECKING:
@@ -130,14 +132,13 @@ def with_torch(
     import torch
 
     from posetrack.networks.person_detector import PersonRows
-    from posetrack.networks.pose_resnet import fold_batch_norm
+    from posetrack.runtimes.torch import fold_batch_norm
 
-    auto = "cuda" if torch.cuda.is_available() else "cpu"
-    chosen = torch.device(auto if device == "auto" else device)
+    chosen = pick_device(device)
     halved = chosen.type == "cuda" if half is None else half
     kind = torch.float16 if chosen.type == "cuda" else torch.bfloat16
     # Folding asks only that a normalisation stand right after its convolution.
-    folded: Any = fold_batch_norm(network)  # type: ignore[arg-type]
+    folded: Any = fold_batch_norm(network)
     ready: Any = PersonRows(folded).eval().requires_grad_(False)
     ready = ready.to(chosen, memory_format=torch.channels_last)
 
@@ -162,12 +163,12 @@ def load_light_detector(
     Parameters
     ----------
     path
-        Weights, see `posetrack.networks.weight_files.read_weights`; or an ``.onnx`` file of a
+        Weights, see `posetrack.checkpoints.reading.read_weights`; or an ``.onnx`` file of a
         `posetrack.networks.person_detector.PersonRows`, which is run without torch.
     device, half
         See `with_torch`. ``half`` is not for ONNX files.
     threads
-        Of ONNX files, see `posetrack.onnx_session.open_session`.
+        Of ONNX files, see `posetrack.runtimes.onnxruntime.open_session`.
     **settings
         Of `LightDetector`. Colours and long side are those the file names, unless given.
 
@@ -184,10 +185,10 @@ def load_light_detector(
     if path.suffix == ".onnx":
         run, about = _open_onnx(path, device, threads)
     else:
-        from posetrack.networks.person_detector import detector_of
-        from posetrack.networks.weight_files import read_weights
+        from posetrack.checkpoints.loading import detector_of
+        from posetrack.checkpoints.reading import read_weights
 
-        about = read_about(path) or About()
+        about = read_card(path) or ModelCard()
         try:
             network = detector_of(read_weights(path).tensors)
         except ValueError as error:
@@ -202,14 +203,11 @@ def load_light_detector(
 
 def _open_onnx(
     path: Path, device: object, threads: int | None
-) -> tuple[Callable[[Float32Array], Float32Array], About]:
+) -> tuple[Callable[[Float32Array], Float32Array], ModelCard]:
     """What runs an ONNX file, and what the file says of itself."""
-    from posetrack.estimators.open_network import of_onnx, onnx_providers
-    from posetrack.onnx_session import open_network
-
     network = open_network(path, threads=threads, providers=onnx_providers(device))
-    about = of_onnx(network).about
-    if about.form is None or about.form.family != "boxes":
+    about = network.card
+    if about.outputs is None or about.outputs.family != "boxes":
         raise ValueError(
             f"{network}: not a light detector's file; for other networks in ONNX take "
             "posetrack.detectors.onnx.OnnxDetector"

@@ -14,8 +14,8 @@ from posetrack.detectors.onnx_guess import Layout, ambiguity, guess_layout, usua
 from posetrack.detectors.resizing import Resize
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.onnx_session import open_network
 from posetrack.ops.crops import Normalisation, normalise
+from posetrack.runtimes.onnxruntime import open_network
 from posetrack.structures import Detections
 
 
@@ -50,7 +50,7 @@ class OnnxDetector:
     constants
         Values of further inputs, by name.
     threads, providers
-        See `posetrack.onnx_session.open_session`.
+        See `posetrack.runtimes.onnxruntime.open_session`.
 
     Raises
     ------

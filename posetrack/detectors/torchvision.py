@@ -15,10 +15,11 @@ from typing import Any, Final, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from posetrack.checkpoints.reading import read_weights
 from posetrack.detectors.filtering import check_thresholds, keep_people
+from posetrack.devices import pick_device
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.networks.weight_files import read_weights
 from posetrack.structures import Detections
 
 Weights: TypeAlias = str | Path | Mapping[str, Tensor]
@@ -75,7 +76,7 @@ class TorchvisionDetector:
         max_people: int | None = 100,
     ) -> None:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
-        self.device = _device(device)
+        self.device = pick_device(device)
         self.half = self.device.type == "cuda" if half is None else half
         self.person = person
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
@@ -271,12 +272,3 @@ def _upload(image: Image, device: torch.device) -> Tensor:
     # torch would warn of a read-only array; nothing here writes to it.
     pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).to(device)
     return pixels.permute(2, 0, 1).flip(0).float().div_(255)
-
-
-def _device(wanted: str | torch.device) -> torch.device:
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(wanted)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f'device {wanted!r}: torch sees no CUDA here; use "auto" or "cpu"')
-    return device

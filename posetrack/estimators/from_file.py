@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from posetrack.estimators.exported import ExportedTopDown, decoder_of
-from posetrack.estimators.opening import ExportedMaps, is_exported, open_exported
+from posetrack.checkpoints.card import Decode, decoder_of, read_card, usual_sigma
+from posetrack.estimators.top_down import TopDown
 from posetrack.interfaces import BottomUpEstimator, PoseEstimator
-from posetrack.networks.about import Decode, read_about, usual_sigma
-from posetrack.networks.bottom_up_links import paf_links, posenet_edges
-from posetrack.networks.checkpoints import PLUS_MINUS_ONE, load_network
-from posetrack.networks.posenet import PoseNet
-from posetrack.networks.trtpose import TrtPose
-from posetrack.ops.crops import Normalisation
+from posetrack.ops.crops import PLUS_MINUS_ONE, Normalisation
+from posetrack.ops.links import paf_links, posenet_edges
+from posetrack.runtimes.session import Session, is_exported, open_exported
 from posetrack.skeletons import Skeleton
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _OF_CROPS = ("flip_test", "decode", "padding", "max_batch", "runtime", "on_device", "threads")
 
@@ -37,9 +35,9 @@ def load_estimator(
     Parameters
     ----------
     path
-        A checkpoint, see `posetrack.networks.checkpoints.load_network`; or an exported network,
-        see `posetrack.estimators.opening.open_exported`: ``.onnx``, ``.xml``, ``.pt2``,
-        ``.engine``, or a TorchScript ``.pt``.
+        A checkpoint, see `posetrack.checkpoints.loading.load_network`; or an exported network,
+        see `posetrack.runtimes.session.open_exported`: ``.onnx``, ``.xml``, ``.pt2`` or
+        ``.engine``.
     skeleton, normalisation, input_size
         When None: as the file says; see `load_network` for checkpoints that do not.
     dark
@@ -48,8 +46,7 @@ def load_estimator(
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     **settings
-        Of `posetrack.estimators.torch_topdown.TorchTopDown` for a checkpoint that sees crops, of
-        `posetrack.estimators.exported.ExportedTopDown` for such an exported network, of
+        Of `posetrack.estimators.top_down.TopDown` for a network that sees crops, of
         `posetrack.estimators.posenet.PoseNetEstimator` or
         `posetrack.estimators.trtpose.TrtPoseEstimator` for those.
 
@@ -61,12 +58,13 @@ def load_estimator(
 
     Notes
     -----
-    Checkpoints, ONNX and OpenVINO files are data. TorchScript programs, torch.export files and
-    TensorRT engines are programs, see `posetrack.estimators.opening` for the trust they take.
+    Checkpoints, ONNX, OpenVINO and torch.export files are data. TensorRT engines are programs, see
+    `posetrack.runtimes.session` for the trust they take; TorchScript programs are not opened.
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, torch
+    >>> from posetrack.networks.posenet import PoseNet
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "posenet.pth")
     ...     torch.save(PoseNet(0.5).state_dict(), file)
@@ -78,6 +76,8 @@ def load_estimator(
     needs = {"skeleton": skeleton, "normalisation": normalisation, "input_size": input_size}
     if is_exported(path):
         return _exported(path, needs, dark, device, settings)
+    from posetrack.checkpoints.loading import load_network
+
     network, found = load_network(
         path, skeleton=skeleton, normalisation=normalisation, input_size=input_size
     )
@@ -86,17 +86,12 @@ def load_estimator(
         "normalisation": found.normalisation,
         "device": device,
     }
-    if isinstance(network, PoseNet | TrtPose):
-        kind = "posenet" if isinstance(network, PoseNet) else "trt_pose"
-        _refuse_of_crops(path, kind, settings, dark)
-        return _of_whole_images(kind, network, found.skeleton, {**common, **settings})
-    from posetrack.estimators.torch_topdown import TorchTopDown
-
-    said = read_about(path) if Path(path).is_file() else None
+    if found.family != "heatmaps":
+        _refuse_of_crops(path, found.family, settings, dark)
+        return _of_whole_images(found.family, network, found.skeleton, {**common, **settings})
+    said = read_card(path) if Path(path).is_file() else None
     decode = decode_for(said.decode if said else None, found.input_size, dark=dark)
-    return TorchTopDown(
-        network, found.skeleton, **common, **{"decode": decoder_of(decode), **settings}
-    )
+    return TopDown(network, found.skeleton, **common, **{"decode": decoder_of(decode), **settings})
 
 
 def decode_for(said: Decode | None, input_size: tuple[int, int], *, dark: bool) -> Decode:
@@ -121,43 +116,41 @@ def _exported(
     settings: dict[str, Any],
 ) -> PoseEstimator | BottomUpEstimator:
     network = open_exported(path, device=device, threads=settings.get("threads"))
-    about = network.about
-    if about.form is not None and about.form.family == "boxes":
+    about = network.card
+    if about.outputs is not None and about.outputs.family == "boxes":
         raise ValueError(
             f"{path}: a detector of people, not a pose network; "
             "posetrack.detectors.light.load_light_detector runs it"
         )
-    if about.form is None or about.form.family == "heatmaps":
+    if about.outputs is None or about.outputs.family == "heatmaps":
         if dark:
             size = network.size_for(needs["input_size"])
             settings = {"decode": decoder_of(decode_for(about.decode, size, dark=True)), **settings}
-        return ExportedTopDown(network, **needs, **settings)
-    _refuse_of_crops(path, about.form.family, settings, dark)
-    maps = ExportedMaps(network)
+        return TopDown(network, **needs, **settings)
+    _refuse_of_crops(path, about.outputs.family, settings, dark)
     given = {
         "input_size": needs["input_size"] or about.input_size or (513, 513),
         "normalisation": needs["normalisation"] or about.normalisation or PLUS_MINUS_ONE,
-        "device": "cpu",  # where the maps come from, whatever device made them
     }
+    if about.skeleton is None:
+        raise ValueError(f"{network}: the file does not say what its keypoints are")
     skeleton = needs["skeleton"] or about.skeleton
-    assert skeleton is not None  # ExportedMaps asks for it
-    return _of_whole_images(about.form.family, maps, skeleton, {**given, **settings})
+    return _of_whole_images(about.outputs.family, network, skeleton, {**given, **settings})
 
 
 def _of_whole_images(
-    kind: str, network: nn.Module, skeleton: Skeleton, settings: dict[str, Any]
+    family: str, network: nn.Module | Session, skeleton: Skeleton, settings: dict[str, Any]
 ) -> BottomUpEstimator:
     """The estimator of a `PoseNet` or `TrtPose`, or of what gives the same maps."""
-    stands_for: Any = network
-    if kind == "posenet":
+    if family == "posenet":
         from posetrack.estimators.posenet import PoseNetEstimator
 
         settings = {"edges": posenet_edges(skeleton), **settings}
-        return PoseNetEstimator(stands_for, skeleton, **settings)
+        return PoseNetEstimator(network, skeleton, **settings)
     from posetrack.estimators.trtpose import TrtPoseEstimator
 
     settings = {"links": paf_links(skeleton), **settings}
-    return TrtPoseEstimator(stands_for, skeleton, **settings)
+    return TrtPoseEstimator(network, skeleton, **settings)
 
 
 def _refuse_of_crops(path: str | Path, kind: str, settings: dict[str, Any], dark: bool) -> None:

@@ -23,14 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from posetrack.estimators.exported import Decoder, ExportedTopDown, check_crops
-from posetrack.estimators.open_network import of_onnx
-from posetrack.onnx_session import open_network
+from posetrack.estimators.top_down import Decoder, TopDown, check_crops
 from posetrack.ops.crops import Normalisation
+from posetrack.runtimes.onnxruntime import open_network
 from posetrack.skeletons import Skeleton
 
 
-class OnnxTopDown(ExportedTopDown):
+class OnnxTopDown(TopDown):
     """A heatmap network in an ONNX file, as a `posetrack.interfaces.PoseEstimator`.
 
     Parameters
@@ -54,7 +53,7 @@ class OnnxTopDown(ExportedTopDown):
     max_batch
         Most crops in one run, where the file takes any number; bounds memory.
     threads, providers
-        See `posetrack.onnx_session.open_session`. A file fixed to a batch size is run for
+        See `posetrack.runtimes.onnxruntime.open_session`. A file fixed to a batch size is run for
         ``threads`` batches side by side.
 
     Raises
@@ -94,7 +93,7 @@ class OnnxTopDown(ExportedTopDown):
         providers: Sequence[Any] | None = None,
     ) -> None:
         check_crops(max_batch, padding)
-        network = of_onnx(open_network(path, threads=threads, providers=providers))
+        network = open_network(path, threads=threads, providers=providers)
         super().__init__(
             network,
             skeleton,

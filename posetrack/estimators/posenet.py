@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.checks import check_at_least, check_fraction, check_whole
-from posetrack.estimators.whole_image import WholeImage
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.networks.checkpoints import PLUS_MINUS_ONE
-from posetrack.networks.posenet import PoseNet
-from posetrack.ops.crops import Normalisation, normalise
+from posetrack.ops.crops import PLUS_MINUS_ONE, Normalisation, normalise
 from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
+from posetrack.runtimes.session import Session, output_stride_of, run_whole_image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 class PoseNetEstimator:
@@ -25,7 +28,7 @@ class PoseNetEstimator:
     Parameters
     ----------
     network
-        It is copied.
+        A `posetrack.networks.posenet.PoseNet`, which is copied; or an exported one, open.
     skeleton
         What its keypoints are.
     edges
@@ -43,7 +46,7 @@ class PoseNetEstimator:
     normalisation
         How pixels become the network's input.
     device, half
-        See `posetrack.estimators.whole_image.WholeImage`.
+        Of a torch network, see `posetrack.runtimes.torch.run_on_device`.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class PoseNetEstimator:
 
     Examples
     --------
+    >>> from posetrack.networks.posenet import PoseNet
     >>> estimate = PoseNetEstimator(PoseNet(0.5), device="cpu")
     >>> estimate(np.zeros((90, 120, 3), np.uint8)).skeleton.name
     'coco_17'
@@ -61,7 +65,7 @@ class PoseNetEstimator:
 
     def __init__(
         self,
-        network: PoseNet,
+        network: nn.Module | Session,
         skeleton: Skeleton = COCO_17,
         *,
         edges: ArrayLike = POSENET_EDGES,
@@ -76,10 +80,7 @@ class PoseNetEstimator:
         device: str | torch.device = "auto",
         half: bool | None = None,
     ) -> None:
-        if network.keypoints != len(skeleton):
-            raise ValueError(
-                f"the network has {network.keypoints} keypoints, {skeleton.name} {len(skeleton)}"
-            )
+        self._run = run_whole_image(network, skeleton, device=device, half=half)
         check_whole(1, max_poses=max_poses, width=input_size[0], height=input_size[1])
         check_fraction(
             min_score=min_score,
@@ -99,8 +100,7 @@ class PoseNetEstimator:
         self.min_pose_score = min_pose_score
         self.min_keypoint_score = min_keypoint_score
         self.normalisation = normalisation
-        self.output_stride = network.output_stride
-        self._run = WholeImage(network, device=device, half=half)
+        self.output_stride = output_stride_of(network)
 
     def __call__(self, image: Image, /) -> Poses:
         """Everybody's poses, the surest first; a box is that of the keypoints seen.
@@ -114,7 +114,7 @@ class PoseNetEstimator:
         height, width = image.shape[:2]
         size = self._size(width, height)
         batch = posenet_input(image, size, self.normalisation)
-        heatmap, offset, forward, backward = self._run(batch)
+        heatmap, offset, forward, backward = (part[0] for part in self._run(batch))
         xy, scores, pose_scores = decode_posenet(
             heatmap,
             offset,
@@ -145,7 +145,7 @@ class PoseNetEstimator:
 
     def __repr__(self) -> str:
         width, height = self.input_size
-        return f"PoseNetEstimator({self.skeleton.name}, {width} x {height}, {self._run.device})"
+        return f"PoseNetEstimator({self.skeleton.name}, {width} x {height}, {self._run.library})"
 
 
 def posenet_size(width: int, height: int, scale: float, output_stride: int) -> tuple[int, int]:

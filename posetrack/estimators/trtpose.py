@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.checks import check_whole
-from posetrack.estimators.whole_image import WholeImage
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.networks.trtpose import TrtPose
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.ops.paf import TRT_POSE_LINKS, decode_paf
+from posetrack.runtimes.session import Session, run_whole_image
 from posetrack.skeletons import COCO_17_NECK, Skeleton
 from posetrack.structures import Poses
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _SIDE = 32
 """The network halves its input five times."""
@@ -27,7 +31,7 @@ class TrtPoseEstimator:
     Parameters
     ----------
     network
-        It is copied.
+        A `posetrack.networks.trtpose.TrtPose`, which is copied; or an exported one, open.
     skeleton
         What its keypoints are.
     links
@@ -42,7 +46,7 @@ class TrtPoseEstimator:
     normalisation
         How pixels become the network's input.
     device, half
-        See `posetrack.estimators.whole_image.WholeImage`.
+        Of a torch network, see `posetrack.runtimes.torch.run_on_device`.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class TrtPoseEstimator:
 
     Examples
     --------
+    >>> from posetrack.networks.trtpose import TrtPose
     >>> estimate = TrtPoseEstimator(TrtPose("resnet18", channels=8), device="cpu")
     >>> estimate(np.zeros((90, 120, 3), np.uint8)).skeleton.name
     'coco_17_neck'
@@ -60,7 +65,7 @@ class TrtPoseEstimator:
 
     def __init__(
         self,
-        network: TrtPose,
+        network: nn.Module | Session,
         skeleton: Skeleton = COCO_17_NECK,
         *,
         links: ArrayLike = TRT_POSE_LINKS,
@@ -76,10 +81,7 @@ class TrtPoseEstimator:
         device: str | torch.device = "auto",
         half: bool | None = None,
     ) -> None:
-        if network.keypoints != len(skeleton):
-            raise ValueError(
-                f"the network has {network.keypoints} keypoints, {skeleton.name} {len(skeleton)}"
-            )
+        self._run = run_whole_image(network, skeleton, device=device, half=half)
         check_whole(1, min_keypoints=min_keypoints, width=input_size[0], height=input_size[1])
         self.skeleton = skeleton
         self.links = links
@@ -92,7 +94,6 @@ class TrtPoseEstimator:
         self.max_parts = max_parts
         self.max_people = max_people
         self.normalisation = normalisation
-        self._run = WholeImage(network, device=device, half=half)
 
     def __call__(self, image: Image, /) -> Poses:
         """Everybody's poses; a box is that of the keypoints seen, its score their mean.
@@ -104,7 +105,7 @@ class TrtPoseEstimator:
         """
         image = as_bgr(image)
         batch, seen = trtpose_input(image, self.input_size, self.normalisation)
-        cmap, paf = self._run(batch)
+        cmap, paf = (part[0] for part in self._run(batch))
         xy, scores = decode_paf(
             cmap,
             paf,
@@ -124,7 +125,7 @@ class TrtPoseEstimator:
 
     def __repr__(self) -> str:
         width, height = self.input_size
-        return f"TrtPoseEstimator({self.skeleton.name}, {width} x {height}, {self._run.device})"
+        return f"TrtPoseEstimator({self.skeleton.name}, {width} x {height}, {self._run.library})"
 
 
 def trtpose_input(

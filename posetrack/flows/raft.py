@@ -23,10 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, pad
 
+from posetrack.checkpoints.reading import read_weights
+from posetrack.devices import pick_device
 from posetrack.flows.points import check_points, check_same_size
 from posetrack.flows.scaling import Float32Array, check_scale, prepare_colour, to_image, to_working
 from posetrack.images import as_bgr
-from posetrack.networks.weight_files import read_weights
 from posetrack.ops.motion import inside_image
 
 RaftState: TypeAlias = tuple[Any, Any, Any]
@@ -89,9 +90,7 @@ class RaftFlow:
     ) -> None:
         if updates < 1:
             raise ValueError(f"updates must be at least 1, got {updates}")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = pick_device(device)
         self.scale = check_scale(scale)
         self.updates = updates
         self.half = half and self.device.type == "cuda"

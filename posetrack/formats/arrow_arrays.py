@@ -1,4 +1,4 @@
-"""Arrow's columns as arrays and masks as Arrow's, by their buffers.
+"""Arrow's columns as arrays, and arrays as Arrow's columns, by their buffers.
 
 Arrow's own ways (``to_numpy``, ``pyarrow.array``) load pandas first, wherever it is installed: a
 second for what is a view of some bytes.
@@ -6,6 +6,7 @@ second for what is a view of some bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,49 @@ def mask_of(mask: NDArray[np.bool_]) -> pa.BooleanArray:
     """
     bits = pa.py_buffer(np.packbits(mask, bitorder="little").tobytes())
     return pa.BooleanArray.from_buffers(pa.bool_(), len(mask), [None, bits])
+
+
+def column_of(values: NDArray[Any], kind: pa.DataType, *, nan_is_missing: bool = False) -> pa.Array:
+    """An array of numbers as a column; memory is shared where the type is the same.
+
+    Parameters
+    ----------
+    values
+        (N,).
+    kind
+        What they become.
+    nan_is_missing
+        Whether NaN becomes Arrow's null.
+
+    Examples
+    --------
+    >>> column_of(np.array([1.5, np.nan]), pa.float32(), nan_is_missing=True).to_pylist()
+    [1.5, None]
+    """
+    plain = np.ascontiguousarray(values, kind.to_pandas_dtype())
+    missing = np.isnan(plain) if nan_is_missing else np.zeros(0, bool)
+    bits = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    buffers = [bits, pa.py_buffer(plain)]
+    return pa.Array.from_buffers(kind, len(plain), buffers, int(missing.sum()))
+
+
+def words_column(numbers: NDArray[Any], words: Sequence[str]) -> pa.StringArray:
+    """A column of text in which few words stand many times.
+
+    Parameters
+    ----------
+    numbers
+        (N,), which word stands in each row.
+    words
+        All of them.
+
+    Examples
+    --------
+    >>> words_column(np.array([1, 0, 1]), ["flow", "detector"]).to_pylist()
+    ['detector', 'flow', 'detector']
+    """
+    spelt = [word.encode() for word in words]
+    lengths = np.array([len(word) for word in spelt], np.int32)[numbers]
+    offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
+    text = b"".join([spelt[number] for number in numbers.tolist()])
+    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(text))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from posetrack.formats.arrow_arrays import column_of, words_column
 from posetrack.formats.table import column_names, keypoint_columns
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Tracks
@@ -46,16 +47,18 @@ class RowBlock:
         """The rows as Arrow; it shares this block's memory, so use it before adding more."""
         rows = self.rows
         frame, ids, flow_age = self._integers[:, :rows]
-        source = np.where(flow_age > 0, "flow", "detector").astype(object)
+        by_flow = (flow_age > 0).astype(np.intp)
         columns: list[NDArray[Any]] = [frame, self._seconds[:rows], ids]
-        columns += [*self._person[:, :rows], source, flow_age]
+        columns += [*self._person[:, :rows], by_flow, flow_age]
         columns += list(self._keypoints.reshape(-1, self.capacity)[:, :rows])
         names = column_names(self._skeleton)
         may_miss = {
             name for name in keypoint_columns(self._skeleton) if not name.endswith("_score")
         }
         arrays = [
-            pa.array(column, type=arrow_type(name), from_pandas=name in may_miss)
+            words_column(column, ("detector", "flow"))
+            if name == "source"
+            else column_of(column, arrow_type(name), nan_is_missing=name in may_miss)
             for name, column in zip(names, columns, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(self._skeleton))

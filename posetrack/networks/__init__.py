@@ -1,1 +1,1 @@
-"""Networks as torch modules, and the loading of their weights."""
+"""Networks as torch modules, one family a file."""

@@ -7,17 +7,23 @@ files, so a published state dict fits as it is.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch.nn.functional as F  # noqa: N812, the field's name for it
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from posetrack.networks.family import Family, State, last_layer, require_believable, weight_of
 
 MODULES: tuple[int, int, int] = (1, 4, 3)
 """Exchange units in stages 2, 3 and 4, which have 2, 3 and 4 branches."""
 
 _BLOCKS = 4
 """Residual blocks in each branch of an exchange unit, and bottlenecks in the first stage."""
+
+
+_WIDEST = 128
+"""Channels of the finest branch that are believed of a file."""
 
 
 class HRNet(nn.Module):
@@ -75,6 +81,7 @@ class HRNet(nn.Module):
             raise ValueError(f"final_kernel must be 1 or 3, got {final_kernel}")
         self.width = width
         self.keypoints = keypoints
+        self.activations = activations
         channels = [width, 2 * width, 4 * width, 8 * width]
         self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -200,3 +207,25 @@ def _replace(network: nn.Module, kind: type[nn.Module]) -> None:
         for name, child in list(module.named_children()):
             if isinstance(child, kind):
                 setattr(module, name, nn.Identity())
+
+
+def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+    width = weight_of(state, "stage2.0.branches.0.0.conv1.weight", "an HRNet").shape[0]
+    if width > _WIDEST:
+        raise ValueError(f"an HRNet of width {width}? At most {_WIDEST}; a wrong file?")
+    found = {
+        "width": width,
+        **last_layer(state, keypoints, partial),
+        "batch_norm": "bn1.weight" in state,
+    }
+    require_believable(found["keypoints"])
+    return found, f"an HRNet-W{width} with {found['keypoints']} keypoints"
+
+
+FAMILY = Family(
+    HRNet,
+    ("stage2.", "transition1."),
+    _read,
+    options=("activations",),
+    authors="HRNet's authors",
+)

@@ -7,14 +7,14 @@ at the peak stand the distances to the box's sides. There are no anchors to choo
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from posetrack.networks.filling import fill
+from posetrack.networks.family import LARGEST, Family, State, count_names
 from posetrack.networks.light_trunk import LightTrunk, convolution
 
 STRIDE = 8
@@ -25,9 +25,6 @@ UNIT = 16.0
 
 _FARTHEST = 6.0
 """Largest exponent of a distance: 16 exp(6) is 6455 pixels."""
-
-_LARGEST = 4096
-"""Most channels believed before memory is asked for."""
 
 
 class PersonDetector(nn.Module):
@@ -140,19 +137,9 @@ class PersonRows(nn.Module):
         return rows_of(self.network(images))
 
 
-def detector_of(state: Mapping[str, Tensor]) -> PersonDetector:
-    """The detector that a state dict is of, with its weights, in evaluation mode.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a network's, or something is missing, left over or of another shape.
-
-    Examples
-    --------
-    >>> detector_of(PersonDetector(channels=32).state_dict()).centres[0][0].in_channels
-    32
-    """
+def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+    """Settings of a detector; it has no keypoints, and is never read in part."""
+    del keypoints, partial
     firsts = [state.get(f"trunk.stages.{stage}.0.0.weight") for stage in range(4)]
     joined = state.get("joined.0.0.weight")
     convolutions = [weight for weight in (*firsts, joined) if weight is not None]
@@ -161,21 +148,18 @@ def detector_of(state: Mapping[str, Tensor]) -> PersonDetector:
             "these are not a light detector's weights (trunk.stages.* and joined.*); the first "
             f"names: {', '.join(list(state)[:3])}"
         )
-    if max(max(weight.shape[:2]) for weight in convolutions) > _LARGEST:
-        raise ValueError(f"a layer of more than {_LARGEST} channels; a wrong file?")
-    blocks = [
-        sum(
-            re.fullmatch(rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight", name) is not None
-            for name in state
-        )
-        for stage in range(4)
-    ]
-    with torch.device("meta"):
-        network = PersonDetector(
-            widths=[weight.shape[0] for weight in convolutions[:4]],
-            blocks=blocks,
-            stem=convolutions[0].shape[1],
-            channels=convolutions[4].shape[0],
-        )
-    fill(network, "a light detector", state)
-    return network.eval()
+    if max(max(weight.shape[:2]) for weight in convolutions) > LARGEST:
+        raise ValueError(f"a layer of more than {LARGEST} channels; a wrong file?")
+    settings = {
+        "widths": [weight.shape[0] for weight in convolutions[:4]],
+        "blocks": [
+            count_names(state, rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight")
+            for stage in range(4)
+        ],
+        "stem": convolutions[0].shape[1],
+        "channels": convolutions[4].shape[0],
+    }
+    return settings, "a light detector"
+
+
+FAMILY = Family(PersonDetector, ("joined.",), _read, outputs="boxes", skeletons=())

@@ -8,9 +8,18 @@ finds positions sooner by them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
+from posetrack.networks.family import (
+    Family,
+    State,
+    count_names,
+    last_layer,
+    require_believable,
+    weight_of,
+)
 from posetrack.networks.light_trunk import BLOCKS, STEM, WIDTHS, LightTrunk
 
 DECONVOLUTIONS = (128, 96, 64)
@@ -81,3 +90,31 @@ class PoseLight(nn.Module):
             x = self.relu(up(x) + across(features))
         heatmaps: Tensor = self.final_layer(x)
         return heatmaps
+
+
+def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+    what = "a light pose network"
+    firsts = [weight_of(state, f"trunk.stages.{stage}.0.0.weight", what) for stage in range(4)]
+    if not partial and "final_layer.weight" not in state:
+        raise ValueError(
+            f"by its names this is {what} or a detector, final_layer.weight is missing"
+        )
+    found: dict[str, Any] = {
+        "widths": tuple(first.shape[0] for first in firsts),
+        "blocks": tuple(
+            count_names(state, rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight")
+            for stage in range(4)
+        ),
+        "stem": firsts[0].shape[1],
+        "keypoints": last_layer(state, keypoints, partial)["keypoints"],
+    }
+    if not partial or "up.0.0.weight" in state:
+        layers = [weight_of(state, f"up.{number}.0.weight", what) for number in range(3)]
+        found["deconv_channels"] = tuple(layer.shape[1] for layer in layers)
+    require_believable(
+        found["keypoints"], found["stem"], *found["widths"], *found.get("deconv_channels", ())
+    )
+    return found, f"{what} with {found['keypoints']} keypoints"
+
+
+FAMILY = Family(PoseLight, ("trunk.",), _read)

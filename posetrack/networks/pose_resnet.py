@@ -7,14 +7,20 @@ keeps the authors' names, so a published state dict fits as it is.
 
 from __future__ import annotations
 
-import copy
-import itertools
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+from posetrack.networks.family import (
+    Family,
+    State,
+    count_names,
+    last_layer,
+    require_believable,
+    weight_of,
+)
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {
     18: (2, 2, 2, 2),
@@ -111,49 +117,6 @@ class PoseResNet(nn.Module):
         return cast(Tensor, self.final_layer(self.deconv_layers(x)))
 
 
-def fold_batch_norm(network: PoseResNet) -> PoseResNet:
-    """Copy of a network in which every batch normalisation is part of the convolution before it.
-
-    Same heatmaps up to rounding, fewer passes over memory. For inference only: the copy is in
-    evaluation mode and its parameter names are no longer those of the files.
-
-    Parameters
-    ----------
-    network
-        Left as it is.
-
-    Examples
-    --------
-    >>> network = PoseResNet(18, 17).eval()
-    >>> any(isinstance(part, nn.BatchNorm2d) for part in fold_batch_norm(network).modules())
-    False
-    """
-    folded = copy.deepcopy(network).eval()
-    for module in list(folded.modules()):
-        for convolution, norm in _pairs(module):
-            before, after = module.get_submodule(convolution), module.get_submodule(norm)
-            turned = isinstance(before, nn.ConvTranspose2d)
-            fused = fuse_conv_bn_eval(
-                cast(nn.Conv2d, before), cast(nn.BatchNorm2d, after), transpose=turned
-            )
-            setattr(module, convolution, fused)
-            setattr(module, norm, nn.Identity())
-    return folded
-
-
-def _pairs(module: nn.Module) -> list[tuple[str, str]]:
-    """Names of the convolutions directly in ``module``, each with the norm applied right after.
-
-    In torchvision's blocks as in our head the two are registered one after the other.
-    """
-    children = list(module.named_children())
-    return [
-        (first, second)
-        for (first, before), (second, after) in itertools.pairwise(children)
-        if isinstance(before, nn.Conv2d | nn.ConvTranspose2d) and isinstance(after, nn.BatchNorm2d)
-    ]
-
-
 def _deconvolutions(
     channels_in: int, channels: Sequence[int], kernels: Sequence[int], bias: bool
 ) -> nn.Sequential:
@@ -193,3 +156,38 @@ def _move_stride_to_1x1(trunk: nn.Module) -> None:
         raise ValueError("stride_on_1x1 is about bottlenecks: depth 50 and up")
     for block in blocks:
         block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+
+
+def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+    blocks = tuple(
+        count_names(state, rf"layer{stage}\.(\d+)\.conv1\.weight") for stage in (1, 2, 3, 4)
+    )
+    bottleneck = "layer1.0.conv3.weight" in state
+    depths = [depth for depth in BLOCKS if BLOCKS[depth] == blocks and (depth >= 50) == bottleneck]
+    if not depths:
+        names = ", ".join(list(state)[:3])
+        raise ValueError(
+            f"this is not a ResNet-18, 34, 50, 101 or 152: its stages have {blocks} blocks. "
+            f"The first names are {names}"
+        )
+    found: dict[str, Any] = {"depth": depths[0], **last_layer(state, keypoints, partial)}
+    layers = _upsampling_weights(state)
+    if layers or not partial:
+        found["deconv_channels"] = tuple(layer.shape[1] for layer in layers)
+        found["deconv_kernels"] = tuple(layer.shape[2] for layer in layers)
+        found["deconv_bias"] = "deconv_layers.0.bias" in state
+    require_believable(found["keypoints"], *found.get("deconv_channels", ()))
+    name = f"a ResNet-{depths[0]} with {found['keypoints']} keypoints"
+    return found, name
+
+
+def _upsampling_weights(state: State) -> list[Tensor]:
+    """Weights of the transposed convolutions, each 3 places after the one before."""
+    layers: list[Tensor] = []
+    while f"deconv_layers.{3 * len(layers)}.weight" in state:
+        name = f"deconv_layers.{3 * len(layers)}.weight"
+        layers.append(weight_of(state, name, "a ResNet with deconvolutions"))
+    return layers
+
+
+FAMILY = Family(PoseResNet, ("layer1.", "deconv_layers."), _read, options=("stride_on_1x1",))

@@ -8,10 +8,15 @@ conversion that rwightman/posenet-pytorch makes of them.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+
+from posetrack.networks.family import Family, State, require_believable, weight_of
+from posetrack.ops.crops import PLUS_MINUS_ONE
+from posetrack.skeletons import Skeleton
 
 WIDTHS: tuple[float, ...] = (0.5, 0.75, 1.0, 1.01)
 """Published widths; 1.01 is another training of the layers of 1.0."""
@@ -177,3 +182,37 @@ def _strides(width: float) -> tuple[int, ...]:
 def _padding(stride: int, dilation: int) -> int:
     """Padding with which a side of ``n * stride + 1`` becomes ``n + 1``, kernel 3."""
     return (stride - 1 + 2 * dilation) // 2
+
+
+def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+    channels = weight_of(state, "features.conv0.conv.weight", "a PoseNet").shape[0]
+    widths = {16: 0.5, 24: 0.75, 32: 1.0}
+    if channels not in widths:
+        raise ValueError(
+            f"a PoseNet's first layer has {', '.join(map(str, widths))} channels, this {channels}"
+        )
+    found: dict[str, Any] = {"width": widths[channels]}
+    if not partial or "heatmap.weight" in state:
+        found["keypoints"] = weight_of(state, "heatmap.weight", "a PoseNet").shape[0]
+        found["edges"] = weight_of(state, "displacement_fwd.weight", "a PoseNet").shape[0] // 2
+    found["keypoints"] = keypoints or found.get("keypoints", 17)
+    require_believable(found["keypoints"], found.get("edges", 0))
+    name = f"a PoseNet of width {widths[channels]:g} with {found['keypoints']} keypoints"
+    return found, name
+
+
+def _size(settings: Mapping[str, Any], skeleton: Skeleton) -> tuple[int, int]:
+    del settings, skeleton
+    return 513, 513
+
+
+FAMILY = Family(
+    PoseNet,
+    ("features.conv0.",),
+    _read,
+    options=("output_stride",),
+    outputs="posenet",
+    authors="posenet",
+    normalisation=PLUS_MINUS_ONE,
+    input_size=_size,
+)

@@ -8,13 +8,17 @@ those of the published files, the classifier's unused last layer among them.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import densenet121, resnet18
 from torchvision.models.densenet import DenseNet
 from torchvision.models.resnet import ResNet
+
+from posetrack.networks.family import Family, State, require_believable, weight_of
+from posetrack.skeletons import COCO_17_NECK, Skeleton
 
 BACKBONES: dict[str, int] = {"resnet18": 512, "densenet121": 1024}
 """Channels that each backbone ends with."""
@@ -134,3 +138,32 @@ def _upsampling(channels_in: int, channels: int) -> nn.Sequential:
         ]
         channels_in = channels
     return nn.Sequential(*layers)
+
+
+def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+    dense = any(name.startswith("0.densenet.") for name in state)
+    found: dict[str, Any] = {"backbone": "densenet121" if dense else "resnet18"}
+    what = f"a trt_pose network with {found['backbone']}"
+    if not partial or "1.cmap_conv.weight" in state:
+        parts, channels = weight_of(state, "1.cmap_conv.weight", what).shape[:2]
+        links = weight_of(state, "1.paf_conv.weight", what).shape[0] // 2
+        found |= {"keypoints": parts, "links": links, "channels": channels}
+    found["keypoints"] = keypoints or found.get("keypoints", 18)
+    require_believable(*(value for value in found.values() if isinstance(value, int)))
+    return found, f"{what} and {found['keypoints']} keypoints"
+
+
+def _size(settings: Mapping[str, Any], skeleton: Skeleton) -> tuple[int, int]:
+    del skeleton
+    return (256, 256) if settings["backbone"] == "densenet121" else (224, 224)
+
+
+FAMILY = Family(
+    TrtPose,
+    ("0.resnet.", "0.densenet."),
+    _read,
+    outputs="trt_pose",
+    authors="trt_pose",
+    skeletons=(COCO_17_NECK,),
+    input_size=_size,
+)

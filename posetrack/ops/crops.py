@@ -326,6 +326,9 @@ IMAGENET_BGR_AS_TRAINED = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.
 UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=True)
 """RGB in [0, 1], nothing subtracted."""
 
+PLUS_MINUS_ONE = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True)
+"""RGB in [-1, 1], as PoseNet takes it."""
+
 
 def box_to_center_scale(
     xyxy: ArrayLike, *, input_size: tuple[int, int], padding: float = 1.25

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.networks.bottom_up_links import Pairs, paf_links, posenet_edges
-from posetrack.networks.checkpoints import PLUS_MINUS_ONE
 from posetrack.networks.posenet import PoseMaps, PoseNet
 from posetrack.networks.trtpose import PafMaps, TrtPose
-from posetrack.ops.crops import IMAGENET_RGB, Normalisation
+from posetrack.ops.crops import IMAGENET_RGB, PLUS_MINUS_ONE, Normalisation
+from posetrack.ops.links import Pairs, paf_links, posenet_edges
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.bottom_up_checks import (
     described,
@@ -89,7 +88,7 @@ class PoseNetTask:
 
     Notes
     -----
-    The edges are those of `posetrack.networks.bottom_up_links.posenet_edges`.
+    The edges are those of `posetrack.ops.links.posenet_edges`.
     """
 
     samples: Samples
@@ -200,7 +199,7 @@ class PafTask:
 
     Notes
     -----
-    The links are those of `posetrack.networks.bottom_up_links.paf_links`.
+    The links are those of `posetrack.ops.links.paf_links`.
     """
 
     samples: Samples

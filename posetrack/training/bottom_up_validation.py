@@ -15,10 +15,10 @@ from torch import nn
 
 from posetrack.evaluation import evaluate_coco
 from posetrack.interfaces import BottomUpEstimator
-from posetrack.networks.bottom_up_links import paf_links, posenet_edges
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
 from posetrack.ops.crops import Normalisation
+from posetrack.ops.links import paf_links, posenet_edges
 from posetrack.ops.matching import match_optimally
 from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import COCO_17, COCO_17_NECK, Skeleton

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from posetrack.devices import pick_device
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -60,14 +62,10 @@ def join(device: str) -> tuple[Processes, torch.device]:
         If CUDA is asked for and there is none.
     """
     processes = processes_of(os.environ)
-    cuda = torch.cuda.is_available()
-    if device.startswith("cuda") and not cuda:
-        raise ValueError(f"--device {device}: PyTorch finds no CUDA device here; use --device cpu")
-    kind = ("cuda" if cuda else "cpu") if device == "auto" else device
-    if kind == "cuda":
-        kind = f"cuda:{processes.local_rank}"
-    place = torch.device(kind)
+    place = pick_device(device)
     if place.type == "cuda":
+        if place.index is None:
+            place = torch.device("cuda", processes.local_rank)
         torch.cuda.set_device(place)
     if processes.world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo")

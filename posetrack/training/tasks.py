@@ -37,7 +37,7 @@ class Task(Protocol):
         ...
 
     def about(self, recipe: Recipe) -> dict[str, Any]:
-        """Plain values that go with the weights, see `posetrack.networks.about`."""
+        """Plain values that go with the weights, see `posetrack.checkpoints.card`."""
         ...
 
     def dataset(self, network: nn.Module, recipe: Recipe) -> Dataset[Any]:

@@ -6,13 +6,13 @@ Nothing here opens what is in a file: see `posetrack.networks`.
 """
 
 from posetrack.files import cache_folder
-from posetrack.models import MODELS, ModelCard
 from posetrack.weights.cache import cached_path, verify, weights_folder
+from posetrack.weights.catalogue import MODELS, CatalogueEntry
 from posetrack.weights.fetching import fetch, is_offline
 
 __all__ = [
     "MODELS",
-    "ModelCard",
+    "CatalogueEntry",
     "cache_folder",
     "cached_path",
     "fetch",

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from posetrack.files import cache_folder, sha256_of, write_whole
-from posetrack.models import ModelCard, RemoteFile, model_card
+from posetrack.weights.catalogue import CatalogueEntry, RemoteFile, find_entry
 
 
 def weights_folder() -> Path:
@@ -20,7 +20,7 @@ def weights_folder() -> Path:
     return cache_folder() / "weights"
 
 
-def cached_path(model: str | ModelCard, *, folder: str | Path | None = None) -> Path | None:
+def cached_path(model: str | CatalogueEntry, *, folder: str | Path | None = None) -> Path | None:
     """Path of a model's verified file if it is on this machine, else None. Never connects.
 
     Raises
@@ -33,11 +33,11 @@ def cached_path(model: str | ModelCard, *, folder: str | Path | None = None) -> 
     >>> cached_path("raft_small", folder="/nonexistent") is None
     True
     """
-    card = model_card(model) if isinstance(model, str) else model
+    card = find_entry(model) if isinstance(model, str) else model
     return find_verified(card, weights_folder() if folder is None else Path(folder))
 
 
-def verify(path: str | Path, card: ModelCard) -> RemoteFile:
+def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
     """Which of a card's files a local file is, by its hash.
 
     Raises
@@ -58,7 +58,7 @@ def verify(path: str | Path, card: ModelCard) -> RemoteFile:
     )
 
 
-def find_verified(card: ModelCard, folder: Path) -> Path | None:
+def find_verified(card: CatalogueEntry, folder: Path) -> Path | None:
     """The first of a card's files that lies in ``folder`` and is what it should be.
 
     Of a network that comes with the package, its file there.

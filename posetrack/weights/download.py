@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
-from posetrack.models import require_safe_url
+from posetrack.weights.catalogue import require_safe_url
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes there are and the bytes there will be (None if the server does not say)."""

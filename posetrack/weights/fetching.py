@@ -13,7 +13,6 @@ from typing import IO, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from posetrack.files import sha256_of
-from posetrack.models import ModelCard, RemoteFile, model_card
 from posetrack.weights.cache import (
     find_verified,
     is_verified,
@@ -21,6 +20,7 @@ from posetrack.weights.cache import (
     weights_folder,
     what_it_is,
 )
+from posetrack.weights.catalogue import CatalogueEntry, RemoteFile, find_entry
 from posetrack.weights.download import Progress, SilentHostError, discard, download
 
 _NO_DOWNLOAD: Final = {
@@ -37,7 +37,7 @@ def is_offline() -> bool:
 
 
 def fetch(
-    model: str | ModelCard,
+    model: str | CatalogueEntry,
     *,
     offline: bool = False,
     folder: str | Path | None = None,
@@ -87,7 +87,7 @@ def fetch(
     Traceback (most recent call last):
     FileNotFoundError: raft_small is not in /nonexistent, and downloads are switched off...
     """
-    card = model_card(model) if isinstance(model, str) else model
+    card = find_entry(model) if isinstance(model, str) else model
     folder = weights_folder() if folder is None else Path(folder)
     found = _find_or_bring(card, folder, offline, progress, timeout, None, wait)
     if isinstance(found, Path):
@@ -96,7 +96,7 @@ def fetch(
 
 
 def fetch_in_time(
-    model: str | ModelCard,
+    model: str | CatalogueEntry,
     seconds: float,
     *,
     offline: bool = False,
@@ -127,7 +127,7 @@ def fetch_in_time(
     >>> fetch_in_time("raft_small", 5, offline=True, folder="/nonexistent")
     'downloads are switched off'
     """
-    card = model_card(model) if isinstance(model, str) else model
+    card = find_entry(model) if isinstance(model, str) else model
     folder = weights_folder() if folder is None else Path(folder)
     try:
         found = _find_or_bring(card, folder, offline, progress, 30.0, seconds, 1.0)
@@ -150,7 +150,7 @@ class _Missing(NamedTuple):
 
 
 def _find_or_bring(
-    card: ModelCard,
+    card: CatalogueEntry,
     folder: Path,
     offline: bool,
     progress: Progress | None,
@@ -282,7 +282,9 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _ways_out(head: str, failures: list[tuple[str, str]], card: ModelCard, folder: Path) -> str:
+def _ways_out(
+    head: str, failures: list[tuple[str, str]], card: CatalogueEntry, folder: Path
+) -> str:
     """What went wrong, URL by URL, and what can be done."""
     names = " or ".join(file.name for file in card.files)
     tried = "".join(f"\n  {url}: {reason}" for url, reason in failures)

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from posetrack.estimators.writing import with_metadata, write_onnx
+from posetrack.checkpoints.card import ModelCard
+from posetrack.export.files import with_metadata, write_onnx
 from posetrack.files import write_whole
-from posetrack.networks.about import About
 
 _KINDS = ("Conv", "Add", "MaxPool", "Clip", "Relu")
 """Operators that onnxruntime has 8 bit kernels for, or that pass 8 bits through."""
 
 
 def write_int8_onnx(
-    network: nn.Module, about: About, path: Path, batch: NDArray[np.float32], *, opset: int = 17
+    network: nn.Module, about: ModelCard, path: Path, batch: NDArray[np.float32], *, opset: int = 17
 ) -> None:
     """Write a prepared network as ONNX with 8 bit weights and activations.
 
@@ -34,7 +34,7 @@ def write_int8_onnx(
     Parameters
     ----------
     network, about
-        What `posetrack.estimators.forms.prepare` gave, in float32.
+        What `posetrack.export.graphs.prepare` gave, in float32.
     path
         The file.
     batch
@@ -59,8 +59,8 @@ def write_int8_onnx(
         ) from error
     if not len(batch):
         raise ValueError("8 bits need crops to calibrate on, got none")
-    assert about.form is not None
-    form = dataclasses.replace(about.form, precision="int8")
+    assert about.outputs is not None
+    form = dataclasses.replace(about.outputs, precision="int8")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), _silent():
         warnings.simplefilter("ignore")
         whole, small = Path(folder, "whole.onnx"), Path(folder, "small.onnx")
@@ -78,7 +78,8 @@ def write_int8_onnx(
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
         model = small.read_bytes()
-    write_whole(path, with_metadata(model, dataclasses.replace(about, form=form)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, with_metadata(model, dataclasses.replace(about, outputs=form)))
 
 
 def _ends(graph: Any) -> list[str]:

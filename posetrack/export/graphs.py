@@ -1,6 +1,6 @@
 """Networks as they are exported: folded, in 16 bits, with the decoding in the graph.
 
-What is wrapped here is still torch; `posetrack.estimators.writing` puts it into files.
+What is wrapped here is still torch; `posetrack.export.files` puts it into files.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from posetrack.estimators.exported import decoder_of
-from posetrack.estimators.runtimes import as_maps, for_inference
-from posetrack.estimators.torch_kernels import average_flipped_on_device, on_device
-from posetrack.networks.about import About, Form
-from posetrack.networks.posenet import PoseNet
-from posetrack.networks.trtpose import TrtPose
+from posetrack.checkpoints.card import ModelCard, OutputSpec, decoder_of
+from posetrack.checkpoints.loading import outputs_of
+from posetrack.runtimes.torch import as_maps, for_inference
+from posetrack.runtimes.torch_crops import average_flipped_on_device, on_device
 
 OUTPUTS = {
     "heatmaps": ("heatmaps",),
@@ -30,35 +28,22 @@ DECODED = ("keypoints", "scores")
 """Names of the outputs with the decoding in the graph."""
 
 
-def family_of(network: nn.Module) -> str:
-    """What a network's outputs are, a key of `OUTPUTS`.
-
-    Examples
-    --------
-    >>> family_of(PoseNet(0.5))
-    'posenet'
-    """
-    if isinstance(network, PoseNet):
-        return "posenet"
-    return "trt_pose" if isinstance(network, TrtPose) else "heatmaps"
-
-
 def prepare(
     network: nn.Module,
-    about: About,
+    about: ModelCard,
     *,
     half: bool = False,
     decode: bool = False,
     flip_test: bool = False,
-) -> tuple[nn.Module, About]:
+) -> tuple[nn.Module, ModelCard]:
     """A network as it is to be exported, and what its file will say.
 
     Parameters
     ----------
     network
-        As `posetrack.networks.checkpoints.load_network` gives it; left as it is.
+        As `posetrack.checkpoints.loading.load_network` gives it; left as it is.
     about
-        See `posetrack.networks.converting.describe`.
+        See `posetrack.checkpoints.conversion.describe`.
     half
         Weights and what is between the layers in float16. Inputs and outputs stay float32, so that
         every form is called alike.
@@ -73,7 +58,7 @@ def prepare(
         If a network that sees the whole image is to be decoded, or ``flip_test`` is asked without
         ``decode``.
     """
-    family = family_of(network)
+    family = outputs_of(network)
     if decode and family != "heatmaps":
         raise ValueError(
             f"a {type(network).__name__} finds any number of people, which a graph cannot decode; "
@@ -92,14 +77,14 @@ def prepare(
         assert about.skeleton is not None
         order = torch.from_numpy(about.skeleton.mirror_order) if flip_test else None
         ready = Decoded(ready, decoder_of(about.decode), order)
-    form = Form(
+    form = OutputSpec(
         family,
         "float16" if half else "float32",
         decode,
         flip_test,
         int(getattr(network, "output_stride", 0)),
     )
-    return ready.eval(), dataclasses.replace(about, form=form)
+    return ready.eval(), dataclasses.replace(about, outputs=form)
 
 
 class Plain(nn.Module):

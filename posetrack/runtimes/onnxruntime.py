@@ -11,14 +11,18 @@ alone on an idle machine is up to a quarter slower for it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from posetrack.devices import onnx_providers, usable_cores
+from posetrack.runtimes.session import Batch, Run, Session, read_card_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _NUMPY_TYPES: Mapping[str, Any] = {
     "tensor(float)": np.float32,
@@ -26,19 +30,6 @@ _NUMPY_TYPES: Mapping[str, Any] = {
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-
-
-def usable_cores() -> int:
-    """How many cores this process may use, at least 1.
-
-    Examples
-    --------
-    >>> usable_cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def open_session(
@@ -84,11 +75,7 @@ def open_session(
         raise ValueError(f"threads must be at least 1, got {threads}")
     _refuse_other_files(path)
     ort = _onnxruntime(path)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or min(usable_cores(), 8)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what matters comes as an exception
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = _options(ort, threads or min(usable_cores(), 8))
     chosen = _providers(ort, providers)
     try:
         return ort.InferenceSession(str(path), options, providers=chosen)
@@ -112,105 +99,13 @@ def describe(session: Any) -> str:
     )
 
 
-@dataclass(frozen=True)
-class OnnxNetwork:
-    """An open ONNX file whose first input is a batch of images; call it with one.
-
-    Parameters
-    ----------
-    path
-        Where it came from, for messages.
-    session
-        The ``onnxruntime.InferenceSession``.
-    input_name
-        Name of the input that takes the images.
-    batch
-        The batch size the file is fixed to; None for any.
-    input_size
-        (width, height) the file is fixed to; None for any.
-    dtype
-        What the input is made of.
-    constants
-        Further inputs, the same in every run.
-
-    Examples
-    --------
-    >>> network = open_network("pose.onnx")  # doctest: +SKIP
-    >>> network(np.zeros((1, 3, 256, 192), np.float32))[0].shape  # doctest: +SKIP
-    (1, 17, 64, 48)
-    """
-
-    path: Path
-    session: Any
-    input_name: str
-    batch: int | None
-    input_size: tuple[int, int] | None
-    dtype: Any
-    constants: Mapping[str, NDArray[Any]]
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs, in order."""
-        return tuple(value.name for value in self.session.get_outputs())
-
-    @property
-    def output_shapes(self) -> tuple[tuple[int | None, ...], ...]:
-        """Shapes of the outputs as the file declares them, None where a size is open."""
-        return tuple(
-            tuple(size if isinstance(size, int) else None for size in value.shape)
-            for value in self.session.get_outputs()
-        )
-
-    def size_for(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
-        """The (width, height) to feed: the wanted one if the file takes it, else the file's.
-
-        Raises
-        ------
-        ValueError
-            If the file is fixed to another size, or leaves it open and none is wanted.
-        """
-        if wanted is not None and min(wanted) < 1:
-            raise ValueError(f"input_size must be a positive (width, height), got {wanted}")
-        if self.input_size is None and wanted is None:
-            raise ValueError(
-                f"{self}: it takes images of any size; say which with input_size=(width, height)"
-            )
-        if self.input_size is not None and wanted not in (None, self.input_size):
-            raise ValueError(
-                f"{self}: its input is fixed to {self.input_size} (width, height), "
-                f"input_size={wanted} cannot be had"
-            )
-        size = wanted or self.input_size
-        assert size is not None  # refused above
-        return size
-
-    def __str__(self) -> str:
-        return f"{self.path} ({describe(self.session)})"
-
-    def __call__(self, images: NDArray[Any]) -> list[NDArray[Any]]:
-        """Outputs, in the file's order, for a batch (N, 3, H, W).
-
-        Raises
-        ------
-        RuntimeError
-            If onnxruntime fails; the message names the file.
-        """
-        feed = {self.input_name: images.astype(self.dtype, copy=False), **self.constants}
-        try:
-            return [np.asarray(output) for output in self.session.run(None, feed)]
-        except Exception as error:  # onnxruntime's errors share no base class
-            raise RuntimeError(
-                f"{self}: onnxruntime failed on images {images.shape}: {error}"
-            ) from error
-
-
 def open_network(
     path: str | Path,
     *,
     threads: int | None = None,
     providers: Sequence[Any] | None = None,
     constants: Mapping[str, Any] | None = None,
-) -> OnnxNetwork:
+) -> Session:
     """Open an ONNX file that takes images.
 
     Parameters
@@ -255,10 +150,86 @@ def open_network(
             f"{describe(session)}"
             + (". Channels come last in it: export it again with channels first" if last else "")
         )
-    batch, _, height, width = shape
-    size = (width, height) if width and height else None
     dtype = _NUMPY_TYPES[image.type]
-    return OnnxNetwork(Path(path), session, image.name, batch, size, dtype, fixed)
+
+    def run(batch: Batch) -> list[NDArray[Any]]:
+        feed = {image.name: batch.astype(dtype, copy=False), **fixed}
+        return [np.asarray(output) for output in session.run(None, feed)]
+
+    batch, _, height, width = shape
+    kept = session.get_modelmeta().custom_metadata_map or {}
+    outputs = session.get_outputs()
+    return Session(
+        Path(path),
+        run,
+        "onnxruntime",
+        read_card_of(kept.get("posetrack"), Path(path)),
+        batch,
+        (width, height) if width and height else None,
+        describe(session),
+        tuple(value.name for value in outputs),
+        tuple(
+            tuple(size if isinstance(size, int) else None for size in value.shape)
+            for value in outputs
+        ),
+    )
+
+
+def open_file(path: Path, *, device: object = "auto", threads: int | None = None) -> Session:
+    """Open an ONNX file on a device; see `posetrack.runtimes.session.open_exported`."""
+    return open_network(path, threads=threads, providers=onnx_providers(device))
+
+
+def run_with_onnxruntime(
+    network: nn.Module, input_size: tuple[int, int], keypoints: int, *, threads: int | None = None
+) -> Run:
+    """Run with onnxruntime, from a file exported once.
+
+    Parameters
+    ----------
+    network
+        Left as it is.
+    input_size
+        Width and height of its input.
+    keypoints
+        How many heatmaps it gives.
+    threads
+        As many as torch uses when None.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If onnxruntime is not installed.
+    RuntimeError
+        If its heatmaps differ from torch's by more than `MAX_DIFFERENCE`.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'onnxruntime is not installed: pip install "posetrack[onnx]"'
+        ) from error
+    from torch import get_num_threads
+
+    from posetrack.runtimes.onnx_cache import MAX_DIFFERENCE, run_checked
+
+    options = _options(onnxruntime, threads or get_num_threads())
+
+    def start(model: bytes) -> Run:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return lambda batch: cast(Batch, session.run(["heatmaps"], {"images": batch})[0])
+
+    return run_checked(start, network, input_size, keypoints, MAX_DIFFERENCE)
+
+
+def _options(ort: Any, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what matters comes as an exception
+    # Threads that wait busily make this alone a fifth faster, and all that runs beside it slower.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def _onnxruntime(path: Path) -> Any:

@@ -1,19 +1,19 @@
-"""Any known checkpoint as a safetensors file that says itself what it needs."""
+"""Checkpoints of any known kind as safetensors files that say themselves what they need."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from posetrack.checkpoints.card import Decode, ModelCard, card_text, read_card, usual_sigma
+from posetrack.checkpoints.loading import PoseCheckpoint, load_network, options_of
+from posetrack.checkpoints.reading import read_weights, tensors_as_bytes
 from posetrack.files import sha256_of, write_whole
-from posetrack.networks.about import About, Decode, about_text, read_about, usual_sigma
-from posetrack.networks.architectures import TOLD
-from posetrack.networks.checkpoints import PoseCheckpoint, load_network
-from posetrack.networks.posenet import PoseNet
-from posetrack.networks.trtpose import TrtPose
 from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
 
@@ -29,17 +29,17 @@ def convert_checkpoint(
     training_data: str | None = None,
     licence: str | None = None,
     partial: bool = False,
-    **told: Any,
-) -> tuple[PoseCheckpoint, About]:
+    **options: Any,
+) -> tuple[PoseCheckpoint, ModelCard]:
     """Write a checkpoint of any known kind as safetensors, with what it needs in the header.
 
     Parameters
     ----------
     source
-        See `posetrack.networks.checkpoints.load_network`.
+        See `posetrack.checkpoints.loading.load_network`.
     target
         The file to write; it appears whole or not at all.
-    skeleton, input_size, normalisation, partial, **told
+    skeleton, input_size, normalisation, partial, **options
         See `load_network`.
     decode
         How heatmaps become keypoints. When None: as the file says, else a quarter of a cell
@@ -70,7 +70,7 @@ def convert_checkpoint(
     ...     old, new = Path(folder, "old.pth"), Path(folder, "new.safetensors")
     ...     torch.save(PoseResNet(18, 17).state_dict(), old)
     ...     _, about = convert_checkpoint(old, new, licence="MIT")
-    ...     load_network(new)[1].input_size, read_about(new).licence
+    ...     load_network(new)[1].input_size, read_card(new).licence
     ((192, 256), 'MIT')
     """
     source, target = Path(source), Path(target)
@@ -90,7 +90,7 @@ def convert_checkpoint(
         input_size=input_size,
         normalisation=normalisation,
         partial=partial,
-        **told,
+        **options,
     )
     said = describe(network, found, source)
     about = dataclasses.replace(
@@ -101,11 +101,11 @@ def convert_checkpoint(
     )
     tensors = {name: _plain(value) for name, value in network.state_dict().items()}
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, save(tensors, metadata={"posetrack": about_text(about)}))
+    write_whole(target, save(tensors, metadata={"posetrack": card_text(about)}))
     return found, about
 
 
-def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> About:
+def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> ModelCard:
     """All that is known of a network from a file, for what is made from it.
 
     Parameters
@@ -116,28 +116,98 @@ def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> A
         The file, or folder, that it was read from.
     """
     path = Path(source)
-    said = (read_about(path) if path.is_file() else None) or About()
-    whole_image = isinstance(network, PoseNet | TrtPose)
-    usual = None if whole_image else Decode("quarter", usual_sigma(found.input_size))
+    said = (read_card(path) if path.is_file() else None) or ModelCard()
+    usual = None if found.family != "heatmaps" else Decode("quarter", usual_sigma(found.input_size))
     return dataclasses.replace(
         said,
         skeleton=found.skeleton,
         input_size=found.input_size,
         normalisation=found.normalisation,
-        told=_told(network),
+        options=options_of(network),
         decode=said.decode or usual,
         source_sha256=sha256_of(path),
     )
 
 
-def _told(network: nn.Module) -> dict[str, Any]:
-    """Settings that leave no trace in the weights, as far as they are not the usual ones."""
-    names = TOLD.get(type(network), ())
-    told = {name: getattr(network, name) for name in names if hasattr(network, name)}
-    if "activations" in names and "activations" not in told:
-        told["activations"] = any(isinstance(part, nn.ReLU) for part in network.modules())
-    return told
-
-
 def _plain(value: Tensor) -> Tensor:
     return value.detach().cpu().contiguous().clone()
+
+
+def halve_weights(
+    source: str | Path,
+    target: str | Path,
+    *,
+    input_size: tuple[int, int] | None = None,
+    training_data: str | None = None,
+    licence: str | None = None,
+) -> Path:
+    """Write a weight file's tensors in float16, with what the file says of itself.
+
+    Parameters
+    ----------
+    source
+        See `posetrack.checkpoints.reading.read_weights`.
+    target
+        The ``.safetensors`` file to write.
+    input_size
+        Width and height to use the network at, where that is not what it was trained at.
+    training_data, licence
+        What it was trained on and how it may be used. When None: as the source says.
+
+    Returns
+    -------
+    target
+        The file written.
+
+    Raises
+    ------
+    ValueError
+        If the source cannot be read, a weight is too large, or the target's name has another
+        ending.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     old, new = Path(folder, "old.pth"), Path(folder, "new.safetensors")
+    ...     torch.save({"weight": torch.ones(1)}, old)
+    ...     read_weights(halve_weights(old, new)).tensors
+    {'weight': tensor([1.], dtype=torch.float16)}
+    """
+    target = Path(target)
+    if target.suffix != ".safetensors":
+        raise ValueError(f"expected a name that ends in .safetensors, got {target}")
+    said = read_card(source) or ModelCard()
+    about = dataclasses.replace(
+        said,
+        input_size=input_size or said.input_size,
+        training_data=said.training_data if training_data is None else training_data,
+        licence=said.licence if licence is None else licence,
+    )
+    tensors = halved(read_weights(source).tensors)
+    write_whole(target, tensors_as_bytes(tensors, {"posetrack": card_text(about)}))
+    return target
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float16, without the counts of batches, which nothing but training needs.
+
+    Raises
+    ------
+    ValueError
+        If a weight is too large for float16.
+
+    Examples
+    --------
+    >>> halved({"weight": torch.ones(1), "bn.num_batches_tracked": torch.tensor(7)})
+    {'weight': tensor([1.], dtype=torch.float16)}
+    """
+    kept = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if not name.endswith(".num_batches_tracked")
+    }
+    broken = [name for name, value in kept.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(f"too large for float16, or not finite: {', '.join(broken[:6])}")
+    return kept

@@ -4,7 +4,8 @@ One row a model, data only: nothing here opens a file or a connection (`posetrac
 A row lists its files in the order in which they are tried. Two files of one row hold the same
 network, perhaps trained in two runs and under other key names, so each file has its own hash.
 
-To add a row, write one more ``ModelCard`` in ``_ROWS``. Only what the code can build is listed.
+To add a row, write one more ``CatalogueEntry`` in ``_ROWS``. Only what the code can build is
+listed.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class CatalogueEntry:
     """What is known of one model.
 
     Parameters
@@ -154,7 +155,7 @@ def require_safe_url(url: str) -> None:
         raise ValueError(f"{url}: only https is fetched, or http from this machine itself")
 
 
-def model_card(name: str) -> ModelCard:
+def find_entry(name: str) -> CatalogueEntry:
     """The row called ``name``; hyphens are as good as underscores.
 
     Raises
@@ -164,9 +165,9 @@ def model_card(name: str) -> ModelCard:
 
     Examples
     --------
-    >>> model_card("pose_resnet50_coco_256x192").input_size
+    >>> find_entry("pose_resnet50_coco_256x192").input_size
     (192, 256)
-    >>> model_card("raft_smal")
+    >>> find_entry("raft_smal")
     Traceback (most recent call last):
     ValueError: no model is called 'raft_smal'; did you mean 'raft_small' or 'raft_large'? ...
     """
@@ -202,7 +203,7 @@ def _mmpose_file(name: str) -> RemoteFile:
 
 def _pose(
     depth: int, dataset: str, height_x_width: str, accuracy: str, *files: str, note: str = ""
-) -> ModelCard:
+) -> CatalogueEntry:
     """A pose ResNet of the paper, as trained by MMPose."""
     return _mmpose(
         f"pose_resnet{depth}", "pose_resnet", _POSE_BYTES[depth], dataset, height_x_width, accuracy,
@@ -212,7 +213,7 @@ def _pose(
 
 def _hrnet(
     width: int, dataset: str, height_x_width: str, accuracy: str, *files: str, note: str = ""
-) -> ModelCard:
+) -> CatalogueEntry:
     """An HRNet, as trained by MMPose."""
     return _mmpose(
         f"hrnet_w{width}", "hrnet", _HRNET_BYTES[width], dataset, height_x_width, accuracy,
@@ -230,9 +231,9 @@ def _mmpose(
     files: tuple[str, ...],
     note: str,
     depth: int | None = None,
-) -> ModelCard:
+) -> CatalogueEntry:
     height, width = (int(side) for side in height_x_width.split("x"))
-    return ModelCard(
+    return CatalogueEntry(
         name=f"{network}_{dataset}_{height_x_width}",
         kind="pose",
         builder=builder,
@@ -259,13 +260,13 @@ def _torchvision(
     *,
     builder: str | None = None,
     skeleton: str | None = None,
-) -> ModelCard:
+) -> CatalogueEntry:
     """A network of torchvision: ``...-HASH.pth``; the builder is called as the model if not said.
 
     Detectors normalise in the network, so that mean and std are None; RAFT takes [-1, 1].
     """
     scale = (0.5, 0.5, 0.5) if kind == "flow" else None
-    return ModelCard(
+    return CatalogueEntry(
         name=name,
         kind=kind,
         builder=builder or name,
@@ -293,9 +294,9 @@ def _bundled(
     accuracy: str,
     input_size: tuple[int, int],
     skeleton: str | None,
-) -> ModelCard:
+) -> CatalogueEntry:
     """A small network inside the package; its card there says more."""
-    return ModelCard(
+    return CatalogueEntry(
         name=f"bundled_{kind}",
         kind=kind,
         builder="light",
@@ -552,5 +553,5 @@ _ROWS: Final = (
     ),
 )
 
-MODELS: Final[Mapping[str, ModelCard]] = MappingProxyType({card.name: card for card in _ROWS})
+MODELS: Final[Mapping[str, CatalogueEntry]] = MappingProxyType({card.name: card for card in _ROWS})
 """By name."""

@@ -14,12 +14,12 @@ from typing import Any
 
 from torch import nn
 
-from posetrack.estimators.exporting import onnx_model
+from posetrack.checkpoints.card import ModelCard, OutputSpec, card_text, read_card
+from posetrack.checkpoints.loading import detector_of, load_network
+from posetrack.checkpoints.reading import read_weights
 from posetrack.files import write_whole
-from posetrack.networks.about import About, Form, about_text, read_about
-from posetrack.networks.checkpoints import load_network
-from posetrack.networks.person_detector import PersonRows, detector_of
-from posetrack.networks.weight_files import read_weights
+from posetrack.networks.person_detector import PersonRows
+from posetrack.runtimes.onnx_cache import onnx_model
 
 _ONNX_KINDS = {"F16": "FLOAT16", "F32": "FLOAT"}
 
@@ -31,8 +31,8 @@ def write_graph(weights: str | Path) -> Path:
     ----------
     weights
         Of a `posetrack.networks.person_detector.PersonDetector` or of a pose network that sees
-        crops, as `posetrack.networks.halving.halve_weights` writes them. A graph fits this one
-        file: write it anew with every new file.
+        crops, as `posetrack.checkpoints.conversion.halve_weights` writes them. A graph fits this
+        one file: write it anew with every new file.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def write_graph(weights: str | Path) -> Path:
     weights = Path(weights)
     if weights.suffix != ".safetensors":
         raise ValueError(f"{weights}: expected a .safetensors file")
-    said = read_about(weights) or About()
+    said = read_card(weights) or ModelCard()
     if said.input_size is None:
         raise ValueError(f"{weights}: it does not say its input size, which a graph needs")
     network, family = _network_of(weights)
@@ -61,7 +61,7 @@ def write_graph(weights: str | Path) -> Path:
         any_size=family == "boxes",
         keep_names=True,
     )
-    about = dataclasses.replace(said, form=Form(family, "float16"))
+    about = dataclasses.replace(said, outputs=OutputSpec(family, "float16"))
     path = weights.with_suffix(".onnx")
     prefix = "network." if family == "boxes" else ""
     write_whole(path, _referring(model, weights, prefix, about))
@@ -76,7 +76,7 @@ def _network_of(weights: Path) -> tuple[nn.Module, str]:
     return network.eval(), "heatmaps"
 
 
-def _referring(model: bytes, weights: Path, prefix: str, about: About) -> bytes:
+def _referring(model: bytes, weights: Path, prefix: str, about: ModelCard) -> bytes:
     """A model whose weights are bytes of another file; ``prefix`` is before their names in it."""
     import onnx
 
@@ -115,6 +115,6 @@ def _referring(model: bytes, weights: Path, prefix: str, about: About) -> bytes:
     for field, items in (("initializer", kept), ("node", [*widened.values(), *nodes])):
         graph.ClearField(field)
         getattr(graph, field).extend(items)
-    onnx.helper.set_model_props(proto, {"posetrack": about_text(about)})
+    onnx.helper.set_model_props(proto, {"posetrack": card_text(about)})
     content: bytes = proto.SerializeToString()
     return content

@@ -1,4 +1,4 @@
-"""Torch networks as ONNX models in the cache folder, made once for each network.
+"""Torch networks as ONNX models in the cache folder, made once for each network and checked.
 
 A file's name is a fingerprint of all it depends on, so nothing in the folder is ever out of date;
 it may be deleted at any time.
@@ -11,18 +11,24 @@ import hashlib
 import inspect
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from posetrack.files import write_whole
+from posetrack.runtimes.session import Batch, Run
+from posetrack.runtimes.torch import for_inference
 from posetrack.weights import cache_folder
 
 _OPSET = 17
+
+MAX_DIFFERENCE = 1e-3
+"""Largest difference from torch's heatmaps, relative to their largest value, that is accepted."""
 
 
 def exported_path(network: nn.Module, input_size: tuple[int, int]) -> Path:
@@ -160,6 +166,54 @@ def onnx_model(
                 f"this network cannot be said in ONNX's opset {opset}: {error}"
             ) from error
     return file.getvalue()
+
+
+def run_checked(
+    start: Callable[[bytes], Run],
+    network: nn.Module,
+    input_size: tuple[int, int],
+    keypoints: int,
+    limit: float,
+) -> Run:
+    """Start a runtime on the exported network, and believe it once it agrees with torch.
+
+    It is asked at every start, not only after the export: that also finds a file that was damaged
+    or belongs to other code, for about the time of one image. Such a file is made anew, once.
+    """
+    width, height = input_size
+    images = np.random.default_rng(0).normal(size=(1, 3, height, width)).astype(np.float32)
+    ready = for_inference(network, input_size).cpu()
+    with torch.inference_mode():
+        wanted = ready(torch.from_numpy(images)).float().numpy()
+    if wanted.ndim != 4 or wanted.shape[:2] != (1, keypoints):
+        raise ValueError(
+            f"the network should give heatmaps (1, {keypoints}, h, w), it gives {wanted.shape}"
+        )
+    path = exported_path(network, input_size)
+    reason = ""
+    for fresh in (False, True):
+        if not fresh and not path.is_file():
+            continue
+        model = export(ready, input_size, path) if fresh else path.read_bytes()
+        try:
+            run = start(model)
+            difference = _difference(run(images), wanted)
+        except Exception as error:  # a damaged file fails in ways of each library's own
+            if fresh:
+                raise
+            reason = str(error)
+            continue
+        if difference <= limit:
+            return run
+        reason = f"its heatmaps differ from torch's by {difference:.2g} of the largest value"
+    raise RuntimeError(f"{reason}; at most {limit:g} is accepted")
+
+
+def _difference(heatmaps: Batch, wanted: Batch) -> float:
+    """Largest difference relative to the largest value; infinite where shapes or numbers fail."""
+    if heatmaps.shape != wanted.shape or not np.isfinite(heatmaps).all():
+        return float("inf")
+    return float(np.abs(heatmaps - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
 
 
 def _fingerprint(network: nn.Module, input_size: tuple[int, int]) -> str:

@@ -2,25 +2,30 @@
 
 A safetensors file has it in its header, as JSON under ``posetrack``; a PyTorch file ``NAME.pth``
 has the same JSON in ``NAME.pth.json`` beside it. Exported networks carry the same JSON, see
-`posetrack.estimators.opening`.
+`posetrack.runtimes.session`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from posetrack.files import read_text
 from posetrack.ops.crops import Normalisation
+from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
 from posetrack.skeletons import Skeleton
 
 _LARGEST_HEADER = 16 * 2**20
 """Bytes of a safetensors header believed; a thousand layers take a hundred thousand."""
 
 _LARGEST_SIDE = 4096
+
+_KEYS: Mapping[str, str] = {"options": "told", "outputs": "form"}
+"""Fields that files have always called otherwise."""
 
 _LONGEST_TEXT = 10_000
 """Characters of a note on training data or a licence that are believed."""
@@ -71,6 +76,20 @@ class Decode:
         return max(1, 2 * round(((self.sigma - 0.35) / 0.15 - 1) / 2) + 1)
 
 
+def decoder_of(decode: Decode | None) -> Callable[..., Any]:
+    """The function of `posetrack.ops.heatmaps` that a file means.
+
+    Examples
+    --------
+    >>> decoder_of(None).__name__, decoder_of(Decode("dark", 3.0)).keywords
+    ('decode_quarter', {'blur_size': 17})
+    """
+    decode = decode or Decode()
+    if decode.method == "dark":
+        return partial(decode_dark, blur_size=decode.blur_size)
+    return decode_argmax if decode.method == "argmax" else decode_quarter
+
+
 def usual_sigma(input_size: tuple[int, int]) -> float:
     """Sigma of the targets that networks of an input size are usually trained with.
 
@@ -85,7 +104,7 @@ def usual_sigma(input_size: tuple[int, int]) -> float:
 
 
 @dataclass(frozen=True)
-class Form:
+class OutputSpec:
     """What an exported network's outputs are.
 
     Parameters
@@ -111,42 +130,42 @@ class Form:
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES or self.precision not in PRECISIONS:
-            raise ValueError(f"no such form: {self.family}, {self.precision}")
+            raise ValueError(f"no such outputs: {self.family}, {self.precision}")
 
 
 @dataclass(frozen=True)
-class About:
+class ModelCard:
     """What a file says; None, or empty, where it says nothing.
 
     Parameters
     ----------
     skeleton, input_size, normalisation
-        See `posetrack.networks.checkpoints.PoseCheckpoint`.
-    told
+        See `posetrack.checkpoints.loading.PoseCheckpoint`.
+    options
         Settings of the network that leave no trace in its weights, see
-        `posetrack.networks.architectures.TOLD`.
+        `posetrack.networks.family`.
     decode
         How its heatmaps become keypoints.
     training_data, licence
         What it was trained on and how it may be used, in words.
     source_sha256
         Of the file that it was made from, in hexadecimal.
-    form
+    outputs
         Of an exported network, what its outputs are.
     """
 
     skeleton: Skeleton | None = None
     input_size: tuple[int, int] | None = None
     normalisation: Normalisation | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     decode: Decode | None = None
     training_data: str = ""
     licence: str = ""
     source_sha256: str = ""
-    form: Form | None = None
+    outputs: OutputSpec | None = None
 
 
-def read_about(path: str | Path) -> About | None:
+def read_card(path: str | Path) -> ModelCard | None:
     """What is kept with a weight file of ours; None for anybody else's.
 
     Raises
@@ -160,7 +179,7 @@ def read_about(path: str | Path) -> About | None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "best.pth")
     ...     _ = Path(folder, "best.pth.json").write_text('{"input_size": [192, 256]}')
-    ...     read_about(path).input_size
+    ...     read_card(path).input_size
     (192, 256)
     """
     path = Path(path)
@@ -171,17 +190,17 @@ def read_about(path: str | Path) -> About | None:
         text = read_text(beside, _LARGEST_HEADER)
     else:
         return None
-    return None if text is None else parse_about(text, str(path))
+    return None if text is None else parse_card(text, str(path))
 
 
-def parse_about(text: str, where: str) -> About:
+def parse_card(text: str, source: str) -> ModelCard:
     """What the JSON that goes with a network says.
 
     Parameters
     ----------
     text
-        As `about_text` makes it; what is not there stays None.
-    where
+        As `card_text` makes it; what is not there stays None.
+    source
         What to call it in messages.
 
     Raises
@@ -191,44 +210,44 @@ def parse_about(text: str, where: str) -> About:
 
     Examples
     --------
-    >>> parse_about('{"decode": {"method": "dark", "sigma": 2}}', "a file").decode.blur_size
+    >>> parse_card('{"decode": {"method": "dark", "sigma": 2}}', "a file").decode.blur_size
     11
     """
     try:
-        said = json.loads(text)
-        if not isinstance(said, Mapping):
-            raise TypeError(f"expected names and values, got {type(said).__name__}")
-        return About(
-            _skeleton(said.get("skeleton")),
-            _size(said.get("input_size")),
-            _normalisation(said.get("normalisation")),
-            _told(said.get("told")),
-            _decode(said.get("decode")),
-            _words(said, "training_data"),
-            _words(said, "licence"),
-            _words(said, "source_sha256"),
-            _form(said.get("form")),
+        card = json.loads(text)
+        if not isinstance(card, Mapping):
+            raise TypeError(f"expected names and values, got {type(card).__name__}")
+        return ModelCard(
+            _skeleton(card.get("skeleton")),
+            _size(card.get("input_size")),
+            _normalisation(card.get("normalisation")),
+            _options(card.get("told")),
+            _decode(card.get("decode")),
+            _text_of(card, "training_data"),
+            _text_of(card, "licence"),
+            _text_of(card, "source_sha256"),
+            _outputs(card.get("form")),
         )
     except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise ValueError(
-            f"{where}: what is kept with its weights makes no sense: {reason}"
+            f"{source}: what is kept with its weights makes no sense: {reason}"
         ) from error
 
 
-def about_text(about: About) -> str:
+def card_text(card: ModelCard) -> str:
     """The JSON that goes with a network; what is None or empty is left out.
 
     Examples
     --------
-    >>> parse_about(about_text(About(input_size=(96, 128))), "here").input_size
+    >>> parse_card(card_text(ModelCard(input_size=(96, 128))), "here").input_size
     (96, 128)
     """
-    said = {name: getattr(about, name) for name in About.__dataclass_fields__}
-    structured = ("skeleton", "normalisation", "decode", "form")
+    values = {name: getattr(card, name) for name in ModelCard.__dataclass_fields__}
+    structured = ("skeleton", "normalisation", "decode", "outputs")
     plain = {
-        name: asdict(value) if name in structured else value
-        for name, value in said.items()
+        _KEYS.get(name, name): asdict(value) if name in structured else value
+        for name, value in values.items()
         if value
     }
     return json.dumps(plain)
@@ -249,53 +268,53 @@ def _in_header(path: Path) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _skeleton(said: Any) -> Skeleton | None:
-    return None if said is None else Skeleton.from_json(said, "its skeleton")
+def _skeleton(card: Any) -> Skeleton | None:
+    return None if card is None else Skeleton.from_json(card, "its skeleton")
 
 
-def _size(said: Any) -> tuple[int, int] | None:
-    if said is None:
+def _size(card: Any) -> tuple[int, int] | None:
+    if card is None:
         return None
-    sides = list(said)
+    sides = list(card)
     if len(sides) != 2 or not all(
         type(side) is int and 0 < side <= _LARGEST_SIDE for side in sides
     ):
-        raise ValueError(f"input_size must be a width and a height in pixels, got {said}")
+        raise ValueError(f"input_size must be a width and a height in pixels, got {card}")
     return sides[0], sides[1]
 
 
-def _normalisation(said: Any) -> Normalisation | None:
-    if said is None:
+def _normalisation(card: Any) -> Normalisation | None:
+    if card is None:
         return None
-    mean, std = (tuple(float(value) for value in said[name]) for name in ("mean", "std"))
-    return Normalisation(mean, std, rgb=bool(said["rgb"]))  # type: ignore[arg-type]
+    mean, std = (tuple(float(value) for value in card[name]) for name in ("mean", "std"))
+    return Normalisation(mean, std, rgb=bool(card["rgb"]))  # type: ignore[arg-type]
 
 
-def _told(said: Any) -> dict[str, Any]:
-    told = dict(said or {})
-    if not all(isinstance(value, bool | int) for value in told.values()):
-        raise ValueError(f"told must be switches and whole numbers, got {said}")
-    return told
+def _options(card: Any) -> dict[str, Any]:
+    options = dict(card or {})
+    if not all(isinstance(value, bool | int) for value in options.values()):
+        raise ValueError(f"told must be switches and whole numbers, got {card}")
+    return options
 
 
-def _decode(said: Any) -> Decode | None:
-    return None if said is None else Decode(str(said["method"]), float(said["sigma"]))
+def _decode(card: Any) -> Decode | None:
+    return None if card is None else Decode(str(card["method"]), float(card["sigma"]))
 
 
-def _words(said: Mapping[str, Any], name: str) -> str:
-    words = said.get(name, "")
-    if not isinstance(words, str) or len(words) > _LONGEST_TEXT:
+def _text_of(card: Mapping[str, Any], name: str) -> str:
+    text = card.get(name, "")
+    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         raise ValueError(f"{name} must be a text of at most {_LONGEST_TEXT} characters")
-    return words
+    return text
 
 
-def _form(said: Any) -> Form | None:
-    if said is None:
+def _outputs(card: Any) -> OutputSpec | None:
+    if card is None:
         return None
-    stride = said["output_stride"]
+    stride = card["output_stride"]
     if type(stride) is not int or not 0 <= stride <= 64:
         raise ValueError(f"output_stride must be a whole number up to 64, got {stride}")
-    switches = (said["decoded"], said["flip_test"])
+    switches = (card["decoded"], card["flip_test"])
     if not all(isinstance(value, bool) for value in switches):
         raise ValueError(f"decoded and flip_test must be true or false, got {switches}")
-    return Form(str(said["family"]), str(said["precision"]), *switches, stride)
+    return OutputSpec(str(card["family"]), str(card["precision"]), *switches, stride)

@@ -1,10 +1,9 @@
-"""Exported networks as files: ONNX, TorchScript, torch.export, OpenVINO, TensorRT.
+"""Exported networks as files: ONNX, torch.export, OpenVINO, TensorRT.
 
-Each says in itself what it needs around it, the JSON of `posetrack.networks.about`:
+Each says in itself what it needs around it, the JSON of `posetrack.checkpoints.card`:
 
 =============  ======================================================================
 ONNX           ``metadata_props``, under ``posetrack``
-TorchScript    an extra file ``posetrack.json``
 torch.export   an extra file ``posetrack.json``
 OpenVINO       ``rt_info`` of the model, under ``posetrack``
 TensorRT       has no place for it: ``NAME.engine.json`` beside the file
@@ -27,14 +26,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from posetrack.estimators.exporting import onnx_model
-from posetrack.estimators.forms import DECODED, OUTPUTS
+from posetrack.checkpoints.card import ModelCard, card_text
+from posetrack.export.graphs import DECODED, OUTPUTS
 from posetrack.files import write_whole
-from posetrack.networks.about import About, about_text
+from posetrack.runtimes.onnx_cache import onnx_model
 
 SUFFIXES: Mapping[str, str] = {
     "onnx": ".onnx",
-    "torchscript": ".torchscript.pt",
     "torch-export": ".pt2",
     "openvino": ".xml",
     "tensorrt": ".engine",
@@ -45,25 +43,27 @@ _MOST_PEOPLE = 4096
 """Largest batch that a torch.export or TensorRT file is made for."""
 
 
-def outputs_of(about: About) -> tuple[str, ...]:
+def outputs_of(about: ModelCard) -> tuple[str, ...]:
     """Names of what an exported network gives.
 
     Examples
     --------
-    >>> from posetrack.networks.about import Form
-    >>> outputs_of(About(form=Form(decoded=True)))
+    >>> from posetrack.checkpoints.card import OutputSpec
+    >>> outputs_of(ModelCard(outputs=OutputSpec(decoded=True)))
     ('keypoints', 'scores')
     """
-    assert about.form is not None
-    return DECODED if about.form.decoded else OUTPUTS[about.form.family]
+    assert about.outputs is not None
+    return DECODED if about.outputs.decoded else OUTPUTS[about.outputs.family]
 
 
-def write_onnx(network: nn.Module, about: About, path: Path, *, opset: int = 17) -> None:
-    """Write a network that `posetrack.estimators.forms.prepare` gave as ONNX."""
-    write_whole(path, with_metadata(_as_onnx(network, about, opset), about))
+def write_onnx(network: nn.Module, about: ModelCard, path: Path, *, opset: int = 17) -> None:
+    """Write a network that `posetrack.export.graphs.prepare` gave as ONNX."""
+    content = with_metadata(_as_onnx(network, about, opset), about)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
 
 
-def with_metadata(model: bytes, about: About) -> bytes:
+def with_metadata(model: bytes, about: ModelCard) -> bytes:
     """An ONNX model that says what it needs.
 
     Raises
@@ -73,22 +73,12 @@ def with_metadata(model: bytes, about: About) -> bytes:
     """
     onnx = _onnx()
     proto = onnx.load_from_string(model)
-    onnx.helper.set_model_props(proto, {"posetrack": about_text(about)})
+    onnx.helper.set_model_props(proto, {"posetrack": card_text(about)})
     content: bytes = proto.SerializeToString()
     return content
 
 
-def write_torchscript(network: nn.Module, about: About, path: Path) -> None:
-    """Write a prepared network as a traced TorchScript program."""
-    with _quiet(), torch.inference_mode():
-        jit: Any = torch.jit
-        traced = jit.trace(network, (_example(about),), check_trace=False, strict=False)
-        file = io.BytesIO()
-        jit.save(traced, file, _extra_files={"posetrack.json": about_text(about)})
-    write_whole(path, file.getvalue())
-
-
-def write_torch_export(network: nn.Module, about: About, path: Path) -> None:
+def write_torch_export(network: nn.Module, about: ModelCard, path: Path) -> None:
     """Write a prepared network that sees crops as a ``torch.export`` program.
 
     Raises
@@ -97,10 +87,10 @@ def write_torch_export(network: nn.Module, about: About, path: Path) -> None:
         If it sees whole images.
     """
     dynamic: dict[int, Any] = {0: torch.export.Dim("people", min=1, max=_MOST_PEOPLE)}
-    if about.form is not None and about.form.family != "heatmaps":
+    if about.outputs is not None and about.outputs.family != "heatmaps":
         raise ValueError(
             "a torch.export file is of one image size, and this network sees whole images of any; "
-            "export it as onnx, torchscript or openvino"
+            "export it as onnx or openvino"
         )
     with _quiet(), torch.no_grad():
         program = torch.export.export(network, (_example(about),), dynamic_shapes=(dynamic,))
@@ -108,11 +98,12 @@ def write_torch_export(network: nn.Module, about: About, path: Path) -> None:
             node.meta.pop("stack_trace", None)  # names folders of the machine it was made on
         # The example only says what the input looks like; there is no need to keep its values.
         file = io.BytesIO()
-        torch.export.save(program, file, extra_files={"posetrack.json": about_text(about)})
+        torch.export.save(program, file, extra_files={"posetrack.json": card_text(about)})
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, file.getvalue())
 
 
-def write_openvino(network: nn.Module, about: About, path: Path) -> None:
+def write_openvino(network: nn.Module, about: ModelCard, path: Path) -> None:
     """Write a prepared network as OpenVINO's pair ``NAME.xml`` and ``NAME.bin``.
 
     Raises
@@ -121,14 +112,14 @@ def write_openvino(network: nn.Module, about: About, path: Path) -> None:
         If OpenVINO or onnx, by way of which it goes, is not installed.
     """
     openvino = _openvino()
-    assert about.form is not None
+    assert about.outputs is not None
     model = openvino.Core().read_model(io.BytesIO(_as_onnx(network, about, 17)))
-    model.set_rt_info(about_text(about), ["posetrack"])
+    model.set_rt_info(card_text(about), ["posetrack"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    openvino.save_model(model, str(path), compress_to_fp16=about.form.precision == "float16")
+    openvino.save_model(model, str(path), compress_to_fp16=about.outputs.precision == "float16")
 
 
-def write_tensorrt(network: nn.Module, about: About, path: Path) -> None:
+def write_tensorrt(network: nn.Module, about: ModelCard, path: Path) -> None:
     """Build a TensorRT engine for the GPU of this machine. Not tested: no test machine has it.
 
     Raises
@@ -144,7 +135,7 @@ def write_tensorrt(network: nn.Module, about: About, path: Path) -> None:
         raise ModuleNotFoundError(
             "a TensorRT engine needs NVIDIA's package and a GPU: pip install tensorrt"
         ) from error
-    assert about.form is not None
+    assert about.outputs is not None
     assert about.input_size is not None
     width, height = about.input_size
     logger = trt.Logger(trt.Logger.ERROR)
@@ -155,7 +146,7 @@ def write_tensorrt(network: nn.Module, about: About, path: Path) -> None:
         reasons = "; ".join(str(parser.get_error(row)) for row in range(parser.num_errors))
         raise RuntimeError(f"TensorRT cannot read the network: {reasons}")
     config = builder.create_builder_config()
-    if about.form.precision == "float16" and hasattr(trt.BuilderFlag, "FP16"):
+    if about.outputs.precision == "float16" and hasattr(trt.BuilderFlag, "FP16"):
         config.set_flag(trt.BuilderFlag.FP16)
     profile = builder.create_optimization_profile()
     shapes = [(count, 3, height, width) for count in (1, 8, 64)]
@@ -164,13 +155,13 @@ def write_tensorrt(network: nn.Module, about: About, path: Path) -> None:
     engine = builder.build_serialized_network(graph, config)
     if engine is None:
         raise RuntimeError("TensorRT could not build an engine; its log says why")
-    write_whole(path.with_name(path.name + ".json"), about_text(about).encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path.with_name(path.name + ".json"), card_text(about).encode())
     write_whole(path, bytes(engine))
 
 
-WRITERS: Mapping[str, Callable[[nn.Module, About, Path], None]] = {
+WRITERS: Mapping[str, Callable[[nn.Module, ModelCard, Path], None]] = {
     "onnx": write_onnx,
-    "torchscript": write_torchscript,
     "torch-export": write_torch_export,
     "openvino": write_openvino,
     "tensorrt": write_tensorrt,
@@ -191,41 +182,42 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return (path, path.with_name(path.name + ".json")) if path.suffix == ".engine" else (path,)
 
 
-def _as_onnx(network: nn.Module, about: About, opset: int) -> bytes:
+def _as_onnx(network: nn.Module, about: ModelCard, opset: int) -> bytes:
     assert about.input_size is not None
-    assert about.form is not None
-    if about.form.decoded and about.decode is not None and about.decode.method == "dark":
+    assert about.outputs is not None
+    if about.outputs.decoded and about.decode is not None and about.decode.method == "dark":
         raise ValueError(
             "DARK's window cannot be said in ONNX, by way of which OpenVINO and TensorRT go, too; "
             "decode with quarter or argmax, or export without decoding"
         )
-    any_size = about.form.family != "heatmaps"  # images have any shape, crops have one
+    any_size = about.outputs.family != "heatmaps"  # images have any shape, crops have one
     names = outputs_of(about)
     return onnx_model(network, example_size(about), names, opset=opset, any_size=any_size)
 
 
-def example_size(about: About) -> tuple[int, int]:
+def example_size(about: ModelCard) -> tuple[int, int]:
     """Width and height of an input that the network takes.
 
     Examples
     --------
-    >>> from posetrack.networks.about import Form
-    >>> example_size(About(input_size=(60, 60), form=Form("posenet", output_stride=16)))
+    >>> from posetrack.checkpoints.card import OutputSpec
+    >>> spec = OutputSpec("posenet", output_stride=16)
+    >>> example_size(ModelCard(input_size=(60, 60), outputs=spec))
     (49, 49)
     """
     assert about.input_size is not None
-    assert about.form is not None
-    if about.form.family == "posenet":
-        step = about.form.output_stride
+    assert about.outputs is not None
+    if about.outputs.family == "posenet":
+        step = about.outputs.output_stride
         width, height = (max((side - 1) // step, 1) * step + 1 for side in about.input_size)
         return width, height
-    if about.form.family == "trt_pose":
+    if about.outputs.family == "trt_pose":
         width, height = (max(side // 32, 1) * 32 for side in about.input_size)
         return width, height
     return about.input_size
 
 
-def _example(about: About) -> torch.Tensor:
+def _example(about: ModelCard) -> torch.Tensor:
     width, height = example_size(about)
     return torch.zeros(2, 3, height, width)
 

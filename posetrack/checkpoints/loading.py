@@ -16,31 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from posetrack.networks.about import About, read_about
-from posetrack.networks.architectures import Architecture, recognise
-from posetrack.networks.filling import fill
-from posetrack.networks.naming import Source, convert_keys, source_of
+from posetrack.checkpoints.card import ModelCard, read_card
+from posetrack.checkpoints.reading import WeightFile, is_tfjs, read_tfjs_weights, read_weights
+from posetrack.checkpoints.recognition import FAMILIES, convert_keys, recognise, source_of
+from posetrack.networks.family import Architecture, Family
+from posetrack.networks.person_detector import FAMILY as PERSON_DETECTOR
 from posetrack.networks.pose_resnet import PoseResNet
-from posetrack.networks.posenet import PoseNet
-from posetrack.networks.tfjs_weights import is_tfjs, read_tfjs_weights
-from posetrack.networks.trtpose import TrtPose
-from posetrack.networks.weight_files import WeightFile, read_weights
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
-from posetrack.skeletons import COCO_17, COCO_17_NECK, KNOWN_SKELETONS, MPII_16, Skeleton
-
-__all__ = [
-    "PLUS_MINUS_ONE",
-    "PoseCheckpoint",
-    "Source",
-    "convert_keys",
-    "load_network",
-    "load_pose_resnet",
-]
-
-PLUS_MINUS_ONE = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True)
-"""RGB in [-1, 1], as PoseNet takes it."""
+from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 
 _SIZE = re.compile(r"\b(?:input_size|image_size)\s*=\s*[\[(]\s*(\d{1,4})\s*,\s*(\d{1,4})\s*[\])]")
 
@@ -65,14 +50,18 @@ class PoseCheckpoint:
         ``partial=True``.
     left_over
         Entries of the file that were not used; only after ``partial=True``.
+    family
+        What the network gives: ``"heatmaps"`` of crops, or the maps of ``"posenet"`` or
+        ``"trt_pose"``.
     """
 
     skeleton: Skeleton
     normalisation: Normalisation
     input_size: tuple[int, int]
-    source: Source
+    source: str
     missing: tuple[str, ...] = ()
     left_over: tuple[str, ...] = ()
+    family: str = "heatmaps"
 
 
 def load_network(
@@ -83,14 +72,14 @@ def load_network(
     input_size: tuple[int, int] | None = None,
     keypoints: int | None = None,
     partial: bool = False,
-    **told: Any,
+    **options: Any,
 ) -> tuple[nn.Module, PoseCheckpoint]:
     """Read a network and what it needs around it from a file that may be of any known kind.
 
     Parameters
     ----------
     path
-        See `posetrack.networks.weight_files.read_weights`. Names may be the authors' or mmpose's,
+        See `posetrack.checkpoints.reading.read_weights`. Names may be the authors' or mmpose's,
         with or without ``module.``. Or a folder of PoseNet's weights for TensorFlow.js, or the
         ``manifest.json`` in it.
     skeleton
@@ -110,7 +99,7 @@ def load_network(
     partial
         Take what fits and leave the rest at its starting values, for training; say in the result
         what that was. When False, every name and shape must fit.
-    **told
+    **options
         What no foreign file tells: ``stride_on_1x1`` of a `PoseResNet`, ``activations`` of an
         `HRNet`, ``output_stride`` of a `PoseNet`.
 
@@ -138,7 +127,7 @@ def load_network(
     >>> network.width, checkpoint.source, checkpoint.skeleton.name, checkpoint.input_size
     (8, "HRNet's authors", 'mpii_16', (256, 256))
     """
-    wanted = About(skeleton, input_size, normalisation, told)
+    wanted = ModelCard(skeleton, input_size, normalisation, options)
     return _load(path, wanted, keypoints=keypoints, partial=partial)
 
 
@@ -157,7 +146,7 @@ def load_pose_resnet(
     Parameters
     ----------
     path
-        See `posetrack.networks.weight_files.read_weights`. Names may be the authors' or mmpose's,
+        See `posetrack.checkpoints.reading.read_weights`. Names may be the authors' or mmpose's,
         with or without ``module.``.
     skeleton
         What the keypoints are. When None: by the names in the file where it has any, else COCO's
@@ -199,10 +188,10 @@ def load_pose_resnet(
     >>> network.depth, network.keypoints, checkpoint.skeleton.name
     (18, 16, 'mpii_16')
     """
-    told = {"stride_on_1x1": stride_on_1x1} if stride_on_1x1 else {}
+    options = {"stride_on_1x1": stride_on_1x1} if stride_on_1x1 else {}
     network, checkpoint = _load(
         path,
-        About(skeleton, input_size, normalisation, told),
+        ModelCard(skeleton, input_size, normalisation, options),
         keypoints=keypoints,
         partial=partial,
         only=PoseResNet,
@@ -213,7 +202,7 @@ def load_pose_resnet(
 
 def _load(
     path: str | Path,
-    wanted: About,
+    wanted: ModelCard,
     *,
     keypoints: int | None,
     partial: bool,
@@ -222,7 +211,7 @@ def _load(
     """Read, recognise, build and fill; what is wanted goes before what the file says."""
     tfjs = is_tfjs(path)
     file = read_tfjs_weights(path) if tfjs else read_weights(path)
-    said = None if tfjs else read_about(path)
+    said = None if tfjs else read_card(path)
     try:
         state = convert_keys(file.tensors)
         found = recognise(state, keypoints=keypoints, partial=partial)
@@ -232,9 +221,9 @@ def _load(
                 "reads it"
             )
         with torch.device("cpu" if partial else "meta"):
-            network = found.build(**{**(said.told if said else {}), **wanted.told})
-        source = "posetrack" if said else source_of(file.tensors, found.kind)
-        needs = _needs(file, found, source, wanted, said or About())
+            network = found.build(**{**(said.options if said else {}), **wanted.options})
+        source = "posetrack" if said else source_of(file.tensors, found.family)
+        needs = _needs(file, found, source, wanted, said or ModelCard())
         missing, left_over = fill(network, found.name, state, partial=partial)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -242,14 +231,14 @@ def _load(
 
 
 def _needs(
-    file: WeightFile, found: Architecture, source: Source, wanted: About, said: About
+    file: WeightFile, found: Architecture, source: str, wanted: ModelCard, said: ModelCard
 ) -> PoseCheckpoint:
     """What the network needs around it: as wanted, as the file says, or as is usual."""
     count = found.settings["keypoints"]
     known = wanted.skeleton
     if known is None and said.skeleton is not None and len(said.skeleton) == count:
         known = said.skeleton
-    known = known or _skeleton(count, found.kind, file.meta)
+    known = known or _skeleton(count, found.family, file.meta)
     if len(known) != count:
         raise ValueError(
             f"the network has {count} keypoints, skeleton {known.name} has {len(known)}"
@@ -257,16 +246,17 @@ def _needs(
     size = wanted.input_size or said.input_size or _size_in(file.meta)
     return PoseCheckpoint(
         known,
-        wanted.normalisation or said.normalisation or _normalisation(found.kind, source),
-        size or _usual_size(found, known),
+        wanted.normalisation or said.normalisation or _normalisation(found.family, source),
+        size or found.family.input_size(found.settings, known),
         source,
+        family=found.family.outputs,
     )
 
 
-def _normalisation(kind: type[nn.Module], source: Source) -> Normalisation:
-    if kind is PoseNet:
-        return PLUS_MINUS_ONE
-    return IMAGENET_BGR_AS_TRAINED if source == "authors" else IMAGENET_RGB
+def _normalisation(family: Family, source: str) -> Normalisation:
+    return family.normalisation or (
+        IMAGENET_BGR_AS_TRAINED if source == "authors" else IMAGENET_RGB
+    )
 
 
 def _size_in(meta: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -278,15 +268,7 @@ def _size_in(meta: Mapping[str, Any]) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _usual_size(found: Architecture, skeleton: Skeleton) -> tuple[int, int]:
-    if found.kind is TrtPose:
-        return (256, 256) if found.settings["backbone"] == "densenet121" else (224, 224)
-    if found.kind is PoseNet:
-        return (513, 513)
-    return (256, 256) if skeleton == MPII_16 else (192, 256)
-
-
-def _skeleton(keypoints: int, kind: type[nn.Module], meta: Mapping[str, Any]) -> Skeleton:
+def _skeleton(keypoints: int, family: Family, meta: Mapping[str, Any]) -> Skeleton:
     """By the names in mmpose's ``meta`` where they are a skeleton we know, else by the number."""
     about = meta.get("dataset_meta")
     names = about.get("keypoint_id2name") if isinstance(about, Mapping) else None
@@ -295,9 +277,133 @@ def _skeleton(keypoints: int, kind: type[nn.Module], meta: Mapping[str, Any]) ->
         for known in KNOWN_SKELETONS.values():
             if known.keypoints == in_order:
                 return known
-    guess = {17: COCO_17, 16: MPII_16}.get(keypoints)
-    if kind is TrtPose:
-        guess = COCO_17_NECK if keypoints == len(COCO_17_NECK) else None
-    if guess is None:
-        raise ValueError(f"what are its {keypoints} keypoints? Say it with skeleton=...")
-    return guess
+    for usual in family.skeletons:
+        if len(usual) == keypoints:
+            return usual
+    raise ValueError(f"what are its {keypoints} keypoints? Say it with skeleton=...")
+
+
+def fill(
+    network: nn.Module, title: str, state: Mapping[str, Tensor], *, partial: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Put a state dict's tensors into a network.
+
+    Shapes are compared before anything is copied, so that a file cannot ask for more memory than
+    the network has.
+
+    Parameters
+    ----------
+    network
+        May lie on the meta device, unless ``partial``; changed.
+    title
+        What to call it in a message.
+    state
+        Under the network's names. Counts of batches, which old files lack, are 0 where missing.
+    partial
+        Leave what does not fit at its starting values.
+
+    Returns
+    -------
+    missing
+        Names that the state dict did not give, or in another shape.
+    left_over
+        Names that the network does not have, or in another shape.
+
+    Raises
+    ------
+    ValueError
+        If something does not fit, unless ``partial``, or a weight is not finite.
+
+    Examples
+    --------
+    >>> line = nn.Linear(1, 2)
+    >>> fill(line, "a line", {"weight": torch.zeros(2, 1)}, partial=True)
+    (('bias',), ())
+    """
+    wanted = network.state_dict()
+    given = {
+        name: state.get(name, torch.zeros((), dtype=torch.int64))
+        for name in wanted
+        if name in state or name.endswith(".num_batches_tracked")
+    }
+    missing = [name for name in wanted if name not in given]
+    left_over = [name for name in state if name not in wanted]
+    wrong = [name for name in given if given[name].shape != wanted[name].shape]
+    if not partial and (missing or left_over or wrong):
+        shapes = [
+            f"{name} {tuple(given[name].shape)} instead of {tuple(wanted[name].shape)}"
+            for name in wrong
+        ]
+        raise ValueError(
+            f"does not fit {title}."
+            + _listed("Missing", missing)
+            + _listed("Left over", left_over)
+            + _listed("Of the wrong shape", shapes)
+            + " With partial=True what fits is taken."
+        )
+    fitting = {
+        name: tensor.to(wanted[name].dtype, memory_format=torch.contiguous_format, copy=True)
+        for name, tensor in given.items()
+        if name not in wrong
+    }
+    broken = [name for name, tensor in fitting.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise ValueError(f"has NaN or infinity in its weights.{_listed('In', broken)}")
+    network.load_state_dict(fitting, strict=False, assign=True)
+    return (*missing, *wrong), (*left_over, *wrong)
+
+
+def _listed(title: str, names: list[str]) -> str:
+    """The first few of some names, and how many more; nothing if there are none."""
+    if not names:
+        return ""
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f" {title}: {', '.join(names[:6])}{more}."
+
+
+def detector_of(state: Mapping[str, Tensor]) -> nn.Module:
+    """The detector that a state dict is of, with its weights, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If it is not a `posetrack.networks.person_detector.PersonDetector`'s, or something is
+        missing, left over or of another shape.
+
+    Examples
+    --------
+    >>> from posetrack.networks.person_detector import PersonDetector
+    >>> detector_of(PersonDetector(channels=32).state_dict()).centres[0][0].in_channels
+    32
+    """
+    found = PERSON_DETECTOR.recognise(state)
+    with torch.device("meta"):
+        network = found.build()
+    fill(network, found.name, state)
+    return network.eval()
+
+
+def options_of(network: nn.Module) -> dict[str, Any]:
+    """Settings of a network that leave no trace in its weights.
+
+    Examples
+    --------
+    >>> from posetrack.networks.posenet import PoseNet
+    >>> options_of(PoseNet(0.5, output_stride=8))
+    {'output_stride': 8}
+    """
+    known = {family.kind: family.options for family in FAMILIES}
+    return {name: getattr(network, name) for name in known.get(type(network), ())}
+
+
+def outputs_of(network: nn.Module) -> str:
+    """What a network gives: heatmaps, unless its family has maps of its own.
+
+    Examples
+    --------
+    >>> from posetrack.networks.posenet import PoseNet
+    >>> outputs_of(PoseNet(0.5)), outputs_of(nn.Conv2d(3, 17, 1))
+    ('posenet', 'heatmaps')
+    """
+    found = (family.outputs for family in FAMILIES if isinstance(network, family.kind))
+    return next(found, "heatmaps")

@@ -7,18 +7,24 @@ rounded to whole grey levels. Sizes are (width, height), pixel centres lie at in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from posetrack.devices import pick_device
+from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation, inverse_affine
 from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
+from posetrack.runtimes.session import Session, require_heatmaps
+from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision
+from posetrack.skeletons import Skeleton
 
 TorchDecoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -233,3 +239,152 @@ def on_device(decode: Callable[..., Any]) -> TorchDecoder | None:
         found = None if decode.args else known.get(decode.func)
         return None if found is None else partial(found, **decode.keywords)
     return known.get(decode)
+
+
+class DeviceCrops:
+    """From an image to keypoints in cells of heatmaps, all on the device of a network.
+
+    Parameters
+    ----------
+    network
+        Takes normalised crops, gives heatmaps. It is copied.
+    skeleton
+        What its K heatmaps are.
+    device
+        Where everything happens.
+    half
+        Convolve in 16 bits.
+    """
+
+    def __init__(
+        self, network: nn.Module, skeleton: Skeleton, device: torch.device, *, half: bool
+    ) -> None:
+        self.skeleton, self.device, self.half = skeleton, device, half
+        self.network = for_inference(network).to(
+            device,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]
+        )
+        if half and type(network) is PoseResNet:
+            # Autocast would cast these weights anew at each call. Others keep theirs: a
+            # network of unknown layers may need 32 bits in some.
+            self.network.to(half_of(device))
+        self._mirror_order = torch.from_numpy(skeleton.mirror_order).to(device)
+
+    def find(
+        self,
+        image: NDArray[np.uint8],
+        matrices: NDArray[np.float64],
+        *,
+        input_size: tuple[int, int],
+        normalisation: Normalisation,
+        decode: Callable[..., Any],
+        flip_test: bool,
+        max_batch: int,
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, int]]]:
+        """Keypoints in cells (n, K, 2), scores (n, K), and the heatmaps' width and height.
+
+        Parameters
+        ----------
+        image
+            (H, W, 3) uint8, BGR.
+        matrices
+            (N, 2, 3), from image to crop pixels; see `posetrack.ops.crops.crop_matrices`.
+        input_size, normalisation, decode, flip_test, max_batch
+            See `posetrack.estimators.top_down.TopDown`.
+        """
+        step = max(1, max_batch // 2) if flip_test else max_batch
+        with torch.inference_mode():
+            pixels = upload(image, self.device)
+            # All chunks are asked for before the first is waited for.
+            parts = [
+                self.decode_crops(
+                    crop_on_device(pixels, matrices[first : first + step], input_size),
+                    normalisation,
+                    decode,
+                    flip_test,
+                )
+                for first in range(0, len(matrices), step)
+            ]
+            for found, size in parts:
+                keypoints = found.cpu().numpy()
+                yield keypoints[..., :2], keypoints[..., 2], size
+
+    def decode_crops(
+        self,
+        crops: Tensor,
+        normalisation: Normalisation,
+        decode: Callable[..., Any],
+        flip_test: bool,
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """Cells and scores (n, K, 3) of BGR crops (n, 3, height, width), still on the device."""
+        batch = normalise_on_device(crops, normalisation)
+        if flip_test:
+            batch = torch.cat([batch, batch.flip(3)])
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        with precision(self.device, self.half):
+            heatmaps = self.network(batch).float()
+        require_heatmaps(heatmaps.shape, self.skeleton)
+        if flip_test:
+            plain, mirrored = heatmaps.chunk(2)
+            heatmaps = average_flipped_on_device(plain, mirrored, self._mirror_order)
+        decoder = on_device(decode)
+        if decoder is None:
+            xy, scores = (torch.from_numpy(part) for part in decode(heatmaps.cpu().numpy()))
+        else:
+            xy, scores = decoder(heatmaps)
+        size = (heatmaps.shape[3], heatmaps.shape[2])
+        return torch.cat([xy, scores[..., None]], dim=2), size
+
+
+def open_module(
+    network: nn.Module,
+    input_size: tuple[int, int],
+    skeleton: Skeleton,
+    *,
+    device: str | torch.device = "auto",
+    half: bool | None = None,
+    on_device: bool | None = None,
+    runtime: Runtime | None = None,
+) -> tuple[Session, DeviceCrops | None]:
+    """A torch network that sees crops, ready on the host or on its device.
+
+    Parameters
+    ----------
+    network
+        It is copied.
+    input_size
+        Width and height of a crop.
+    skeleton, device, half, on_device, runtime
+        See `posetrack.estimators.top_down.TopDown`.
+
+    Returns
+    -------
+    session
+        Runs it on the host; empty where ``crops`` is not.
+    crops
+        Everything on the device; None on the host.
+
+    Raises
+    ------
+    ValueError
+        If ``half`` or ``runtime`` is asked for where it has no meaning.
+    """
+    place = pick_device(device)
+    name = Path(type(network).__name__)
+    on_device = place.type != "cpu" if on_device is None else on_device
+    half = on_device and place.type == "cuda" if half is None else half
+    if half and not on_device:
+        raise ValueError("half precision is for the device's path; leave half=None")
+    if not on_device and place.type != "cpu":
+        raise ValueError(f"on_device=False runs on the CPU, not on {place}")
+    if on_device:
+        if runtime is not None:
+            raise ValueError("a runtime runs on the host; it needs device='cpu'")
+        crops = DeviceCrops(network, skeleton, place, half=half)
+        return Session(name, lambda _: [], "torch", input_size=input_size), crops
+    if runtime is None:
+        from posetrack.runtimes.fastest import run_with_best
+
+        runtime = run_with_best
+    run = runtime(network, input_size, len(skeleton))
+    return Session(name, lambda batch: [run(batch)], "a runtime", input_size=input_size), None

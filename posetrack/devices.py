@@ -1,0 +1,97 @@
+"""Where networks run: devices by name, and how many cores there are.
+
+Nothing here imports torch before a torch device is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(device: str | torch.device = "auto") -> torch.device:
+    """The torch device of a name; ``"auto"`` is the first GPU, or the CPU where there is none.
+
+    Parameters
+    ----------
+    device
+        "auto", "cpu", "cuda", "cuda:1", "mps", or a torch device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, or torch does not see it here.
+
+    Examples
+    --------
+    >>> pick_device("cpu")
+    device(type='cpu')
+    >>> pick_device("gpu")
+    Traceback (most recent call last):
+    ValueError: device 'gpu': expected "auto", "cpu", "cuda" or "cuda:1"
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f'device {device!r}: expected "auto", "cpu", "cuda" or "cuda:1"'
+        ) from error
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            raise ValueError(
+                f'device {str(device)!r}: torch sees no CUDA here; use "auto" or "cpu"'
+            )
+        if found.index is not None and found.index >= count:
+            raise ValueError(
+                f"device {str(device)!r}: torch sees {count} CUDA device(s) here, the first is "
+                "cuda:0"
+            )
+    return found
+
+
+def uses_cuda(device: str = "auto") -> bool:
+    """Whether a name means a GPU here; torch is asked only where the name does not say.
+
+    Examples
+    --------
+    >>> uses_cuda("cpu"), uses_cuda("cuda:1")
+    (False, True)
+    """
+    return (str(pick_device()) if device == "auto" else device).startswith("cuda")
+
+
+def onnx_providers(device: object) -> list[Any] | None:
+    """What ONNX Runtime runs on; None lets it take CUDA where there is one.
+
+    Examples
+    --------
+    >>> onnx_providers("cpu")
+    ['CPUExecutionProvider']
+    """
+    name = str(device)
+    if name == "auto":
+        return None
+    number = {"device_id": int(name.partition(":")[2] or 0)}
+    on_gpu = [("CUDAExecutionProvider", number)] if name.startswith("cuda") else []
+    return [*on_gpu, "CPUExecutionProvider"]
+
+
+def usable_cores() -> int:
+    """How many cores this process may use, at least 1.
+
+    Examples
+    --------
+    >>> usable_cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

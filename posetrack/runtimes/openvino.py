@@ -1,0 +1,125 @@
+"""OpenVINO: its files, and torch networks by way of an ONNX model in the cache folder."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.devices import usable_cores
+from posetrack.runtimes.session import Batch, Run, Session, in_short, read_card_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def open_file(path: Path, *, device: object = "auto", threads: int | None = None) -> Session:
+    """Open an ``.xml`` file with its ``.bin``, on the CPU.
+
+    Parameters
+    ----------
+    path, threads
+        See `posetrack.runtimes.session.open_exported`.
+    device
+        Not needed here.
+    """
+    del device
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'running {path} needs OpenVINO: pip install "posetrack[openvino]"'
+        ) from error
+    core = openvino.Core()
+    try:
+        model = core.read_model(str(path))
+    except RuntimeError as error:
+        raise ValueError(f"{path}: OpenVINO cannot read it: {in_short(error)}") from error
+    key = ["posetrack"]
+    text = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
+    card = read_card_of(text, path)
+    settings = openvino_settings(threads or usable_cores())
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+
+    def run(images: Batch) -> list[NDArray[Any]]:
+        answer = request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
+        return [np.array(answer[row]) for row in range(len(answer))]
+
+    return Session(path, run, "OpenVINO", card)
+
+
+def run_with_openvino(
+    network: nn.Module,
+    input_size: tuple[int, int],
+    keypoints: int,
+    *,
+    threads: int | None = None,
+    bfloat16: bool = False,
+) -> Run:
+    """Run with OpenVINO, from a file exported once.
+
+    What it returns must not be called from two threads at a time.
+
+    Parameters
+    ----------
+    network
+        Left as it is.
+    input_size
+        Width and height of its input.
+    keypoints
+        How many heatmaps it gives.
+    threads
+        As many as torch uses when None.
+    bfloat16
+        Compute in 16 bits where the processor can: about half the time, heatmaps that differ by
+        a hundredth of the highest peak. Left to itself OpenVINO does so; here it is asked for.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If OpenVINO is not installed.
+    RuntimeError
+        If its heatmaps differ from torch's by more than `MAX_DIFFERENCE`, 50 times that with
+        ``bfloat16``.
+    """
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'OpenVINO is not installed: pip install "posetrack[openvino]"'
+        ) from error
+    from torch import get_num_threads
+
+    from posetrack.runtimes.onnx_cache import MAX_DIFFERENCE, run_checked
+
+    settings = openvino_settings(threads or get_num_threads(), bfloat16=bfloat16)
+
+    def start(model: bytes) -> Run:
+        core = openvino.Core()
+        request = core.compile_model(
+            core.read_model(io.BytesIO(model)), "CPU", settings
+        ).create_infer_request()
+        return lambda batch: cast(Batch, request.infer({0: batch}, share_inputs=True)[0])
+
+    limit = MAX_DIFFERENCE * (50 if bfloat16 else 1)
+    return run_checked(start, network, input_size, keypoints, limit)
+
+
+def openvino_settings(threads: int, *, bfloat16: bool = False) -> dict[str, Any]:
+    """What OpenVINO is told for one image after the other on the CPU; see `run_with_openvino`.
+
+    Examples
+    --------
+    >>> openvino_settings(2)["INFERENCE_NUM_THREADS"]
+    2
+    """
+    return {
+        "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        # Threads bound to cores stand in the way of the video decoder's; it gains nothing here.
+        "ENABLE_CPU_PINNING": False,
+    }
