@@ -5,18 +5,15 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import av.error
 
+from posetrack.video.clock import Untimed
 from posetrack.video.frames import Selection, Status
 from posetrack.video.packets import Arranger, Chooser, Ranked, Ranker
-
-Numbered = tuple[int, float, Status, Any]
-"""Index, seconds, status, and the decoder's picture where the status is DECODED."""
 
 _REORDER = 20  # no codec holds back more than 16 frames
 _MOST_THREADS = 17  # that FFmpeg takes by itself; each holds one frame
@@ -32,19 +29,14 @@ class TimedDecoding:
         PyAV's video stream, opened for this decoding alone.
     selection
         Which frames are wanted; others are decoded only where a wanted one needs them.
-    rate
-        Frames per second, for packets without any time.
     keyframes
         Whether the container's keyframe marks can be relied on.
     """
 
-    def __init__(
-        self, stream: Any, selection: Selection, *, rate: Fraction, keyframes: bool
-    ) -> None:
+    def __init__(self, stream: Any, selection: Selection, *, keyframes: bool) -> None:
         self.at_end = False
         self._stream = stream
         self._selection = selection
-        self._rate = rate
         self._ranker: Ranker[Any] = Ranker()
         is_start = partial(starts_afresh, extradata=bytes(stream.codec_context.extradata or b""))
         self._chooser: Chooser[Any] = Chooser(selection, is_start if keyframes else None)
@@ -58,7 +50,7 @@ class TimedDecoding:
         """How many frames the packets held so far."""
         return self._ranker.ranked
 
-    def run(self, packets: Iterator[Any]) -> Iterator[Numbered]:
+    def run(self, packets: Iterator[Any]) -> Iterator[Untimed]:
         """All frames up to the end of the selection or of the packets, in order of index."""
         for packet in packets:
             for ranked in self._ranker.push(packet, shown=_is_shown(packet)):
@@ -110,18 +102,16 @@ class TimedDecoding:
                     del self._at_decoder[picture.pts]
         return failed
 
-    def _ready(self, *, end: bool = False) -> Iterator[Numbered]:
+    def _ready(self, *, end: bool = False) -> Iterator[Untimed]:
         for numbered in self._arranger.ready(end=end):
             if self._selection.is_past(numbered[0]):
                 return
             yield numbered
 
-    def _seconds(self, ranked: Ranked[Any]) -> float:
+    def _seconds(self, ranked: Ranked[Any]) -> float | None:
         packet = ranked.packet
         time = packet.pts if packet.pts is not None else packet.dts
-        if time is None:
-            return float((ranked.rank or 0) / self._rate)
-        return float(time * packet.time_base)
+        return None if time is None else float(time * packet.time_base)
 
 
 class CountedDecoding:
@@ -133,22 +123,24 @@ class CountedDecoding:
     Parameters are those of `TimedDecoding`; ``keyframes`` makes no difference.
     """
 
-    def __init__(
-        self, stream: Any, selection: Selection, *, rate: Fraction, keyframes: bool
-    ) -> None:
+    def __init__(self, stream: Any, selection: Selection, *, keyframes: bool) -> None:
         del keyframes
         self.at_end = False
         self.count = 0
         self._stream = stream
         self._selection = selection
-        self._rate = rate
         self._times: list[float] = []
+        self._before_times = 0  # frames to come of packets before the first that has a time
+        self._timed = False
 
-    def run(self, packets: Iterator[Any]) -> Iterator[Numbered]:
+    def run(self, packets: Iterator[Any]) -> Iterator[Untimed]:
         """All frames up to the end of the selection or of the packets, in order of index."""
         for packet in chain(packets, [None]):
             if packet is not None and packet.pts is not None:
                 heapq.heappush(self._times, float(packet.pts * packet.time_base))
+                self._timed = True
+            elif packet is not None and packet.size and not self._timed:
+                self._before_times += 1
             pictures, failed = decoded(self._stream, packet)
             for picture in [*pictures, *([None] if failed and packet is not None else [])]:
                 if self._selection.is_past(self.count):
@@ -156,10 +148,14 @@ class CountedDecoding:
                 yield self._number(picture)
         self.at_end = True
 
-    def _number(self, picture: Any) -> Numbered:
+    def _number(self, picture: Any) -> Untimed:
         index, self.count = self.count, self.count + 1
-        # The frames' times are the packets' times, sorted.
-        seconds = heapq.heappop(self._times) if self._times else float(index / self._rate)
+        # The frames' times are the packets' times, sorted, behind those that have none.
+        seconds: float | None = None
+        if self._before_times:
+            self._before_times -= 1
+        elif self._times:
+            seconds = heapq.heappop(self._times)
         if not self._selection.wants(index):
             return index, seconds, Status.SKIPPED, None
         if picture is None or picture.is_corrupt:

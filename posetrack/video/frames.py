@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
@@ -28,6 +28,9 @@ class Frame:
         Place in the file from 0, in the order of showing; skipped and corrupt frames count.
     seconds
         Time of showing by the stream's own clock, which need not start at 0.
+    scale
+        Pixels of the image for each pixel that the first picture of the file had as stored, in x
+        and in y: where pixels are not square they are made so.
 
     Examples
     --------
@@ -38,6 +41,7 @@ class Frame:
     image: Image
     index: int
     seconds: float
+    scale: tuple[float, float] = (1.0, 1.0)
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
@@ -100,12 +104,14 @@ Row = tuple[float, Status]
 class Step:
     """What comes out of a source at a time: ledger rows, in order, then perhaps their frame.
 
-    With a frame, the last row is the frame's.
+    With a frame, the last row is the frame's. ``problem`` is why reading ends here, ``remarks``
+    what is to be known of the pictures from here on.
     """
 
     rows: list[Row]
     frame: Frame | None = None
     problem: str | None = None
+    remarks: Sequence[str] = ()
 
 
 class Steps(Protocol):

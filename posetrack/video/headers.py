@@ -1,16 +1,21 @@
-"""How large an image says it is, read from its first bytes without decoding.
+"""How large an image says it is and how it is to be turned, without decoding it.
 
 A few hundred bytes can claim billions of pixels; whoever decodes wants to know before.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import struct
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO, Final
 
 _MAX_SEGMENTS = 4096  # of a JPEG before its size
 _MAX_ENTRIES = 4096  # of a TIFF directory
+_MAX_EXIF = 1 << 20  # bytes
+
+_STILLS: Final = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 
 # Markers that start a frame of a JPEG: all SOF but DHT (C4), JPG (C8) and DAC (CC).
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -52,6 +57,98 @@ def image_size(file: BinaryIO) -> tuple[int, int] | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
+# EXIF's orientation, 1 to 8, as transpose first, then flip up-down, then flip left-right.
+_TURNS = (
+    (False, False, False), (False, False, True), (False, True, True), (False, True, False),
+    (True, False, False), (True, False, True), (True, True, True), (True, True, False),
+)  # fmt: skip
+
+
+def image_orientation(file: BinaryIO) -> tuple[bool, bool, bool]:
+    """How a JPEG, PNG or WebP image must be turned by its EXIF data to be upright.
+
+    Parameters
+    ----------
+    file
+        Open for reading bytes; it is read from its beginning and left anywhere.
+
+    Returns
+    -------
+    turn
+        Transpose first, then flip up-down, then flip left-right; three times False where nothing
+        is said, or nothing that can be read.
+
+    References
+    ----------
+    CIPA DC-008 (EXIF 2.32), table 4, tag 274.
+    """
+    file.seek(0)
+    start = file.read(12)
+    try:
+        if start.startswith(b"\x89PNG\r\n\x1a\n"):
+            exif = _png_exif(file)
+        elif start.startswith(b"\xff\xd8"):
+            exif = _jpeg_exif(file)
+        elif start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+            exif = _webp_exif(file)
+        else:
+            return _TURNS[0]
+        exif = exif.removeprefix(b"Exif\0\0")
+        value = _directory(io.BytesIO(exif), (274,)).get(274, 1)
+    except (struct.error, ValueError):
+        return _TURNS[0]
+    return _TURNS[value - 1] if 1 <= value <= 8 else _TURNS[0]
+
+
+def is_still(start: bytes) -> bool:
+    """Whether a file that begins so is a HEIF or AVIF still, which video decoders see in tiles.
+
+    Parameters
+    ----------
+    start
+        At least 12 bytes.
+
+    References
+    ----------
+    ISO/IEC 23008-12 (HEIF), annex B: brands of stills; sequences have others.
+    """
+    return start[4:8] == b"ftyp" and start[8:12] in _STILLS
+
+
+def _png_exif(file: BinaryIO) -> bytes:
+    file.seek(8)
+    for _ in range(_MAX_SEGMENTS):
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind == b"eXIf":
+            return file.read(min(length, _MAX_EXIF))
+        if kind == b"IEND":
+            break
+        file.seek(length + 4, 1)
+    return b""
+
+
+def _webp_exif(file: BinaryIO) -> bytes:
+    file.seek(12)
+    for _ in range(_MAX_SEGMENTS):
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        kind, length = struct.unpack("<4sI", head)
+        if kind == b"EXIF":
+            return file.read(min(length, _MAX_EXIF))
+        file.seek(length + length % 2, 1)
+    return b""
+
+
+def _jpeg_exif(file: BinaryIO) -> bytes:
+    for marker, length in _jpeg_segments(file):
+        if marker in _JPEG_SIZES or marker == 0xDA:
+            break
+        if marker == 0xE1 and (data := file.read(min(length, _MAX_EXIF))).startswith(b"Exif\0\0"):
+            return data
+    return b""
+
+
 def _bmp(start: bytes) -> tuple[int, int]:
     if struct.unpack_from("<I", start, 14)[0] == 12:
         width, height = struct.unpack_from("<HH", start, 18)
@@ -61,6 +158,15 @@ def _bmp(start: bytes) -> tuple[int, int]:
 
 
 def _jpeg(file: BinaryIO) -> tuple[int, int]:
+    for marker, _ in _jpeg_segments(file):
+        if marker in _JPEG_SIZES:
+            height, width = struct.unpack(">xHH", file.read(5))
+            return width, height
+    raise ValueError("no size among the first segments")
+
+
+def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Marker and length of each segment; the file stands where its content begins."""
     file.seek(2)
     for _ in range(_MAX_SEGMENTS):
         while (byte := file.read(1)) not in (b"\xff", b""):
@@ -70,30 +176,34 @@ def _jpeg(file: BinaryIO) -> tuple[int, int]:
         marker = struct.unpack("B", byte)[0]
         if marker == 0x01 or 0xD0 <= marker <= 0xD8:
             continue  # these have no length
-        (length,) = struct.unpack(">H", file.read(2))
-        if marker in _JPEG_SIZES:
-            height, width = struct.unpack(">xHH", file.read(5))
-            return width, height
-        file.seek(max(length - 2, 0), 1)
-    raise ValueError("no size among the first segments")
+        length = max(struct.unpack(">H", file.read(2))[0] - 2, 0)
+        begin = file.tell()
+        yield marker, length
+        file.seek(begin + length)
 
 
 def _tiff(file: BinaryIO) -> tuple[int, int]:
+    sizes = _directory(file, (256, 257))
+    if len(sizes) < 2:
+        raise ValueError("no size in the first directory")
+    return sizes[256], sizes[257]
+
+
+def _directory(file: BinaryIO, tags: tuple[int, ...]) -> dict[int, int]:
+    """Whole numbers of a TIFF's first directory, by tag."""
     file.seek(0)
     order = "<" if file.read(2) == b"II" else ">"
     file.seek(4)
     (directory,) = struct.unpack(order + "I", file.read(4))
     file.seek(directory)
     (entries,) = struct.unpack(order + "H", file.read(2))
-    sizes: dict[int, int] = {}
+    values: dict[int, int] = {}
     for _ in range(min(entries, _MAX_ENTRIES)):
         entry = file.read(12)
         tag, kind = struct.unpack_from(order + "HH", entry)
-        if tag in (256, 257):
-            sizes[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), entry, 8)[0]
-    if len(sizes) < 2:
-        raise ValueError("no size in the first directory")
-    return sizes[256], sizes[257]
+        if tag in tags:
+            values[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), entry, 8)[0]
+    return values
 
 
 def _webp(start: bytes) -> tuple[int, int]:

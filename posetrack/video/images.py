@@ -10,17 +10,20 @@ from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Status, Step
-from posetrack.video.headers import image_size
+from posetrack.video.headers import image_orientation, image_size, is_still
+from posetrack.video.pixels import oriented
 
 SUFFIXES = frozenset(
     f".{name}"
     for name in (
         *("bmp", "dib", "jpe", "jpeg", "jpg", "pbm", "pgm"),
         *("png", "pnm", "ppm", "tif", "tiff", "webp"),
+        *("heic", "heif", "hif", "avif"),
     )
 )
 
@@ -28,12 +31,17 @@ DEFAULT_RATE = Fraction(30)
 """Images carry no time; so many count as a second unless told otherwise."""
 
 _ROWS_AT_ONCE = 4096
+_MAX_PADDING = 16  # bytes before the end of a JPEG that some cameras leave
+_MAX_PICTURES = 100_000  # in one file
+_MANY = frozenset((".tif", ".tiff", ".webp", ".png"))
 
 
 class ImageSteps:
     """Image files, in the given order, as steps.
 
     A file that cannot be read as an image is a corrupt frame. Sizes may differ from file to file.
+    All pictures of a file count: pages of a TIFF, and of an animated WebP or PNG, whose own times
+    count if it is the only file.
 
     Parameters
     ----------
@@ -58,29 +66,37 @@ class ImageSteps:
         rate: Fraction | None,
         max_pixels: int,
     ) -> None:
-        self._paths = paths
+        self._pages = [(path, page) for path in paths for page in range(count_pictures(path))]
         self._selection = selection
-        self._rate = rate or DEFAULT_RATE
+        own = picture_times(paths[0]) if len(paths) == 1 and rate is None else None
+        length = own[-1] if own else 0.0
+        self._rate = (
+            Fraction(len(self._pages) / length).limit_denominator(1000)
+            if length > 0
+            else rate or DEFAULT_RATE
+        )
+        self._times = own[:-1] if own and length > 0 else None
         self._max_pixels = max_pixels
         self.facts = Facts(
             source=Source(name=name, kind="images", decoder=f"OpenCV {cv2.__version__}"),
             size=None,
             rate=self._rate,
-            count=len(paths),
-            seconds=float(len(paths) / self._rate),
+            count=len(self._pages),
+            seconds=float(len(self._pages) / self._rate),
         )
 
     def steps(self) -> Generator[Step, None, None]:
         """Every image up to the end of the selection."""
         rows: list[Row] = []
-        for index, path in enumerate(self._paths):
+        for index, (path, page) in enumerate(self._pages):
             if self._selection.is_past(index):
                 break
-            seconds = float(index / self._rate)
+            seconds = float(index / self._rate) if self._times is None else self._times[index]
             image, status = None, Status.SKIPPED
             if self._selection.wants(index):
                 try:
-                    image, status = read_image(path, max_pixels=self._max_pixels), Status.DECODED
+                    image = read_image(path, page=page, max_pixels=self._max_pixels)
+                    status = Status.DECODED
                 except (OSError, ValueError):
                     status = Status.CORRUPT
             rows.append((seconds, status))
@@ -93,8 +109,8 @@ class ImageSteps:
         yield Step(rows)
 
 
-def read_image(path: Path | str, *, max_pixels: int = 2**28) -> Image:
-    """Read one image file as 8-bit BGR, upright by its EXIF orientation.
+def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> Image:
+    """Read one picture of an image file as 8-bit BGR, upright by its EXIF orientation.
 
     Grey becomes three equal channels; transparency is dropped. 16-bit values are divided by 257,
     so that the full range maps to the full range (12 bits stored in 16 stay dark). Floating-point
@@ -103,7 +119,10 @@ def read_image(path: Path | str, *, max_pixels: int = 2**28) -> Image:
     Parameters
     ----------
     path
-        A file of one of the formats BMP, JPEG, PNG, PNM, TIFF, WebP; told by its content.
+        A file of one of the formats BMP, JPEG, PNG, PNM, TIFF, WebP, and with
+        ``pip install "posetrack[heif]"`` HEIF and AVIF; told by its content.
+    page
+        Which picture, from 0: page of a TIFF, frame of an animated WebP or PNG.
     max_pixels
         Refuse an image whose header claims more.
 
@@ -117,7 +136,10 @@ def read_image(path: Path | str, *, max_pixels: int = 2**28) -> Image:
     OSError
         If the file cannot be read.
     ValueError
-        If it is no image of a known format, claims too many pixels, or is damaged.
+        If it is no image of a known format, claims too many pixels, or is damaged. A JPEG is
+        damaged where its decoder has to guess.
+    ModuleNotFoundError
+        If it is a HEIF image and the library for it is not installed.
 
     Examples
     --------
@@ -130,6 +152,8 @@ def read_image(path: Path | str, *, max_pixels: int = 2**28) -> Image:
     """
     path = Path(path)
     with path.open("rb") as file:
+        if is_still(file.read(16)):
+            return _read_still(path, max_pixels)
         size = image_size(file)
         if size is None:
             raise ValueError(f"{path}: expected a BMP, JPEG, PNG, PNM, TIFF or WebP image")
@@ -138,17 +162,128 @@ def read_image(path: Path | str, *, max_pixels: int = 2**28) -> Image:
             raise ValueError(
                 f"{path}: claims {width}x{height} pixels, more than max_pixels = {max_pixels}"
             )
+        turn = image_orientation(file)
         file.seek(0)
         # No more than the pixels could fill uncompressed, whatever the file's length.
         data = np.frombuffer(file.read(width * height * 16 + (1 << 24)), np.uint8)
+    if page:
+        return _read_page(path, data, page)
+    if data[:2].tobytes() == b"\xff\xd8":
+        _check_jpeg(path, data)
     try:
-        pixels: Any = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+        # Which formats OpenCV turns by itself depends on its version; here none is.
+        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels: Any = cv2.imdecode(data, flags)
     except cv2.error as error:
         raise ValueError(f"{path}: damaged image: {error}") from error
     if pixels is None:
         raise ValueError(f"{path}: damaged image, or of a kind that OpenCV cannot decode")
-    image = to_uint8(pixels)
+    return oriented(_bgr_of(to_uint8(pixels)), turn)
+
+
+def _bgr_of(image: Image) -> Image:
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def _check_jpeg(path: Path, data: NDArray[np.uint8]) -> None:
+    """Refuse a JPEG with spoiled bytes, which decoders fill with what comes.
+
+    libjpeg warns and goes on. Read strictly, its warnings are errors; an eighth of the size is
+    decoded, since all that costs is to read what the file holds.
+    """
+    content = data.tobytes()
+    try:
+        *_, colours, _ = simplejpeg.decode_jpeg_header(content)
+        colours = "CMYK" if colours in ("CMYK", "YCCK") else "GRAY"
+        simplejpeg.decode_jpeg(
+            content, colorspace=colours, min_height=1, min_width=1, min_factor=8, strict=True
+        )
+    except ValueError as error:
+        padding = re.search(r"(\d+) extraneous bytes before marker 0xd9", str(error))
+        # Some cameras put a few bytes before the end.
+        if padding is None or int(padding[1]) > _MAX_PADDING:
+            raise ValueError(f"{path}: damaged image: {error}") from error
+
+
+def _read_page(path: Path, data: NDArray[np.uint8], page: int) -> Image:
+    """A picture behind the first."""
+    if data[:4].tobytes() in (b"II*\0", b"MM\0*"):
+        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        try:
+            found, pages = cv2.imdecodemulti(data, flags, range=(page, page + 1))
+        except cv2.error as error:
+            raise ValueError(f"{path}: damaged image: page {page}: {error}") from error
+        if not found or not pages:
+            raise ValueError(f"{path}: damaged image: page {page} cannot be decoded")
+        return _bgr_of(to_uint8(pages[0]))
+    import PIL.Image
+
+    with PIL.Image.open(path) as pictures:
+        try:
+            pictures.seek(page)
+            rgb = np.asarray(pictures.convert("RGB"))
+        except (EOFError, OSError, SyntaxError) as error:
+            raise ValueError(f"{path}: damaged image: picture {page}: {error}") from error
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _read_still(path: Path, max_pixels: int) -> Image:
+    """A HEIF or AVIF picture put together from its tiles and turned upright."""
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{path}: a HEIF still needs pillow-heif: pip install "posetrack[heif]", or convert '
+            "the picture to JPEG"
+        ) from error
+    try:
+        picture = pillow_heif.open_heif(path, bgr_mode=True)
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise ValueError(f"claims {width}x{height} pixels, more than max_pixels = {max_pixels}")
+        pixels = np.array(picture)[..., :3]
+    except (OSError, RuntimeError, SyntaxError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: damaged image: {error}") from error
+    return np.ascontiguousarray(_bgr_of(pixels), np.uint8)
+
+
+def count_pictures(path: Path) -> int:
+    """How many pictures a file holds: pages of a TIFF, frames of an animated WebP or PNG.
+
+    A file that cannot be opened counts as one, so that it stands in the ledger.
+    """
+    return len(_durations(path))
+
+
+def picture_times(path: Path) -> list[float] | None:
+    """Seconds at which each picture of an animated file is shown, and at which the last ends.
+
+    None where the file has one picture, or does not say.
+    """
+    durations = _durations(path)
+    if len(durations) == 1 or not all(durations):
+        return None
+    return [0.0, *np.cumsum(durations).tolist()]
+
+
+def _durations(path: Path) -> list[float]:
+    """Seconds for which each picture of a file is shown, 0 where it does not say."""
+    if path.suffix.lower() not in _MANY:
+        return [0.0]
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path, formats=("TIFF", "WEBP", "PNG")) as pictures:
+            count = min(getattr(pictures, "n_frames", 1), _MAX_PICTURES)
+            durations = []
+            for number in range(count if pictures.format != "TIFF" else 0):
+                pictures.seek(number)
+                if pictures.format == "WEBP":
+                    pictures.load()  # only then it tells
+                durations.append(float(pictures.info.get("duration", 0)) / 1000)
+            return durations or [0.0] * max(count, 1)
+    except (OSError, SyntaxError, ValueError, EOFError, PIL.Image.DecompressionBombError):
+        return [0.0]
 
 
 def to_uint8(pixels: NDArray[Any]) -> Image:

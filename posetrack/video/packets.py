@@ -207,13 +207,13 @@ class Arranger(Generic[F]):
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
-        self._expected: dict[int, tuple[float, bool]] = {}
+        self._expected: dict[int, tuple[float | None, bool]] = {}
         self._fed_at: dict[int, int] = {}
         self._frames: dict[int, F | None] = {}
         self._fed = 0
         self._next = 0
 
-    def expect(self, rank: int, *, seconds: float, wanted: bool) -> None:
+    def expect(self, rank: int, *, seconds: float | None, wanted: bool) -> None:
         """Announce a frame."""
         self._expected[rank] = seconds, wanted
 
@@ -228,7 +228,7 @@ class Arranger(Generic[F]):
         if rank >= self._next:
             self._frames[rank] = frame
 
-    def ready(self, *, end: bool = False) -> Iterator[tuple[int, float, Status, F | None]]:
+    def ready(self, *, end: bool = False) -> Iterator[tuple[int, float | None, Status, F | None]]:
         """Give (rank, seconds, status, frame) as far as it is certain; ``end``: all."""
         while self._next in self._expected:
             rank = self._next

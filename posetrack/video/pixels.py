@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,7 +21,123 @@ Orientation = tuple[bool, bool, bool]
 UPRIGHT: Orientation = (False, False, False)
 
 
-def to_bgr(frame: VideoFrame, reformatter: VideoReformatter) -> Image:
+_MAX_ASPECT = 4
+"""Pixels more oblong than this are taken for a wrong entry in the header."""
+
+_SAME_SHAPE = 0.02
+"""Two pictures whose sides' ratios differ by less show the same, larger or smaller."""
+
+
+class Conversion:
+    """Makes images of one scale from the pictures of a video.
+
+    Pixels that are not square become square: the shorter side of a pixel is stretched. A picture
+    of another size than the first is brought to the first one's size, whole, with black bars
+    where its shape is another. So a coordinate means the same in all images.
+
+    Parameters
+    ----------
+    aspect
+        Width of a stored pixel over its height; None, 0 or beyond 1/4 .. 4: square.
+    stored
+        Leave pictures as they are stored; sizes may then change.
+
+    Attributes
+    ----------
+    stored_size
+        Width and height of the first picture as stored, but upright; None before it.
+    size
+        Width and height of the first image.
+    changed
+        Number of the first picture that had another size, counted from 0; None if none had.
+    """
+
+    def __init__(self, aspect: Fraction | None = None, *, stored: bool = False) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        usable = aspect and Fraction(1, _MAX_ASPECT) <= aspect <= _MAX_ASPECT
+        self._aspect = Fraction(aspect) if aspect and usable and not stored else Fraction(1)
+        self._stored = stored
+        self._reformatter = VideoReformatter()
+        self._converted = 0
+        self.stored_size: tuple[int, int] | None = None
+        self.size: tuple[int, int] | None = None
+        self.changed: int | None = None
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Image pixels for each stored pixel of the first picture, in x and in y."""
+        if self.size is None or self.stored_size is None:
+            return 1.0, 1.0
+        (width, height), (stored_width, stored_height) = self.size, self.stored_size
+        return width / stored_width, height / stored_height
+
+    def convert(self, picture: VideoFrame) -> Image:
+        """The next picture as an (H, W, 3) uint8 BGR image, owned by the caller."""
+        number, self._converted = self._converted, self._converted + 1
+        size = square_size((picture.width, picture.height), self._aspect)
+        image = to_bgr(picture, self._reformatter, size=size)
+        height, width = image.shape[:2]
+        if self.size is None:
+            self.size = width, height
+            turned = orientation_of(picture)[0]
+            self.stored_size = (
+                (picture.height, picture.width) if turned else (picture.width, picture.height)
+            )
+        elif (width, height) != self.size and not self._stored:
+            self.changed = number if self.changed is None else self.changed
+            image = fit_into(image, self.size)
+        return image
+
+
+def square_size(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """Width and height with square pixels, of a picture of ``size`` stored pixels.
+
+    Parameters
+    ----------
+    size
+        Width and height as stored.
+    aspect
+        Width of a stored pixel over its height.
+
+    Examples
+    --------
+    >>> square_size((720, 576), Fraction(64, 45)), square_size((720, 480), Fraction(8, 9))
+    ((1024, 576), (720, 540))
+    """
+    width, height = size
+    if aspect >= 1:
+        return round(width * aspect), height
+    return width, round(height / aspect)
+
+
+def fit_into(image: Image, size: tuple[int, int]) -> Image:
+    """Scale an image to a width and height; black bars keep its shape where that is another.
+
+    Examples
+    --------
+    >>> fit_into(np.full((4, 4, 3), 255, np.uint8), (8, 4))[0, :, 0].tolist()
+    [0, 0, 255, 255, 255, 255, 0, 0]
+    """
+    (width, height), (old_height, old_width) = size, image.shape[:2]
+    ratio = (width * old_height) / (height * old_width)
+    if abs(ratio - 1) > _SAME_SHAPE:
+        scale = min(width / old_width, height / old_height)
+        inner = max(round(old_width * scale), 1), max(round(old_height * scale), 1)
+        left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[top : top + inner[1], left : left + inner[0]] = fit_into(image, inner)
+        return canvas
+    shrinks = width < old_width
+    scaled: Any = cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return scaled  # type: ignore[no-any-return]
+
+
+def to_bgr(
+    frame: VideoFrame, reformatter: VideoReformatter, *, size: tuple[int, int] | None = None
+) -> Image:
     """Convert a decoded picture of any pixel format; upright by its own display matrix.
 
     Parameters
@@ -29,14 +146,20 @@ def to_bgr(frame: VideoFrame, reformatter: VideoReformatter) -> Image:
         From a decoder.
     reformatter
         Kept for a whole video: it holds what the conversion sets up once.
+    size
+        Width and height to scale to, before turning; None: as stored.
 
     Returns
     -------
     image
         (H, W, 3) uint8 BGR, contiguous, owned by the caller. Colours by the matrix and range that
-        the stream names, else BT.601. Pixels that are not square stay as they are.
+        the stream names, else BT.601.
     """
-    image: Any = reformatter.reformat(frame, format="bgr24").to_ndarray()
+    if size is None or size == (frame.width, frame.height):
+        bgr = reformatter.reformat(frame, format="bgr24")
+    else:
+        bgr = reformatter.reformat(frame, width=size[0], height=size[1], format="bgr24")
+    image: Any = bgr.to_ndarray()
     orientation = orientation_of(frame)
     return image if orientation == UPRIGHT else oriented(image, orientation)
 

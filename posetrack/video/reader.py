@@ -54,8 +54,11 @@ class VideoReader:
         """Every frame met so far: index, seconds, status. See `Ledger`."""
         self.problem: str | None = None
         """Why reading ended before the end of the video, known then; None if it did not."""
+        self.remarks: list[str] = []
+        """What was found out about the pictures and times on the way; each is said once."""
         self._ended = False
         self._first_size: tuple[int, int] | None = None
+        self._scale = (1.0, 1.0)
         generator: Generator[Step, None, None] = steps.steps()  # type: ignore[assignment]
         self._steps: Prefetch[Step] | Generator[Step, None, None] = (
             Prefetch(generator, prefetch, patience=patience) if prefetch else generator
@@ -74,6 +77,17 @@ class VideoReader:
         if self._first_size is not None:
             return self._first_size
         return self._facts.size or (0, 0)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the images for each stored pixel, in x and in y; not 1 if made square."""
+        return self._scale
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of the first picture as stored in the file, turned upright."""
+        (width, height), (x, y) = self.size, self._scale
+        return round(width / x), round(height / y)
 
     @property
     def rate(self) -> Fraction:
@@ -142,6 +156,7 @@ class VideoReader:
     def _note(self, step: Step) -> None:
         self.ledger.extend(step.rows)
         self.problem = step.problem or self.problem
+        self.remarks.extend(step.remarks)
 
     def _first_frame(self) -> Step | None:
         """Read up to the first frame, so that opening tells what is wrong."""
@@ -149,6 +164,7 @@ class VideoReader:
             if step.frame is not None:
                 height, width = step.frame.image.shape[:2]
                 self._first_size = width, height
+                self._scale = step.frame.scale
                 return step
             self._note(step)
         self._ended = True
@@ -180,6 +196,7 @@ def open_video(
     timeout: float = 10.0,
     threads: int | None = None,
     max_pixels: int = 2**28,
+    stored_pixels: bool = False,
 ) -> VideoReader:
     """Open a video file, a folder, pattern or list of images, a camera, or a URL.
 
@@ -197,13 +214,17 @@ def open_video(
         How many frames a background thread decodes ahead; at most this many, and one more, are
         in memory. 0 decodes in the caller's thread. Same frames, same ledger either way.
     rate
-        Images per second, for folders, patterns and lists of images only; 30 when None.
+        Frames per second. Images have no times: 30 when None. Of a video, None takes its own
+        times; else frame n is shown at n / rate.
     timeout
         Seconds to wait for a URL's host, and for each read from it.
     threads
         Decoder threads; None is one up to 1920x1088 and as many as FFmpeg likes above.
     max_pixels
         Pictures whose header claims more are refused before memory is taken.
+    stored_pixels
+        Deliver a video's pictures as they are stored. Else pixels that are not square are made
+        square, and all pictures have the first one's size; `VideoReader.scale` says what was done.
 
     Returns
     -------
@@ -242,19 +263,17 @@ def open_video(
     if threads is not None and threads < 0:
         raise ValueError(f"threads counts decoder threads, 0 for FFmpeg's choice, got {threads}")
     if rate is not None and not 0 < rate < float("inf"):
-        raise ValueError(f"rate is images per second, above 0, got {rate}")
+        raise ValueError(f"rate is frames per second, above 0, got {rate}")
+    spacing = None if rate is None else Fraction(rate).limit_denominator(1_000_000)
     found = _find(source)
     if isinstance(found, list):
         from posetrack.video.images import ImageSteps
 
-        spacing = None if rate is None else Fraction(rate).limit_denominator(1_000_000)
         name = str(source) if isinstance(source, str | os.PathLike) else f"{len(found)} images"
         steps: Steps = ImageSteps(
             found, name=name, selection=selection, rate=spacing, max_pixels=max_pixels
         )
         return VideoReader(steps, selection, prefetch=prefetch)
-    if rate is not None:
-        raise ValueError(f"rate is for images only: {source!r} has times of its own")
     if isinstance(found, int):
         from posetrack.video.camera import CameraSteps
 
@@ -268,6 +287,8 @@ def open_video(
         timeout=timeout,
         threads=threads,
         max_pixels=max_pixels,
+        rate=spacing,
+        stored_pixels=stored_pixels,
     )
     return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5)
 
@@ -299,7 +320,8 @@ def _find(
     if path.exists():
         with path.open("rb"):  # a built-in error with the path if it may not be read
             pass
-        return [path] if path.suffix.lower() in images.SUFFIXES else path
+        is_image = path.suffix.lower() in images.SUFFIXES or _is_still(path)
+        return [path] if is_image else path
     if glob.has_magic(text):
         matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
         paths = [match for match in matches if match.suffix.lower() in images.SUFFIXES]
@@ -310,6 +332,13 @@ def _find(
     if text.isdecimal():
         return int(text)
     raise _not_found(path)
+
+
+def _is_still(path: Path) -> bool:
+    from posetrack.video.headers import is_still
+
+    with path.open("rb") as file:
+        return is_still(file.read(16))
 
 
 def _url(text: str) -> str:

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import av
 import av.error
-from av.video.reformatter import VideoReformatter
 
+from posetrack.video.clock import Clock, put_times
 from posetrack.video.decoding import CountedDecoding, TimedDecoding
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Status, Step
-from posetrack.video.pixels import to_bgr
+from posetrack.video.pixels import Conversion, square_size
 
 URL_SCHEMES = ("http", "https", "rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 
@@ -55,6 +55,11 @@ class StreamSteps:
         Decoder threads; None: one up to 1920x1088, FFmpeg's choice above.
     max_pixels
         Refuse pictures of more pixels than this.
+    rate
+        Frames per second that count in place of the stream's own times; None: its own times.
+    stored_pixels
+        Deliver pictures as they are stored, also where their pixels are not square or their size
+        changes.
 
     Raises
     ------
@@ -73,6 +78,8 @@ class StreamSteps:
         timeout: float,
         threads: int | None,
         max_pixels: int,
+        rate: Fraction | None = None,
+        stored_pixels: bool = False,
     ) -> None:
         self._selection = selection
         self._label = without_credentials(name) if is_url else name
@@ -81,19 +88,22 @@ class StreamSteps:
             self._stream = _video_stream(self._container, self._label)
             self._formats = set(self._container.format.name.split(","))
             self.facts = _facts(self._container, self._stream, self._label, is_url)
-            self._check_size(max_pixels)
+            aspect = _pixel_aspect(self._stream)
+            self._check_size(max_pixels, Fraction(1) if stored_pixels else aspect)
         except BaseException:
             self._container.close()
             raise
         self._set_up_decoder(threads, max_pixels)
-        self._reformatter = VideoReformatter()
+        self._conversion = Conversion(aspect, stored=stored_pixels)
+        self._clock = Clock(self.facts.rate, fixed=rate)
         self._max_pixels = max_pixels
         self._problem: str | None = None
+        self._said: set[str] = set()
         self._packets_read = 0
         self._last = 0.0  # end of the last packet's showing
 
-    def _check_size(self, max_pixels: int) -> None:
-        width, height = self.facts.size or (0, 0)
+    def _check_size(self, max_pixels: int, aspect: Fraction) -> None:
+        width, height = square_size(self.facts.size or (0, 0), aspect)
         if width * height > max_pixels:
             raise ValueError(
                 f"{self._label}: pictures claim {width}x{height} pixels, more than "
@@ -118,29 +128,56 @@ class StreamSteps:
             first = list(islice(packets, 4))
             timed = not (self._formats & _UNTIMED) and all(p.pts is not None for p in first)
             decoding = (TimedDecoding if timed else CountedDecoding)(
-                self._stream,
-                self._selection,
-                rate=self.facts.rate,
-                keyframes=bool(self._formats & _INDEXED),
+                self._stream, self._selection, keyframes=bool(self._formats & _INDEXED)
             )
+            frames = put_times(decoding.run(chain(first, packets)), self._clock, self.facts.rate)
             rows: list[Row] = []
             status: Status | None = None
-            for index, seconds, status, picture in decoding.run(chain(first, packets)):
+            for index, seconds, status, picture in frames:
                 if picture is not None and picture.width * picture.height > self._max_pixels:
                     status, picture = Status.CORRUPT, None
                 rows.append((seconds, status))
                 if picture is not None:
-                    yield Step(rows, Frame(to_bgr(picture, self._reformatter), index, seconds))
+                    image = self._conversion.convert(picture)
+                    frame = Frame(image, index, seconds, self._conversion.scale)
+                    yield Step(rows, frame, remarks=self._remarks(index))
                     rows = []
                 elif len(rows) >= _ROWS_AT_ONCE:
                     yield Step(rows)
                     rows = []
             if decoding.at_end:
                 missing = self._after_the_cut(decoding.count, status)
-                rows += [(time, Status.CORRUPT) for time in missing]
+                rows += [(self._clock.read(time), Status.CORRUPT) for time in missing]
             yield Step(rows, problem=self._problem)
         finally:
             self._container.close()
+
+    def _remarks(self, index: int) -> list[str]:
+        """What is new to say of this frame, each once: scaled, another size, another clock."""
+        remarks, conversion = [], self._conversion
+        if "scale" not in self._said and conversion.scale != (1.0, 1.0):
+            (stored_width, stored_height) = conversion.stored_size or (0, 0)
+            (width, height) = conversion.size or (0, 0)
+            self._said.add("scale")
+            remarks.append(
+                f"{self._label}: pixels are not square: pictures of {stored_width}x{stored_height} "
+                f"are scaled to {width}x{height}"
+            )
+        if conversion.changed is not None and "size" not in self._said:
+            (width, height) = conversion.size or (0, 0)
+            self._said.add("size")
+            remarks.append(
+                f"{self._label}: the picture's size changes at frame {index}: all are scaled to "
+                f"the first one's {width}x{height}"
+            )
+        if self._clock.restarts and "clock" not in self._said:
+            self._said.add("clock")
+            remarks.append(
+                f"{self._label}: times go back at frame {self._clock.restarts[0]}, as where two "
+                "recordings are put together: they go on from the frame before; give a rate if "
+                "frames are evenly spaced"
+            )
+        return remarks
 
     def _packets(self) -> Iterator[Any]:
         """Packets in the order of the file, on past those that cannot be read."""
@@ -295,6 +332,15 @@ def _facts(container: Any, stream: Any, label: str, is_url: bool) -> Facts:
         seconds=seconds,
         live=is_url and seconds is None,
     )
+
+
+def _pixel_aspect(stream: Any) -> Fraction:
+    """Width of a pixel over its height, by the container or else the codec; 1 if not known."""
+    for holder in (stream, stream.codec_context):
+        aspect = getattr(holder, "sample_aspect_ratio", None)
+        if aspect:
+            return Fraction(aspect)
+    return Fraction(1)
 
 
 def _missing_in_index(stream: Any, read: int, count: int) -> list[float]:
