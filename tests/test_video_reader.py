@@ -153,12 +153,15 @@ def test_rotation_agrees_with_opencv(tmp_path: Path) -> None:
     assert np.abs(read(path)[0].image.astype(int) - image).max() <= 2
 
 
-def test_an_image_of_a_new_size_passes_through(tmp_path: Path) -> None:
+def test_pictures_of_a_new_size_are_brought_to_the_first_ones_unless_asked_for_as_stored(
+    tmp_path: Path,
+) -> None:
     small = make_video(tmp_path / "small.h264", 4)
     large = make_video(tmp_path / "large.h264", 4, size=(96, 80))
     both = tmp_path / "both.h264"
     both.write_bytes(small.read_bytes() + large.read_bytes())
-    shapes = [frame.image.shape[:2] for frame in read(both)]
+    assert [frame.image.shape[:2] for frame in read(both)] == [(48, 64)] * 8
+    shapes = [frame.image.shape[:2] for frame in read(both, stored_pixels=True)]
     assert shapes == [(48, 64)] * 4 + [(80, 96)] * 4
 
 
@@ -252,7 +255,6 @@ def test_a_start_behind_the_end_gives_no_frames_and_a_full_ledger(video: Path) -
         ({"stride": 0}, "stride"),
         ({"prefetch": -1}, "prefetch"),
         ({"threads": -1}, "threads"),
-        ({"rate": 30}, "images only"),
         ({"max_pixels": 1000}, "64x48"),
     ],
 )

@@ -87,9 +87,9 @@ def _colours(video: str | None, trajectories: Any) -> Any:
     if video is None:
         return None
     from posetrack.audit import colours_over_time
-    from posetrack.video import open_video
+    from posetrack.video.reader import open_tracked
 
-    with open_video(video) as frames:
+    with open_tracked(video, trajectories.metadata.get("image_size")) as frames:
         return colours_over_time(frames, trajectories)
 
 
@@ -111,10 +111,10 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
 
     from posetrack.audit import draw_moments
     from posetrack.files import write_whole
-    from posetrack.video import open_video
+    from posetrack.video.reader import open_tracked
 
     folder.mkdir(parents=True, exist_ok=True)
-    with open_video(video) as frames:
+    with open_tracked(video, trajectories.metadata.get("image_size")) as frames:
         for number, image in draw_moments(frames, trajectories, moments):
             one = moments[number]
             ids = "-".join(map(str, one.ids))

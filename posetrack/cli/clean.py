@@ -102,9 +102,9 @@ def _paths(arguments: argparse.Namespace) -> dict[str, Path]:
 
 def _colours(video: str, trajectories: Any) -> dict[int, Any]:
     from posetrack.cleaning import collect_colours
-    from posetrack.video import open_video
+    from posetrack.video.reader import open_tracked
 
-    with open_video(video) as frames:
+    with open_tracked(video, trajectories.metadata.get("image_size")) as frames:
         return collect_colours(frames, trajectories)
 
 

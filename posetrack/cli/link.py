@@ -82,6 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         if video is not None and arguments.rate is None and not _tells_times(arguments.file):
             arguments.rate = float(video.rate)
         poses = read_tracks(arguments, untracked="keep" if arguments.keep_ids else True)
+        if video is not None and video.scale != (1.0, 1.0):
+            video.close()
+            video = _opened(arguments.video, poses.metadata.get("image_size"))
         made = _linked(poses, video, arguments)
     finally:
         if video is not None:
@@ -94,12 +97,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(source: str | None) -> Any:
+def _opened(source: str | None, size: tuple[int, int] | None = None) -> Any:
+    """The video at images of the size that the poses are in; as stored where that is not known."""
     if source is None:
         return None
-    from posetrack.video import open_video
+    from posetrack.video.reader import open_tracked
 
-    return open_video(source)
+    return open_tracked(source, size)
 
 
 def _tells_times(path: Path) -> bool:

@@ -184,7 +184,8 @@ class Outputs:
         found = [] if not len(corrupt) else [
             f"{len(corrupt)} frames could not be decoded, the first is frame {int(corrupt[0])}"
         ]  # fmt: skip
-        return [*([self.video.problem] if self.video.problem else []), *found]
+        ended = [self.video.problem] if self.video.problem else []
+        return [*self.video.remarks, *ended, *found]
 
     def _place(self, ending: str) -> Path:
         """Where a result goes: under the video's name, but never over what the run needs."""
@@ -203,6 +204,8 @@ class Outputs:
         made = describe_run(
             settings=self.settings, weights=self.weights, source=self.video.source.name
         )
+        if self.video.scale != (1.0, 1.0):
+            made["source"] |= {"stored_size": self.video.stored_size, "scale": self.video.scale}
         writers: dict[str, Any] = {
             "csv": CsvWriter,
             "parquet": ParquetWriter,

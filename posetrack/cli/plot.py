@@ -261,9 +261,9 @@ def frame_of(video: str, index: int, size: Any = None) -> Image:
     ValueError
         If there is no such frame, or its size (width, height) is not the one given.
     """
-    from posetrack.video import open_video
+    from posetrack.video.reader import open_tracked
 
-    with open_video(video, start=index, stop=index + 1, prefetch=0) as reader:
+    with open_tracked(video, size, start=index, stop=index + 1, prefetch=0) as reader:
         frame = next(iter(reader), None)
     if frame is None:
         raise ValueError(f"{video} has no frame {index}; give the video that was tracked")

@@ -93,6 +93,18 @@ def add_parser(commands: Any) -> None:
     frames.add_argument("--start", type=int, default=0, help="first frame")
     frames.add_argument("--stop", type=int, default=None, help="frame to stop before")
     frames.add_argument("--stride", type=int, default=1, help="take every n-th frame")
+    frames.add_argument(
+        "--rate",
+        type=float,
+        metavar="N",
+        help="frames per second: of images, 30 if not given; of a video, in place of its own times",
+    )
+    frames.add_argument(
+        "--stored-pixels",
+        action="store_true",
+        help="leave pictures as they are stored where their pixels are not square or their size "
+        "changes; else they are scaled to square pixels and to the first one's size",
+    )
     frames.add_argument("--ahead", type=int, default=2, help="frames detected ahead; 0: none")
     parser.set_defaults(run=run)
 
@@ -300,12 +312,20 @@ def _track(
     from posetrack.video import open_video
 
     def opened() -> Any:
-        span = {"start": arguments.start, "stop": arguments.stop, "stride": arguments.stride}
-        return open_video(source, **span)
+        return open_video(
+            source,
+            start=arguments.start,
+            stop=arguments.stop,
+            stride=arguments.stride,
+            rate=arguments.rate,
+            stored_pixels=arguments.stored_pixels,
+        )
 
     comes_once = is_camera(source) or "://" in source
     with ExitStack() as stack:
         video = stack.enter_context(opened())
+        if boxes is not None:
+            boxes = _scaled(boxes, video.scale)
         outputs = stack.enter_context(
             Outputs(
                 video,
@@ -341,6 +361,19 @@ def _track(
     for problem in outputs.problems():
         print(f"{name}: {problem}", file=sys.stderr)
     return outputs.paths
+
+
+def _scaled(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:
+    """Boxes given in a video's stored pixels, in those of its images."""
+    if scale == (1.0, 1.0):
+        return boxes
+    from posetrack.structures import Detections
+
+    def at(frame: int) -> Detections:
+        stored = boxes(frame)
+        return Detections(stored.xyxy * (*scale, *scale), stored.scores)
+
+    return at
 
 
 def _expected(video: Any, arguments: argparse.Namespace) -> int | None:

@@ -25,7 +25,8 @@ from posetrack.draw.trails import Trails
 from posetrack.formats.table import TrackTable
 from posetrack.structures import Person, Tracks
 from posetrack.trajectories import Trajectories
-from posetrack.video import Frame, VideoWriter, open_video
+from posetrack.video import Frame, VideoWriter
+from posetrack.video.reader import open_tracked
 
 Labels = bool | Callable[[Person], str]
 
@@ -150,7 +151,9 @@ def draw_video(
 
 def _open(table: TrackTable, video: str | Path, span: Span, notes: list[str]) -> Any:
     """The video at these frames, after a look whether it is the one that was tracked."""
-    reader = open_video(video, start=span.first, stop=span.last + 1, stride=span.step)
+    reader = open_tracked(
+        video, size_of(table), start=span.first, stop=span.last + 1, stride=span.step
+    )
     try:
         _check(table, str(video), reader, span)
     except BaseException:

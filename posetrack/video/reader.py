@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from posetrack.video.frames import (
     Facts,
@@ -291,6 +292,34 @@ def open_video(
         stored_pixels=stored_pixels,
     )
     return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5)
+
+
+def open_tracked(
+    source: str | os.PathLike[str], size: tuple[int, int] | None, **settings: Any
+) -> VideoReader:
+    """Open a video as it was when something was found in it: at images of that size.
+
+    Parameters
+    ----------
+    source
+        As for `open_video`.
+    size
+        Width and height that the coordinates are in; None where that is not known: as stored.
+    **settings
+        Of `open_video`, but for ``stored_pixels``.
+
+    Returns
+    -------
+    reader
+        With images of ``size`` if the video has them, scaled to square pixels or as stored; else
+        as `open_video` gives them.
+    """
+    reader = open_video(source, **settings)
+    wanted = reader.stored_size if size is None else tuple(size)
+    if wanted == reader.size or wanted != reader.stored_size:
+        return reader
+    reader.close()
+    return open_video(source, stored_pixels=True, **settings)
 
 
 def _find(
