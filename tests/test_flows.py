@@ -1,5 +1,7 @@
 """Every OpenCV flow against motion that is known, because the second image is warped by it."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from posetrack.flows.rlof import RlofFlow
 from posetrack.flows.scaling import prepare_grey, shrink, to_image, to_working, working_size
 from posetrack.flows.tvl1 import TvL1Flow
 
-HAS_CONTRIB = hasattr(cv2, "optflow")
+HAS_CONTRIB = hasattr(cv2, "optflow") and hasattr(cv2.optflow, "DualTVL1OpticalFlow")
 contrib = pytest.mark.skipif(not HAS_CONTRIB, reason="OpenCV is installed without contrib")
 METHODS = [
     pytest.param(DisFlow, id="dis"),
@@ -328,6 +330,13 @@ def test_every_method_refuses_an_impossible_scale(method):
 @pytest.mark.parametrize("method", [TvL1Flow, RlofFlow])
 def test_opencv_without_contrib_is_said_with_the_way_out(method, monkeypatch):
     monkeypatch.delattr(shared_points.cv2, "optflow", raising=False)
+    with pytest.raises(ModuleNotFoundError, match="opencv-contrib-python"):
+        method()
+
+
+@pytest.mark.parametrize("method", [TvL1Flow, RlofFlow])
+def test_an_empty_contrib_module_left_by_another_opencv_counts_as_none(method, monkeypatch):
+    monkeypatch.setattr(shared_points.cv2, "optflow", SimpleNamespace(), raising=False)
     with pytest.raises(ModuleNotFoundError, match="opencv-contrib-python"):
         method()
 

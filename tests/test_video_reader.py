@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import http.server
+import itertools
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -33,6 +35,7 @@ from video_made import (
 from weight_server import refused_port
 
 from posetrack.video import Frame, Status, open_video
+from posetrack.video.pixels import to_bgr
 
 UNEVEN = [0, 40, 50, 60, 200, 233, 266, 300, 900, 901, 950, 999, 1200, 1300, 1301, 1302, 1500]
 
@@ -98,6 +101,45 @@ def test_images_are_bgr_arrays_that_the_caller_owns(video: Path) -> None:
     assert np.abs(first.image[4, 4].astype(int) - (0, 0, 255)).max() < 12
     first.image[:] = 7
     assert second.image.max() > 100
+
+
+@pytest.mark.parametrize("width", [16, 34, 94, 106, 342, 360, 540, 854, 1080, 1366])
+def test_images_of_any_width_are_contiguous_and_may_be_drawn_upon(
+    tmp_path: Path, width: int
+) -> None:
+    path = make_video(tmp_path / "wide.mp4", 3, size=(width, 32))
+    with open_video(path) as frames:
+        images = [frame.image for frame in frames]
+    for number, image in enumerate(images):
+        assert image.shape == (32, width, 3)
+        assert image.flags.c_contiguous
+        assert image.flags.writeable
+        assert number_of(image) == number
+        image[:] = 255
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(images, 2))
+
+
+def test_rows_that_the_decoder_pads_are_packed() -> None:
+    padded = np.arange(2 * 48, dtype=np.uint8).reshape(2, 48)[:, :42].reshape(2, 14, 3)
+    picture = SimpleNamespace(to_ndarray=lambda: padded, side_data={})
+    reformatter = SimpleNamespace(reformat=lambda frame, **_: frame)
+    image = to_bgr(picture, reformatter)  # type: ignore[arg-type]
+    assert image.flags.c_contiguous
+    assert np.array_equal(image, padded)
+
+
+def test_a_stored_video_of_an_awkward_width_can_be_drawn_upon(shared: Path) -> None:
+    with open_video(shared / "cases" / "tiny34.mp4") as frames:
+        assert all(frame.image.flags.c_contiguous for frame in frames)
+
+
+def test_tags_that_are_not_utf8_do_not_matter(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "tagged.mp4", 3, tags={"title": "M\u00fcnchen"})
+    content = path.read_bytes()
+    assert content.count("M\u00fcnchen".encode()) == 1
+    path.write_bytes(content.replace("M\u00fcnchen".encode(), b"M\xfc\xfcnchen"))
+    with open_video(path) as frames:
+        assert len(list(frames)) == 3
 
 
 def test_facts_are_known_before_the_first_frame(video: Path) -> None:

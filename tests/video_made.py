@@ -43,9 +43,11 @@ def make_video(
     container: dict[str, str] | None = None,
     images: Iterable[np.ndarray] | None = None,
     size: tuple[int, int] = SIZE,
+    tags: dict[str, str] | None = None,
 ) -> Path:
     """Write ``count`` numbered frames; ``times`` in milliseconds make the rate vary."""
     with av.open(str(path), "w", options=container or {}) as file:
+        file.metadata.update(tags or {})
         stream: Any = file.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"

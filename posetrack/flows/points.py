@@ -70,21 +70,30 @@ def check_same_size(
         )
 
 
-def contrib_flows(method: str) -> Any:
-    """OpenCV's contrib module of optical flow, which plain OpenCV lacks.
+def contrib_flow(name: str, method: str) -> Any:
+    """A class of OpenCV's contrib module of optical flow, which plain OpenCV lacks.
+
+    Parameters
+    ----------
+    name
+        What OpenCV calls the class.
+    method
+        What to call it in an error.
 
     Raises
     ------
     ModuleNotFoundError
         If it is not there.
     """
-    if not hasattr(cv2, "optflow"):
+    # A plain OpenCV installed over one with contrib modules leaves the empty module behind.
+    found = getattr(getattr(cv2, "optflow", None), name, None)
+    if found is None:
         raise ModuleNotFoundError(
             f"{method} needs OpenCV's contrib modules, and the OpenCV installed is without: "
-            "pip uninstall opencv-python opencv-python-headless, then "
-            "pip install --force-reinstall opencv-contrib-python"
+            "pip uninstall -y opencv-python opencv-python-headless, then "
+            "pip install --force-reinstall --no-deps opencv-contrib-python"
         )
-    return cv2.optflow
+    return found
 
 
 def follow_field(field: Field) -> Follow:

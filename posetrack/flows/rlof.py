@@ -6,7 +6,7 @@ Circuits and Systems for Video Technology, 2012.
 
 from __future__ import annotations
 
-from posetrack.flows.points import PixelFlow, contrib_flows, follow_field
+from posetrack.flows.points import PixelFlow, contrib_flow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels, prepare_colour
 
 
@@ -63,7 +63,7 @@ class RlofFlow(PixelFlow):
             prepare=prepare_colour,
         )
         # Holds working buffers: one for each instance, never shared.
-        self._rlof = contrib_flows("dense RLOF").DenseRLOFOpticalFlow.create()
+        self._rlof = contrib_flow("DenseRLOFOpticalFlow", "dense RLOF").create()
         self._rlof.setGridStep((grid_step, grid_step))
         self._rlof.setForwardBackward(max_grid_round_trip)
 

@@ -5,7 +5,7 @@ Zach, Pock, Bischof: *A Duality Based Approach for Realtime TV-L1 Optical Flow*,
 
 from __future__ import annotations
 
-from posetrack.flows.points import PixelFlow, contrib_flows, follow_field
+from posetrack.flows.points import PixelFlow, contrib_flow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels
 
 
@@ -59,7 +59,7 @@ class TvL1Flow(PixelFlow):
             max_round_trip=max_round_trip,
         )
         # Holds working buffers: one for each instance, never shared.
-        self._tvl1 = contrib_flows("TV-L1").DualTVL1OpticalFlow.create()
+        self._tvl1 = contrib_flow("DualTVL1OpticalFlow", "TV-L1").create()
         self._tvl1.setScalesNumber(scales)
         self._tvl1.setWarpingsNumber(warps)
         self._tvl1.setLambda(smoothness)

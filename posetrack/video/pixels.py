@@ -159,7 +159,8 @@ def to_bgr(
         bgr = reformatter.reformat(frame, format="bgr24")
     else:
         bgr = reformatter.reformat(frame, width=size[0], height=size[1], format="bgr24")
-    image: Any = bgr.to_ndarray()
+    # PyAV gives a view of FFmpeg's memory or a copy, whose rows are padded or not, by version.
+    image: Any = np.require(bgr.to_ndarray(), np.uint8, ("C_CONTIGUOUS", "WRITEABLE"))
     orientation = orientation_of(frame)
     return image if orientation == UPRIGHT else oriented(image, orientation)
 

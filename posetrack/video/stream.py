@@ -34,6 +34,12 @@ _MOV = {"mov", "mp4"}
 _UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "obu"}
 _NOT_VIDEO = {"tty"}  # FFmpeg draws text files
 
+# Tags need not be UTF-8. Before PyAV 19 opening fails on others unless this is asked for; since
+# then it can no longer be asked for, and they come as surrogate escapes.
+_TOLERANT = (
+    {"metadata_errors": "replace"} if hasattr(av.container.Container, "metadata_errors") else {}
+)
+
 _ROWS_AT_ONCE = 4096
 _BAD_READS = 16
 
@@ -257,7 +263,7 @@ def _open(name: str, label: str, *, is_url: bool, timeout: float) -> Any:
             "r",
             options=options,
             timeout=timeout if is_url else None,
-            metadata_errors="replace",
+            **_TOLERANT,
         )
     except av.error.HTTPError as error:
         raise ConnectionError(f"{label}: the host refused: {error.strerror}") from error
@@ -307,7 +313,8 @@ def _video_stream(container: Any, label: str) -> Any:
 
 
 def _facts(container: Any, stream: Any, label: str, is_url: bool) -> Facts:
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+    # Unset rates are None or, since PyAV 19, a false 0/1; set ones are of a type of its own there.
+    rate = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
     seconds = None
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
@@ -327,7 +334,7 @@ def _facts(container: Any, stream: Any, label: str, is_url: bool) -> Facts:
             decoder=f"PyAV {av.__version__}",
         ),
         size=size if all(size) else None,
-        rate=Fraction(rate),
+        rate=rate,
         count=count,
         seconds=seconds,
         live=is_url and seconds is None,
