@@ -168,7 +168,8 @@ def add_tracker(
             else {"type": type(default), "metavar": "N" if isinstance(default, int) else "X"}
         )
         flag = "--" + name.replace("_", "-")
-        group.add_argument(flag, default=default, help=meaning[name], **kind)
+        # Under python -OO there are no docstrings, and so no help.
+        group.add_argument(flag, default=default, help=meaning.get(name), **kind)
     group.add_argument(
         "--similarity", choices=("oks", "iou"), default="oks", help="of poses or boxes"
     )

@@ -36,7 +36,7 @@ _NOT_VIDEO = {"tty"}  # FFmpeg draws text files
 
 # Tags need not be UTF-8. Before PyAV 19 opening fails on others unless this is asked for; since
 # then it can no longer be asked for, and they come as surrogate escapes.
-_TOLERANT = (
+_TOLERANT: dict[str, Any] = (
     {"metadata_errors": "replace"} if hasattr(av.container.Container, "metadata_errors") else {}
 )
 
