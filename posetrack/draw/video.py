@@ -166,7 +166,7 @@ def _open(table: TrackTable, video: str | Path, span: Span, notes: list[str]) ->
 
 
 def _check(table: TrackTable, video: str, reader: Any, span: Span) -> None:
-    size, count = size_of(table), reader.count
+    size, count = size_of(table), reader.count if reader.counted else None
     if size is not None and size != reader.size:
         raise ValueError(
             f"{video} has frames of {reader.size[0]} x {reader.size[1]} pixels, the tracks are of "

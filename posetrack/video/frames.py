@@ -95,6 +95,8 @@ class Facts:
     count: int | None
     seconds: float | None
     live: bool = False
+    counted: bool = False
+    """Whether ``count`` is what the file lists, and not made from its length and rate."""
 
 
 Row = tuple[float, Status]

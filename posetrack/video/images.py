@@ -83,6 +83,7 @@ class ImageSteps:
             rate=self._rate,
             count=len(self._pages),
             seconds=float(len(self._pages) / self._rate),
+            counted=True,
         )
 
     def steps(self) -> Generator[Step, None, None]:

@@ -103,6 +103,11 @@ class VideoReader:
         return self._facts.count
 
     @property
+    def counted(self) -> bool:
+        """Whether `count` is what the file lists; else it is made from its length and rate."""
+        return self._facts.counted
+
+    @property
     def seconds(self) -> float | None:
         """Declared length, None where none is declared."""
         return self._facts.seconds

@@ -338,6 +338,7 @@ def _facts(container: Any, stream: Any, label: str, is_url: bool) -> Facts:
         count=count,
         seconds=seconds,
         live=is_url and seconds is None,
+        counted=bool(max(listed, stream.frames)),
     )
 
 
