@@ -148,6 +148,28 @@ def user_module(folder: Folder) -> Iterator[Any]:
 # What is written.
 
 
+def test_angles_are_of_the_people_in_the_other_files(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    import posetrack.cleaning
+    from posetrack import Trajectories
+
+    def join(tracks: Trajectories, *, max_gap: float, colours: Any = None) -> Trajectories:
+        """Joining that ends otherwise with and without the colours of clothes."""
+        assert max_gap == 2.0
+        return replace(tracks, ids=tracks.ids + (100 if colours is not None else 200))
+
+    monkeypatch.setattr(posetrack.cleaning, "join_tracklets", join)
+    assert folder.track("--join", "2s", "--format", "posetrack18", "--angles") == 0
+    found = json.loads((folder.out / "clip.json").read_text())["annotations"]
+    rows = (folder.out / "clip.angles.csv").read_text().splitlines()
+    column = rows[0].split(",").index("id")
+    assert {int(row.split(",")[column]) for row in rows[1:]} == {one["track_id"] for one in found}
+    assert {one["track_id"] for one in found} == {101, 102}
+
+
 def test_every_format_appears_and_nothing_else(whole: Folder) -> None:
     assert whole.left() == {
         "clip.csv", "clip.csv.meta.json", "clip.parquet", "clip.json", "clip.coco.json",

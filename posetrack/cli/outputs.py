@@ -104,7 +104,7 @@ class Outputs:
         self._overlay: Any = None
         self._cleans = wants_cleaning(arguments)
         self._colours: Any = None
-        self._made: Any = None
+        self._result: Any = None
         self._tables: list[Path] = []
 
     def write(self, frame: Any, tracks: Tracks) -> None:
@@ -137,22 +137,32 @@ class Outputs:
         write_formats(after, tables, lambda name: self._place(ENDINGS[name]))
         if self.arguments.overlay and self.reopen is not None:
             self._draw_again(after, before)
-        self._made = after
-        # What else is made of the cleaned trajectories (angles) has its place here.
+        self._result = after
         return what_was_done(before, after)
+
+    @property
+    def result(self) -> Any:
+        """The run's trajectories after the last frame: cleaned where that was asked for.
+
+        What is made of a run in the end (angles, pictures) is made of these, so that all its
+        files speak of the same people.
+        """
+        from posetrack.trajectories import load
+
+        if self._result is None:
+            self._result = load(self._tables[0])
+        return self._result
 
     def plot(self) -> None:
         """Pictures of what was tracked, after cleaning, if they are wanted."""
         from posetrack.cli.track_plots import write_plots
-        from posetrack.trajectories import load
 
         if not getattr(self.arguments, "plot", False) or not self.frames:
             return
-        made = self._made
-        if made is None:
-            made = load(self._tables[0])
         source = self.video.source.name if self.reopen is not None else None
-        write_plots(made, self._place, video=source, chosen=self.arguments.select is not None)
+        write_plots(
+            self.result, self._place, video=source, chosen=self.arguments.select is not None
+        )
 
     def _draw_again(self, trajectories: Any, before: Any) -> None:
         """The overlay of cleaned trajectories, in a second pass over the video."""

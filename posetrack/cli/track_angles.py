@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from posetrack.cli.analyse import angles_from
 from posetrack.cli.cleaning import wants_cleaning
-
-_TABLES = (".parquet", ".csv")
 
 
 def add_angles(parser: argparse.ArgumentParser) -> None:
@@ -35,23 +32,11 @@ def write_angles(outputs: Any, arguments: argparse.Namespace) -> None:
         return
     from posetrack.analysis import angles_csv
     from posetrack.files import write_whole
-    from posetrack.trajectories import load
 
-    ours = {f"{outputs.name}{own}{ending}" for own in ("", "-tracked") for ending in _TABLES}
-    tables: list[Path] = [path for path in outputs.paths if path.name in ours]
-    made = cleaned_again(outputs, arguments) if not tables else load(tables[0])
     try:
-        text = angles_csv(made, angles_from(arguments.angles))
+        text = angles_csv(outputs.result, angles_from(arguments.angles))
     except KeyError as error:
         raise ValueError(f"--angles: {error.args[0]}") from error
     path = arguments.out / f"{outputs.name}.angles.csv"
     write_whole(path, text)
     outputs.paths.append(path)
-
-
-def cleaned_again(outputs: Any, arguments: argparse.Namespace) -> Any:
-    """What was cleaned, where no table of it was asked for."""
-    from posetrack.cli.cleaning import cleaned
-    from posetrack.trajectories import load
-
-    return cleaned(load(outputs.raw), arguments)
