@@ -11,8 +11,9 @@ not found loses an identity. R-CNN MobileNet at full size, 32.8 AP, needs 543 ms
 
 The flow is DIS on any device: see `posetrack.flows.dis`.
 
-Detector and pose network are fetched on first use. Where they cannot be had, the two small networks
-inside the package take their place, and a sentence says so; a network that was named never changes.
+Detector and pose network are fetched on first use. Where they cannot be had or run, the two small
+networks inside the package take their place, and a sentence says so; a network that was named never
+changes.
 """
 
 from __future__ import annotations
@@ -129,6 +130,9 @@ def find_default(
     name = ESTIMATOR if kind == "estimator" else detector_name(device)
     if not _bundled_path(kind).is_file():
         return DefaultNetwork(kind, name, fetch(name, offline=offline, progress=progress))
+    needed = "torch" if kind == "estimator" else "torchvision"
+    if find_spec(needed) is None:
+        return DefaultNetwork(kind, name, None, f"it needs {needed}, which is not installed")
     found = fetch_in_time(find_entry(name), answer_within, offline=offline, progress=progress)
     if isinstance(found, str):
         return DefaultNetwork(kind, name, None, found)

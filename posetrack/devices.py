@@ -6,6 +6,7 @@ Nothing here imports torch before a torch device is asked for.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,12 +61,16 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
 def uses_cuda(device: str = "auto") -> bool:
     """Whether a name means a GPU here; torch is asked only where the name does not say.
 
+    Without torch there is none.
+
     Examples
     --------
     >>> uses_cuda("cpu"), uses_cuda("cuda:1")
     (False, True)
     """
-    return (str(pick_device()) if device == "auto" else device).startswith("cuda")
+    if device != "auto":
+        return device.startswith("cuda")
+    return find_spec("torch") is not None and pick_device().type == "cuda"
 
 
 def onnx_providers(device: object) -> list[Any] | None:

@@ -156,23 +156,25 @@ def test_without_torch_they_answer_as_with_it(bundled, rendered):
     )
 
 
-def test_tracking_with_them_needs_neither_torch_nor_torchvision(bundled, tmp_path):
+@pytest.mark.parametrize("named", [True, False])
+def test_tracking_with_them_needs_neither_torch_nor_torchvision(bundled, tmp_path, named):
+    """Without torch they are also what is taken where no network is named."""
     pytest.importorskip("onnxruntime")
     scene = ["synth", "crossing", "--people", "2", "--frames", "3", "--size", "256x144"]
     assert main([*scene, "--no-flow", "-o", str(tmp_path)]) == 0
     code = (
         "import sys; sys.modules.update(torch=None, torchvision=None, onnx=None);"
-        "from posetrack.cli import main;"
-        "sys.exit(main(['track', sys.argv[1], '--detector', 'bundled', '--estimator', 'bundled',"
-        "'-o', sys.argv[2]]))"
+        "from posetrack.cli import main; sys.exit(main(['track', *sys.argv[1:]]))"
     )
     out = tmp_path / "out"
+    names = ["--detector", "bundled", "--estimator", "bundled"] if named else []
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "crossing.mp4", out],
+        [sys.executable, "-c", code, tmp_path / "crossing.mp4", *names, "-o", out],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert ("which is not installed" in done.stderr) == (not named)
     assert len((out / "crossing.csv").read_text().splitlines()) > 3
 
 
