@@ -211,7 +211,7 @@ def shown(
 
 def report_speed() -> None:
     """Processor time of torch and onnxruntime for an image and for three people."""
-    from posetrack.estimators.runtimes import run_with_torch
+    from posetrack.runtimes.torch import run_with_torch
 
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (360, 640, 3), dtype=np.uint8)
