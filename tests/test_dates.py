@@ -139,6 +139,24 @@ def test_two_runs_at_different_times_give_the_same_bytes(
     assert [name for name in runs[0] if runs[0][name] != runs[1][name]] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "library"), [("movement", "h5netcdf"), ("sleap", "h5py"), ("dlc-h5", "tables")]
+)
+def test_no_part_of_an_hdf5_file_keeps_when_it_was_written(
+    walk: Path, tmp_path: Path, name: str, library: str
+) -> None:
+    pytest.importorskip(library)
+    h5py = pytest.importorskip("h5py")
+    assert main(["convert", str(walk), "--to", name, "-o", str(tmp_path / "out")]) == 0
+    (path,) = (tmp_path / "out").iterdir()
+    times = {}
+    with h5py.File(path) as file:
+        # HDF5 asks the clock by itself, below Python.
+        file.visititems(lambda key, part: times.update({key: h5py.h5g.get_objinfo(part.id).mtime}))
+    assert times
+    assert {key: seconds for key, seconds in times.items() if seconds} == {}
+
+
 def test_without_the_variable_files_carry_the_day_they_were_written(
     walk: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
