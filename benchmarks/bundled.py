@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 
 from posetrack import Detections, Poses
-from posetrack.defaults import bundled_detector, bundled_estimator
+from posetrack.build import bundled_detector, bundled_estimator
 from posetrack.detectors.light import load_light_detector
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_fastestdet

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import posetrack
-from posetrack import Detections, Tracker, defaults
+from posetrack import Detections, Tracker
+from posetrack import build as defaults
 from posetrack.checkpoints.conversion import halve_weights
 from posetrack.checkpoints.reading import read_tensors, read_weights
 from posetrack.cli import build, main, parser

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from weight_server import Served, serving
 
-from posetrack import Detections, Tracker, defaults
+from posetrack import Detections, Tracker
+from posetrack import build as defaults
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile
 
 torch = pytest.importorskip("torch")

@@ -26,7 +26,7 @@ LAYERS = (
     {"weights", "networks", "checkpoints"},
     {"runtimes", "export"},
     {"detectors", "flows", "estimators"},
-    {"defaults"},
+    {"build"},
     {"video", "formats", "trajectories", "draw"},
     {"tracking"},
     {"evaluation", "training", "cleaning", "analysis", "plots", "audit", "world", "testing"},

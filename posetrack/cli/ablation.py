@@ -97,7 +97,7 @@ def _chosen(names: list[str] | None, known: Any, what: str) -> list[Any]:
 
 def _networks() -> tuple[Any, list[str]]:
     """The two in the package, and what to say where they are not."""
-    from posetrack.defaults import bundled_detector, bundled_estimator
+    from posetrack.build import bundled_detector, bundled_estimator
 
     try:
         return (bundled_detector("cpu"), bundled_estimator("cpu")), []

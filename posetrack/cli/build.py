@@ -7,14 +7,13 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from posetrack import build
+from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.cli.models import DownloadBar
-from posetrack.defaults import BUNDLED, DefaultKind, DefaultNetwork
-from posetrack.devices import onnx_providers
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
 
@@ -100,30 +99,15 @@ def fetching(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
 
 def build_flow(arguments: argparse.Namespace) -> FlowEstimator:
     """The flow method that ``--flow`` names."""
-    name = arguments.flow
-    if name.startswith("raft-"):
-        from posetrack.defaults import build_flow as build_network
-
-        return build_network(name, **fetching(arguments, name))
-    module, kind = {
-        "dis": ("dis", "DisFlow"),
-        "farneback": ("farneback", "FarnebackFlow"),
-        "tvl1": ("tvl1", "TvL1Flow"),
-        "rlof": ("rlof", "RlofFlow"),
-        "lk": ("lucas_kanade", "LucasKanadeFlow"),
-    }[name]
-    flow: FlowEstimator = getattr(importlib.import_module(f"posetrack.flows.{module}"), kind)()
-    return flow
+    return build.build_flow(arguments.flow, **fetching(arguments, arguments.flow))
 
 
 def find_defaults(
     arguments: argparse.Namespace, *kinds: DefaultKind
 ) -> dict[DefaultKind, DefaultNetwork]:
     """The networks of these kinds where none was named; prints why one is not the first choice."""
-    from posetrack.defaults import explain_defaults, find_default
-
-    found = {kind: find_default(kind, **fetching(arguments, kind)) for kind in kinds}
-    if sentence := explain_defaults(list(found.values())):
+    found = {kind: build.find_default(kind, **fetching(arguments, kind)) for kind in kinds}
+    if sentence := build.explain_defaults(list(found.values())):
         print(f"posetrack: {sentence}", file=sys.stderr)
     return found
 
@@ -138,40 +122,12 @@ def build_detector(
     if arguments.decode is not None and not (name or "").endswith(".onnx"):
         raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
     if name is None:
-        from posetrack.defaults import build_default
-
         default = default or find_defaults(arguments, "detector")["detector"]
-        return cast(Detector, build_default(default, device=arguments.device, **thresholds))
+        return cast(Detector, build.build_default(default, device=arguments.device, **thresholds))
     if name.endswith(".onnx"):
-        from posetrack.detectors.onnx import OnnxDetector
-
-        return OnnxDetector(
-            name,
-            decode=_layout(arguments.decode),
-            input_size=arguments.detector_size,
-            providers=onnx_providers(arguments.device),
-            **thresholds,
-        )
-    if name == "hog":
-        from posetrack.detectors.hog import HogDetector
-
-        return HogDetector(**thresholds)
-    if name == BUNDLED:
-        from posetrack.defaults import bundled_detector
-
-        return bundled_detector(arguments.device, **thresholds)
-    if _is_ours(name):
-        from posetrack.detectors.light import load_light_detector
-
-        return load_light_detector(name, device=arguments.device, **thresholds)
-    from posetrack.defaults import build_detector as build_from_table
-
-    return build_from_table(name, **fetching(arguments, name), **thresholds)
-
-
-def _is_ours(name: str) -> bool:
-    """Whether a file was trained here: published detectors are plain state dicts."""
-    return name.endswith(".safetensors") or Path(name + ".json").is_file()
+        thresholds["decode"] = _layout(arguments.decode)
+        thresholds["input_size"] = arguments.detector_size
+    return build.build_detector(name, **fetching(arguments, name), **thresholds)
 
 
 def _layout(name: str | None) -> Callable[..., Any] | None:
@@ -195,45 +151,20 @@ def build_estimator(
     """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint."""
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
-    common: dict[str, Any] = {"flip_test": arguments.flip_test}
-    if name is not None and name.endswith(_NETWORK_FILES):
-        from posetrack.estimators.from_file import load_estimator
-
-        if not arguments.flip_test:
-            del common["flip_test"]  # networks that see the whole image have none
-        return load_estimator(
-            name,
-            skeleton=skeleton,
-            input_size=arguments.size,
-            dark=arguments.dark,
-            device=arguments.device,
-            **common,
-        )
-    if arguments.dark:
-        common["decode"] = _dark_of(name)
-    if name == BUNDLED:
-        from posetrack.defaults import bundled_estimator
-
-        return bundled_estimator(arguments.device, **common)
-    from posetrack.defaults import build_default
-    from posetrack.defaults import build_estimator as build_from_table
-
+    settings: dict[str, Any] = {"flip_test": True} if arguments.flip_test else {}
     if name is None:
         default = default or find_defaults(arguments, "estimator")["estimator"]
-        return cast(PoseEstimator, build_default(default, device=arguments.device, **common))
-    return build_from_table(name, **fetching(arguments, name), **common)
+        if arguments.dark:
+            settings["decode"] = build.dark_decoder(build.ESTIMATOR)
+        return cast(
+            PoseEstimator, build.build_default(default, device=arguments.device, **settings)
+        )
+    if name.endswith(_NETWORK_FILES):
+        from posetrack.estimators.from_file import load_estimator
 
-
-def _dark_of(name: str | None) -> Callable[..., Any]:
-    """DARK decoding with the blur that goes with the training maps of a network of the table."""
-    from posetrack.checkpoints.card import Decode, usual_sigma
-    from posetrack.defaults import ESTIMATOR
-    from posetrack.ops.heatmaps import decode_dark
-    from posetrack.weights.catalogue import MODELS
-
-    card = MODELS.get(name or ESTIMATOR)
-    size = card.input_size if card is not None and card.input_size else (192, 256)
-    return partial(decode_dark, blur_size=Decode("dark", usual_sigma(size)).blur_size)
+        settings |= {"skeleton": skeleton, "input_size": arguments.size}
+        return load_estimator(name, dark=arguments.dark, device=arguments.device, **settings)
+    return build.build_estimator(name, dark=arguments.dark, **fetching(arguments, name), **settings)
 
 
 def is_bottom_up(estimator: object) -> bool:
@@ -250,7 +181,6 @@ def weight_files(
 
     Where a network took the place of a default, the file is described, with the reason.
     """
-    from posetrack.defaults import BUNDLED_FILES, bundled_file
     from posetrack.weights import cached_path
     from posetrack.weights.catalogue import MODELS
 
@@ -265,8 +195,8 @@ def weight_files(
     for kind, name in named.items():
         if name is None:
             continue
-        if name == BUNDLED and kind in BUNDLED_FILES:
-            files[kind] = bundled_file(kind)
+        if name == BUNDLED and kind in build.BUNDLED_FILES:
+            files[kind] = build.bundled_file(kind)
         elif Path(name).is_file():
             files[kind] = Path(name)
         elif name in MODELS and (path := cached_path(name)) is not None:

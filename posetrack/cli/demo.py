@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _tracker(scene: Scene, arguments: argparse.Namespace) -> Tracker:
     """A tracker with the bundled networks, or with fakes that know the scene."""
-    from posetrack.defaults import bundled_detector, bundled_estimator
+    from posetrack.build import bundled_detector, bundled_estimator
     from posetrack.testing import SceneDetector, SceneEstimator
     from posetrack.tracking.tracker import Tracker
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from posetrack.build import DefaultKind, DefaultNetwork
 from posetrack.cli.build import (
     FLOWS,
     build_detector,
@@ -26,7 +27,6 @@ from posetrack.cli.cleaning import add_cleaning, check_cleaning, wants_cleaning
 from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
 from posetrack.cli.overlay import add_faces
 from posetrack.cli.track_angles import add_angles, check_angles, write_angles
-from posetrack.defaults import DefaultKind, DefaultNetwork
 
 _SWITCHES = ("flow_boxes", "flow_similarity", "coasting")
 _NUMBERS = (

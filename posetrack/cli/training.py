@@ -285,7 +285,7 @@ def init_file(name: str, kind: str) -> Path:
     ValueError
         If there is no such file, and no model of that name.
     """
-    from posetrack.defaults import BUNDLED, bundled_file
+    from posetrack.build import BUNDLED, bundled_file
     from posetrack.weights import fetch
 
     if Path(name).is_file():

@@ -250,7 +250,7 @@ class Tracker:
         if image is None or not (self.flow_boxes or self.flow_similarity):
             return None
         if self.flow is None:
-            from posetrack.defaults import default_flow
+            from posetrack.build import default_flow
 
             self.flow = default_flow(self.device)
         return self.flow.prepare(image)
@@ -262,7 +262,7 @@ class Tracker:
 
     def _take_defaults(self, *kinds: Literal["detector", "estimator"]) -> None:
         """Put the default networks where none was given."""
-        from posetrack.defaults import default_networks
+        from posetrack.build import default_networks
 
         missing = [kind for kind in kinds if getattr(self, kind) is None]
         for kind, network in default_networks(*missing, device=self.device).items():

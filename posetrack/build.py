@@ -1,4 +1,4 @@
-"""What `Tracker()` is made of where nothing is said, and how the models of the table are built.
+"""Names of networks become objects; and what `Tracker()` takes where nothing is given.
 
 The pose network is the paper's, ResNet-50 with three deconvolutions at 256 x 192 (height x width).
 
@@ -19,16 +19,17 @@ changes.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
-from posetrack.devices import uses_cuda
+from posetrack.devices import onnx_providers, uses_cuda
 from posetrack.files import sha256_of
-from posetrack.interfaces import Detector, FlowEstimator, PoseEstimator
+from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS
 from posetrack.weights import fetch, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, Kind, find_entry
@@ -53,6 +54,16 @@ BUNDLED_FILES: Final = {
 }
 """Their weights in the package's folder ``bundled``. Beside each are a card, ``.md``, and a graph,
 ``.onnx``, which has no weights of its own: see `posetrack.export.graph_beside`."""
+
+
+FLOWS: Final[Mapping[str, str]] = {
+    "dis": "dis.DisFlow",
+    "farneback": "farneback.FarnebackFlow",
+    "tvl1": "tvl1.TvL1Flow",
+    "rlof": "rlof.RlofFlow",
+    "lk": "lucas_kanade.LucasKanadeFlow",
+}
+"""Flows that need no weights, and their classes in `posetrack.flows`."""
 
 
 def detector_name(device: str = "auto") -> str:
@@ -224,10 +235,7 @@ def default_flow(device: str = "auto") -> FlowEstimator:
     >>> default_flow()
     <posetrack.flows.dis.DisFlow object at ...>
     """
-    del device
-    from posetrack.flows.dis import DisFlow
-
-    return DisFlow()
+    return build_flow("dis", device=device)
 
 
 def bundled_detector(
@@ -290,7 +298,6 @@ def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
     of_torch = {"half", "on_device", "runtime"} & set(settings)
     path = _for_runtime(bundled_file("estimator"), device, torch_wanted=bool(of_torch))
     if path.suffix == ".onnx":
-        from posetrack.devices import onnx_providers
         from posetrack.estimators.onnx import OnnxTopDown
 
         return OnnxTopDown(path, **{"providers": onnx_providers(device), **settings})
@@ -341,25 +348,28 @@ def _bundled_path(kind: str) -> Path:
 
 
 def build_detector(
-    name: str | Path,
+    name: str | Path | None = None,
     *,
     device: str = "auto",
     offline: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Detector:
-    """A detector of the table with its published weights, fetched if they are not here yet.
+    """A detector by name or from a file; weights of the table are fetched if they are not here yet.
 
     Parameters
     ----------
     name
-        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files.
+        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files; an ONNX
+        file; a file of a detector trained here; ``"bundled"``, ``"hog"``; None for the default.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
         See `posetrack.weights.fetch`.
     **settings
-        Of `posetrack.detectors.torchvision.TorchvisionDetector`.
+        Of the class that runs it: `posetrack.detectors.torchvision.TorchvisionDetector`,
+        `posetrack.detectors.onnx.OnnxDetector`, `posetrack.detectors.light.LightDetector` or
+        `posetrack.detectors.hog.HogDetector`.
 
     Raises
     ------
@@ -367,9 +377,39 @@ def build_detector(
         If no detector has this name, or the file is none of a detector in the table.
     FileNotFoundError, ConnectionError
         If the weights cannot be had; the message names the ways out.
+
+    Examples
+    --------
+    >>> build_detector("hog")
+    <posetrack.detectors.hog.HogDetector object at ...>
     """
+    if name is None:
+        found = default_networks(
+            "detector", device=device, offline=offline, progress=progress, **settings
+        )
+        return cast(Detector, found["detector"])
+    text = str(name)
+    if text.endswith(".onnx"):
+        from posetrack.detectors.onnx import OnnxDetector
+
+        return OnnxDetector(text, **{"providers": onnx_providers(device), **settings})
+    if text == "hog":
+        from posetrack.detectors.hog import HogDetector
+
+        return HogDetector(**settings)
+    if text == BUNDLED:
+        return bundled_detector(device, **settings)
+    if _is_ours(text):
+        from posetrack.detectors.light import load_light_detector
+
+        return load_light_detector(text, device=device, **settings)
     card, path = _card_and_file(name, "detector", offline, progress)
     return _detector_of(card, path, device=device, **settings)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file was trained here: published detectors are plain state dicts."""
+    return name.endswith(".safetensors") or Path(name + ".json").is_file()
 
 
 def _detector_of(card: CatalogueEntry, path: Path, *, device: str, **settings: Any) -> Detector:
@@ -381,36 +421,71 @@ def _detector_of(card: CatalogueEntry, path: Path, *, device: str, **settings: A
 
 
 def build_estimator(
-    name: str | Path,
+    name: str | Path | None = None,
     *,
     device: str = "auto",
     offline: bool = False,
     progress: Progress | None = None,
+    dark: bool = False,
     **settings: Any,
-) -> PoseEstimator:
-    """A pose network of the table with its published weights, fetched if they are not here yet.
+) -> PoseEstimator | BottomUpEstimator:
+    """A pose network by name or from a file; the table's weights are fetched if they are not here.
 
     Parameters
     ----------
     name
-        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files. Weights
-        that are not in the table are read by `posetrack.estimators.from_file.load_estimator`.
+        A name of `posetrack.weights.catalogue.MODELS`; ``"bundled"``; None for the default; or a
+        file, see `posetrack.estimators.from_file.load_estimator`. One of the table's files without
+        further settings is built as its row says.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
         See `posetrack.weights.fetch`.
+    dark
+        Decode by `posetrack.ops.heatmaps.decode_dark`, with the blur that goes with the network's
+        training.
     **settings
-        Of `posetrack.estimators.top_down.TopDown`, such as ``flip_test=True``.
+        Of `posetrack.estimators.top_down.TopDown`, such as ``flip_test=True``; of files those of
+        `load_estimator`.
 
     Raises
     ------
     ValueError
-        If no pose model has this name, or the file is none of a pose model in the table.
+        If no pose model has this name, or no known network is in the file.
     FileNotFoundError, ConnectionError
         If the weights cannot be had; the message names the ways out.
     """
+    is_file = name is not None and str(name) != BUNDLED and Path(name).is_file()
+    if name is not None and is_file and _row_of(Path(name), "pose") is None:
+        from posetrack.estimators.from_file import load_estimator
+
+        return load_estimator(name, device=device, dark=dark, **settings)
+    if dark:
+        settings["decode"] = dark_decoder(ESTIMATOR if name is None else str(name))
+    if name is None:
+        found = default_networks(
+            "estimator", device=device, offline=offline, progress=progress, **settings
+        )
+        return cast(PoseEstimator, found["estimator"])
+    if str(name) == BUNDLED:
+        return bundled_estimator(device, **settings)
     card, path = _card_and_file(name, "pose", offline, progress)
     return _estimator_of(card, path, device=device, **settings)
+
+
+def dark_decoder(name: str) -> Callable[..., Any]:
+    """DARK decoding with the blur that goes with the training of a network of the table.
+
+    Examples
+    --------
+    >>> dark_decoder("pose_resnet50_coco_384x288").keywords
+    {'blur_size': 17}
+    """
+    from posetrack.checkpoints.card import Decode, decoder_of, usual_sigma
+
+    card = MODELS.get(name)
+    size = card.input_size if card is not None and card.input_size else (192, 256)
+    return decoder_of(Decode("dark", usual_sigma(size)))
 
 
 def _estimator_of(
@@ -437,33 +512,43 @@ def _estimator_of(
 
 
 def build_flow(
-    name: str | Path,
+    name: str | Path = "dis",
     *,
     device: str = "auto",
     offline: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> FlowEstimator:
-    """A flow network of the table with its published weights, fetched if they are not here yet.
+    """An optical flow by name; a network's weights are fetched if they are not here yet.
 
     Parameters
     ----------
     name
-        A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files.
+        A key of `FLOWS`, a flow network of `posetrack.weights.catalogue.MODELS`, or the path of one
+        of its files.
     device
-        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1"; for networks.
     offline, progress
         See `posetrack.weights.fetch`.
     **settings
-        Of `posetrack.flows.raft.RaftFlow`.
+        Of the class that runs it, such as `posetrack.flows.raft.RaftFlow`.
 
     Raises
     ------
     ValueError
-        If no flow model has this name, or the file is none of a flow model in the table.
+        If no flow has this name, or the file is none of a flow model in the table.
     FileNotFoundError, ConnectionError
         If the weights cannot be had; the message names the ways out.
+
+    Examples
+    --------
+    >>> build_flow("farneback")
+    <posetrack.flows.farneback.FarnebackFlow object at ...>
     """
+    if name in FLOWS:
+        module, kind = FLOWS[str(name)].rsplit(".", 1)
+        found = getattr(importlib.import_module(f"posetrack.flows.{module}"), kind)
+        return cast(FlowEstimator, found(**settings))
     _, path = _card_and_file(name, "flow", offline, progress)
     from posetrack.flows.raft import RaftFlow
 
@@ -483,11 +568,19 @@ def _card_and_file(
     return card, fetch(card, offline=offline, progress=progress)
 
 
-def _card_of(path: Path, kind: Kind) -> CatalogueEntry:
+def _row_of(path: Path, kind: Kind) -> CatalogueEntry | None:
+    """The row of the table that a file is of, by its hash."""
     digest = sha256_of(path)
     for card in MODELS.values():
         if card.kind == kind and any(digest.startswith(file.sha256) for file in card.files):
             return card
+    return None
+
+
+def _card_of(path: Path, kind: Kind) -> CatalogueEntry:
+    found = _row_of(path, kind)
+    if found is not None:
+        return found
     raise ValueError(
         f"{path} is none of the files of the {kind} models in the table (its SHA-256 is not among "
         "theirs), so it does not say what to build. `posetrack models list --json` shows them"
