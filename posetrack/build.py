@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
-from posetrack.devices import onnx_providers, uses_cuda
+from posetrack.devices import onnx_providers, require_torch, uses_cuda
 from posetrack.files import sha256_of
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import KNOWN_SKELETONS
@@ -415,6 +415,7 @@ def _is_ours(name: str) -> bool:
 def _detector_of(card: CatalogueEntry, path: Path, *, device: str, **settings: Any) -> Detector:
     if card.bundled:
         return bundled_detector(device, **settings)
+    require_torch(card.name)
     from posetrack.detectors.torchvision import NETWORKS, TorchvisionDetector
 
     return TorchvisionDetector(NETWORKS[card.builder](path), device=device, **settings)
@@ -550,6 +551,7 @@ def build_flow(
         found = getattr(importlib.import_module(f"posetrack.flows.{module}"), kind)
         return cast(FlowEstimator, found(**settings))
     _, path = _card_and_file(name, "flow", offline, progress)
+    require_torch(name)
     from posetrack.flows.raft import RaftFlow
 
     return RaftFlow(path, device=device, **settings)

@@ -58,6 +58,25 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     return found
 
 
+def require_torch(title: object) -> None:
+    """Say what to install where torch, which ``title`` needs, is not.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If it is not installed.
+
+    Examples
+    --------
+    >>> require_torch("net.pt2")
+    """
+    if find_spec("torch") is None or find_spec("torchvision") is None:
+        raise ModuleNotFoundError(
+            f"{title} needs torch, which is not installed: pip install torch torchvision; ONNX "
+            "networks run without it"
+        )
+
+
 def uses_cuda(device: str = "auto") -> bool:
     """Whether a name means a GPU here; torch is asked only where the name does not say.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.checkpoints.card import Decode, decoder_of, read_card, usual_sigma
+from posetrack.devices import require_torch
 from posetrack.estimators.top_down import TopDown
 from posetrack.interfaces import BottomUpEstimator, PoseEstimator
 from posetrack.ops.crops import PLUS_MINUS_ONE, Normalisation
@@ -76,6 +77,7 @@ def load_estimator(
     needs = {"skeleton": skeleton, "normalisation": normalisation, "input_size": input_size}
     if is_exported(path):
         return _exported(path, needs, dark, device, settings)
+    require_torch(path)
     from posetrack.checkpoints.loading import load_network
 
     network, found = load_network(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.devices import onnx_providers, usable_cores
+from posetrack.runtimes.onnx_check import require_own_data
 from posetrack.runtimes.session import Batch, Run, Session, read_card_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def open_session(
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     _refuse_other_files(path)
+    if path.suffix != ".ort":
+        require_own_data(path)
     ort = _onnxruntime(path)
     options = _options(ort, threads or min(usable_cores(), 8))
     chosen = _providers(ort, providers)

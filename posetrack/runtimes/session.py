@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard, parse_card, read_card
+from posetrack.devices import require_torch
 from posetrack.skeletons import Skeleton
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def open_exported(
         raise ValueError(f"{path}: expected a name that ends in {', '.join(LIBRARIES)}")
     if path.suffix != ".onnx" and not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
+    if path.suffix in (".pt2", ".engine"):
+        require_torch(path)
     library = importlib.import_module(f"posetrack.runtimes.{LIBRARIES[path.suffix]}")
     session: Session = library.open_file(path, device=device, threads=threads)
     return session

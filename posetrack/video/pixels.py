@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
@@ -167,7 +168,9 @@ def to_bgr(
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """How the picture must be turned, from its display matrix; upright where there is none."""
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    # Not by frame.side_data: what that gives is kept in the frame and refers to it, so that every
+    # picture would stay in memory until Python looks for such rings, hundreds of megabytes on.
+    matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")
     return UPRIGHT if matrix is None else from_matrix(np.frombuffer(bytes(matrix), np.int32))
 
 
