@@ -1,8 +1,14 @@
-"""OpenVINO: its files, and torch networks by way of an ONNX model in the cache folder."""
+"""OpenVINO: its files, and torch networks by way of an ONNX model in the cache folder.
+
+A file is looked at before OpenVINO reads it: what is not OpenVINO's own XML would be tried by its
+readers of other libraries' files, and not every version asks whether the numbers that the XML
+points to are in the ``.bin`` beside it.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +20,50 @@ from posetrack.runtimes.session import Batch, Run, Session, in_short, read_card_
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_LARGEST_XML = 256 * 2**20
+_DATA = re.compile(rb"<data\b([^>]*)>")
+_SPAN = re.compile(rb'\b(offset|size)="(\d{1,20})"')
+
+
+def require_plain_xml(path: Path) -> None:
+    """Refuse an ``.xml`` file that is not OpenVINO's, or whose ``.bin`` is not as large as it says.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong; nothing of it was read by OpenVINO.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "net.xml")
+    ...     _ = path.write_text("node { }")
+    ...     require_plain_xml(path)
+    Traceback (most recent call last):
+    ...
+    ValueError: ...net.xml: not an OpenVINO network: it does not begin as XML with <net
+    """
+    if path.stat().st_size > _LARGEST_XML:
+        raise ValueError(f"{path}: not an OpenVINO network: {path.stat().st_size:,} bytes of XML")
+    content = path.read_bytes()
+    start = re.sub(rb"^\s*<\?xml[^>]*\?>", b"", content.removeprefix(b"\xef\xbb\xbf"))
+    if not start.lstrip().startswith(b"<net"):
+        raise ValueError(f"{path}: not an OpenVINO network: it does not begin as XML with <net")
+    if b"<!" in re.sub(rb"<!--.*?-->", b"", content, flags=re.DOTALL):
+        raise ValueError(f"{path}: not an OpenVINO network: it defines words of its own (<!...)")
+    weights = path.with_suffix(".bin")
+    size = weights.stat().st_size if weights.is_file() else 0
+    for data in _DATA.finditer(content):
+        span = {name: int(text) for name, text in _SPAN.findall(data[1])}
+        end = span.get(b"offset", 0) + span.get(b"size", 0)
+        if len(span) == 2 and end > size:
+            raise ValueError(
+                f"{path}: it wants bytes up to {end:,} of {weights.name}, which has {size:,}; keep "
+                "both files together, or fetch them again"
+            )
 
 
 def open_file(path: Path, *, device: object = "auto", threads: int | None = None) -> Session:
@@ -33,6 +83,7 @@ def open_file(path: Path, *, device: object = "auto", threads: int | None = None
         raise ModuleNotFoundError(
             f'running {path} needs OpenVINO: pip install "posetrack[openvino]"'
         ) from error
+    require_plain_xml(path)
     core = openvino.Core()
     try:
         model = core.read_model(str(path))

@@ -168,10 +168,21 @@ def to_bgr(
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """How the picture must be turned, from its display matrix; upright where there is none."""
-    # Not by frame.side_data: what that gives is kept in the frame and refers to it, so that every
-    # picture would stay in memory until Python looks for such rings, hundreds of megabytes on.
-    matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")
+    matrix: Any = _side_data(frame).get("DISPLAYMATRIX")
     return UPRIGHT if matrix is None else from_matrix(np.frombuffer(bytes(matrix), np.int32))
+
+
+def _side_data(frame: VideoFrame) -> Any:
+    """What lies beside a picture.
+
+    Not by frame.side_data: what that gives is kept in the frame and refers to it, so that every
+    picture would stay in memory until Python looks for such rings, hundreds of megabytes later.
+    """
+    container: Any = SideDataContainer
+    try:
+        return container(frame)
+    except TypeError:  # a PyAV that builds it otherwise
+        return frame.side_data
 
 
 def from_matrix(matrix: NDArray[np.int32]) -> Orientation:
