@@ -1,4 +1,4 @@
-"""The table of what formats keep, as the command and README show it."""
+"""The table of what formats keep, as the command and docs show it."""
 
 from __future__ import annotations
 

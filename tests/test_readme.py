@@ -1,4 +1,4 @@
-"""What the README tells people to type is what is run here."""
+"""What the README and the pages of docs/ tell people to type is what is run here."""
 
 import argparse
 import re
@@ -34,17 +34,32 @@ def test_the_first_command_installs_and_runs_the_demo() -> None:
 
 
 def test_the_table_of_formats_is_the_one_in_the_code() -> None:
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "formats.md").read_text()
     (table,) = re.findall(r"<!-- formats -->\n(.*?)\n<!-- /formats -->", text, re.DOTALL)
     assert table.strip() == as_markdown().strip()
 
 
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
 def commands() -> list[str]:
-    """Every line that the README tells people to type, without its comment."""
-    lines = (ROOT / "README.md").read_text().splitlines()
+    """Every line that the pages tell people to type, without its comment."""
+    lines = [line for page in PAGES for line in page.read_text().splitlines()]
     return [
         re.sub(r"\s+#.*", "", line).strip() for line in lines if line.startswith("    posetrack ")
     ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text())
+    inner = [link for link in links if "://" not in link]
+    assert [link for link in inner if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in text] == []
 
 
 def subparser(words: list[str]) -> argparse.ArgumentParser:
@@ -59,7 +74,7 @@ def subparser(words: list[str]) -> argparse.ArgumentParser:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_has_the_options_that_the_readme_gives_it(line: str) -> None:
+def test_every_command_has_the_options_that_the_pages_give_it(line: str) -> None:
     words = shlex.split(line)[1:]
     command = subparser(words)
     assert command.prog.split()[1] == words[0]

@@ -1,4 +1,4 @@
-"""What each format keeps and loses, one table for the tests, the command and README.
+"""What each format keeps and loses, one table for the tests, the command and docs/formats.md.
 
 A number is the largest error; ``0`` is exact. None: the format has no place for it.
 """
@@ -187,7 +187,7 @@ def as_text() -> str:
 
 
 def as_markdown() -> str:
-    """The table in Markdown, for README."""
+    """The table in Markdown, for docs/formats.md."""
     head, *body = (row[:-1] for row in rows())
     lines = [head, tuple("---" for _ in head), *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
