@@ -563,11 +563,28 @@ def _card_and_file(
     """The row of a name, or of a file by its hash, and where the weights are."""
     if Path(name).is_file():
         return _card_of(Path(name), kind), Path(name)
-    card = find_entry(str(name))
+    card = card_of_kind(str(name), kind)
+    return card, fetch(card, offline=offline, progress=progress)
+
+
+def card_of_kind(name: str, kind: Kind) -> CatalogueEntry:
+    """The row of a name, which must be of a kind.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is of another kind; the message lists those of the right one.
+
+    Examples
+    --------
+    >>> card_of_kind("raft-small", "flow").name
+    'raft_small'
+    """
+    card = find_entry(name)
     if card.kind != kind:
         names = ", ".join(other.name for other in MODELS.values() if other.kind == kind)
         raise ValueError(f"{card.name} is a {card.kind} model; expected a {kind} model: {names}")
-    return card, fetch(card, offline=offline, progress=progress)
+    return card
 
 
 def _row_of(path: Path, kind: Kind) -> CatalogueEntry | None:

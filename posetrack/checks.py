@@ -1,8 +1,11 @@
-"""Settings out of range are refused by name."""
+"""Settings out of range, and names that are not known, are refused in a line that helps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from numbers import Integral
+from pathlib import Path
 
 
 def check_whole(least: int, /, **settings: object) -> None:
@@ -46,3 +49,79 @@ def check_at_least(least: float, /, **settings: float) -> None:
     for name, value in settings.items():
         if not value >= least:
             raise ValueError(f"{name} must be at least {least}, got {value!r}")
+
+
+def check_known(kind: str, name: str, known: Iterable[str], *, has: str = "there are") -> None:
+    """Refuse a name that is not in a list.
+
+    Parameters
+    ----------
+    kind
+        What it is a name of.
+    name, known
+        What was given, and what is known.
+    has
+        Goes before the list of all.
+
+    Raises
+    ------
+    ValueError
+        With the names that come near, and all there are.
+
+    Examples
+    --------
+    >>> check_known("flow", "farnebak", ["dis", "farneback", "lk"])
+    Traceback (most recent call last):
+    ValueError: no flow 'farnebak' (did you mean 'farneback'?); there are dis, farneback, lk
+    """
+    known = tuple(known)
+    if name not in known:
+        raise ValueError(no_such(kind, name, known, has=has))
+
+
+def no_such(kind: str, name: str, known: Iterable[str], *, has: str = "there are") -> str:
+    """The sentence of `check_known`.
+
+    Examples
+    --------
+    >>> no_such("keypoint", "tail", ["nose", "neck"], has="it has")
+    "no keypoint 'tail'; it has nose, neck"
+    """
+    known = tuple(known)
+    hint = did_you_mean(name, known).removeprefix("; ")
+    return f"no {kind} {name!r}{f' ({hint})' * bool(hint)}; {has} {', '.join(known)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'this' or 'that'?``, or nothing where no name comes near.
+
+    Examples
+    --------
+    >>> did_you_mean("Raft-smal", ["raft_small", "dis"])
+    "; did you mean 'raft_small'?"
+    """
+    plain = {_plain(one): one for one in known}
+    given = _plain(name)
+    close = get_close_matches(given, plain, n=3, cutoff=0.6)
+    close = close or [one for one in plain if given and one.startswith(given)][:3]
+    return f"; did you mean {' or '.join(repr(plain[one]) for one in close)}?" if close else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def not_found(path: Path) -> FileNotFoundError:
+    """An error for a path that leads nowhere, with what lies there under a similar name.
+
+    Examples
+    --------
+    >>> str(not_found(Path("nowhere/video.mp4"))).replace(chr(92), "/")
+    'nowhere/video.mp4: no such file, and no folder nowhere'
+    """
+    parent = path.parent
+    if not parent.is_dir():
+        return FileNotFoundError(f"{path}: no such file, and no folder {parent}")
+    near = get_close_matches(path.name, [entry.name for entry in parent.iterdir()])
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    return FileNotFoundError(f"{path}: no such file or folder{hint}")

@@ -79,7 +79,7 @@ def test_a_cleaned_table_gives_its_raw_values_back(table: Path) -> None:
         (["--smooth", "kalman", "--smooth-window", "3"], "--smooth-window goes with"),
         (["--smooth", "butterworth", "--smooth-cutoff", "99"], "below half the frame rate"),
         (["--swaps", "--video", "x.mp4"], "--video is for --join"),
-        (["--swaps", "--format", "dlc"], "unknown"),
+        (["--swaps", "--format", "dlc"], "no format 'dlc'; there are"),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_written(

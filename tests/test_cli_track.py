@@ -27,6 +27,7 @@ from onnx_files import answering
 from video_made import cut, make_audio, make_video, with_damaged_packet
 
 from posetrack import Tracker
+from posetrack.build import DETECTOR_ON_CPU, ESTIMATOR
 from posetrack.cli import main
 from posetrack.cli.outputs import FORMATS
 from posetrack.detectors.onnx import OnnxDetector
@@ -720,9 +721,9 @@ def test_a_detector_that_is_none_is_refused_in_a_line(
 def test_offline_without_weights_the_ways_out_are_named(
     folder: Folder, missing: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    at_hand = {"detector": folder.detector, "estimator": folder.estimator}
-    del at_hand[missing]
-    words = [word for name, path in at_hand.items() for word in (f"--{name}", str(path))]
+    named: dict[str, Path | str] = {"detector": folder.detector, "estimator": folder.estimator}
+    named[missing] = {"detector": DETECTOR_ON_CPU, "estimator": ESTIMATOR}[missing]
+    words = [word for name, path in named.items() for word in (f"--{name}", str(path))]
     run = ["track", str(folder.video), "-o", str(folder.out), "--offline", "--device", "cpu"]
     assert main([*run, *words]) == 1
     said = capfd.readouterr().err
@@ -736,11 +737,11 @@ def test_offline_without_weights_the_ways_out_are_named(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--format", "csv,xml"], "--format: unknown ['xml']"),
+        (["--format", "csv,xml"], "--format: no format 'xml'; there are"),
         (["--decode", "no_such_module:decode"], "no module 'no_such_module'"),
         (["--decode", "json:nothing"], "no function 'nothing'"),
-        (["--decode", "nonsense"], "--decode nonsense"),
-        (["--skeleton", "centaur"], "--skeleton centaur"),
+        (["--decode", "nonsense"], "--decode: no layout 'nonsense'"),
+        (["--skeleton", "centaur"], "--skeleton: no skeleton 'centaur'"),
         (["--skeleton", "mpii_16"], "17 channels"),
         (["--size", "128x96"], "128"),
         (["--estimator", "no_such_model"], "no_such_model"),

@@ -62,7 +62,7 @@ def test_every_kind_of_line_is_read_and_written_the_same() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("swop 1 2", "unknown 'swop'; expected swap, merge"),
+        ("swop 1 2", "no edit 'swop' (did you mean 'swap'?); there are swap, merge"),
         ("swap 1 2", "expected swap ID ID from TIME"),
         ("swap 1 1 from 2s", "1 cannot be swapped with itself"),
         ("swap 1 2 from 12.4", "expected a time such as 12.4s, or a frame such as f120"),

@@ -197,6 +197,6 @@ def test_wrong_lines_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main([*run, "-o", str(tmp_path)]) == 1
     assert "would replace" in capsys.readouterr().err
     assert main([*run, "-o", str(tmp_path / "out"), "--to", "gif"]) == 1
-    assert "--to: unknown ['gif']" in capsys.readouterr().err
+    assert "--to: no format 'gif'; there are" in capsys.readouterr().err
     assert main([*run, "-o", str(tmp_path / "out"), "--memory", "0"]) == 1
     assert "memory" in capsys.readouterr().err

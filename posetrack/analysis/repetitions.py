@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from posetrack.analysis.measures import Measure, measure
 from posetrack.analysis.smoothing import filled, smoothed
+from posetrack.checks import no_such
 from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 
@@ -168,7 +169,7 @@ def find_repetitions(
     ([1.0, 3.0, 5.0, 7.0], 81)
     """
     if isinstance(exercise, str) and exercise not in EXERCISES:
-        raise KeyError(f"no exercise {exercise!r}; there are {', '.join(EXERCISES)}")
+        raise KeyError(no_such("exercise", exercise, EXERCISES))
     wanted = EXERCISES[exercise] if isinstance(exercise, str) else exercise
     named = wanted.measure
     values = measure(trajectories, named) if isinstance(named, str) else named(trajectories)

@@ -8,8 +8,20 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from posetrack import __version__
+from posetrack.checks import did_you_mean
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says which name comes near one that is not among the choices."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(str(value), map(str, action.choices))
+            names = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint} (of {names})")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         validate,
     )
 
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="posetrack",
         description="Multi-person pose tracking in video: every person's keypoints over time.",
     )

@@ -13,11 +13,15 @@ from typing import Any, cast
 
 from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
+from posetrack.checks import did_you_mean, no_such, not_found
 from posetrack.cli.models import DownloadBar
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
-from posetrack.skeletons import KNOWN_SKELETONS, Skeleton, read_skeleton
+from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleton
+from posetrack.weights import fetch, is_offline
+from posetrack.weights.catalogue import MODELS, Kind
 
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
+_FLOW_NETWORKS = ("raft-small", "raft-large")
 _NETWORK_FILES = (
     ".pth", ".pt", ".tar", ".safetensors", "manifest.json", ".onnx", ".pt2", ".xml", ".engine",
 )  # fmt: skip
@@ -35,8 +39,8 @@ def skeleton_from(name: str) -> Skeleton:
         return KNOWN_SKELETONS[name]
     if name.endswith(".toml"):
         return read_skeleton(name)
-    known = ", ".join(KNOWN_SKELETONS)
-    raise ValueError(f"--skeleton {name}: expected a .toml file or one of {known}")
+    names = "expected a .toml file or one of"
+    raise ValueError(f"--skeleton: {no_such('skeleton', name, KNOWN_SKELETONS, has=names)}")
 
 
 def function_from(name: str) -> Callable[..., Any]:
@@ -119,8 +123,6 @@ def build_detector(
     name: str | None = arguments.detector
     given = {"min_score": arguments.min_score, "max_iou": arguments.max_iou}
     thresholds = {key: value for key, value in given.items() if value is not None}
-    if arguments.decode is not None and not (name or "").endswith(".onnx"):
-        raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
     if name is None:
         default = default or find_defaults(arguments, "detector")["detector"]
         return cast(Detector, build.build_default(default, device=arguments.device, **thresholds))
@@ -139,9 +141,8 @@ def _layout(name: str | None) -> Callable[..., Any] | None:
     if name in LAYOUTS:
         return LAYOUTS[name].decode
     if ":" not in name:
-        raise ValueError(
-            f"--decode {name}: expected module:function or one of {', '.join(LAYOUTS)}"
-        )
+        names = "expected module:function or one of"
+        raise ValueError(f"--decode: {no_such('layout', name, LAYOUTS, has=names)}")
     return function_from(name)
 
 
@@ -167,6 +168,47 @@ def build_estimator(
     return build.build_estimator(name, dark=arguments.dark, **fetching(arguments, name), **settings)
 
 
+def check_networks(arguments: argparse.Namespace) -> None:
+    """Refuse names and files that are not there, before any network is loaded or fetched."""
+    if arguments.skeleton:
+        skeleton_from(arguments.skeleton)
+    others = {"detector": (BUNDLED, "hog"), "estimator": (BUNDLED,)}
+    kinds: dict[str, Kind] = {"detector": "detector", "estimator": "pose"}
+    for option, more in others.items():
+        name: str | None = getattr(arguments, option)
+        if name is None or name in more or Path(name).exists():
+            continue
+        if name.endswith(_NETWORK_FILES):
+            raise not_found(Path(name))
+        if name.replace("-", "_") in MODELS:
+            card = build.card_of_kind(name, kinds[option])
+            if arguments.offline or is_offline():
+                fetch(card, offline=True)  # says so, where it is not here
+            continue
+        known = [*more, *(card.name for card in MODELS.values() if card.kind == kinds[option])]
+        raise ValueError(
+            f"--{option}: no {option} is called {name!r}{did_you_mean(name, known) or '.'} "
+            "`posetrack models list` shows all names; a file of your own is given by its path"
+        )
+    if arguments.decode is not None:
+        if not (arguments.detector or "").endswith(".onnx"):
+            raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
+        _layout(arguments.decode)
+    if (arguments.offline or is_offline()) and arguments.flow in _FLOW_NETWORKS:
+        fetch(arguments.flow, offline=True)
+
+
+def skeleton_ahead(arguments: argparse.Namespace) -> Skeleton | None:
+    """What the estimator's keypoints will be, where that is known before it is loaded."""
+    if arguments.skeleton:
+        return skeleton_from(arguments.skeleton)
+    name = (arguments.estimator or build.ESTIMATOR).replace("-", "_")
+    card = MODELS.get(name)
+    if card is not None and card.skeleton is not None:
+        return KNOWN_SKELETONS[card.skeleton]
+    return COCO_17 if name == BUNDLED else None
+
+
 def is_bottom_up(estimator: object) -> bool:
     """Whether an estimator finds people by itself, so that no detector is run."""
     return bool(getattr(estimator, "bottom_up", False))
@@ -182,7 +224,6 @@ def weight_files(
     Where a network took the place of a default, the file is described, with the reason.
     """
     from posetrack.weights import cached_path
-    from posetrack.weights.catalogue import MODELS
 
     named = {"estimator": arguments.estimator, "flow": arguments.flow}
     files: dict[str, Path | dict[str, Any]] = {}

@@ -15,7 +15,7 @@ from posetrack.cli.cleaning import (
     what_was_done,
     write_formats,
 )
-from posetrack.cli.outputs import ENDINGS, check_folder
+from posetrack.cli.outputs import ENDINGS, check_folder, formats_from
 
 _FORMATS = tuple(name for name in ENDINGS if name not in ("frames", "audit"))
 
@@ -85,13 +85,9 @@ def _paths(arguments: argparse.Namespace) -> dict[str, Path]:
         paths = {out.suffix.lower()[1:]: out}
     else:
         check_folder(out)
-        listed = (name.strip() for name in arguments.formats.split(","))
-        formats = [name for name in dict.fromkeys(listed) if name]
-        unknown = sorted(set(formats) - set(_FORMATS))
-        if unknown or not formats:
-            raise ValueError(
-                f"--format: unknown {unknown}; expected a list of {', '.join(_FORMATS)}"
-            )
+        formats = formats_from("--format", arguments.formats, _FORMATS)
+        if not formats:
+            raise ValueError(f"--format: expected a list of {', '.join(_FORMATS)}")
         stem = source.stem.removesuffix(".raw")
         paths = {name: out / f"{stem}{ENDINGS[name]}" for name in formats}
     for path in paths.values():

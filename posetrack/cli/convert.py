@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from posetrack.cli.build import skeleton_from
-from posetrack.cli.outputs import check_folder
+from posetrack.cli.outputs import check_folder, formats_from
 from posetrack.formats.catalogue import FORMATS, as_text
 
 Writer: TypeAlias = Callable[[Path, Any], object]
@@ -99,11 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def paths_of(arguments: argparse.Namespace) -> dict[str, Path]:
     """Where each format of ``--to`` goes; never over the file that is read."""
-    listed = (name.strip() for name in arguments.to.split(","))
-    formats = [name for name in dict.fromkeys(listed) if name]
-    unknown = sorted(set(formats) - set(ENDINGS))
-    if unknown or not formats:
-        raise ValueError(f"--to: unknown {unknown}; expected a list of {', '.join(ENDINGS)}")
+    formats = formats_from("--to", arguments.to, ENDINGS)
+    if not formats:
+        raise ValueError(f"--to: expected a list of {', '.join(ENDINGS)}")
     check_folder(arguments.out)
     source: Path = arguments.file
     name = name_of(source)

@@ -7,13 +7,15 @@ over, that is cleaned, and the formats asked for and the overlay are made from t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from posetrack.checks import no_such
 from posetrack.cli.cleaning import cleaned, wants_cleaning, what_was_done, write_formats
 from posetrack.structures import Tracks
 
@@ -71,6 +73,38 @@ def check_folder(path: Path) -> None:
     """Refuse a folder for results that cannot become one; it is made with the first frame."""
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(f"--out {path}: expected a folder, this is a file")
+    # The nearest folder that is there decides whether those below can be made.
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"--out {path}: {there} is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise type(error)(
+            f"--out {path}: nothing can be written in {there}: {error.strerror}; give another"
+        ) from error
+
+
+def formats_from(option: str, text: str, known: Iterable[str]) -> list[str]:
+    """The names in a list with commas, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is not known, or there is none.
+
+    Examples
+    --------
+    >>> formats_from("--format", "csv, parquet,csv", FORMATS)
+    ['csv', 'parquet']
+    """
+    names = [name for name in dict.fromkeys(map(str.strip, text.split(","))) if name]
+    known = tuple(known)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{option}: {no_such('format', name, known)}")
+    return names
 
 
 class Outputs:

@@ -17,16 +17,30 @@ from posetrack.cli.build import (
     build_detector,
     build_estimator,
     build_flow,
+    check_networks,
     device_from,
     find_defaults,
     is_bottom_up,
     size_from,
+    skeleton_ahead,
     weight_files,
 )
 from posetrack.cli.cleaning import add_cleaning, check_cleaning, wants_cleaning
-from posetrack.cli.outputs import FORMATS, Outputs, check_folder, is_camera, output_name
+from posetrack.cli.outputs import (
+    FORMATS,
+    Outputs,
+    check_folder,
+    formats_from,
+    is_camera,
+    output_name,
+)
 from posetrack.cli.overlay import add_faces
-from posetrack.cli.track_angles import add_angles, check_angles, write_angles
+from posetrack.cli.track_angles import (
+    add_angles,
+    check_angle_names,
+    check_angles,
+    write_angles,
+)
 
 _SWITCHES = ("flow_boxes", "flow_similarity", "coasting")
 _NUMBERS = (
@@ -193,18 +207,16 @@ def _first_sentences(docstring: str) -> dict[str, str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Track each video in turn."""
-    listed = (name.strip() for name in arguments.formats.split(","))
-    formats = [name for name in dict.fromkeys(listed) if name]
-    unknown = sorted(set(formats) - set(FORMATS))
-    if unknown:
-        raise ValueError(f"--format: unknown {unknown}; expected a list of {', '.join(FORMATS)}")
+    formats = formats_from("--format", arguments.formats, FORMATS)
     if arguments.trails < 0:
         raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
     check_cleaning(arguments)
     check_angles(arguments, formats)
     _check_pictures(arguments, formats)
     check_folder(arguments.out)
-    _check_files(arguments.sources)
+    check_networks(arguments)
+    check_angle_names(arguments, skeleton_ahead(arguments))
+    _check_sources(arguments.sources)
     boxes = _boxes(arguments)
     tracker, defaults = _tracker(arguments)
     names: set[str] = set()
@@ -231,12 +243,15 @@ def _check_pictures(arguments: argparse.Namespace, formats: list[str]) -> None:
     empty_figure(width=1, height=1)  # says how to get matplotlib, if it is not there
 
 
-def _check_files(sources: list[str]) -> None:
+def _check_sources(sources: list[str]) -> None:
     """Say what is wrong with any of them before networks are fetched and hours have passed."""
     from posetrack.video import open_video
+    from posetrack.video.checking import check_live
 
     for source in sources:
-        if not is_camera(source) and "://" not in source:  # a camera is opened once
+        if is_camera(source) or "://" in source:
+            check_live(int(source) if is_camera(source) else source)  # opened once
+        else:
             open_video(source, prefetch=0).close()
 
 

@@ -220,15 +220,9 @@ def skeleton_named(text: str | None) -> Skeleton | None:
     ValueError
         If there is none of that name.
     """
-    from posetrack.skeletons import KNOWN_SKELETONS, read_skeleton
+    from posetrack.cli.build import skeleton_from
 
-    if text is None or text in KNOWN_SKELETONS:
-        return None if text is None else KNOWN_SKELETONS[text]
-    if text.endswith(".toml"):
-        return read_skeleton(text)
-    raise ValueError(
-        f"no skeleton {text!r}; expected a .toml file or one of {', '.join(KNOWN_SKELETONS)}"
-    )
+    return None if text is None else skeleton_from(text)
 
 
 def read_people(

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posetrack.checks import no_such
 from posetrack.skeletons import Skeleton
 
 Float64Array = NDArray[np.float64]
@@ -178,7 +179,8 @@ def angle(
         return segment_angle(start, end, zero=(0, -1) if against == "vertical" else (1, 0))
     points = name.split("-") if name.count("-") == 2 else _points(name)
     if not points:
-        raise KeyError(f"no angle {name!r}; {skeleton.name} has {', '.join(angle_names(skeleton))}")
+        known = angle_names(skeleton)
+        raise KeyError(no_such("angle", name, known, has=f"{skeleton.name} has"))
     places = [xy[..., skeleton.index(point), :] for point in points]
     if len(places) == 3:
         return joint_angle(*places)

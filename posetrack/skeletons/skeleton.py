@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posetrack.checks import no_such
 from posetrack.files import read_toml
 
 FloatArray = NDArray[np.float32]
@@ -167,8 +168,8 @@ class Skeleton:
         try:
             return self.keypoints.index(keypoint)
         except ValueError:
-            names = ", ".join(self.keypoints)
-            raise KeyError(f"{self.name} has no keypoint {keypoint!r}; it has {names}") from None
+            sentence = no_such("keypoint", keypoint, self.keypoints, has="it has")
+            raise KeyError(f"{self.name} has {sentence}") from None
 
     @property
     def edge_indices(self) -> NDArray[np.intp]:

@@ -38,7 +38,7 @@ class CameraSteps:
     def __init__(self, number: int, selection: Selection) -> None:
         if number < 0:
             raise ValueError(f"cameras are counted from 0, got {number}")
-        _check_exists(number)
+        check_exists(number)
         self._selection = selection
         self._camera = cv2.VideoCapture(number)
         if not self._camera.isOpened():
@@ -96,7 +96,7 @@ class CameraSteps:
         return (image, Status.DECODED) if whole and image is not None else (None, Status.CORRUPT)
 
 
-def _check_exists(number: int) -> None:
+def check_exists(number: int) -> None:
     """Look for the device where the system shows them as files, before OpenCV complains."""
     if not sys.platform.startswith("linux") or Path(f"/dev/video{number}").exists():
         return

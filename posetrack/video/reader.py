@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from posetrack.checks import not_found
 from posetrack.video.frames import (
     Facts,
     Frame,
@@ -343,11 +343,11 @@ def _find(
             raise ValueError("expected image paths, the list is empty")
         for path in paths:
             if not path.is_file():
-                raise _not_found(path)
+                raise not_found(path)
         return paths
     text = os.fspath(source)
     if isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        return _url(text)
+        return check_url(text)
     path = Path(text)
     if path.is_dir():
         return images.images_in(path)
@@ -365,7 +365,7 @@ def _find(
         return images.sorted_naturally(paths)
     if text.isdecimal():
         return int(text)
-    raise _not_found(path)
+    raise not_found(path)
 
 
 def _is_still(path: Path) -> bool:
@@ -375,7 +375,8 @@ def _is_still(path: Path) -> bool:
         return is_still(file.read(16))
 
 
-def _url(text: str) -> str:
+def check_url(text: str) -> str:
+    """The address, if it is of a kind that is read; else a ValueError that names those."""
     from posetrack.video.stream import URL_SCHEMES, without_credentials
 
     scheme = text.partition("://")[0].lower()
@@ -385,13 +386,3 @@ def _url(text: str) -> str:
             f"{', '.join(URL_SCHEMES)}; name a file by its path"
         )
     return text
-
-
-def _not_found(path: Path) -> FileNotFoundError:
-    """Say what is there instead, if anything has a similar name."""
-    parent = path.parent
-    if not parent.is_dir():
-        return FileNotFoundError(f"{path}: no such file, and no folder {parent}")
-    near = difflib.get_close_matches(path.name, [entry.name for entry in parent.iterdir()])
-    hint = f"; near it: {', '.join(near)}" if near else ""
-    return FileNotFoundError(f"{path}: no such file or folder{hint}")

@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import urlsplit
+
+from posetrack.checks import did_you_mean
 
 Kind = Literal["pose", "detector", "flow"]
 Layout = Literal["mmpose1", "mmpose0", "torchvision"]
@@ -174,8 +175,7 @@ def find_entry(name: str) -> CatalogueEntry:
     found = MODELS.get(name.replace("-", "_"))
     if found is not None:
         return found
-    close = get_close_matches(name, MODELS, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
+    hint = did_you_mean(name, MODELS) or "."
     raise ValueError(
         f"no model is called {name!r}{hint} `posetrack models list` shows all names; "
         "a file of your own is given by its path"

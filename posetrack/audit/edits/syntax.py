@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import no_such
+
 _TIME = re.compile(r"f(\d{1,18})|(\d{1,12}(?:\.\d{1,12})?)s")
 _SHAPES: Final = {
     "swap": "swap ID ID from TIME, or swap ID ID TIME..TIME",
@@ -153,7 +155,7 @@ def parse_edits(text: str, where: str = "edits") -> tuple[Edit, ...]:
 def _edit(words: list[str]) -> Edit:
     kind, *rest = words
     if kind not in _SHAPES:
-        raise ValueError(f"unknown {kind!r}; expected {', '.join(_SHAPES)}")
+        raise ValueError(no_such("edit", kind, _SHAPES))
     match kind, rest:
         case "swap", [first, second, *span] if span:
             if first == second:
