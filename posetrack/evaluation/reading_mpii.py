@@ -10,6 +10,7 @@ import numpy as np
 
 from posetrack.evaluation.sequences import Bools, Floats
 from posetrack.files import read_json
+from posetrack.formats.mat import read_mat
 from posetrack.skeletons import MPII_16
 
 _COUNT: Final = len(MPII_16)
@@ -92,13 +93,14 @@ def _heads(rows: list[dict[str, Any]], heads: Path | None, path: Path) -> Floats
 
 
 def _truth_of_mat(path: Path) -> MpiiPeople:
-    content = _load_mat(path)
-    missing = [k for k in ("pos_gt_src", "jnt_missing", "headboxes_src") if k not in content]
+    wanted = ("pos_gt_src", "jnt_missing", "headboxes_src")
+    content = read_mat(path, (*wanted, "dataset_joints"))
+    missing = [name for name in wanted if not isinstance(content.get(name), np.ndarray)]
     if missing:
-        raise ValueError(f"{path}: no {', '.join(missing)}; expected the authors' gt_valid.mat")
-    xy = np.asarray(content["pos_gt_src"], np.float64)
-    hidden = np.asarray(content["jnt_missing"], np.float64)
-    boxes = np.asarray(content["headboxes_src"], np.float64)
+        raise ValueError(
+            f"{path}: no numbers called {', '.join(missing)}; expected the authors' gt_valid.mat"
+        )
+    xy, hidden, boxes = (np.asarray(content[name]) for name in wanted)
     count = xy.shape[-1] if xy.ndim == 3 else 1
     if (xy.size, hidden.size, boxes.size) != (count * _COUNT * 2, count * _COUNT, count * 4):
         raise ValueError(
@@ -117,24 +119,11 @@ def _order(names: Any, path: Path) -> list[int]:
     """Where each keypoint of MPII is in the file, by name if the file names them."""
     if names is None:
         return list(range(_COUNT))
-    given = [str(np.asarray(name).item()).strip() for name in np.asarray(names).ravel()]
+    given = [str(name).strip() for name in names]
     full = [_SHORT.get(name, name) for name in given]
     if sorted(full) != sorted(MPII_16.keypoints):
         raise ValueError(f"{path}: dataset_joints are {given}; expected MPII's 16")
     return [full.index(name) for name in MPII_16.keypoints]
-
-
-def _load_mat(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        return dict(loadmat(path))
-    except (ValueError, TypeError, NotImplementedError, OSError) as error:
-        raise ValueError(
-            f"{path}: not a MATLAB file up to version 7: {error}. Version 7.3 must be saved anew"
-        ) from error
 
 
 def read_mpii_predictions(path: Path) -> Floats:
@@ -151,7 +140,7 @@ def read_mpii_predictions(path: Path) -> Floats:
     FileNotFoundError, ValueError
         If the file or what it should hold is missing.
     """
-    content: Any = _load_mat(path) if path.suffix == ".mat" else read_json(path)
+    content: Any = read_mat(path, ("preds",)) if path.suffix == ".mat" else read_json(path)
     if isinstance(content, dict):
         if "preds" not in content:
             raise ValueError(f"{path}: no 'preds'")
