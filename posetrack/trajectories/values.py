@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from posetrack.formats.dense import dense, empty_frames
-from posetrack.formats.table import TrackTable
+from posetrack.formats.table import TrackTable, column_names
+from posetrack.ops.angles import angle, is_segment, unwrapped
 from posetrack.skeletons import Skeleton
-from posetrack.trajectories.checked_arrays import blanked, check_axes, checked
 from posetrack.trajectories.origins import ALL_ORIGINS
 from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
@@ -84,23 +85,23 @@ class Trajectories:
     raw: Raw | None = None
 
     def __post_init__(self) -> None:
-        frame = checked("frame", self.frame, np.int64, (None,))
-        ids = checked("ids", self.ids, np.int64, (None,))
-        seconds = checked("seconds", self.seconds, np.float64, (len(frame),))
-        check_axes(frame, seconds, ids)
+        frame = _checked("frame", self.frame, np.int64, (None,))
+        ids = _checked("ids", self.ids, np.int64, (None,))
+        seconds = _checked("seconds", self.seconds, np.float64, (len(frame),))
+        _check_axes(frame, seconds, ids)
         people = (len(frame), len(ids))
         each = (*people, len(self.skeleton))
-        xy = checked("xy", self.xy, np.float32, (*each, 2))
-        scores = checked("scores", self.scores, np.float32, each)
+        xy = _checked("xy", self.xy, np.float32, (*each, 2))
+        scores = _checked("scores", self.scores, np.float32, each)
         unseen = ~(np.isfinite(xy[..., 0]) & np.isfinite(xy[..., 1]))
-        xy, scores = blanked(xy, scores, unseen)
+        xy, scores = _blanked(xy, scores, unseen)
         if not np.isfinite(scores).all():
             raise ValueError("scores must be finite; an unseen keypoint has NaN xy, score 0")
         age = np.zeros(people, np.int64) if self.flow_age is None else self.flow_age
-        age = checked("flow_age", age, np.int64, people)
+        age = _checked("flow_age", age, np.int64, people)
         boxes, box_scores = self._boxes(people, xy, scores, unseen)
         origin = (age[..., None] > 0).repeat(each[-1], -1) if self.origin is None else self.origin
-        origin = checked("origin", origin, np.int8, each)
+        origin = _checked("origin", origin, np.int8, each)
         if origin.size and not 0 <= origin.min() <= origin.max() <= ALL_ORIGINS:
             raise ValueError(f"origin must lie in 0 to {int(ALL_ORIGINS)}, see Origin")
         if self.raw is not None and self.raw.scores.shape != each:
@@ -122,7 +123,7 @@ class Trajectories:
         """Boxes and their scores, made from the keypoints where there are none."""
         nothing = np.full((*people, 4), np.nan, np.float32)
         given = nothing if self.boxes is None else self.boxes
-        boxes = checked("boxes", given, np.float32, (*people, 4))
+        boxes = _checked("boxes", given, np.float32, (*people, 4))
         absent = ~np.isfinite(boxes).all(axis=-1)
         if not boxes.flags.writeable:
             boxes = boxes.copy()
@@ -135,7 +136,7 @@ class Trajectories:
         seen = ~unseen
         mean = scores.sum(axis=-1) / np.maximum(seen.sum(axis=-1), 1)
         if self.box_scores is not None:
-            mean = np.where(made, mean, checked("box_scores", self.box_scores, np.float32, people))
+            mean = np.where(made, mean, _checked("box_scores", self.box_scores, np.float32, people))
         mean = np.where(absent & ~made, 0, mean).astype(np.float32)
         if not np.isfinite(mean).all():
             raise ValueError("box_scores must be finite")
@@ -218,9 +219,13 @@ class Trajectories:
         ValueError
             If there is not exactly one person: take ``person(id)`` first.
         """
-        from posetrack.trajectories.exports import angle_of
-
-        return angle_of(self, name)
+        if len(self.ids) != 1:
+            raise ValueError(
+                f"angle({name!r}) is of one person, here are {len(self.ids)}: take person(id) "
+                "first, or posetrack.analysis.angle for everybody's"
+            )
+        found = angle(self.xy[:, 0], self.skeleton, name)
+        return unwrapped(found) if is_segment(name) else found
 
     @classmethod
     def from_table(cls, table: TrackTable, **more: Any) -> Trajectories:
@@ -270,9 +275,16 @@ class Trajectories:
         ModuleNotFoundError
             If pandas is not installed.
         """
-        from posetrack.trajectories.exports import pandas_of
+        pandas = import_module("pandas")
 
-        return pandas_of(self)
+        table = self.to_table()
+        person = [table.frame, table.seconds, table.ids, *table.xyxy.T, table.box_scores]
+        source = np.where(table.flow_age > 0, "flow", "detector").astype(object)
+        person += [table.scores.mean(axis=1), source, table.flow_age]
+        points = np.concatenate([table.xy, table.scores[..., None]], axis=-1)
+        columns = [*person, *points.reshape(len(table), 3 * len(self.skeleton)).T]
+        names = column_names(self.skeleton)
+        return pandas.DataFrame(dict(zip(names, columns, strict=True)))
 
     def to_xarray(self) -> Any:
         """An ``xarray.Dataset``: ``xy``, ``score``, ``origin``, ``box``, its score, ``flow_age``.
@@ -285,9 +297,31 @@ class Trajectories:
         ModuleNotFoundError
             If xarray is not installed.
         """
-        from posetrack.trajectories.exports import xarray_of
-
-        return xarray_of(self)
+        try:
+            xarray = import_module("xarray")
+        except ModuleNotFoundError as error:
+            message = 'this needs xarray: pip install "posetrack[formats]"'
+            raise ModuleNotFoundError(message) from error
+        each = ("time", "person", "keypoint")
+        return xarray.Dataset(
+            {
+                "xy": ((*each, "space"), self.xy),
+                "score": (each, self.scores),
+                "origin": (each, self.origin),
+                "box": (("time", "person", "corner"), self.boxes),
+                "box_score": (("time", "person"), self.box_scores),
+                "flow_age": (("time", "person"), self.flow_age),
+            },
+            {
+                "time": self.seconds,
+                "frame": ("time", self.frame),
+                "person": self.ids,
+                "keypoint": list(self.skeleton.keypoints),
+                "space": ["x", "y"],
+                "corner": ["left", "top", "right", "bottom"],
+            },
+            {"skeleton": self.skeleton.name},
+        )
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -299,3 +333,49 @@ class Trajectories:
             f"Trajectories({len(self)} frames, ids {shown}, "
             f"{len(self.skeleton)} keypoints of {self.skeleton.name})"
         )
+
+
+def _checked(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...]) -> Any:
+    """A writable copy, its shape checked (None = any); what nobody can write to is shared."""
+    array = np.asarray(values, kind)
+    unchanging = array is values and not array.flags.writeable and array.flags.owndata
+    if not unchanging:
+        array = np.array(array, kind)
+    fits = array.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = tuple("any" if size is None else size for size in shape)
+        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    return array
+
+
+def _blanked(
+    xy: NDArray[np.float32], scores: NDArray[np.float32], unseen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Places NaN and scores 0 where unseen; copied only where they are shared and not so yet."""
+    if not (np.isnan(xy[..., 0]) == unseen).all() or not (np.isnan(xy[..., 1]) == unseen).all():
+        xy = xy if xy.flags.writeable else xy.copy()
+        xy[unseen] = np.nan
+    if (scores[unseen] != 0).any():
+        scores = scores if scores.flags.writeable else scores.copy()
+        scores[unseen] = 0
+    return xy, scores
+
+
+def _check_axes(
+    frame: NDArray[np.int64], seconds: NDArray[np.float64], ids: NDArray[np.int64]
+) -> None:
+    """Frames grow from 0 on, times are finite, ids are there once.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
+    if (frame < 0).any() or (np.diff(frame) <= 0).any():
+        raise ValueError("frame must grow from 0 on, each index once")
+    if not np.isfinite(seconds).all():
+        raise ValueError("seconds must be finite")
+    if len(np.unique(ids)) != len(ids):
+        raise ValueError(f"an id occurs twice: {ids.tolist()}")
