@@ -77,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         threads=os.cpu_count() or 1,
     )
     tracker = _tracker(scene, arguments)
-    video = SimpleNamespace(rate=Fraction(RATE), source=SimpleNamespace(name="rendered scene"))
+    video = SimpleNamespace(
+        rate=Fraction(RATE), scale=(1.0, 1.0), source=SimpleNamespace(name="rendered scene")
+    )
     options = argparse.Namespace(out=arguments.out, overlay=True, trails=30, stride=1, **UNCLEANED)
     settings = {name: getattr(arguments, name) for name in ("frames", "people", "seed", "fakes")}
     truths, found = [], []
