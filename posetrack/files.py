@@ -259,6 +259,26 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
     return data
 
 
+def unpacked_size(packed: bytes, most: int) -> int:
+    """Bytes that a zlib stream unpacks to, counted to a little over ``most`` and not held.
+
+    Of a damaged one, what comes before the damage.
+
+    Examples
+    --------
+    >>> unpacked_size(zlib.compress(bytes(1000)), 5000)
+    1000
+    """
+    inflater, size = zlib.decompressobj(), 0
+    try:
+        while size <= most and (part := inflater.decompress(packed, 1 << 20)):
+            size += len(part)
+            packed = inflater.unconsumed_tail
+    except zlib.error:
+        pass
+    return size
+
+
 def read_text(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     r"""Text in UTF-8, or in UTF-16 with its mark; without mark, lines ending in ``\n``.
 

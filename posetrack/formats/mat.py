@@ -16,7 +16,6 @@ import os
 import struct
 import subprocess
 import sys
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -24,7 +23,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.files import read_bytes
+from posetrack.files import read_bytes, unpacked_size
 
 MAX_MAT_BYTES: Final = 1_000_000_000
 """Larger files, and files that unpack to more, are refused."""
@@ -213,17 +212,7 @@ def _require_small(data: bytes, most: int) -> None:
         kind, length = struct.unpack_from(f"{order}II", data, start)
         start += 8
         if kind == _PACKED:
-            left -= _unpacked_size(data[start : start + length], left)
+            left -= unpacked_size(data[start : start + length], left)
             if left < 0:
                 raise ValueError(f"it unpacks to more than {most:,} bytes")
         start += length
-
-
-def _unpacked_size(packed: bytes, most: int) -> int:
-    """Bytes that a zlib stream unpacks to, counted up to a little over ``most``."""
-    inflater, size = zlib.decompressobj(), 0
-    with suppress(zlib.error):  # scipy says what is wrong with it
-        while size <= most and (part := inflater.decompress(packed, 1 << 20)):
-            size += len(part)
-            packed = inflater.unconsumed_tail
-    return size

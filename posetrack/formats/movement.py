@@ -82,13 +82,13 @@ def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     xarray = library("xarray")
     library("h5netcdf")
     with opened(path) as file:
-        dataset(file, "position", path, 4)  # its size is checked before anything is read
+        dataset(file, "position", path, 4)
         if "confidence" in file:
             dataset(file, "confidence", path, 3)
     try:
         with xarray.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
             return _table(path, data, hints)
-    except (KeyError, OSError, TypeError, UnicodeDecodeError) as error:
+    except (KeyError, MemoryError, OSError, RuntimeError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: no poses dataset of movement: {error}") from error
 
 
