@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,57 +25,41 @@ class _Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint} (of {names})")
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    from posetrack.cli import (
-        ablation,
-        analyse,
-        audit,
-        clean,
-        convert,
-        curves,
-        demo,
-        evaluate,
-        export,
-        inspect,
-        link,
-        models,
-        overlay,
-        plot,
-        postures,
-        synth,
-        track,
-        train,
-        validate,
-    )
+COMMANDS: Mapping[str, str] = {
+    "track": "track",
+    "clean": "clean",
+    "plot": "plot",
+    "overlay": "overlay",
+    "analyse": "analyse",
+    "postures": "postures",
+    "link": "link",
+    "audit": "audit",
+    "convert": "convert",
+    "demo": "demo",
+    "eval": "evaluate",
+    "export": "export",
+    "models": "models",
+    "synth": "synth",
+    "train": "train",
+    "validate": "validate",
+    "inspect": "inspect",
+    "curves": "curves",
+    "ablation": "ablation",
+}
+"""Commands, in the order in which the help lists them, and their modules in this folder."""
 
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """All commands and their options; or those of one, so that no other's module is loaded."""
     top = _Parser(
         prog="posetrack",
         description="Multi-person pose tracking in video: every person's keypoints over time.",
     )
     top.add_argument("--version", action="version", version=f"posetrack {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (
-        track,
-        clean,
-        plot,
-        overlay,
-        analyse,
-        postures,
-        link,
-        audit,
-        convert,
-        demo,
-        evaluate,
-        export,
-        models,
-        synth,
-        train,
-        validate,
-        inspect,
-        curves,
-        ablation,
-    ):
+    chosen = [command] if command is not None and command in COMMANDS else list(COMMANDS)
+    for name in chosen:
+        module = importlib.import_module(f"posetrack.cli.{COMMANDS[name]}")
         module.add_parser(commands)
     return top
 
@@ -94,7 +79,8 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
-    arguments = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = parser(words[0] if words else None).parse_args(words)
     try:
         with _interrupted_by_sigterm():
             status: int = arguments.run(arguments)
