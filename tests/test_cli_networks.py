@@ -13,7 +13,7 @@ import torch
 from filled import fill_network
 from torch import nn
 
-from posetrack import defaults
+from posetrack import build
 from posetrack.cli import main
 from posetrack.cli.build import weight_files
 from posetrack.estimators.posenet import PoseNetEstimator
@@ -78,10 +78,10 @@ def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(
     assert "posetrack models download" in lines[0]
     made = json.loads((out / "images.csv.meta.json").read_text())["provenance"]["weights"]
     for kind, name in (
-        ("estimator", defaults.ESTIMATOR),
-        ("detector", defaults.detector_name("cpu")),
+        ("estimator", build.ESTIMATOR),
+        ("detector", build.detector_name("cpu")),
     ):
-        used = defaults.bundled_file(kind)
+        used = build.bundled_file(kind)
         assert made[kind]["file"] == used.name
         assert made[kind]["sha256"] == hashlib.sha256(used.read_bytes()).hexdigest()
         assert made[kind]["in_place_of"] == name
@@ -91,7 +91,7 @@ def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(
 def test_a_network_that_was_named_is_not_replaced(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    named = ["--estimator", defaults.ESTIMATOR, "--detector", "bundled", "--device", "cpu"]
+    named = ["--estimator", build.ESTIMATOR, "--detector", "bundled", "--device", "cpu"]
     assert main(["track", str(folder / "images"), "-o", str(folder / "out"), *named]) == 1
     assert "What you can do" in capsys.readouterr().err
     assert not (folder / "out").exists()
@@ -124,8 +124,8 @@ def test_an_hrnet_of_the_table_is_set_up_as_its_row_says(
     named = {("keypoint_head." if name.startswith("final") else "backbone.") + name: value
              for name, value in state.items()}  # fmt: skip
     torch.save({"meta": {}, "state_dict": named}, folder / "hrnet.pth")
-    monkeypatch.setattr(defaults, "fetch", lambda *_, **__: folder / "hrnet.pth")
-    estimate = defaults.build_estimator("hrnet-w48-posetrack18-384x288", device="cpu")
+    monkeypatch.setattr(build, "fetch", lambda *_, **__: folder / "hrnet.pth")
+    estimate = build.build_estimator("hrnet-w48-posetrack18-384x288", device="cpu")
     assert isinstance(estimate, TopDown)
     assert estimate.input_size == (288, 384)
     assert estimate.skeleton.name == "posetrack_17"
