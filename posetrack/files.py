@@ -107,17 +107,26 @@ class PartialFile:
         raise FileExistsError(f"{_MAX_PARTIALS} unfinished files beside {path}; remove some")
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append all of ``data``, or, where that fails, nothing of it."""
+        """Write all of ``data`` where it stands, or, where that fails, add nothing of it."""
         view = memoryview(data).cast("B")
+        start = self._stream.tell()
         try:
             while view:
                 view = view[self._stream.write(view) or 0 :]
         except BaseException:
             # Half a row would spoil the rows before it for most readers.
             self._stream.truncate(self._length)
-            self._stream.seek(self._length)
+            self._stream.seek(min(start, self._length))
             raise
-        self._length = self._stream.tell()
+        self._length = max(self._length, self._stream.tell())
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go elsewhere in it, for formats that complete their beginning at the end."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where in it the next `write` goes."""
+        return self._stream.tell()
 
     @property
     def closed(self) -> bool:

@@ -513,14 +513,14 @@ def test_an_interrupted_run_keeps_what_it_had_and_says_where(
     kept = {path.name: path for path in paths_named(said)}
     assert set(kept) == {
         "clip.partial-2.csv", "clip.partial.parquet", "clip.partial.json",
-        "clip.coco.partial.json", "clip.frames.partial.csv", ".clip.partial.mp4",
+        "clip.coco.partial.json", "clip.frames.partial.csv", "clip.partial.mp4",
         "clip.audit.partial.parquet",
     }  # fmt: skip
     for name in ("clip.partial-2.csv", "clip.partial.parquet"):
         assert read_table(kept[name]).frame.tolist() == list(range(5))
     assert len(json.loads(kept["clip.partial.json"].read_text())["images"]) == 5
     assert len(json.loads(kept["clip.coco.partial.json"].read_text())) == 5
-    with open_video(kept[".clip.partial.mp4"]) as overlay:
+    with open_video(kept["clip.partial.mp4"]) as overlay:
         assert sum(1 for _ in overlay) == 5
 
 
@@ -531,8 +531,8 @@ def test_an_error_in_mid_run_keeps_what_it_had_too(
     assert folder.track("--decode", f"{name}:decode", "--format", "csv") == 1
     said = capfd.readouterr().err
     assert said.splitlines()[-1] == "posetrack: the cable of the camera"
-    assert {path.name for path in paths_named(said)} == {"clip.partial.csv", ".clip.partial.mp4"}
-    assert folder.left() == {"clip.partial.csv", "clip.partial.csv.meta.json", ".clip.partial.mp4"}
+    assert {path.name for path in paths_named(said)} == {"clip.partial.csv", "clip.partial.mp4"}
+    assert folder.left() == {"clip.partial.csv", "clip.partial.csv.meta.json", "clip.partial.mp4"}
 
 
 def test_interrupted_before_the_first_frame_nothing_is_left(
@@ -569,7 +569,7 @@ def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.root,
     )  # fmt: skip
     try:
-        wait_until(lambda: ".clip.partial.mp4" in folder.left())
+        wait_until(lambda: "clip.partial.mp4" in folder.left())
         running.send_signal(signal.SIGINT)
         (folder.root / "interrupted").touch()
         _, said = running.communicate(timeout=PATIENCE)

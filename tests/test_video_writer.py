@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from processes import PATIENCE
 from video_made import make_video, number_of, numbered
 
+from posetrack.files import PartialFile
 from posetrack.video import VideoWriter, open_video
 
 
@@ -176,12 +178,42 @@ def test_an_exception_leaves_a_playable_partial_file(tmp_path: Path, queue: int)
     with pytest.raises(KeyError):
         fail()
     assert not path.exists()
-    assert writer.partial == tmp_path / ".video.partial.mp4"
+    assert writer.partial == tmp_path / "video.partial.mp4"
     with open_video(writer.partial) as reader:
         assert [number_of(frame.image) for frame in reader] == list(range(10))
     assert threads_of_ours() == []
-    write(path, 3)  # the next run takes the partial file's place
+    write(path, 3)  # the next run leaves it alone
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["video.mp4", "video.partial.mp4"]
+    with open_video(writer.partial) as reader:
+        assert len(list(reader)) == 10
+
+
+def test_two_writers_of_one_name_do_not_take_each_other_s_video(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    first, second = VideoWriter(path, rate=25), VideoWriter(path, rate=25)
+    for number in range(6):
+        first.write(numbered(number))
+        second.write(numbered(number + 10))
+    first.close()
+    with open_video(path) as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(6))
+    second.close()
+    with open_video(path) as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(10, 16))
     assert [entry.name for entry in tmp_path.iterdir()] == ["video.mp4"]
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    path = tmp_path / "video.mp4"
+    path.with_name("video.partial.mp4").symlink_to(victim)
+    path.with_name("video.partial-2.mp4").symlink_to(tmp_path / "not yet there")
+    write(path, 3)
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "not yet there").exists()
+    with open_video(path) as reader:
+        assert len(list(reader)) == 3
 
 
 def test_a_killed_process_leaves_what_it_had(tmp_path: Path) -> None:
@@ -196,7 +228,7 @@ def test_a_killed_process_leaves_what_it_had(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=PATIENCE)
     assert done.returncode == 9
     assert not path.exists()
-    with open_video(tmp_path / ".video.partial.mp4") as reader:
+    with open_video(tmp_path / "video.partial.mp4") as reader:
         frames = list(reader)
     assert len(frames) >= 40  # all but the last two seconds, and what the encoder holds
 
@@ -218,20 +250,24 @@ def test_no_images_make_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("queue", [0, 2])
-def test_an_error_of_the_encoder_comes_to_the_caller(tmp_path: Path, queue: int) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    writer = VideoWriter(folder / "video.mp4", rate=25, queue=queue)
-    folder.rmdir()
+def test_an_error_of_the_encoder_comes_to_the_caller(
+    tmp_path: Path, queue: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = VideoWriter(tmp_path / "video.mp4", rate=25, queue=queue)
+    monkeypatch.setattr(PartialFile, "write", full)
 
     def use() -> None:
         with writer:
             for number in range(20):
                 writer.write(numbered(number))
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match="No space left"):
         use()
     assert threads_of_ours() == []
+    assert not (tmp_path / "video.mp4").exists()
 
 
 # Refused

@@ -433,6 +433,32 @@ def test_threads_wait_for_each_other_too(server, tmp_path):
     assert server.sent == [len(CONTENT)]
 
 
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+@pytest.mark.parametrize("ending", ["part", "part.from", "lock"])
+def test_a_planted_link_is_not_followed(server, tmp_path, ending):
+    server.files["/a.pth"] = Served(CONTENT, etag='"v1"')
+    weights_folder().mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (weights_folder() / f"a.pth.{ending}").symlink_to(victim)
+    try:
+        assert get(card(f"{server.url}/a.pth")).read_bytes() == CONTENT
+    except OSError:
+        assert ending == "lock"
+    assert victim.read_bytes() == b"mine"
+
+
+def test_a_partial_file_with_a_second_name_is_not_written_into(server, tmp_path):
+    server.files["/a.pth"] = Served(CONTENT)
+    weights_folder().mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_bytes(CONTENT[:1000])
+    os.link(victim, weights_folder() / "a.pth.part")
+    assert get(card(f"{server.url}/a.pth")).read_bytes() == CONTENT
+    assert victim.read_bytes() == CONTENT[:1000]
+    assert server.asked == [("/a.pth", None)]
+
+
 def test_a_lock_left_by_a_process_that_died_holds_nobody_up(server):
     server.files["/a.pth"] = Served(CONTENT)
     weights_folder().mkdir(parents=True)

@@ -14,20 +14,23 @@ from typing import Any
 import cv2
 import numpy as np
 
+from posetrack.files import PartialFile
 from posetrack.interfaces import Image
 
 _TICKS = 90_000  # a second, for frames with times of their own; holds every usual rate exactly
 _SECONDS_A_FRAGMENT = 2
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _Item = tuple[Image, "float | None"]
 
 
 class VideoWriter:
     """An H.264 video that appears whole under its name when closed.
 
-    While it is written it is called ``.NAME.partial.mp4`` beside its final place (`partial`).
+    While it is written it is called ``NAME.partial.mp4`` beside its final place (`partial`).
     It is written in fragments, so that file can be played up to the last two seconds whenever
     writing stops: closed by an exception it is finished under that name and left there, and after
-    a killed process it is there as it was. A later writer of the same name replaces it.
+    a killed process it is there as it was. A later writer of the same name, or one at the same
+    time, takes ``NAME.partial-2.mp4``.
 
     Parameters
     ----------
@@ -78,13 +81,14 @@ class VideoWriter:
         threads: int = 1,
     ) -> None:
         self.path = Path(path)
-        self.partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix}")
-        """Where the video is while it is written, and stays if writing fails."""
         self.count = 0
         """Images written so far."""
         _check(self.path, rate, size, queue)
+        self._file = PartialFile(self.path, durable=False)
+        self.partial = self._file.partial
+        """Where the video is while it is written, and stays if writing fails."""
         self._encoder = _Encoder(
-            self.partial,
+            self._file,
             rate=Fraction(rate).limit_denominator(100_000),
             size=size,
             options={"preset": preset, "crf": f"{quality:g}"},
@@ -174,7 +178,7 @@ class VideoWriter:
             return
         self._reraise()
         if self.count:
-            self.partial.replace(self.path)
+            self._file.publish()
 
     def _reraise(self) -> None:
         if self._errors:
@@ -210,19 +214,48 @@ def _close(encoder: _Encoder, errors: list[BaseException]) -> None:
         errors.append(error)
 
 
+class _Bytes:
+    """What FFmpeg writes into: an error is kept for us, since FFmpeg does not survive each one.
+
+    After it nothing is written any more, so what there was plays as far as it goes.
+    """
+
+    def __init__(self, file: PartialFile) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Take all of it, or, after an error, nothing, and say so in neither case."""
+        if self.error is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """See `PartialFile.seek`."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """See `PartialFile.tell`."""
+        return self._file.tell()
+
+
 class _Encoder:
     """x264 in a fragmented MP4, opened at the first image; used by one thread at a time."""
 
     def __init__(
         self,
-        path: Path,
+        file: PartialFile,
         *,
         rate: Fraction,
         size: tuple[int, int] | None,
         options: dict[str, str],
         threads: int,
     ) -> None:
-        self._path, self._rate, self._size = path, rate, size
+        self._file, self._rate, self._size = file, rate, size
+        self._bytes = _Bytes(file)
         self._options, self._threads = options, threads
         self._container: Any = None
         self._stream: Any = None
@@ -260,26 +293,39 @@ class _Encoder:
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         picture.pts, picture.time_base = self._ticks(seconds), self._time_base(seconds)
         self._container.mux(self._stream.encode(picture))
+        self._reraise()
         self._written += 1
 
     def close(self) -> None:
-        """Write what the encoder still holds, and the end of the file."""
+        """Write what the encoder still holds, and the end of the file; without images, none."""
         if self._container is None:
+            if not self._file.closed:
+                self._file.discard()
             return
         container, self._container = self._container, None
         try:
             container.mux(self._stream.encode(None))
         finally:
-            container.close()
+            try:
+                container.close()
+            finally:
+                self._file.keep()
+        self._reraise()
+
+    def _reraise(self) -> None:
+        if self._bytes.error is not None:
+            raise self._bytes.error
 
     def _open(self, image: Image) -> None:
         import av
 
         self._size = self._size or (image.shape[1], image.shape[0])
         options = {"movflags": "+hybrid_fragmented", "flush_packets": "1"}
-        if self._path.suffix.lower() == ".mkv":
+        kind = _MUXERS[self._file.path.suffix.lower()]
+        if kind == "matroska":
             options = {}
-        self._container = av.open(str(self._path), "w", options=options)
+        # The file is given, and not its name, which another may have put a link under by now.
+        self._container = av.open(self._bytes, "w", format=kind, options=options)
         stream = self._container.add_stream("libx264", rate=self._rate, options=self._options)
         stream.width, stream.height = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
@@ -308,7 +354,7 @@ class _Encoder:
 
 
 def _check(path: Path, rate: float | Fraction, size: tuple[int, int] | None, queue: int) -> None:
-    if path.suffix.lower() not in (".mp4", ".m4v", ".mov", ".mkv"):
+    if path.suffix.lower() not in _MUXERS:
         raise ValueError(f"{path}: expected a name ending in .mp4, .m4v, .mov or .mkv")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import http.client
+import os
 import queue
 import re
 import shutil
+import stat
 import threading
 import time
 import urllib.error
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
+from posetrack.files import write_whole
 from posetrack.weights.catalogue import require_safe_url
 
 Progress = Callable[[int, int | None], None]
@@ -134,11 +137,11 @@ def _download_once(
         if total is not None:
             _require_space(part, total - start)
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-        _origin(part).write_text(f"{url}\n{validator}\n", encoding="utf-8")
+        write_whole(_origin(part), f"{url}\n{validator}\n", durable=False)
         done = start
         if progress is not None:
             progress(done, total)
-        with part.open("r+b" if start else "wb") as file:
+        with _opened(part, start) as file:
             file.truncate(start)
             file.seek(start)
             for chunk in _chunks(response, first):
@@ -313,8 +316,26 @@ def _validator(part: Path, url: str) -> str:
     return validator if from_url == url and not validator.startswith("W/") else ""
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def _size(part: Path) -> int:
+    """Bytes that an earlier call left; what is not a file of ours alone is removed, unread."""
+    try:
+        status = part.lstat()
+    except FileNotFoundError:
+        return 0
+    ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or not ours:
+        discard(part)
+        return 0
+    return status.st_size
+
+
+def _opened(part: Path, start: int) -> IO[bytes]:
+    """The partial file: made anew, or opened to go on; in neither case through a link."""
+    if not start:
+        part.unlink(missing_ok=True)
+        return part.open("xb")
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(part, flags), "r+b")
 
 
 def _require_space(part: Path, needed: int) -> None:

@@ -252,7 +252,9 @@ def _partial(target: Path) -> Iterator[Path]:
     The system lets go of the lock when a process ends, however it ends; the empty lock file stays.
     Where the file system cannot lock, each has its own partial file, and nothing is resumed.
     """
-    with target.with_name(target.name + ".lock").open("ab") as lock:
+    # Not through a link that somebody may have put there.
+    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(target.with_name(target.name + ".lock"), flags, 0o666), "ab") as lock:
         if _lock(lock):
             yield target.with_name(target.name + ".part")
             return
