@@ -251,10 +251,10 @@ def first_answer(label: str) -> float:
     """Processor seconds of a new Python until both networks have answered once."""
     given = {"torch": ("half=False", "half=False"), "onnxruntime": ("", "")}[label]
     code = (
-        "import numpy as np; from posetrack import Detections, defaults;"
+        "import numpy as np; from posetrack import Detections, build;"
         "image = np.zeros((360, 640, 3), np.uint8);"
-        f"defaults.bundled_detector('cpu', {given[0]})(image);"
-        f"defaults.bundled_estimator('cpu', {given[1]})"
+        f"build.bundled_detector('cpu', {given[0]})(image);"
+        f"build.bundled_estimator('cpu', {given[1]})"
         "(image, Detections([[50, 40, 150, 330]], [1.0]));"
         "import resource; used = resource.getrusage(resource.RUSAGE_SELF);"
         "print(used.ru_utime + used.ru_stime)"
