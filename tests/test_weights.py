@@ -346,7 +346,8 @@ class TestCache:
         path = get(model)
         path.write_bytes(b"x" * len(CONTENT))
         assert cached_path(model) is None
-        assert get(model).read_bytes() == CONTENT
+        with pytest.warns(UserWarning, match="changed since it was brought here"):
+            assert get(model).read_bytes() == CONTENT
 
     def test_a_damaged_file_stays_until_a_good_one_is_there(self, server):
         weights_folder().mkdir(parents=True)
@@ -378,6 +379,29 @@ class TestCache:
     def test_a_folder_in_the_files_place_is_not_a_file(self, server):
         (weights_folder() / "a.pth").mkdir(parents=True)
         assert cached_path(card(f"{server.url}/a.pth")) is None
+
+    def test_the_whole_hash_of_the_first_download_counts_from_then_on(self, server, monkeypatch):
+        def digest(path: Path) -> str:  # as if both files were made to begin with the same digits
+            return "12345678" + hash_of(path.read_bytes())[8:]
+
+        monkeypatch.setattr("posetrack.weights.cache.sha256_of", digest)
+        monkeypatch.setattr("posetrack.weights.fetching.sha256_of", digest)
+        file = RemoteFile(f"{server.url}/a.pth", "12345678", "mmpose1")
+        model = CatalogueEntry("test_model", "pose", "pose_resnet", (file,), size=len(CONTENT))
+        server.files["/a.pth"] = Served(CONTENT)
+        path = get(model)
+        path.write_bytes(CONTENT[::-1])
+        for _ in range(2):
+            assert cached_path(model) is None
+        server.files["/a.pth"] = Served(CONTENT[::-1])
+        with (
+            pytest.warns(UserWarning, match=r"a\.pth: changed since it was brought here"),
+            pytest.raises(ConnectionError, match="not the file that came first"),
+        ):
+            get(model)
+        server.files["/a.pth"] = Served(CONTENT)
+        with pytest.warns(UserWarning, match="changed since"):
+            assert get(model).read_bytes() == CONTENT
 
 
 class TestVerify:

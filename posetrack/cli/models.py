@@ -100,7 +100,13 @@ def as_table(cards: Sequence[CatalogueEntry]) -> str:
         for row in (head, *rows)
     ]
     return "\n".join(
-        [*lines, "", f"INPUT is width x height. Weights are kept in {weights_folder()}"]
+        [
+            *lines,
+            "",
+            f"INPUT is width x height. Weights are kept in {weights_folder()}",
+            "Where only 8 digits of a file's SHA-256 are published they show integrity, not "
+            "authenticity; the whole hash is remembered from the first download on.",
+        ]
     )
 
 

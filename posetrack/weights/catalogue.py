@@ -39,8 +39,10 @@ class RemoteFile:
         the name of the file in the cache folder.
     sha256
         The file's SHA-256, or its first digits where only those are published; at least 8 hex
-        digits, lower case. Eight digits tell a broken or mistaken file, not a forged one: what
-        guards against forgery is https, and that weights are loaded as tensors only.
+        digits, lower case. Eight digits tell a broken or mistaken file, not a forged one
+        (integrity, not authenticity): what guards against forgery is https, and that weights are
+        loaded as tensors only. The whole hash of the first download is remembered beside the
+        file, and a later one must be the same.
     layout
         How the tensors in it are called: MMPose 1.x, MMPose 0.x or torchvision.
 
@@ -260,8 +262,11 @@ def _torchvision(
     *,
     builder: str | None = None,
     skeleton: str | None = None,
+    sha256: str | None = None,
 ) -> CatalogueEntry:
     """A network of torchvision: ``...-HASH.pth``; the builder is called as the model if not said.
+
+    The whole SHA-256 where it is known, else the digits in the name count.
 
     Detectors normalise in the network, so that mean and std are None; RAFT takes [-1, 1].
     """
@@ -273,7 +278,7 @@ def _torchvision(
         files=(
             RemoteFile(
                 f"https://download.pytorch.org/models/{file}",
-                file.rsplit("-", 1)[-1].removesuffix(".pth"),
+                sha256 or file.rsplit("-", 1)[-1].removesuffix(".pth"),
                 "torchvision",
             ),
         ),
@@ -479,6 +484,7 @@ _ROWS: Final = (
         "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
         159.743,
         "COCO val box AP 37.0",
+        sha256="258fb6c638b15964ddcdd1ae0748c5eef1be9e732750120cc857feed3faac384",
     ),
     _torchvision(
         "fasterrcnn_mobilenet_v3_large_fpn",

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from posetrack.files import sha256_of
 from posetrack.weights.cache import (
     find_verified,
+    first_hash,
     is_verified,
     remember,
     weights_folder,
@@ -167,10 +169,13 @@ def _find_or_bring(
             "posetrack from a wheel, or name another network"
         )
     failures = [
-        (str(folder / file.name), "damaged, its SHA-256 is another")
+        (str(folder / file.name), _what_changed(folder / file.name, file))
         for file in card.files
         if (folder / file.name).exists()
     ]
+    for changed, file in ((folder / file.name, file) for file in card.files):
+        if changed.exists() and first_hash(changed, file):
+            warnings.warn(f"{changed}: {_what_changed(changed, file)}", stacklevel=3)
     if offline or is_offline():
         head = f"{card.name} is not in {folder}, and downloads are switched off"
         return _Missing(FileNotFoundError, head, failures)
@@ -188,6 +193,13 @@ def _find_or_bring(
             if isinstance(error, SilentHostError):
                 silent[host] = str(error)
     return _Missing(ConnectionError, f"{card.name} could not be had", failures)
+
+
+def _what_changed(path: Path, file: RemoteFile) -> str:
+    first = first_hash(path, file)
+    if first:
+        return f"changed since it was brought here: its SHA-256 was {first}"
+    return "damaged, its SHA-256 is another"
 
 
 def _host(url: str) -> str:
@@ -220,6 +232,13 @@ def _bring(
                 wait=wait,
             )
             digest = sha256_of(part)
+            first = first_hash(target, file)
+            if digest.startswith(file.sha256) and first and digest != first:
+                discard(part)
+                raise ConnectionError(
+                    f"not the file that came first: SHA-256 {digest}, then {first}. If you trust "
+                    f"it, remove {target}.verified and fetch it again"
+                )
             if digest.startswith(file.sha256):
                 part.replace(target)
                 remember(target, digest, target.stat())
