@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "link": "link",
     "audit": "audit",
     "convert": "convert",
+    "recover": "recover",
     "demo": "demo",
     "eval": "evaluate",
     "export": "export",

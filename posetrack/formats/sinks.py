@@ -110,7 +110,7 @@ class FrameWriter(ABC):
             except BaseException as error:
                 error.add_note(
                     f"{self.path}: the frames are kept beside it, in an unfinished file "
-                    "(.partial); posetrack.formats.recover makes spools whole"
+                    "(.partial); `posetrack recover` makes spools whole"
                 )
                 raise
 

@@ -1,0 +1,128 @@
+"""``posetrack recover``: finishes what a killed run left in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+_UNFINISHED = ".partial"
+_SPOOLS = {".arrows": ".parquet", ".jsonl": ".json"}
+_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv")
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add ``recover`` to the commands of ``posetrack``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "recover",
+        help="finish the tables that a killed run left, and say what can be used",
+        description="Finish what a killed run left in a folder: NAME.partial.parquet and "
+        "NAME.partial.json are made of their spools, all other unfinished files are looked at. "
+        "Nothing is removed or written over; a second call does nothing more.",
+        epilog="Not while a run writes into the folder: what it has not finished looks the same.",
+    )
+    parser.add_argument("folder", type=Path, metavar="OUT", help="the folder with the results")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at every unfinished file; 1 if one of them cannot be used."""
+    folder: Path = args.folder
+    if not folder.is_dir():
+        print(f"posetrack recover: {folder}: expected a folder with results", file=sys.stderr)
+        return 2
+    left = sorted(path for path in folder.iterdir() if is_unfinished(path))
+    made = {finished_name(path) for path in left}
+    failed = 0
+    for path in left:
+        if path in made:
+            continue  # its spool's line tells of it
+        try:
+            print(f"{path}: {what_is_kept(path)}")
+        except (OSError, ValueError) as error:
+            print(f"posetrack recover: {' '.join(str(error).split())}", file=sys.stderr)
+            failed += 1
+    if not left:
+        print(f"{folder}: nothing unfinished")
+    return 1 if failed else 0
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file's name is one of `posetrack.files.partial_name`; links are left alone.
+
+    Examples
+    --------
+    >>> is_unfinished(Path("nowhere/match.partial.csv"))
+    False
+    """
+    mark = Path(path.stem).suffix
+    number = mark.removeprefix(f"{_UNFINISHED}-")
+    named = mark == _UNFINISHED or (mark != number and number.isdecimal())
+    return named and path.is_file() and not path.is_symlink()
+
+
+def finished_name(path: Path) -> Path | None:
+    """What is made of a spool; None of other files.
+
+    Examples
+    --------
+    >>> finished_name(Path("match.partial-2.arrows")).name
+    'match.partial-2.parquet'
+    """
+    ending = _SPOOLS.get(path.suffix)
+    return None if ending is None else path.with_suffix(ending)
+
+
+def what_is_kept(path: Path) -> str:
+    """Finish one file if it needs that, and say in a few words what there is of it.
+
+    Raises
+    ------
+    OSError, ValueError
+        If nothing of it can be used; the message names it.
+    """
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: empty; nothing was written before the run ended")
+    target = finished_name(path)
+    if target is not None:
+        return _finish(path, target)
+    if path.suffix == ".csv":
+        return _rows(path)
+    if path.suffix in _VIDEOS:
+        return _plays(path)
+    return f"left as it is, {path.stat().st_size:,} bytes"
+
+
+def _finish(spool: Path, target: Path) -> str:
+    from posetrack.formats import recover
+
+    if target.exists() or target.is_symlink():
+        return f"finished already, as {target.name}"
+    recover(spool)
+    kept = ""
+    if target.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        kept = f", {pq.read_metadata(target).num_rows:,} rows"
+    return f"finished as {target.name}{kept}"
+
+
+def _rows(path: Path) -> str:
+    from posetrack.files import MAX_JSON_BYTES, read_bytes
+
+    count = read_bytes(path, MAX_JSON_BYTES).count(b"\n") - 1
+    return f"{max(count, 0):,} rows, to be read as it is"
+
+
+def _plays(path: Path) -> str:
+    from posetrack.video import open_video
+
+    with open_video(path) as video:
+        count, seconds = 0, 0.0
+        for frame in video:
+            count, seconds = count + 1, frame.seconds
+    if not count:
+        raise ValueError(f"{path}: no frame of it can be played")
+    return f"plays, {count:,} frames up to {seconds:.1f} s"
