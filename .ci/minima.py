@@ -1,9 +1,16 @@
 #!/usr/bin/env python3
-"""Print the lowest versions that setup.cfg declares, one `name==version` a line, for pip's -c."""
+"""Print the lowest versions that setup.cfg declares, one `name==version` a line, for pip.
+
+    python3 .ci/minima.py [--installed]
+
+With --installed: the versions of the same packages in the environment that runs this.
+"""
 
 from __future__ import annotations
 
 import configparser
+import importlib.metadata
+import platform
 import re
 import sys
 from pathlib import Path
@@ -28,6 +35,20 @@ def minima(text: str) -> list[str]:
     return [f"{name}=={version}" for name, version in found.items()]
 
 
+def installed(names: list[str]) -> list[str]:
+    """Python's version, then that of each of these packages which is there."""
+    found = [f"Python {platform.python_version()}"]
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
 if __name__ == "__main__":
-    setup = Path(sys.argv[1] if len(sys.argv) > 1 else "setup.cfg")
-    sys.stdout.write("\n".join(minima(setup.read_text(encoding="utf-8"))) + "\n")
+    lines = minima(Path("setup.cfg").read_text(encoding="utf-8"))
+    if sys.argv[1:] == ["--installed"]:
+        sys.stdout.write(", ".join(installed([line.partition("==")[0] for line in lines])) + "\n")
+    else:
+        sys.stdout.write("\n".join(lines) + "\n")

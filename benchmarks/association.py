@@ -1,17 +1,29 @@
 """Identities for given poses, 20 people, against norfair: time a frame, and switches.
 
-    python benchmarks/association.py
+    python benchmarks/association.py [--peer PYTHON]
 
 Both get the same poses: 20 people who walk about and cross, jittered, some missed. norfair's
 settings are its defaults for keypoints where it has any: mean distance of the points, threshold a
 third of a person's height. Goal: a tenth of norfair's time, and fewer switches.
+
+norfair allows no NumPy from 2 on, which this package needs. So it gets an environment of its own,
+whose Python is named to this script:
+
+    python3 -m venv .venv-peers && .venv-peers/bin/pip install norfair
+    python benchmarks/association.py --peer .venv-peers/bin/python
 """
 
 from __future__ import annotations
 
+import argparse
+import io
+import json
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -39,43 +51,48 @@ def scene(kind: str, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return frames
 
 
-def ours() -> Callable[[np.ndarray], list[int]]:
+Frames = list[np.ndarray]
+
+
+def ours(frames: Frames) -> tuple[list[float], list[list[int]]]:
+    """Seconds and identities of each frame's keypoints."""
     tracker = Tracker(memory=10)
-
-    def step(xy: np.ndarray) -> list[int]:
+    seconds, identities = [], []
+    for xy in frames:
+        start = time.perf_counter()
         poses = Poses.from_keypoints(xy, None, COCO_17)
-        return list(tracker.update(poses=poses).ids.tolist())
+        ids = list(tracker.update(poses=poses).ids.tolist())
+        seconds.append(time.perf_counter() - start)
+        identities.append(ids)
+    return seconds, identities
 
-    return step
 
-
-def norfairs() -> Callable[[np.ndarray], list[int]]:
-    from norfair import Detection, Tracker
-
-    tracker = Tracker(
-        distance_function="mean_euclidean", distance_threshold=HEIGHT / 3, initialization_delay=0
+def norfairs(python: str, frames: Frames) -> tuple[list[float], list[list[int]]]:
+    """The same by norfair, in a process of its environment; both time the tracker alone."""
+    held = io.BytesIO()
+    people = [len(xy) for xy in frames]
+    np.savez(held, xy=np.concatenate(frames), people=people, height=HEIGHT)
+    script = Path(__file__).with_name("association_norfair.py")
+    answer = subprocess.run(
+        [python, script], input=held.getvalue(), stdout=subprocess.PIPE, check=True
     )
-
-    def step(xy: np.ndarray) -> list[int]:
-        detections = [Detection(points=person) for person in xy]
-        objects = tracker.update(detections=detections)
-        by_detection = {id(item.last_detection): item.id for item in objects}
-        return [int(by_detection.get(id(detection)) or 0) for detection in detections]
-
-    return step
+    seconds, identities = json.loads(answer.stdout)
+    return seconds, identities
 
 
-def run(make: Callable[[], Callable[[np.ndarray], list[int]]]) -> tuple[float, dict[str, int]]:
+def run(
+    follow: Callable[[Frames], tuple[list[float], list[list[int]]]],
+) -> tuple[float, dict[str, int]]:
     """Median seconds a frame, and how often a person's id changed, over three scenes a kind."""
     seconds: list[float] = []
     switches = dict.fromkeys(KINDS, 0)
     for kind in KINDS:
         for seed in range(3):
-            step, last = make(), {}
-            for xy, who in scene(kind, seed):
-                start = time.perf_counter()
-                ids = step(xy)
-                seconds.append(time.perf_counter() - start)
+            frames = scene(kind, seed)
+            taken, identities = follow([xy for xy, _ in frames])
+            seconds += taken
+            last: dict[int, int] = {}
+            for (_, who), ids in zip(frames, identities, strict=True):
                 for person, identity in zip(who.tolist(), ids, strict=True):
                     switches[kind] += last.get(person, identity) != identity
                     last[person] = identity
@@ -83,12 +100,15 @@ def run(make: Callable[[], Callable[[np.ndarray], list[int]]]) -> tuple[float, d
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", help="the Python of an environment with norfair in it")
+    peer = parser.parse_args().peer
     run(ours)  # compiled kernels are loaded
     rows = {"posetrack": run(ours)}
-    try:
-        rows["norfair"] = run(norfairs)
-    except ModuleNotFoundError:
-        print('norfair is not installed: pip install "posetrack[benchmark]"')
+    if peer:
+        rows["norfair"] = run(partial(norfairs, peer))
+    else:
+        print("without norfair; the head of this file says how it is installed and named")
     base = rows.get("norfair", rows["posetrack"])[0]
     print(f"{f'{PEOPLE} people, deque of 10':28}{'ms a frame':>12}{'ratio':>8}  switches")
     for name, (seconds, switches) in rows.items():

@@ -138,3 +138,12 @@ def test_being_told_to_end_interrupts_a_command_and_changes_nothing_after_it(
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "posetrack: interrupted\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("words", [("track", "--help"), ("models", "list")])
+def test_commands_do_without_docstrings(words: tuple[str, ...]) -> None:
+    """``python -OO`` strips them; only the help that is made of them may be missing."""
+    command = [sys.executable, "-OO", "-m", "posetrack", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout

@@ -140,8 +140,9 @@ def _first_bytes(path: Path) -> bytes:
 
 def _allowed() -> list[Any]:
     """NumPy's array, number and types, under the names NumPy 1 and 2 give them in a pickle."""
-    core = np._core if hasattr(np, "_core") else np.core
-    rebuild, scalar = core.multiarray._reconstruct, core.multiarray.scalar
+    # The functions that NumPy itself names in a pickle, without naming its private modules here.
+    rebuild: Any = np.empty(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     return [
         (rebuild, "numpy.core.multiarray._reconstruct"),
         (rebuild, "numpy._core.multiarray._reconstruct"),
