@@ -230,7 +230,7 @@ def test_a_killed_process_leaves_what_it_had(tmp_path: Path) -> None:
     assert not path.exists()
     with open_video(tmp_path / "video.partial.mp4") as reader:
         frames = list(reader)
-    assert len(frames) >= 40  # all but the last two seconds, and what the encoder holds
+    assert len(frames) >= 55  # all but the last half second, and what the encoder holds
 
 
 def test_an_abandoned_writer_leaves_no_thread(tmp_path: Path) -> None:

@@ -119,10 +119,16 @@ def _rows(path: Path) -> str:
 def _plays(path: Path) -> str:
     from posetrack.video import open_video
 
-    with open_video(path) as video:
-        count, seconds = 0, 0.0
-        for frame in video:
-            count, seconds = count + 1, frame.seconds
+    count, seconds = 0, 0.0
+    try:
+        with open_video(path) as video:
+            for frame in video:
+                count, seconds = count + 1, frame.seconds
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: nothing of it can be played: the run ended before the first half second was "
+            f"written, or the file is damaged ({path.stat().st_size:,} bytes)"
+        ) from error
     if not count:
         raise ValueError(f"{path}: no frame of it can be played")
     return f"plays, {count:,} frames up to {seconds:.1f} s"

@@ -18,7 +18,7 @@ from posetrack.files import PartialFile
 from posetrack.interfaces import Image
 
 _TICKS = 90_000  # a second, for frames with times of their own; holds every usual rate exactly
-_SECONDS_A_FRAGMENT = 2
+_SECONDS_A_FRAGMENT = 0.5  # what a killed process loses at most
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _Item = tuple[Image, "float | None"]
 
@@ -27,7 +27,7 @@ class VideoWriter:
     """An H.264 video that appears whole under its name when closed.
 
     While it is written it is called ``NAME.partial.mp4`` beside its final place (`partial`).
-    It is written in fragments, so that file can be played up to the last two seconds whenever
+    It is written in fragments, so that file can be played up to the last half second whenever
     writing stops: closed by an exception it is finished under that name and left there, and after
     a killed process it is there as it was. A later writer of the same name, or one at the same
     time, takes ``NAME.partial-2.mp4``.
