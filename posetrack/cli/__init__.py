@@ -78,9 +78,27 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
+def _is_text(word: str) -> bool:
+    """Whether a word can be written: a file name may hold bytes that are not UTF-8."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
+    for word in words:
+        if not _is_text(word):
+            shown = word.encode("utf-8", "backslashreplace").decode()
+            print(
+                f"posetrack: {shown}: this name is not text in UTF-8, which JSON and tables need; "
+                "rename the file",
+                file=sys.stderr,
+            )
+            return 2
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         with _interrupted_by_sigterm():
