@@ -460,7 +460,7 @@ def _in_words(message: str, document: Any) -> str:
     place = place.rstrip("`").removeprefix(".")
     kinds = re.sub(
         r"`([^`]*)`",
-        lambda match: " or ".join(_WORDS.get(word, f"'{word}'") for word in match[1].split(" | ")),
+        lambda match: _kinds(match[1].split(" | ")),
         message,
     )
     kinds = kinds[:1].lower() + kinds[1:]
@@ -474,6 +474,19 @@ def _in_words(message: str, document: Any) -> str:
         if ", got " in kinds and "[...]" not in place:
             kinds = f"{kinds.partition(', got ')[0]}, got {json.dumps(found, default=str):.60}"
     return f"{place}: {kinds}" if place else kinds
+
+
+def _kinds(words: list[str]) -> str:
+    """Kinds of values in words; null stands for what is not there, and whole numbers are numbers.
+
+    Examples
+    --------
+    >>> _kinds(["int", "float", "null"]), _kinds(["str"]), _kinds(["track_id"])
+    ('a number', 'a text', "'track_id'")
+    """
+    kept = [word for word in words if word != "null" or len(words) == 1]
+    kept = [word for word in kept if word != "int" or "float" not in kept]
+    return " or ".join(_WORDS.get(word, f"'{word}'") for word in kept)
 
 
 def date_of_writing() -> datetime:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from posetrack.evaluation.reading_posetrack18 import read_posetrack18
+from posetrack.evaluation.reading import sequence_of
 from posetrack.evaluation.sequences import AnnotatedSequence
 from posetrack.skeletons import POSETRACK_17
 
@@ -77,7 +77,7 @@ def document(
 
 def sequence(*args: Any, name: str = "made", **kwargs: Any) -> AnnotatedSequence:
     """The same, read."""
-    return read_posetrack18(document(*args, **kwargs), "made.json", name)
+    return sequence_of(document(*args, **kwargs), "made.json", name)
 
 
 def people_apart(frames: int, people: int, seed: int) -> np.ndarray:

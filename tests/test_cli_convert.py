@@ -11,7 +11,7 @@ import pytest
 import posetrack
 from posetrack import COCO_17, Trajectories
 from posetrack.cli import main
-from posetrack.detectors.boxes_file import read_boxes
+from posetrack.formats.boxes import read_boxes
 from posetrack.trajectories import save
 
 

@@ -58,15 +58,15 @@ def put(key: str, value: Any, where: str = "annotations") -> Callable[[dict[str,
 
 WRONG = {
     "no track id": (without("track_id"), "no 'track_id'"),
-    "a track id that is a name": (put("track_id", "ann"), "whole number"),
+    "a track id that is a name": (put("track_id", "ann"), "track_id: expected a number"),
     "a track id with a fraction": (put("track_id", 1.5), "whole number"),
     "no image id": (without("image_id"), "no 'image_id'"),
-    "an image id that is a list": (put("image_id", [1]), "numbers or strings"),
-    "keypoints that are words": (put("keypoints", ["1"] * 51), "numbers"),
-    "keypoints with null": (put("keypoints", [None] * 51), "numbers"),
+    "an image id that is a list": (put("image_id", [1]), "expected a number or a text"),
+    "keypoints that are words": (put("keypoints", ["1"] * 51), "keypoints[0]: expected a number"),
+    "keypoints with null": (put("keypoints", [None] * 51), "keypoints[0]: expected a number"),
     "too few keypoints": (put("keypoints", [1.0] * 48), "differ between people"),
     "scores that are words": (put("scores", ["high"] * 17), "scores"),
-    "a score instead of scores": (put("scores", 0.9), "list of numbers"),
+    "a score instead of scores": (put("scores", 0.9), "scores: expected a list"),
     "a head box of three numbers": (put("bbox_head", [1, 2, 3]), "bbox_head"),
     "the same id twice": (put("track_id", 4), "occurs twice"),
     "COCO's keypoints": (
@@ -92,7 +92,13 @@ def test_wrong_predictions_are_refused_by_name(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ("[]", "'images'"), ('{"images": 3}', "'images'"), ("NaN", "not JSON")],
+    [
+        ("{", "not JSON"),
+        ("[]", "expected an object"),
+        ('{"images": 3}', "images: expected a list"),
+        ("{}", "'images'"),
+        ("NaN", "not JSON"),
+    ],
 )
 def test_a_file_that_is_something_else_is_refused(
     content: str, message: str, made: dict[str, Any], tmp_path: Path
@@ -181,11 +187,11 @@ def test_a_polygon_of_two_corners_is_refused(made: dict[str, Any], tmp_path: Pat
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1,1,a,0,5,5,1,-1", "every line"),
+        ("1,1,a,0,5,5,1,-1", "line 1: expected numbers frame, id, left"),
         ("9,1,0,0,5,5,1,-1", "frame 9"),
         ("1,1,0,0,5,5,1,-1\n1,1,0,0,5,5,1,-1", "occurs twice"),
         ("1,1,0,0,5,5,1,2", "must be -1"),
-        ("1,1,0,0", "every line"),
+        ("1,1,0,0", "line 1: expected numbers frame, id, left"),
     ],
 )
 def test_wrong_box_files_are_refused(line: str, message: str, tmp_path: Path) -> None:

@@ -236,12 +236,16 @@ def test_data_that_lies_in_another_file_is_refused(tmp_path: Path) -> None:
         ("a.json", "[" * 5000, "not JSON"),
         ("a.json", '{"a": ' * 5000 + "NaN", "not JSON"),
         ("a.json", "3", "list of objects"),
-        ("a.json", '{"people": []}', "keys people"),
-        ("a.json", '[{"image_id": 1}]', "COCO results"),
+        ("a.json", '{"people": []}', "JSON with people"),
+        ("a.json", '[{"image_id": 1}]', "COCO keypoint results"),
         ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "entry 0: 'keypoints' holds 2"),
-        ("a.json", '[{"image_id": 1, "keypoints": ["1", 2, 3]}]', "entry 0: 'keypoints'"),
+        (
+            "a.json",
+            '[{"image_id": 1, "keypoints": ["1", 2, 3]}]',
+            r"\[0\]: expected a number",
+        ),
         ("a.json", '[{"image_id": -1, "keypoints": [1, 2, 3]}]', "entry 0: image_id -1"),
-        ("a.json", '{"annolist": [{"annorect": 3}]}', "image 0: 'annorect'"),
+        ("a.json", '{"annolist": [{"annorect": 3}]}', r"annolist\[0\]\.annorect: expected a list"),
         ("a.json", '{"instance_info": [{"frame_id": 0, "instances": []}]}', "counts from 1"),
         ("a.json", '{"images": [{"id": 1}, {"id": 1}], "annotations": []}', "one id"),
         ("a.json", '{"images": [], "annotations": [{"image_id": 4}]}', "annotation 0: image 4"),
@@ -251,7 +255,7 @@ def test_data_that_lies_in_another_file_is_refused(tmp_path: Path) -> None:
         ("a.txt", "1,-1,0,0,5,5,1\n", "no identity"),
         ("a.txt", "1e30,1,0,0,5,5,1\n", "line 1"),
         ("a.csv", "scorer,n\nindividuals,a\nbodyparts,p\n", "coords"),
-        ("a.csv", "scorer,n\nbodyparts,p\ncoords,x\nzero,1\n", "numbers below the header"),
+        ("a.csv", "scorer,n\nbodyparts,p\ncoords,x\nzero,1\n", "neither a frame's number nor"),
         ("a.csv", "scorer,n,n\nbodyparts,p,p\ncoords,x,x\n0,1,2\n", "or twice"),
         ("a.h5", "no HDF5", "not a whole HDF5 file"),
         ("a.nc", "", "not a whole HDF5 file"),
@@ -346,3 +350,85 @@ def refusal(path: Path) -> str:
     except ValueError as error:
         return str(error)
     return path.name
+
+
+CASES = {
+    "mot_nine_columns.txt": (3, 2),
+    "bom/results.json": (3, 1),
+    "openpose_halpe26": (3, 1),
+    "dlc_float_index.csv": (3, 1),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_files_that_users_have_are_read(shared: Path, name: str) -> None:
+    made = posetrack.load(shared / "cases" / name, rate=25, untracked=True)
+    assert (len(made), len(made.ids)) == CASES[name]
+
+
+OPENPOSE_KEYS = [
+    {"people": [{"pose_keypoints_2d": flat(COCO_17)}]},
+    {"people": [{"pose_keypoints": flat(BODY_25)}]},
+    {"version": 0.1, "bodies": [{"joints": flat(HALPE_26)}]},
+]
+
+
+@pytest.mark.parametrize("document", OPENPOSE_KEYS)
+@pytest.mark.parametrize("name", ["000003_keypoints.json", "cam 1_3_pose.json", "walk-3.json"])
+def test_openpose_s_older_keys_and_other_names_are_read(
+    tmp_path: Path, document: dict[str, Any], name: str
+) -> None:
+    written(tmp_path / name, document)
+    made = posetrack.load(tmp_path, rate=25, untracked=True)
+    assert made.frame.tolist() == [3]
+    assert len(made.skeleton) in (17, 25, 26)
+
+
+def test_openpose_with_keypoints_of_an_unknown_count_needs_the_skeleton(tmp_path: Path) -> None:
+    written(tmp_path / "a_0.json", {"people": [{"pose_keypoints_2d": flat(POSETRACK_15)}]})
+    with pytest.raises(ValueError, match=r"a_0\.json: person 0: 15 keypoints; .*skeleton="):
+        posetrack.load(tmp_path, rate=25, untracked=True)
+    made = posetrack.load(tmp_path, rate=25, untracked=True, skeleton=POSETRACK_15)
+    assert made.skeleton == POSETRACK_15
+
+
+DLC = {
+    "an index with a name": (
+        "scorer,m,m,m\nbodyparts,n,n,n\ncoords,x,y,likelihood\nframe,,,\n", "7"),
+    "labelled data": ("scorer,m,m\nbodyparts,n,n\ncoords,x,y\n", "labeled-data/a/img0007.png"),
+    "labelled data in three columns": (
+        "scorer,,,m,m\nbodyparts,,,n,n\ncoords,,,x,y\n", "labeled-data,a,img0007.png"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DLC)
+def test_deeplabcut_s_index_is_read_however_it_is_written(tmp_path: Path, kind: str) -> None:
+    header, index = DLC[kind]
+    likelihood = ",0.5" if "likelihood" in header else ""
+    path = tmp_path / "CollectedData_me.csv"
+    path.write_text(f"{header}{index},3,4{likelihood}\n")
+    made = posetrack.load(path, rate=25)
+    assert made.frame.tolist() == [7]
+    assert made.xy[0, 0, 0].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["w.dlc.csv", "w.csv", "w.json", "w.coco.json", "w.mot.txt"])
+def test_a_byte_order_mark_and_line_ends_of_windows_are_read_away(
+    whole: dict[str, bytes], tmp_path: Path, name: str, end: str, mark: str
+) -> None:
+    text = whole[name].decode().replace("\n", end)
+    (tmp_path / name).write_bytes((mark + text).encode())
+    made = posetrack.load(tmp_path / name, rate=10, skeleton=COCO_17)
+    assert (len(made), len(made.ids)) == (3, 2)
+
+
+def test_what_is_left_out_is_counted_and_all_left_out_is_no_success(tmp_path: Path) -> None:
+    one = {"image_id": 0, "track_id": 1, "keypoints": flat(COCO_17)}
+    path = written(tmp_path / "a.json", [one, {**one, "category_id": 2}])
+    with pytest.warns(UserWarning, match=r"a\.json: left out: 1 of another category"):
+        assert posetrack.load(path, rate=10).ids.tolist() == [1]
+    written(path, [{**one, "category_id": 2.0}])
+    with pytest.raises(ValueError, match=r"a\.json: everybody in it is left out: 1 of another"):
+        posetrack.load(path, rate=10)

@@ -7,8 +7,8 @@ import pytest
 from scipy.io import savemat
 
 from posetrack.cli import main
-from posetrack.evaluation.reading_mpii import read_mpii_predictions, read_mpii_truth
 from posetrack.formats.mat import read_mat
+from posetrack.formats.mpii import read_mpii_predictions, read_mpii_truth
 
 NAMES = ("preds", "few", "joints", "flags")
 

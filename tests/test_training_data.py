@@ -327,3 +327,26 @@ def test_processes_share_each_batch_without_overlap(count, share, world):
         assert [key for piece in pieces for key in piece] == whole
         assert all(pieces)
     assert len(alone) - len(parts[0]) in (0, 1)
+
+
+def test_annotations_of_a_photo_shown_upright_lie_on_its_pixels_as_stored(shared):
+    folder = shared / "cases" / "exif"
+    people = read_coco(folder / "upright.json", folder)
+    assert people.xy[0, 0].tolist() == [400, 50]
+    assert people.boxes is not None
+    assert people.boxes[0].tolist() == [350, 1, 449, 100]
+
+
+def test_a_category_may_be_written_with_a_point_and_one_that_is_absent_is_named(shared, tmp_path):
+    folder = shared / "cases" / "coco_training"
+    assert len(read_coco(folder / "float.json", folder)) == 1
+    document = json.loads((folder / "float.json").read_text())
+    document["annotations"][0]["category_id"] = 3
+    (tmp_path / "absent.json").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"absent\.json: .*category 3, which is not there"):
+        read_coco(tmp_path / "absent.json", folder)
+    document["annotations"][0]["category_id"] = 1
+    document["images"][0]["width"] = 99
+    (tmp_path / "size.json").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"size\.json: .*whose size is not that of its file"):
+        read_coco(tmp_path / "size.json", folder)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posetrack.evaluation import evaluate_poses, evaluate_posetrack, evaluate_posetrack21_boxes
-from posetrack.evaluation.reading_posetrack18 import read_posetrack18
+from posetrack.evaluation.reading import sequence_of
 from posetrack.files import dump_json, write_whole
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, MPII_16, Skeleton
 from posetrack.training import read_coco
@@ -171,9 +171,7 @@ def test_flow_carries_keypoints_to_where_they_are_next(scene: Scene) -> None:
 
 
 def read(truths: list[Truth], **settings: float) -> tuple:
-    return (
-        read_posetrack18(posetrack18_document(truths, name="made", **settings), "made", "made"),
-    )
+    return (sequence_of(posetrack18_document(truths, name="made", **settings), "made", "made"),)
 
 
 def test_truth_against_itself_is_100(truths: list[Truth]) -> None:

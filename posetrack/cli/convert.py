@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from posetrack.cli.build import skeleton_from
 from posetrack.cli.outputs import check_folder, formats_from
 from posetrack.formats.catalogue import FORMATS, as_text
+from posetrack.skeletons import COCO_18
 
 Writer: TypeAlias = Callable[[Path, Any], object]
 """Writes trajectories to a path; may return the list of files it made of it."""
@@ -163,37 +166,24 @@ def _scale(trajectories: Any, given: str) -> float:
 
 def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
     """What writes trajectories in a format."""
-    from posetrack.formats import CocoWriter, PoseTrack18Writer
-    from posetrack.formats.c3d import write_c3d
-    from posetrack.formats.dlc import write_dlc, write_dlc_h5
-    from posetrack.formats.mot import write_mot
-    from posetrack.formats.movement import write_movement
-    from posetrack.formats.opensim import write_trc
-    from posetrack.formats.posetrack17 import write_posetrack17
-    from posetrack.formats.sleap import write_sleap
     from posetrack.trajectories import save
 
-    scale = {"metres_per_pixel": arguments.metres_per_pixel}
-    writers: dict[str, Writer] = {
+    own: dict[str, Writer] = {
         "csv": lambda path, made: save(made, path),
         "parquet": lambda path, made: save(made, path),
-        "posetrack17": _whole(write_posetrack17),
-        "posetrack18": _by_frame(PoseTrack18Writer),
-        "coco": _by_frame(CocoWriter),
-        "openpose": _openpose(arguments.skeleton),
-        "movement": _whole(write_movement),
-        "dlc": _whole(write_dlc),
-        "dlc-h5": _whole(write_dlc_h5),
-        "mot": _whole(write_mot),
-        "sleap": _whole(write_sleap),
-        "trc": _whole(write_trc, **scale),
-        "c3d": _whole(write_c3d, **scale),
         "opensim-mot": _motions,
     }
-    return writers[kind]
-
-
-def _whole(write: Callable[..., object], **settings: Any) -> Writer:
+    if kind in own:
+        return own[kind]
+    module, _, name = FORMATS[kind].writer.partition(":")
+    write = getattr(import_module(f"posetrack.formats.{module}"), name)
+    if isinstance(write, type):
+        return _by_frame(write)
+    given: dict[str, Any] = {"metres_per_pixel": arguments.metres_per_pixel}
+    if arguments.skeleton == "coco_18":
+        given["skeleton"] = COCO_18  # OpenPose's older model; its usual one is BODY_25
+    wanted = signature(write).parameters
+    settings = {key: value for key, value in given.items() if key in wanted}
     return lambda path, made: write(path, made.to_table(), **settings)
 
 
@@ -220,10 +210,3 @@ def _by_frame(opened: Any) -> Writer:
                 sink.write(*frame)
 
     return write
-
-
-def _openpose(name: str | None) -> Writer:
-    from posetrack.formats.openpose import write_openpose
-    from posetrack.skeletons import BODY_25, COCO_18
-
-    return _whole(write_openpose, skeleton=COCO_18 if name == "coco_18" else BODY_25)

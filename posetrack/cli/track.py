@@ -261,7 +261,8 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
         return None
     if arguments.detector or arguments.decode or len(arguments.sources) > 1:
         raise ValueError("--boxes FILE goes with one video, and takes the place of --detector")
-    from posetrack.detectors.boxes_file import ReplayDetector, read_boxes
+    from posetrack.detectors.replay import ReplayDetector
+    from posetrack.formats.boxes import read_boxes
 
     return ReplayDetector(read_boxes(arguments.boxes, min_score=arguments.min_score)).at
 

@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from posetrack.evaluation.sequences import Floats
-from posetrack.files import read_json
+from posetrack.formats.coco import Person, read_document, read_results
 
 NAMES: Final = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 """The ten numbers of the COCO keypoint challenge."""
 
 _GT_KEYS: Final = ("id", "image_id", "category_id", "area", "iscrowd", "num_keypoints", "bbox")
+_LARGEST: Final = 1e15
 _DT_KEYS: Final = ("image_id", "category_id", "score")
 
 
@@ -114,45 +115,62 @@ def evaluate_coco(
 
 
 def _read_annotations(path: Path) -> dict[str, Any]:
-    document = read_json(path)
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(document, dict) or not isinstance(document.get(key), list):
-            raise ValueError(f"{path}: no list {key!r}; expected COCO keypoint annotations")
-    rows = document["annotations"]
-    _check_rows(rows, (*_GT_KEYS, "keypoints"), path)
+    document = read_document(path, needs=("images", "annotations", "categories"))
+    rows = _rows(document.annotations, _GT_KEYS, path)
     ids = [row["id"] for row in rows]
     if len(set(ids)) < len(ids):
         twice = next(value for value in ids if ids.count(value) > 1)
         raise ValueError(f"{path}: annotation id {twice} occurs twice")
-    return dict(document)
+    for name, entries in (("image", document.images), ("category", document.categories or [])):
+        known = [entry.id for entry in entries]
+        if None in known or len({type(key) is str for key in known}) > 1:
+            raise ValueError(f"{path}: an {name} has no 'id', or some ids are texts")
+    categories = [{"id": entry.id} for entry in document.categories or []]
+    return {
+        "images": [{"id": image.id} for image in document.images],
+        "annotations": rows,
+        "categories": categories,
+    }
 
 
 def _read_results(path: Path, annotations: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = read_json(path)
-    if isinstance(rows, dict) and isinstance(rows.get("annotations"), list):
-        rows = rows["annotations"]
-    if not isinstance(rows, list):
-        raise ValueError(f"{path}: expected a list of results, one a person")
-    _check_rows(rows, (*_DT_KEYS, "keypoints"), path)
-    known = {image.get("id") for image in annotations["images"]}
+    rows = _rows(read_results(path), _DT_KEYS, path)
+    known = {image["id"] for image in annotations["images"]}
     strange = [row["image_id"] for row in rows if row["image_id"] not in known]
     if strange:
         raise ValueError(
             f"{path}: {len(strange)} results are for images that the annotations do not have, "
             f"such as {strange[0]}"
         )
+    categories = {category["id"] for category in annotations["categories"]}
+    absent = {row["category_id"] for row in rows} - categories
+    if rows and absent == {row["category_id"] for row in rows}:
+        raise ValueError(
+            f"{path}: results of category {', '.join(sorted(map(str, absent)))} alone; the "
+            f"annotations have {', '.join(sorted(map(str, categories)))}"
+        )
     return rows
 
 
-def _check_rows(rows: Sequence[Any], keys: Sequence[str], path: Path) -> None:
-    for i, row in enumerate(rows):
-        missing = [key for key in keys if not isinstance(row, dict) or key not in row]
+def _rows(people: Sequence[Person], keys: Sequence[str], path: Path) -> list[dict[str, Any]]:
+    """What pycocotools needs of each entry, as it wants it."""
+    rows = []
+    for i, person in enumerate(people):
+        row = {key: getattr(person, key) for key in (*keys, "keypoints")}
+        missing = [key for key, value in row.items() if value is None]
         if missing:
             raise ValueError(f"{path}: entry {i} has no {', '.join(map(repr, missing))}")
-        if not isinstance(row["keypoints"], list) or len(row["keypoints"]) != 51:
+        if len(row["keypoints"]) != 51:
             raise ValueError(
                 f"{path}: 'keypoints' of entry {i} must be 17 times x, y and visibility"
             )
+        if "bbox" in row and len(row["bbox"]) != 4:
+            raise ValueError(f"{path}: 'bbox' of entry {i} must be x, y, width and height")
+        numbers = [*row["keypoints"], row.get("area", 0), row.get("score", 0), *row.get("bbox", ())]
+        if max(map(abs, numbers)) > _LARGEST:
+            raise ValueError(f"{path}: a number of entry {i} is beyond {_LARGEST:g}")
+        rows.append(row)
+    return rows
 
 
 def _as_xtcocotools(

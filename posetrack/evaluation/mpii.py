@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from posetrack.evaluation.protocol_posetrack import head_sizes
-from posetrack.evaluation.reading_mpii import read_mpii_predictions, read_mpii_truth
 from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.formats.mpii import read_mpii_predictions, read_mpii_truth
 from posetrack.skeletons import MPII_16
 
 THRESHOLDS: Final = np.arange(0.0, 0.51, 0.01)

@@ -15,9 +15,8 @@ from posetrack.evaluation.events import EventLog, log_of
 from posetrack.evaluation.hota import Hota, combine
 from posetrack.evaluation.posetrack import Source, pair_sources
 from posetrack.evaluation.reading import read_sequence
-from posetrack.evaluation.reading_posetrack18 import repeated_id
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints
+from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints, repeated_id
 from posetrack.evaluation.similarities import FrameSimilarities, oks_similarities
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17, Skeleton
 from posetrack.skeletons.skeleton import sigma_of

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 
 from posetrack.evaluation.image_names import image_numbers
-from posetrack.evaluation.reading_posetrack18 import repeated_id
 from posetrack.evaluation.regions import inside_any
 from posetrack.evaluation.sequences import (
     AnnotatedSequence,
@@ -24,6 +23,7 @@ from posetrack.evaluation.sequences import (
     SequencePair,
     SparePoints,
     offsets_of,
+    repeated_id,
 )
 from posetrack.skeletons import POSETRACK_15
 

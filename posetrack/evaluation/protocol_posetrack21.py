@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from posetrack.evaluation.protocol_posetrack import MISSING_SCORE, head_sizes
-from posetrack.evaluation.reading_posetrack18 import repeated_id
 from posetrack.evaluation.regions import inside_any
 from posetrack.evaluation.sequences import (
     AnnotatedSequence,
@@ -21,6 +20,7 @@ from posetrack.evaluation.sequences import (
     People,
     SequencePair,
     offsets_of,
+    repeated_id,
 )
 from posetrack.skeletons import POSETRACK_17
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from posetrack.evaluation.reading_posetrack18 import image_regions
+from posetrack.evaluation.reading import image_regions
 from posetrack.evaluation.sequences import Floats, Ints, Region
 from posetrack.files import read_json
+from posetrack.formats.coco import Picture
+from posetrack.formats.mot import read_lines
 
 _COLUMNS = 7
 
@@ -73,12 +75,9 @@ def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
 
 def _read(folder: Path, predictions: Path) -> BoxSequence:
     info_path = folder / "image_info.json"
-    info = read_json(info_path)
-    if not isinstance(info, list) or not all(isinstance(image, dict) for image in info):
-        raise ValueError(f"{info_path}: expected a list of images")
     regions = tuple(
         image_regions(_nested(image), f"{info_path}: image {i}") or ()
-        for i, image in enumerate(info)
+        for i, image in enumerate(read_json(info_path, list[Picture]))
     )
     found = [predictions / (folder.name + end) for end in (".txt", "")]
     given = [path for path in found if path.is_file()]
@@ -87,45 +86,36 @@ def _read(folder: Path, predictions: Path) -> BoxSequence:
     return BoxSequence(
         folder.name,
         regions,
-        *_read_boxes(folder / "gt" / "gt.txt", len(info), of_truth=True),
-        *_read_boxes(given[0], len(info), of_truth=False),
+        *_read_boxes(folder / "gt" / "gt.txt", len(regions), of_truth=True),
+        *_read_boxes(given[0], len(regions), of_truth=False),
     )
 
 
-def _nested(image: dict[str, object]) -> dict[str, object]:
+def _nested(image: Picture) -> Picture:
     """A single polygon may stand without the list around it."""
-    copy = dict(image)
-    for key in ("ignore_regions_x", "ignore_regions_y"):
-        value = copy.get(key)
-        if isinstance(value, list) and value and not isinstance(value[0], list):
-            copy[key] = [value]
-    return copy
+
+    def nested(value: Any) -> Any:
+        return [value] if value and not isinstance(value[0], list) else value
+
+    return Picture(
+        ignore_regions_x=nested(image.ignore_regions_x),
+        ignore_regions_y=nested(image.ignore_regions_y),
+    )
 
 
 def _read_boxes(path: Path, frames: int, *, of_truth: bool) -> tuple[Ints, Ints, Floats, Floats]:
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [line for line in csv.reader(file) if line]
-    try:
-        table = np.array([line[: _COLUMNS + of_truth] for line in lines], np.float64)
-        table = table.reshape(len(lines), _COLUMNS + of_truth)
-    except ValueError:
-        raise ValueError(
-            f"{path}: every line must be frame, id, left, top, width, height, confidence"
-            f"{', class' if of_truth else ''} and may have more numbers"
-        ) from None
-    if not np.isfinite(table).all():
-        raise ValueError(f"{path}: numbers must be finite")
-    if of_truth and (table[:, 7] != -1).any():
+    boxes = read_lines(path, least=_COLUMNS + of_truth)
+    if of_truth and (boxes.classes != -1).any():
         raise ValueError(f"{path}: the eighth number of every line must be -1")
-    frame, ids = table[:, 0].astype(np.int64) - 1, table[:, 1].astype(np.int64)
-    outside = (frame < 0) | (frame >= frames)
+    outside = boxes.frame >= frames
     if outside.any():
         raise ValueError(
-            f"{path}: frame {int(frame[np.argmax(outside)]) + 1}; 'image_info.json' lists "
+            f"{path}: frame {int(boxes.frame[np.argmax(outside)]) + 1}; 'image_info.json' lists "
             f"{frames} images, counted from 1"
         )
-    keys, counts = np.unique(np.stack([frame, ids], axis=1), axis=0, return_counts=True)
+    keys = np.stack([boxes.frame, boxes.ids], axis=1)
+    keys, counts = np.unique(keys, axis=0, return_counts=True)
     if (counts > 1).any():
         twice = keys[np.argmax(counts > 1)]
         raise ValueError(f"{path}: id {twice[1]} occurs twice in frame {twice[0] + 1}")
-    return frame, ids, table[:, 2:6], table[:, 6]
+    return boxes.frame, boxes.ids, boxes.xywh, boxes.marks

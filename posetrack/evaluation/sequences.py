@@ -203,3 +203,19 @@ def offsets_of(frame: Ints, frames: int) -> Ints:
     """
     counts = np.bincount(frame, minlength=frames)
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def repeated_id(frame: Ints, ids: Ints) -> tuple[int, int] | None:
+    """A frame and an id that occurs twice in it, or None; ``frame`` rising.
+
+    Examples
+    --------
+    >>> repeated_id(np.array([0, 0, 1, 1]), np.array([3, 4, 7, 7]))
+    (1, 7)
+    """
+    order = np.lexsort((ids, frame))
+    twice = (np.diff(frame[order]) == 0) & (np.diff(ids[order]) == 0)
+    if not twice.any():
+        return None
+    row = order[int(np.argmax(twice))]
+    return int(frame[row]), int(ids[row])

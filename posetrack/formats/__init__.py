@@ -37,16 +37,17 @@ _WHERE = {
     "from_mediapipe": "objects",
     "from_supervision": "objects",
     "from_ultralytics": "objects",
-    "read_alphapose": "coco_reading",
+    "read_alphapose": "alphapose",
     "read_any": "reading",
-    "read_coco_results": "coco_reading",
+    "read_coco_results": "coco",
     "read_dlc": "dlc",
     "read_dlc_h5": "dlc",
     "read_mmpose": "mmpose",
     "read_mot": "mot",
     "read_movement": "movement",
     "read_openpose": "openpose",
-    "read_posetrack": "posetrack_reading",
+    "read_posetrack17": "posetrack17",
+    "read_posetrack18": "posetrack18",
     "read_sleap": "sleap",
     "read_table": "table_reading",
     "recover": "recovery",
@@ -68,9 +69,9 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
+    from posetrack.formats.alphapose import read_alphapose
     from posetrack.formats.c3d import write_c3d
-    from posetrack.formats.coco import CocoWriter
-    from posetrack.formats.coco_reading import read_alphapose, read_coco_results
+    from posetrack.formats.coco import CocoWriter, read_coco_results
     from posetrack.formats.dlc import read_dlc, read_dlc_h5, write_dlc, write_dlc_h5
     from posetrack.formats.hints import Hints
     from posetrack.formats.mmpose import read_mmpose
@@ -88,9 +89,8 @@ if TYPE_CHECKING:
     )
     from posetrack.formats.openpose import read_openpose, write_openpose
     from posetrack.formats.opensim import write_opensim_mot, write_trc
-    from posetrack.formats.posetrack17 import write_posetrack17
-    from posetrack.formats.posetrack18 import PoseTrack18Writer
-    from posetrack.formats.posetrack_reading import read_posetrack
+    from posetrack.formats.posetrack17 import read_posetrack17, write_posetrack17
+    from posetrack.formats.posetrack18 import PoseTrack18Writer, read_posetrack18
     from posetrack.formats.provenance import describe_file, describe_run
     from posetrack.formats.reading import read_any
     from posetrack.formats.recovery import recover
@@ -122,7 +122,8 @@ __all__ = [
     "read_mot",
     "read_movement",
     "read_openpose",
-    "read_posetrack",
+    "read_posetrack17",
+    "read_posetrack18",
     "read_sleap",
     "read_table",
     "recover",

@@ -1,6 +1,8 @@
-"""What each format keeps and loses, one table for the tests, the command and docs/formats.md.
+"""The formats of tracks: who reads and writes each, how it is known, what it keeps and loses.
 
-A number is the largest error; ``0`` is exact. None: the format has no place for it.
+One table for `posetrack.load`, the commands, the tests and docs/formats.md. A format is added by a
+file with its reader and its writer, and an entry here. A number is the largest error; ``0`` is
+exact. None: the format has no place for it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,16 @@ class Format:
         What it is called.
     ending
         Of our files.
-    reads, writes
-        Whether it is read and written.
+    reader, writer
+        Who reads and who writes it, as ``module:function`` in `posetrack.formats`; empty where
+        nobody does. A reader takes a path and `posetrack.formats.hints.Hints` and gives a
+        `posetrack.formats.TrackTable`. A writer takes a path and a table (and
+        ``metres_per_pixel`` or ``skeleton`` where it has such a parameter), or is a class of
+        `posetrack.formats.sinks.FrameWriter`.
+    known_by
+        What a file of the format holds, each with what sort of file it is (see
+        `posetrack.formats.reading.contents`): keys of JSON, datasets of HDF5, the first word of
+        CSV. Of several formats the one of which most is found wins.
     ids
         Identities: ``kept``; ``if there`` in files that may lack them; ``name`` where only the
         file's name tells; None.
@@ -46,8 +56,9 @@ class Format:
 
     title: str
     ending: str
-    reads: bool
-    writes: bool
+    reader: str
+    writer: str
+    known_by: tuple[tuple[str, ...], ...]
     ids: Literal["kept", "if there", "name"] | None
     seconds: Literal["kept", "rate"] | None
     xy: float | None
@@ -61,67 +72,103 @@ class Format:
     extra: str = ""
     note: str = ""
 
+    @property
+    def reads(self) -> bool:
+        """Whether it is read."""
+        return bool(self.reader)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is written."""
+        return bool(self.writer)
+
 
 _OWN: Final = ("kept", "kept", 0.0, 0.0, 0.0, 0.0, True, "kept", True, "yes")
 _ARRAYS: Final = ("kept", "rate", 0.0, 0.0, None, None, False, "names", False)
 
 FORMATS: Final[dict[str, Format]] = {
-    "parquet": Format("own table, Parquet", ".parquet", True, True, *_OWN),
-    "csv": Format("own table, CSV", ".csv", True, True, *_OWN, note="and .csv.meta.json beside it"),
+    "parquet": Format(
+        "own table, Parquet", ".parquet", "reading:read_own", "whole_tables:write_table",
+        (("arrow",),), *_OWN,
+    ),
+    "csv": Format(
+        "own table, CSV", ".csv", "reading:read_own", "whole_tables:write_table",
+        (("csv", "frame"),), *_OWN, note="and .csv.meta.json beside it"),
     "posetrack17": Format(
-        "PoseTrack 2017 JSON", ".pt17.json", True, True, "kept", "kept", 0.005, 1e-6, None, None,
+        "PoseTrack 2017 JSON", ".pt17.json", "posetrack17:read_posetrack17",
+        "posetrack17:write_posetrack17", (("object", "annolist"),),
+        "kept", "kept", 0.005, 1e-6, None, None,
         False, "posetrack_15", False, "yes",
     ),
     "posetrack18": Format(
-        "PoseTrack 2018 and 2021 JSON", ".json", True, True, "kept", "kept", 0.005, 1e-6, 0.01,
+        "PoseTrack 2018 and 2021 JSON", ".json", "posetrack18:read_posetrack18",
+        "posetrack18:PoseTrack18Writer", (("object", "images", "annotations"),),
+        "kept", "kept", 0.005, 1e-6, 0.01,
         1e-6, False, "posetrack_17", True, "yes",
         note="PoseTrack21's evaluation reads the same file; annotations of both years are read",
     ),
     "coco": Format(
-        "COCO keypoint results", ".coco.json", True, True, "kept", "kept", 0.005, 1e-6, 0.01, 1e-6,
+        "COCO keypoint results", ".coco.json", "coco:read_coco_results", "coco:CocoWriter",
+        (("list", "image_id", "keypoints"), ("empty list",)),
+        "kept", "kept", 0.005, 1e-6, 0.01, 1e-6,
         False, "kept", True, "no", note="skeleton and provenance in .meta.json beside it",
     ),
     "openpose": Format(
-        "OpenPose JSON, a file a frame", ".openpose", True, True, "kept", "rate", 0.0005, 1e-6,
+        "OpenPose JSON, a file a frame", ".openpose", "openpose:read_openpose",
+        "openpose:write_openpose", (("folder",),), "kept", "rate", 0.0005, 1e-6,
         None, None, False, "body_25 or coco_18", False, "yes",
         note="a folder; ids in person_id, which OpenPose itself leaves at -1",
     ),
     "movement": Format(
-        "movement netCDF", ".movement.nc", True, True, "kept", "kept", 0.0, 0.0, None, None, False,
+        "movement netCDF", ".movement.nc", "movement:read_movement", "movement:write_movement",
+        (("hdf5", "position"),), "kept", "kept", 0.0, 0.0, None, None, False,
         "names", False, "yes", "formats",
     ),
-    "dlc": Format("DeepLabCut CSV", ".dlc.csv", True, True, *_ARRAYS, "yes",
-                  note="rows from frame 0 on; single-animal files are read, too"),
+    "dlc": Format(
+        "DeepLabCut CSV", ".dlc.csv", "dlc:read_dlc", "dlc:write_dlc", (("csv", "scorer"),),
+        *_ARRAYS, "yes", note="rows from frame 0 on; single-animal files are read, too",
+    ),
     "dlc-h5": Format(
-        "DeepLabCut HDF5", ".dlc.h5", True, True, *_ARRAYS, "yes", "formats",
+        "DeepLabCut HDF5", ".dlc.h5", "dlc:read_dlc_h5", "dlc:write_dlc_h5",
+        (("hdf5", "df_with_missing"),), *_ARRAYS, "yes", "formats",
         "rows from frame 0 on; about 30 people of 17 keypoints at most",
     ),
     "sleap": Format(
-        "SLEAP analysis HDF5", ".sleap.h5", True, True, *_ARRAYS, "yes", "formats",
+        "SLEAP analysis HDF5", ".sleap.h5", "sleap:read_sleap", "sleap:write_sleap",
+        (("hdf5", "tracks"),), *_ARRAYS, "yes", "formats",
         "rows from frame 0 on",
     ),
     "mot": Format(
-        "MOT Challenge text", ".mot.txt", True, True, "kept", "rate", None, None, 0.01, 1e-6,
+        "MOT Challenge text", ".mot.txt", "mot:read_mot", "mot:write_mot", (("text",),),
+        "kept", "rate", None, None, 0.01, 1e-6,
         False, None, False, "no", note="boxes alone; keypoints are read as unseen",
     ),
     "trc": Format(
-        "OpenSim markers", ".trc", False, True, "name", "kept", 1e-6, None, None, None, False,
+        "OpenSim markers", ".trc", "", "opensim:write_trc", (),
+        "name", "kept", 1e-6, None, None, None, False,
         "names", False, "no", note="a file a person; metres with a scale, else pixels",
     ),
     "opensim-mot": Format(
-        "OpenSim motion", ".mot", False, True, "name", "kept", None, None, None, None, False, None,
+        "OpenSim motion", ".mot", "", "opensim:write_opensim_mot", (),
+        "name", "kept", None, None, None, None, False, None,
         False, "no", note="a file a person: angles in degrees",
     ),
     "c3d": Format(
-        "C3D", ".c3d", False, True, "kept", "rate", 0.001, None, None, None, False, "names", False,
+        "C3D", ".c3d", "", "c3d:write_c3d", (),
+        "kept", "rate", 0.001, None, None, None, False, "names", False,
         "yes", "c3d", "labels id_3:left_knee; metres with a scale, else pixels",
     ),
     "mmpose": Format(
-        "MMPose predictions", ".json", True, False, "if there", "rate", 0.0, 0.0, 0.0, 0.0, False,
+        "MMPose predictions", ".json", "mmpose:read_mmpose", "",
+        (("object", "instance_info"), ("list", "instances")),
+        "if there", "rate", 0.0, 0.0, 0.0, 0.0, False,
         "names", False, "yes",
     ),
     "alphapose": Format(
-        "AlphaPose results", ".json", True, False, "if there", "rate", 0.0, 0.0, 0.0, None, False,
+        "AlphaPose results", ".json", "alphapose:read_alphapose", "",
+        (("list", "image_id", "keypoints", "idx"), ("list", "image_id", "keypoints", "box"),
+         ("list", "image_id", "keypoints", "image_id in words")),
+        "if there", "rate", 0.0, 0.0, 0.0, None, False,
         None, False, "no", note="COCO's 17, MPII's 16, Halpe's 26; 136 are read as 26",
     ),
 }  # fmt: skip

@@ -1,20 +1,283 @@
-"""COCO keypoint results: a list with one entry a person a frame.
+"""COCO's JSON, both ways: annotations of images, and lists of keypoint results.
 
-Source: cocodataset.org, "Results format", keypoint detection; checked with pycocotools' loadRes.
+PoseTrack's files of 2018 and 2021 have the layout of COCO's annotations with more in it, and are
+read by the same schema. Whoever needs boxes, truths or people to learn from takes them from
+`Document` and `Person`, whose types are checked, and passes over what he does not need.
+
+Sources: cocodataset.org, "Data format" and "Results format"; the results that are written were
+checked with pycocotools' loadRes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files import MAX_JSON_BYTES, as_kind, read_bytes, read_json
+from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, rounded
-from posetrack.skeletons import Skeleton
+from posetrack.formats.metadata import parse_metadata, sidecar_path
+from posetrack.formats.people import People
+from posetrack.formats.table import TrackTable
+from posetrack.formats.values import Id, Number, number, threes, whole, xyxy_of
+from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Tracks
+
+_BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe \t\r\n"
+
+
+class Picture(msgspec.Struct, gc=False):
+    """An entry of ``images``; None where the file says nothing."""
+
+    id: Id | None = None
+    file_name: str | None = None
+    width: Number | None = None
+    height: Number | None = None
+    seconds: Number | None = None
+    vid_id: Id | None = None
+    is_labeled: bool | Number | None = None
+    ignore_regions_x: list[list[Number] | Number] | None = None
+    ignore_regions_y: list[list[Number] | Number] | None = None
+
+
+class Person(msgspec.Struct, gc=False):
+    """An entry of ``annotations``, or of a list of results; None where the file says nothing."""
+
+    id: Id | None = None
+    image_id: Id | None = None
+    category_id: Id | None = None
+    iscrowd: bool | Number | None = None
+    bbox: list[Number] | None = None
+    area: Number | None = None
+    keypoints: list[Number] | None = None
+    num_keypoints: Number | None = None
+    score: Number | None = None
+    scores: list[Number] | None = None
+    track_id: Number | None = None
+    original_track_id: Number | None = None
+    bbox_head: list[Number] | None = None
+    box_score: Number | None = None
+    frame: Number | None = None
+    seconds: Number | None = None
+    segmentation: Any = None
+
+
+class Category(msgspec.Struct):
+    """An entry of ``categories``."""
+
+    id: Id | None = None
+    name: str | None = None
+    keypoints: list[str] | None = None
+    skeleton: Any = None
+
+
+class Document(msgspec.Struct):
+    """Annotations of images."""
+
+    images: list[Picture]
+    annotations: list[Person]
+    categories: list[Category] | None = None
+    info: Any = None
+
+
+def read_document(
+    path: str | Path,
+    *,
+    needs: Sequence[str] = ("images", "annotations"),
+    nan: bool = False,
+) -> Document:
+    """A file of annotations.
+
+    Parameters
+    ----------
+    path
+        A ``.json`` or ``.json.gz`` file.
+    needs
+        Lists that must be there.
+    nan
+        Whether NaN, which JSON does not know, is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is something else, or a value in it is of the wrong type; the message names the file
+        and the place.
+    """
+    try:
+        document = read_json(path, Document, nan=nan)
+    except ValueError:
+        check_lists(read_json(path, nan=nan), str(path), needs)
+        raise
+    if "categories" in needs and document.categories is None:
+        raise ValueError(f"{path}: no list 'categories'; expected annotations in COCO's form")
+    return document
+
+
+def check_lists(document: Any, title: str, needs: Iterable[str]) -> None:
+    """Refuse what has not the lists of a file of annotations."""
+    for key in needs:
+        if not isinstance(document, dict) or not isinstance(document.get(key), list):
+            raise ValueError(f"{title}: no list {key!r}; expected annotations in COCO's form")
+
+
+def read_what_is_right(
+    path: str | Path, *, needs: Sequence[str] = ("images", "annotations")
+) -> tuple[Document, dict[str, list[tuple[int, str, str]]]]:
+    """A file of annotations of which single entries may be broken.
+
+    Returns
+    -------
+    document
+        An empty entry stands for each broken one, so that places in the lists are kept.
+    broken
+        By list, the places of the broken entries, their ids (else places), and what is wrong.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is no file of annotations at all.
+    """
+    try:
+        return read_document(path, needs=needs), {}
+    except ValueError:
+        document = read_json(path)
+        check_lists(document, str(path), needs)
+    broken: dict[str, list[tuple[int, str, str]]] = {}
+
+    def entries(key: str, kind: Any) -> list[Any]:
+        made = []
+        given = document.get(key)
+        for place, entry in enumerate(given if isinstance(given, list) else []):
+            try:
+                made.append(as_kind(entry, "entry", kind))
+            except ValueError as error:
+                own = entry.get("id") if isinstance(entry, dict) else None
+                name = str(own if isinstance(own, int | str) else place)
+                reason = str(error).removeprefix("entry: ")
+                broken.setdefault(key, []).append((place, name, reason))
+                made.append(kind())
+        return made
+
+    return (
+        Document(
+            entries("images", Picture),
+            entries("annotations", Person),
+            entries("categories", Category),
+        ),
+        broken,
+    )
+
+
+def read_results(path: str | Path, *, nan: bool = False) -> list[Person]:
+    """A list of results, or the annotations of a document, whose types are checked.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is neither, or a value is of the wrong type; the message names the file and the
+        place.
+    """
+    if is_object(path):
+        return read_json(path, _Annotated, nan=nan).annotations
+    return read_json(path, list[Person], nan=nan)
+
+
+def is_object(path: str | Path) -> bool:
+    """Whether a JSON file begins as an object does, not as a list."""
+    path = Path(path)
+    if not path.is_file() or path.suffix == ".gz":
+        return read_bytes(path, MAX_JSON_BYTES).lstrip().startswith(b"{")
+    with path.open("rb") as stream:
+        return stream.read(64).replace(b"\0", b"").lstrip(_BEFORE_JSON).startswith(b"{")
+
+
+class _Annotated(msgspec.Struct):
+    annotations: list[Person]
+
+
+def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a list of keypoint results.
+
+    The frame is the entry's ``frame`` as ours have it, else the place of ``image_id`` in
+    ``hints.images``, else ``image_id`` itself. Identities are ``track_id``. Results of other
+    categories than 1, COCO's person, are left out.
+
+    Parameters
+    ----------
+    path
+        A ``.json`` file; a ``.json.meta.json`` beside it tells skeleton and rate.
+    hints
+        Its ``rate`` is needed where entries do not have ``seconds``; its ``skeleton`` where there
+        are not 17 keypoints.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, without identities, or all in it is left out; the message names the
+        file and the entry.
+    """
+    path = Path(path)
+    people = People(str(path), hints)
+    frames: dict[Any, int] = {name: place for place, name in enumerate(hints.images or ())}
+    for n, row in enumerate(read_json(path, list[Person], nan=True)):
+        title = f"{path}, entry {n}"
+        if row.frame is not None:
+            frame = whole(row.frame, f"{title}: 'frame'")
+            people.add_frame(frame, number(row.seconds, f"{title}: 'seconds'"))
+        else:
+            frame = frame_of(row.image_id, frames, title)
+        if row.category_id not in (None, 1):
+            people.leave_out("of another category than 1")
+            continue
+        box = xyxy_of(row.bbox, f"{title}: 'bbox'") if row.bbox else None
+        score = number(row.box_score, f"{title}: 'box_score'")
+        points = points_of(row.keypoints, f"{title}: 'keypoints'")
+        people.add(frame, identity(row.track_id, title), points, box, score, place=f", entry {n}")
+    described: dict[str, Any] = {}
+    beside = sidecar_path(path)
+    if beside.is_file():
+        described = parse_metadata(beside.read_bytes(), str(beside))
+    skeleton = hints.skeleton or COCO_17
+    if "skeleton" in described:
+        skeleton = Skeleton.from_json(described["skeleton"], str(beside))
+    metadata = {key: described.get(key) for key in ("provenance", "image_size")}
+    return people.table(skeleton, rate=described.get("rate"), metadata=metadata)
+
+
+def points_of(values: Sequence[Number] | None, title: str) -> NDArray[np.float64]:
+    """(K, 3) of a result: NaN where it says that a keypoint is not there.
+
+    A point may have been placed and given no confidence; only (0, 0) with 0 says "not there".
+    """
+    points = threes(values, title)
+    points[~points.any(axis=1), :2] = np.nan
+    return points
+
+
+def identity(value: Number | None, title: str) -> int | None:
+    """A person's ``track_id``, if any."""
+    return None if value is None else whole(value, f"{title}: 'track_id'")
+
+
+def frame_of(image: Id | None, frames: Mapping[Any, int], title: str) -> int:
+    """A frame by its place in the list of images, else by the number that the image is called."""
+    if frames:
+        if image not in frames:
+            raise ValueError(f"{title}: image {image!r:.60} is not among images=")
+        return frames[image]
+    index = whole(image, f"{title}: 'image_id'")
+    if index < 0:
+        raise ValueError(f"{title}: image_id {index} counts no frames; give images=")
+    return index
 
 
 class CocoWriter(JsonWriter):

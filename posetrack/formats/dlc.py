@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import pickle
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.files import write_whole
+from posetrack.files import text_of, write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, marks
 from posetrack.formats.hdf5 import dataset, library, opened
@@ -30,6 +31,7 @@ _LEVELS: Final = ("scorer", "individuals", "bodyparts", "coords")
 _ROWS = 1000
 _LONGEST_LINE = 10_000_000
 _MOST_COLUMNS = 100_000
+_IMAGE = re.compile(r"(?:.*\D)?(\d{1,15})(?:\.\w+)?", re.ASCII | re.DOTALL)
 _MOST_NAMES = 60_000  # bytes of the names in HDF5, which keeps them in one attribute of 64 kB
 
 
@@ -116,12 +118,13 @@ def _lines(made: Dense, columns: list[tuple[str, ...]]) -> Iterator[bytes]:
 
 
 def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """Read a CSV of DeepLabCut's, of several animals or of one.
+    """Read a CSV of DeepLabCut's, of several animals or of one, predictions or labels.
 
     Parameters
     ----------
     path
-        With three or four header rows and an index of frame numbers.
+        With three or four header rows and an index of frame numbers, or labelled data
+        (``CollectedData``), whose index is images' names that end in them.
     hints
         Its ``rate`` is needed: the file tells no times.
 
@@ -134,52 +137,81 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     import pyarrow.csv
 
     path = Path(path)
-    names, header = _header(path)
-    options = pa.csv.ReadOptions(
-        use_threads=False,
-        skip_rows=header,
-        column_names=[str(number) for number in range(len(names) + 1)],
-    )
-    kinds = {str(number): pa.float64() for number in range(1, len(names) + 1)}
-    convert = pa.csv.ConvertOptions(
-        column_types=kinds | {"0": pa.int64()}, null_values=["", "nan", "NaN"]
-    )
+    names, rows, lead = _header(path)
+    labels = [str(number) for number in range(lead + len(names))]
+    options = pa.csv.ReadOptions(use_threads=False, skip_rows=rows, column_names=labels)
+    kinds = {label: pa.string() if int(label) < lead else pa.float64() for label in labels}
+    convert = pa.csv.ConvertOptions(column_types=kinds, null_values=["", "nan", "NaN"])
     blocks: list[NDArray[np.float64]] = []
+    index: list[str] = []
     try:
         with pa.csv.open_csv(path, options, convert_options=convert) as reader:
             for batch in reader:
-                columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
-                blocks.append(np.stack([column.astype(np.float64) for column in columns], axis=1))
+                index += batch.column(lead - 1).to_pylist()
+                columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[lead:]]
+                blocks.append(np.stack([np.zeros(len(batch)), *columns], axis=1))
                 if sum(block.size for block in blocks) > MOST_VALUES:
                     raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path}: not DeepLabCut's numbers below the header: {error}") from error
-    whole = np.concatenate(blocks) if blocks else np.zeros((0, len(names) + 1))
-    if not np.isfinite(whole[:, 0]).all():
+    values = np.concatenate(blocks)[:, 1:] if blocks else np.zeros((0, len(names)))
+    return _table(path, names, _frames(path, index), values, hints)
+
+
+def _frames(path: Path, index: Sequence[Any]) -> NDArray[np.int64]:
+    """Frames of rows: whole numbers, perhaps written as 3.0, or those in names of images."""
+    try:
+        numbers = np.array([np.nan if word is None else word for word in index], np.float64)
+    except ValueError:
+        found = [_IMAGE.fullmatch(str(word)) for word in index]
+        if not all(found):
+            bad = index[found.index(None)]
+            raise ValueError(
+                f"{path}: {bad!r:.60} is neither a frame's number nor an image's name with one"
+            ) from None
+        numbers = np.array([int(match[1]) for match in found if match], np.float64)
+    return whole_frames(path, numbers)
+
+
+def whole_frames(path: Path, numbers: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Numbers of frames as integers; what is missing or no whole number is refused."""
+    if not np.isfinite(numbers).all():
         raise ValueError(f"{path}: a row has no frame number")
-    return _table(path, names, whole[:, 0].astype(np.int64), whole[:, 1:], hints)
+    broken = (numbers % 1 != 0) | (np.abs(numbers) >= 2**53)
+    if broken.any():
+        raise ValueError(f"{path}: {numbers[broken][0]:g} is no frame's number")
+    return numbers.astype(np.int64)
 
 
-def _header(path: Path) -> tuple[list[tuple[str, str, str]], int]:
-    """Individual, body part and coordinate of each column, and how many rows tell them."""
+def _header(path: Path) -> tuple[list[tuple[str, str, str]], int, int]:
+    """Individual, body part and coordinate of each column, and how many rows tell them.
+
+    And how many columns stand before them: one, or the parts of an image's path in labelled data.
+    """
     rows: list[list[str]] = []
     with path.open("rb") as stream:
         for wanted in (("scorer",), ("individuals", "bodyparts"), ("bodyparts", "coords")):
             rows.append(_header_row(path, stream.readline(_LONGEST_LINE), wanted))
         if rows[-1][0] == "bodyparts":
             rows.append(_header_row(path, stream.readline(_LONGEST_LINE), ("coords",)))
+        below = stream.readline(_LONGEST_LINE)
     if len({len(row) for row in rows}) > 1:
         raise ValueError(f"{path}: header rows of different lengths")
-    levels = [row[1:] for row in rows[1:]]
+    # pandas writes the name of the index, if it has one, into a row of its own.
+    named = below.strip(b", \t\r\n").isalpha() and below.count(b",") == len(rows[0]) - 1
+    lead = 1
+    while lead < len(rows[0]) and not rows[-1][lead]:
+        lead += 1
+    levels = [row[lead:] for row in rows[1:]]
     if len(rows) == 3:
         levels.insert(0, ["individual"] * len(levels[0]))
-    return list(zip(*levels, strict=True)), len(rows)
+    return list(zip(*levels, strict=True)), len(rows) + named, lead
 
 
 def _header_row(path: Path, line: bytes, wanted: tuple[str, ...]) -> list[str]:
     try:
-        row = next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
-    except (UnicodeDecodeError, csv.Error) as error:
+        row = next(csv.reader(io.StringIO(text_of(line, str(path)))), [])
+    except csv.Error as error:
         raise ValueError(f"{path}: the header is not text: {error}") from error
     if not row or row[0] not in wanted or len(row) > _MOST_COLUMNS:
         raise ValueError(f"{path}: expected a header row of DeepLabCut's, {' or '.join(wanted)}")
@@ -207,7 +239,7 @@ def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         table = dataset(file[_KEY], "table", path, 1)
         fields = table.dtype.fields or {}
         blocks = [name for name in fields if name.startswith("values_block_")]
-        if "index" not in fields or fields["index"][0].kind != "i" or len(blocks) != 1:
+        if "index" not in fields or fields["index"][0].kind not in "if" or len(blocks) != 1:
             raise ValueError(f"{path}: expected frame numbers and one block of numbers")
         if fields[blocks[0]][0].shape != (len(names),):
             raise ValueError(f"{path}: {len(names)} names of columns, numbers {table.dtype}")
@@ -215,7 +247,7 @@ def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
             raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
         rows = table[()]
     values = rows[blocks[0]].reshape(len(rows), len(names)).astype(np.float64)
-    return _table(path, names, rows["index"].astype(np.int64), values, hints)
+    return _table(path, names, whole_frames(path, rows["index"].astype(np.float64)), values, hints)
 
 
 class _NamesOnly(pickle.Unpickler):

@@ -10,14 +10,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from posetrack.files import read_json
+from posetrack.formats.coco import is_object
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
-from posetrack.formats.json_reading import entries, number, numbers, whole
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
+from posetrack.formats.values import Number, array_of, number, whole
 from posetrack.skeletons import COCO_17, HALPE_26, Skeleton
+
+
+class _Instance(msgspec.Struct):
+    """A person; lists may stand in lists of one."""
+
+    keypoints: list[list[Number | list[Number]]]
+    keypoint_scores: list[Number | list[Number]]
+    bbox: list[Number | list[Number]] | None = None
+    bbox_score: Number | list[Number] | None = None
+    track_id: Number | None = None
+
+
+class _Frame(msgspec.Struct):
+    instances: list[_Instance]
+    frame_id: Number | None = None
+
+
+class _Document(msgspec.Struct):
+    instance_info: list[_Frame]
+    meta_info: Any = None
 
 
 def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
@@ -40,52 +62,59 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is no such file or without identities; the message names the file and the place.
     """
     path = Path(path)
-    return mmpose_table(read_json(path, nan=True), path, hints)
-
-
-def mmpose_table(document: Any, path: Path, hints: Hints) -> TrackTable:
-    """The table of a parsed file."""
     described: Mapping[str, Any] = {}
-    first, frames = 0, document
-    if isinstance(document, Mapping):
-        first, frames = 1, document.get("instance_info")
-        if isinstance(document.get("meta_info"), Mapping):
-            described = document["meta_info"]
+    first = 0
+    if not is_object(path):
+        frames = read_json(path, list[_Frame], nan=True)
+    else:
+        document = read_json(path, _Document, nan=True)
+        first, frames = 1, document.instance_info
+        if isinstance(document.meta_info, Mapping):
+            described = document.meta_info
     people = People(str(path), hints)
-    for n, frame in enumerate(entries(frames, f"{path}: frames")):
-        index = whole(frame.get("frame_id", n + first), f"{path}, frame {n}: 'frame_id'") - first
+    for n, frame in enumerate(frames):
+        given = n + first if frame.frame_id is None else frame.frame_id
+        index = whole(given, f"{path}, frame {n}: 'frame_id'") - first
         if index < 0:
             raise ValueError(f"{path}, frame {n}: 'frame_id' counts from {first}")
         people.add_frame(index)
-        given = entries(frame.get("instances"), f"{path}, frame {n}: 'instances'")
-        for m, instance in enumerate(given):
+        for m, instance in enumerate(frame.instances):
             _add(people, index, instance, f", frame {n}, instance {m}")
     return people.table(_skeleton(described, people.keypoints, path, hints))
 
 
-def _add(people: People, frame: int, instance: Mapping[str, Any], place: str) -> None:
-    where = f"{people.where}{place}"
-    places = instance.get("keypoints")
-    if isinstance(places, list) and len(places) == 1 and isinstance(places[0], list):
-        places = places[0] if places[0] and isinstance(places[0][0], list) else places
-    xy = numbers(places, f"{where}: 'keypoints'", -1, 2)
-    scores = instance.get("keypoint_scores")
-    if isinstance(scores, list) and len(scores) == 1 and isinstance(scores[0], list):
-        scores = scores[0]
-    marks = numbers(scores, f"{where}: 'keypoint_scores'", len(xy))
-    box = instance.get("bbox")
-    while isinstance(box, list) and len(box) == 1:
-        box = box[0]  # the inferencer writes a list in a list
-    xyxy = None if box is None else numbers(box, f"{where}: 'bbox'", 4)
-    score = instance.get("bbox_score")
-    while isinstance(score, list) and len(score) == 1:
-        score = score[0]
-    sure = np.nan if score is None else number(score, f"{where}: 'bbox_score'")
-    track = instance.get("track_id")
-    who = None if track is None else whole(track, f"{where}: 'track_id'")
+def _add(people: People, frame: int, instance: _Instance, place: str) -> None:
+    title = f"{people.where}{place}"
+    xy = array_of(_alone(instance.keypoints, 2), f"{title}: 'keypoints'", -1, 2)
+    scores = _alone(instance.keypoint_scores, 1)
+    marks = array_of(scores, f"{title}: 'keypoint_scores'", len(xy))
+    box = instance.bbox
+    xyxy = None if box is None else array_of(_alone(box, 1), f"{title}: 'bbox'", 4)
+    given = _alone(instance.bbox_score, 0)
+    score = number(given if isinstance(given, int | float) else None, f"{title}: 'bbox_score'")
+    track = instance.track_id
+    who = None if track is None else whole(track, f"{title}: 'track_id'")
     points = np.column_stack([xy, marks])
     points[~points.any(axis=1), :2] = np.nan
-    people.add(frame, who, points, xyxy, sure, place=place)
+    people.add(frame, who, points, xyxy, score, place=place)
+
+
+def _alone(value: Any, depth: int) -> Any:
+    """Lists of a depth, without lists of one around them, as the inferencer writes them.
+
+    Examples
+    --------
+    >>> _alone([[1, 2, 3]], 1), _alone([0.5], 0), _alone([1, 2], 1)
+    ([1, 2, 3], 0.5, [1, 2])
+    """
+    while isinstance(value, list) and len(value) == 1:
+        inner, levels = value, 0
+        while isinstance(inner, list) and inner:
+            inner, levels = inner[0], levels + 1
+        if levels <= depth:
+            break
+        value = value[0]
+    return value
 
 
 def _skeleton(
@@ -97,7 +126,10 @@ def _skeleton(
         count = keypoints or len(named)
         names = [named.get(str(number)) for number in range(count)]
         if names and all(isinstance(name, str) for name in names):
-            return skeleton_of_names([str(name) for name in names], path.stem, hints.skeleton)
+            try:
+                return skeleton_of_names([str(name) for name in names], path.stem, hints.skeleton)
+            except ValueError as error:
+                raise ValueError(f"{path}: 'keypoint_id2name': {error}") from error
     if hints.skeleton is not None:
         return hints.skeleton
     return HALPE_26 if keypoints == 26 else COCO_17

@@ -1,16 +1,19 @@
 """MOT Challenge text: a person's box a line, both ways.
 
+Boxes for the tracker, truths and results for the evaluation, and tables are taken from `Boxes`.
 Source: motchallenge.net, "Submission format".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from posetrack.files import write_whole
+from posetrack.files import read_text, write_whole
 from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
@@ -18,7 +21,9 @@ from posetrack.skeletons import COCO_17
 
 _ROWS = 50_000
 _MOST_BYTES = 1_000_000_000
-_LONGEST_LINE = 10_000
+_WIDTH = 10
+_LARGEST = 1e18
+_PEOPLE = (1, 2, 7)  # pedestrian, person on a vehicle, static person
 
 
 def write_mot(path: str | Path, table: TrackTable) -> None:
@@ -62,11 +67,140 @@ def _lines(table: TrackTable) -> Iterator[bytes]:
         ).encode()
 
 
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """R lines of a file.
+
+    Parameters
+    ----------
+    line
+        (R,) numbers of the lines, from 1.
+    frame
+        (R,) from 0.
+    ids
+        (R,); -1 where there is none.
+    xywh
+        (R, 4) left, top, width and height as the file has them, where pixels count from 1.
+    marks
+        (R,) the seventh number: a score, or in ground truth whether the box counts; NaN without.
+    classes
+        (R,) the eighth; NaN without.
+    columns
+        (R,) how many numbers the line has, at most ten counted.
+    """
+
+    line: NDArray[np.int64]
+    frame: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    xywh: NDArray[np.float64]
+    marks: NDArray[np.float64]
+    classes: NDArray[np.float64]
+    columns: NDArray[np.int64]
+
+    @property
+    def xyxy(self) -> NDArray[np.float64]:
+        """(R, 4) left, top, right, bottom with pixels counted from 0."""
+        corner = self.xywh[:, :2] - 1
+        return np.concatenate([corner, corner + self.xywh[:, 2:]], axis=1)
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(R,), 1 where the file has none."""
+        return np.where(np.isnan(self.marks) | (self.marks == -1), 1.0, self.marks)
+
+    @property
+    def of_people(self) -> NDArray[np.bool_]:
+        """(R,), False for lines of ground truth that are to be ignored or of something else.
+
+        Ground truth has nine numbers, of which the eighth is a class; where it is -1, as in
+        results, there are no classes.
+        """
+        truth = (self.columns == 9) & (self.classes != -1)
+        ignored = (self.marks == 0) | ~np.isin(self.classes, _PEOPLE)
+        return np.asarray(~(truth & ignored))
+
+
+def read_lines(path: str | Path, *, least: int = 6) -> Boxes:
+    """All lines of a file, checked.
+
+    Parameters
+    ----------
+    path
+        Text with ``frame, id, left, top, width, height[, score, ...]`` a line, parted by commas
+        or blanks.
+    least
+        How many numbers a line must have.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a line is none of the format's; the message names the file and the line.
+    """
+    words: list[list[str]] = []
+    places: list[int] = []
+    for number, line in enumerate(read_text(path, _MOST_BYTES).split("\n"), start=1):
+        row = line.replace(",", " ").split()
+        if row:
+            words.append(row[:_WIDTH])
+            places.append(number)
+    columns = np.array([len(row) for row in words], np.int64)
+    lines = np.array(places, np.int64)
+    padded = [row + ["nan"] * (_WIDTH - len(row)) for row in words]
+    try:
+        table = np.array(padded, np.float64).reshape(-1, _WIDTH)
+    except ValueError:
+        table = np.array([_numbers(row) for row in padded]).reshape(-1, _WIDTH)
+    names = ("frame", "id", "left", "top", "width", "height", "score", "class")
+    more = "[, score, ...]" if least == 6 else " and perhaps more"
+    box = table[:, 2:6]
+    wrong = {
+        f"expected numbers {', '.join(names[:least])}{more}": (columns < least)
+        | np.isinf(table[:, 9]),
+        "frames are whole numbers from 1": ~_is_whole(table[:, 0]) | (table[:, 0] < 1),
+        "ids are whole numbers": ~_is_whole(table[:, 1]),
+        "a box is left, top, width, height, finite and not negative in size": (
+            ~(np.abs(box) < _LARGEST).all(axis=1) | (box[:, 2:] < 0).any(axis=1)
+        ),
+        "expected a finite score": (columns > 6) & ~(np.abs(table[:, 6]) < _LARGEST),
+    }
+    first = np.array([bad.argmax() if bad.any() else len(table) for bad in wrong.values()])
+    if len(table) and first.min() < len(table):
+        bad = int(first.min())
+        reason = list(wrong)[int(first.argmin())]
+        raise ValueError(f"{path}, line {lines[bad]}: {reason}; got {','.join(words[bad])[:60]!r}")
+    ids = table[:, 1].astype(np.int64)
+    for large in np.flatnonzero(np.abs(table[:, 1]) >= 2**53).tolist():
+        ids[large] = int(words[large][1].split(".")[0])  # a float64 has not all of its digits
+    return Boxes(
+        lines,
+        table[:, 0].astype(np.int64) - 1,
+        ids,
+        table[:, 2:6].copy(),
+        table[:, 6].copy(),
+        table[:, 7].copy(),
+        columns,
+    )
+
+
+def _is_whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray((np.floor(values) == values) & (np.abs(values) < _LARGEST))
+
+
+def _numbers(words: list[str]) -> list[float]:
+    """The numbers of a line; all infinite where it has other words."""
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        return [np.inf] * len(words)
+
+
 def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read boxes; keypoints, which the format does not have, are all unseen.
 
-    Ground truth of nine columns has a mark for rows to be ignored, 0, and a class: rows with mark
-    0 and classes other than 1, 2 and 7 (people) are left out. An id of -1 is none.
+    Ground truth has a mark for rows to be ignored, 0, and a class: rows with mark 0 and classes
+    other than 1, 2 and 7 (people) are left out. An id of -1 is none.
 
     Parameters
     ----------
@@ -78,42 +212,21 @@ def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Raises
     ------
     ValueError
-        If a line is none of the format's; the message names the file and the line.
+        If a line is none of the format's, or all are left out; the message names the file and the
+        line.
     """
     path = Path(path)
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{path}: {path.stat().st_size:,} bytes; at most {_MOST_BYTES:,} are read")
+    boxes = read_lines(path)
     skeleton = COCO_17 if hints.skeleton is None else hints.skeleton
     unseen = np.full((len(skeleton), 3), np.nan)
     people = People(str(path), hints)
-    with path.open("rb") as stream:
-        for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), b""), start=1):
-            if line.strip():
-                row = _row(line, f"{path}, line {number}")
-                if row is not None:
-                    frame, who, box, score = row
-                    people.add(frame, who, unseen, box, score, place=f", line {number}")
+    columns = (boxes.line, boxes.frame, boxes.ids, boxes.xyxy, boxes.scores, boxes.of_people)
+    for line, frame, who, xyxy, score, counts in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        if counts:
+            known = None if who == -1 else who
+            people.add(frame, known, unseen, xyxy, score, place=f", line {line}")
+        else:
+            people.leave_out("marked as to be ignored or of no person")
     return people.table(skeleton)
-
-
-def _row(line: bytes, where: str) -> tuple[int, int | None, list[float], float] | None:
-    """Frame from 0, id, xyxy and score of a line; None if it is of nobody."""
-    try:
-        values = [float(part) for part in line.replace(b",", b" ").split()]
-    except ValueError:
-        values = []
-    finite = len(values) >= 6 and all(abs(value) < 1e18 for value in values)
-    if not finite or not values[0].is_integer() or not values[1].is_integer() or values[0] < 1:
-        raise ValueError(
-            f"{where}: expected frame from 1, id, left, top, width, height[, score, ...]; got "
-            f"{line[:60]!r}"
-        )
-    mark = values[6] if len(values) > 6 else -1.0
-    if len(values) == 9 and (mark == 0 or values[7] not in (1, 2, 7)):
-        return None
-    left, top, width, height = values[2:6]
-    if width < 0 or height < 0:
-        raise ValueError(f"{where}: a box of negative width or height")
-    box = [left - 1, top - 1, left - 1 + width, top - 1 + height]
-    who = None if values[1] == -1 else int(line.replace(b",", b" ").split()[1].split(b".")[0])
-    return int(values[0]) - 1, who, box, 1.0 if mark == -1 else mark

@@ -1,26 +1,32 @@
-"""OpenPose's JSON, a file a frame. Source: its documentation, "Output", version 1.3 of the file."""
+"""OpenPose's JSON, a file a frame, both ways, and what others write in its form.
+
+Source: its documentation, "Output", versions 0.1 to 1.3 of the file.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.files import dump_json
-from posetrack.formats.hints import Hints, Untracked
+from posetrack.files import dump_json, read_json
+from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.skeletons import BODY_25, COCO_18, Skeleton
+from posetrack.formats.values import Number, threes, whole
+from posetrack.skeletons import BODY_25, COCO_17, COCO_18, HALPE_26, MPII_16, Skeleton
 from posetrack.structures import Tracks
 
-_NAME = re.compile(r"(?:.*_)?(\d{1,18})_keypoints\.json", re.ASCII)
-_BY_LENGTH: Final = {3 * len(skeleton): skeleton for skeleton in (BODY_25, COCO_18)}
+_BEFORE_KEYPOINTS = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})_keypoints", re.ASCII)
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})(?![A-Za-z0-9])", re.ASCII)
+_OWN: Final = (BODY_25, COCO_18)
+_BY_COUNT: Final = {len(known): known for known in (*_OWN, MPII_16, COCO_17, HALPE_26)}
 _OTHERS: Final = (
     "face_keypoints_2d",
     "hand_left_keypoints_2d",
@@ -32,6 +38,7 @@ _OTHERS: Final = (
 )
 _MOST_BYTES = 16_000_000
 _MOST_FRAMES = 10_000_000
+_LARGEST = 1e9
 
 
 def write_openpose(folder: str | Path, table: TrackTable, skeleton: Skeleton = BODY_25) -> None:
@@ -59,7 +66,7 @@ def write_openpose(folder: str | Path, table: TrackTable, skeleton: Skeleton = B
     OSError
         If nothing can be written there.
     """
-    if skeleton not in _BY_LENGTH.values():
+    if skeleton not in _OWN:
         raise ValueError(f"OpenPose knows body_25 and coco_18, got {skeleton!r}")
     folder = Path(folder)
     if folder.exists():
@@ -98,47 +105,53 @@ def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
     return nested
 
 
-def read_openpose(
-    folder: str | Path,
-    *,
-    rate: float | None = None,
-    skeleton: Skeleton | None = None,
-    untracked: Untracked = False,
-) -> TrackTable:
-    """Read a folder of OpenPose's files, of one video.
+class _Person(msgspec.Struct):
+    """A person as releases 1.2 and later, 1.0 and 0.1 call the keypoints."""
 
-    A keypoint with score 0 is not seen. Boxes are those of the seen keypoints.
+    person_id: list[Number] | Number | None = None
+    pose_keypoints_2d: list[Number] | None = None
+    pose_keypoints: list[Number] | None = None
+    joints: list[Number] | None = None
+
+
+class _File(msgspec.Struct):
+    people: list[_Person] | None = None
+    bodies: list[_Person] | None = None
+
+
+def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a folder of files in OpenPose's form, of one video.
+
+    A keypoint with score 0 is not seen. Boxes are those of the seen keypoints. People without
+    body keypoints (hands or a face alone) are left out.
 
     Parameters
     ----------
     folder
-        With ``..._NUMBER_keypoints.json`` files; others in it are ignored.
-    rate
-        Frames a second: the files tell no times.
-    skeleton
-        What the keypoints are, where nobody is in any file.
-    untracked
-        Whether people without identity (-1, as OpenPose writes them) may be read, see
-        `posetrack.formats.hints.Hints`.
+        With ``..._NUMBER_keypoints.json`` files, or whatever else ends in ``.json`` and has a
+        number by itself in its name; others in it are ignored.
+    hints
+        Its ``rate`` is needed: the files tell no times. Its ``skeleton`` is needed where the
+        keypoints are not 16, 17, 18, 25 or 26. Without ``untracked`` people need an identity
+        that is not -1, as OpenPose writes it.
 
     Raises
     ------
     ValueError
-        If a file is broken or too large, has neither 25 nor 18 keypoints a person, or gives no
-        identity; the message names the file. Or if there is no rate.
+        If a file is broken or too large, people have different numbers of keypoints, or no
+        identity, or all are left out; the message names the file. Or if there is no rate.
     FileNotFoundError
         If the folder has no such file.
     """
     folder = Path(folder)
-    hints = Hints(rate, skeleton, None, untracked)
     files: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
-        named = _NAME.fullmatch(path.name)
-        if named is None:
+        number = frame_number(path.name)
+        if number is None:
             continue
-        if int(named[1]) in files:
-            raise ValueError(f"{path}: frame {int(named[1])} is in two files; of two videos?")
-        files[int(named[1])] = path
+        if number in files:
+            raise ValueError(f"{path}: frame {number} is in two files; of two videos?")
+        files[number] = path
     if not files:
         raise FileNotFoundError(f"{folder}: no files called NUMBER_keypoints.json")
     if len(files) > _MOST_FRAMES:
@@ -146,43 +159,61 @@ def read_openpose(
     people = People(str(folder), hints)
     for index, path in sorted(files.items()):
         people.add_frame(index)
-        ids, points = _read_frame(path)
-        for number, who in enumerate(ids):
-            people.add(index, who, points[number], place=f"/{path.name}, person {number}")
-    by_count = {len(known): known for known in _BY_LENGTH.values()}
-    return people.table(by_count[people.keypoints] if people.keypoints else skeleton or BODY_25)
+        _add_file(people, index, path)
+    given = hints.skeleton
+    if given is None or people.keypoints not in (None, len(given)):
+        given = _BY_COUNT.get(people.keypoints, BODY_25) if people.keypoints else given or BODY_25
+    return people.table(given)
 
 
-def _read_frame(path: Path) -> tuple[list[int | None], NDArray[np.float32]]:
-    """Ids and (N, K, 3) of a file."""
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{path}: {path.stat().st_size:,} bytes; a frame needs far less")
-    try:
-        people = json.loads(path.read_bytes())["people"]
-        ids = [_id(path, person.get("person_id", -1)) for person in people]
-        rows = [np.array(person["pose_keypoints_2d"], np.float32) for person in people]
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: not a file of OpenPose: {error!r}") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}".replace(f"{path}: {path}", str(path))) from error
-    known = [who for who in ids if who is not None]
-    if len(set(known)) != len(known):
-        raise ValueError(f"{path}: an id occurs twice: {known}")
-    for number, row in enumerate(rows):
-        if row.shape != rows[0].shape or row.shape not in [(size,) for size in _BY_LENGTH]:
-            raise ValueError(f"{path}: person {number}: expected 75 or 54 numbers, got {row.shape}")
-        if not np.isfinite(row).all():
-            raise ValueError(f"{path}: person {number}: a number is not finite")
-    keypoints = len(rows[0]) // 3 if rows else 25
-    points = np.array(rows, np.float32).reshape(len(rows), keypoints, 3)
-    points[points[..., 2] <= 0, :2] = np.nan
-    return ids, points
+def frame_number(name: str) -> int | None:
+    """The number of a file's frame; None if it is no such file.
 
-
-def _id(path: Path, value: object) -> int | None:
-    given = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if given == -1 or given == []:
+    Examples
+    --------
+    >>> frame_number("cam1_000000000012_keypoints.json"), frame_number("walk-7.json")
+    (12, 7)
+    >>> frame_number("cam1.json")
+    """
+    if not name.lower().endswith(".json"):
         return None
-    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 2**63:
-        raise ValueError(f"{path}: person_id {value!r:.40} is no identity")
-    return given
+    found = _BEFORE_KEYPOINTS.findall(name) or _NUMBER.findall(name)
+    return int(found[-1]) if found else None
+
+
+def _add_file(people: People, frame: int, path: Path) -> None:
+    file = read_json(path, _File, max_bytes=_MOST_BYTES)
+    found = file.bodies if file.people is None else file.people
+    if found is None:
+        raise ValueError(f"{path}: not a file of OpenPose: no 'people'")
+    seen: set[int] = set()
+    for number, person in enumerate(found):
+        title = f"{path}: person {number}"
+        who = _id(person.person_id, title)
+        values = person.pose_keypoints_2d or person.pose_keypoints or person.joints
+        if not values:
+            people.leave_out("without body keypoints")
+            continue
+        points = threes(values, title)
+        given = people.hints.skeleton
+        if len(points) not in _BY_COUNT and (given is None or len(points) != len(given)):
+            raise ValueError(
+                f"{title}: {len(points)} keypoints; {', '.join(map(str, sorted(_BY_COUNT)))} are "
+                "known, others by skeleton= (--skeleton on the line)"
+            )
+        if not (np.abs(points) < _LARGEST).all():
+            raise ValueError(f"{title}: a number is not finite")
+        points[points[:, 2] <= 0, :2] = np.nan
+        if who is not None and who in seen:
+            raise ValueError(f"{path}: an id occurs twice: {who}")
+        seen |= set() if who is None else {who}
+        people.add(frame, who, points, place=f"/{path.name}, person {number}")
+
+
+def _id(value: list[Number] | Number | None, title: str) -> int | None:
+    given = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if given is None or given == -1 or given == []:
+        return None
+    if isinstance(given, list) or given < 0:
+        raise ValueError(f"{title}: person_id {value!r:.40} is no identity")
+    return whole(given, f"{title}: 'person_id'")

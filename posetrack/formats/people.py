@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -35,6 +36,11 @@ class People:
         self._rows: list[tuple[int, int | None]] = []
         self._points: list[NDArray[np.float32]] = []
         self._boxes: list[tuple[float, ...]] = []
+        self._left_out: dict[str, int] = {}
+
+    def leave_out(self, reason: str) -> None:
+        """Note somebody who is in the file and is not read."""
+        self._left_out[reason] = self._left_out.get(reason, 0) + 1
 
     def add_frame(self, index: int, seconds: float = np.nan) -> None:
         """Note a frame, whether somebody is in it or not."""
@@ -76,7 +82,23 @@ class People:
     def table(
         self, skeleton: Skeleton, *, rate: object = None, metadata: Mapping[str, Any] | None = None
     ) -> TrackTable:
-        """All of them as a table."""
+        """All of them as a table.
+
+        Raises
+        ------
+        ValueError
+            If keypoints, times or identities do not fit, or everybody was left out.
+
+        Warns
+        -----
+        UserWarning
+            If somebody was left out.
+        """
+        if self._left_out:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items())
+            if not self._rows:
+                raise ValueError(f"{self.where}: everybody in it is left out: {reasons}")
+            warnings.warn(f"{self.where}: left out: {reasons}", UserWarning, stacklevel=4)
         if self.keypoints not in (None, len(skeleton)):
             raise ValueError(
                 f"{self.where}: people of {self.keypoints} keypoints, {skeleton.name} has "

@@ -1,4 +1,4 @@
-"""PoseTrack17 JSON: 15 keypoints, everything in lists of one element.
+"""PoseTrack17 JSON, both ways: 15 keypoints, everything in lists of one element.
 
 Source: the annotation files of the dataset of 2017 (posetrack.net) and what the official evaluation
 (``leonid-pishchulin/poseval``) reads in predictions.
@@ -8,17 +8,150 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.files import dump_json, write_whole
+from posetrack.files import dump_json, read_json, write_whole
+from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.json_writer import rounded
-from posetrack.formats.posetrack18 import sequence_name
+from posetrack.formats.people import People
+from posetrack.formats.posetrack18 import frames_by_name, sequence_name
 from posetrack.formats.table import TrackTable
+from posetrack.formats.values import Number, number, whole
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Tracks
+
+Value = TypeVar("Value")
+One: TypeAlias = list[Number] | Number | None
+"""A number in a list of one, as the dataset has it, or without."""
+
+
+class Point(msgspec.Struct, gc=False):
+    """A keypoint, or a corner of a region."""
+
+    id: One = None
+    x: One = None
+    y: One = None
+    score: One = None
+
+
+class Points(msgspec.Struct, gc=False):
+    """What holds the points of a person or a region."""
+
+    point: list[Point] | None = None
+
+
+class Rectangle(msgspec.Struct, gc=False):
+    """A person; the corners are those of the head."""
+
+    track_id: One = None
+    annopoints: Points | list[Points] | None = None
+    x1: One = None
+    y1: One = None
+    x2: One = None
+    y2: One = None
+
+    def points(self) -> list[Point] | None:
+        """Of the person; None without any."""
+        holder = first_of(self.annopoints)
+        return None if holder is None else holder.point
+
+
+class Name(msgspec.Struct, gc=False):
+    """The name of an image."""
+
+    name: str | None = None
+
+
+class Frame(msgspec.Struct, gc=False):
+    """An image with its people."""
+
+    image: Name | list[Name] | None = None
+    annorect: list[Rectangle] | None = None
+    ignore_regions: list[Points] | None = None
+    is_labeled: list[bool | Number] | bool | Number | None = None
+    seconds: One = None
+
+    @property
+    def name(self) -> str | None:
+        """The image's name."""
+        holder = first_of(self.image)
+        return None if holder is None else holder.name
+
+
+class Document(msgspec.Struct):
+    """A video."""
+
+    annolist: list[Frame]
+    rate: One = None
+
+
+def first_of(value: list[Value] | Value | None) -> Value | None:
+    """What stands in a list of one, or alone.
+
+    Examples
+    --------
+    >>> first_of([3]), first_of(3), first_of([])
+    (3, 3, None)
+    """
+    if isinstance(value, list):
+        return value[0] if value else None
+    return value
+
+
+def read_posetrack17(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a file of one sequence, predictions or annotations.
+
+    A frame's index is the number that its image's name ends in, or its place in the file where
+    names do not end in different numbers. Of several points with one id the first counts, as in
+    the official evaluation. People without a point are left out.
+
+    Parameters
+    ----------
+    path
+        A ``.json`` file.
+    hints
+        Its ``rate`` is needed where the images do not have ``seconds``, as ours do.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, without identities, or all in it is left out; the message names the
+        file and the place.
+    """
+    path = Path(path)
+    document = read_json(path, Document, nan=True)
+    people = People(str(path), hints)
+    indices = frames_by_name([image.name or "" for image in document.annolist])
+    for n, (index, image) in enumerate(zip(indices, document.annolist, strict=True)):
+        seconds = number(first_of(image.seconds), f"{path}, image {n}: 'seconds'")
+        people.add_frame(index, seconds)
+        for m, row in enumerate(image.annorect or []):
+            _add(people, index, row, f", image {n}, person {m}")
+    return people.table(POSETRACK_15, rate=first_of(document.rate))
+
+
+def _add(people: People, frame: int, row: Rectangle, place: str) -> None:
+    title = f"{people.where}{place}"
+    points = np.full((len(POSETRACK_15), 3), np.nan)
+    for point in row.points() or []:
+        keypoint = whole(first_of(point.id), f"{title}: a point's 'id'")
+        if not 0 <= keypoint < len(points) or np.isfinite(points[keypoint, 0]):
+            continue
+        score = number(first_of(point.score), f"{title}: a point's 'score'", 1.0)
+        values = first_of(point.x), first_of(point.y)
+        if None in values:
+            raise ValueError(f"{title}: a point without 'x' and 'y'")
+        points[keypoint] = [*(number(value, f"{title}: a point") for value in values), score]
+    track = first_of(row.track_id)
+    who = None if track is None else whole(track, f"{title}: 'track_id'")
+    if np.isfinite(points[:, :2]).any():
+        people.add(frame, who, points, place=place)
+    else:
+        people.leave_out("without points")
 
 
 def write_posetrack17(

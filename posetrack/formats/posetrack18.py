@@ -1,5 +1,6 @@
-"""PoseTrack18 JSON, as the dataset's official evaluation reads predictions.
+"""PoseTrack's JSON of 2018 and 2021, both ways; predictions as the official evaluation reads them.
 
+COCO's annotation files have the same layout and are read, too, where people have ``track_id``.
 Sources: the layout of the dataset's annotation files (posetrack.net, 2018), and what the official
 evaluation (``leonid-pishchulin/poseval``) and that of PoseTrack21 check in predictions.
 """
@@ -14,13 +15,20 @@ from typing import Any, Final
 
 import numpy as np
 
+from posetrack.files import read_json
+from posetrack.formats.coco import Document, Person, identity
+from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, rounded
-from posetrack.skeletons import POSETRACK_17, Skeleton
+from posetrack.formats.people import People
+from posetrack.formats.table import TrackTable
+from posetrack.formats.values import array_of, number, threes, whole, xyxy_of
+from posetrack.skeletons import COCO_17, POSETRACK_15, POSETRACK_17, Skeleton
 from posetrack.structures import FloatArray, Tracks
 
 ID_LIMIT: Final = 10_000
 """Track ids and frame numbers must be smaller for the official evaluation."""
 
+_FRAME = re.compile(r"(?:.*\D)?(\d{1,18})\.\w+", re.ASCII | re.DOTALL)
 _SOURCES = {"mpii": 1, "bonn": 2, "mpiinew": 3}
 _SEQUENCE = re.compile(r"(\d{1,6})_(mpii|bonn|mpiinew)(?:_[\w.-]*)?", re.ASCII)
 
@@ -290,3 +298,100 @@ def _category() -> dict[str, Any]:
         "keypoints": list(POSETRACK_17.keypoints),
         "skeleton": (POSETRACK_17.edge_indices + 1).tolist(),
     }
+
+
+def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a file of one sequence, predictions or annotations.
+
+    A frame's index is the number that its image's name ends in, or its place in the file where
+    names do not end in different numbers. A keypoint marked 0 is not seen. Crowds and annotations
+    without keypoints are left out.
+
+    Parameters
+    ----------
+    path
+        A ``.json`` file.
+    hints
+        Its ``rate`` is needed where the images do not have ``seconds``, as ours do.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, of several videos, without identities, or all in it is left out;
+        the message names the file and the place.
+    """
+    path = Path(path)
+    document = read_json(path, Document, nan=True)
+    people = People(str(path), hints)
+    videos = {str(image.vid_id) for image in document.images if image.vid_id is not None}
+    if len(videos) > 1:
+        raise ValueError(f"{path}: {len(videos)} videos in one file: {sorted(videos)[:5]}")
+    indices = frames_by_name([image.file_name or "" for image in document.images])
+    frame_of: dict[Any, int] = {}
+    for n, (index, image) in enumerate(zip(indices, document.images, strict=True)):
+        if image.id is None:
+            raise ValueError(f"{path}, image {n}: no 'id'")
+        frame_of[image.id] = index
+        people.add_frame(index, number(image.seconds, f"{path}, image {n}: 'seconds'"))
+    if len(frame_of) < len(document.images):
+        raise ValueError(f"{path}: two images have one id")
+    for n, row in enumerate(document.annotations):
+        if row.image_id not in frame_of:
+            raise ValueError(
+                f"{path}, annotation {n}: image {row.image_id!r:.40} is not in the file"
+            )
+        if row.iscrowd or row.keypoints is None:
+            people.leave_out("crowds" if row.iscrowd else "without keypoints")
+        else:
+            _add(people, frame_of[row.image_id], row, f", annotation {n}")
+    info = document.info if isinstance(document.info, Mapping) else {}
+    provenance = info.get("provenance")
+    size = {(image.width, image.height) for image in document.images}
+    metadata: dict[str, Any] = {}
+    if isinstance(provenance, Mapping):
+        metadata["provenance"] = provenance
+    if len(size) == 1 and None not in (sides := size.pop()):
+        metadata["image_size"] = [whole(side, f"{path}: 'width' or 'height'") for side in sides]
+    skeleton = _skeleton(document, people.keypoints, path, hints)
+    return people.table(skeleton, rate=info.get("rate"), metadata=metadata)
+
+
+def _add(people: People, frame: int, row: Person, place: str) -> None:
+    title = f"{people.where}{place}"
+    points = threes(row.keypoints, f"{title}: 'keypoints'")
+    points[points[:, 2] == 0, :2] = np.nan
+    if row.scores:
+        points[:, 2] = array_of(row.scores, f"{title}: 'scores'", len(points))
+    else:
+        points[:, 2] = np.minimum(points[:, 2], 1)  # COCO marks visible keypoints with 2
+    box = xyxy_of(row.bbox, f"{title}: 'bbox'") if row.bbox else None
+    given = row.track_id if row.original_track_id is None else row.original_track_id
+    score = number(row.box_score, f"{title}: 'box_score'")
+    people.add(frame, identity(given, title), points, box, score, place=place)
+
+
+def frames_by_name(names: list[str]) -> list[int]:
+    """Indices of frames by the numbers that images' names end in, else by place.
+
+    Examples
+    --------
+    >>> frames_by_name(["a/000004.jpg", "a/000007.jpg"]), frames_by_name(["a.jpg", "b.jpg"])
+    ([4, 7], [0, 1])
+    """
+    found = [_FRAME.fullmatch(name) for name in names]
+    indices = [int(match[1]) for match in found if match]
+    if len(indices) == len(names) and len(set(indices)) == len(names):
+        return indices
+    return list(range(len(names)))
+
+
+def _skeleton(document: Document, keypoints: int | None, path: Path, hints: Hints) -> Skeleton:
+    categories = document.categories or []
+    if len(categories) == 1 and categories[0].keypoints:
+        try:
+            return skeleton_of_names(categories[0].keypoints, path.stem, hints.skeleton)
+        except ValueError as error:
+            raise ValueError(f"{path}: 'categories': {error}") from error
+    if hints.skeleton is not None:
+        return hints.skeleton
+    return POSETRACK_15 if keypoints == 15 else POSETRACK_17 if keypoints in (17, None) else COCO_17

@@ -1,28 +1,37 @@
 """Any file of tracks as a table: what kind it is shows in its content, not in a name given to it.
 
-============================  ====================================================================
-a folder                      OpenPose's files
-``.parquet .arrows``          the project's own table
-``.csv``                      the project's own, or DeepLabCut's (its first word is ``scorer``)
-``.json``                     PoseTrack of any year, COCO results, AlphaPose, MMPose: by their keys
-``.h5 .hdf5 .nc``             DeepLabCut, SLEAP's analysis, movement: by their datasets
-``.txt``                      MOT Challenge
-============================  ====================================================================
+The formats are those of `posetrack.formats.catalogue`, each with what its files hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import json
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from posetrack.files import read_json, read_text
+import msgspec
+
+from posetrack.files import MAX_JSON_BYTES, parse_json, read_bytes, read_json, read_text, text_of
+from posetrack.formats.catalogue import FORMATS
+from posetrack.formats.coco import Picture
 from posetrack.formats.hints import NO_HINTS, Hints
-from posetrack.formats.json_reading import entries
 from posetrack.formats.table import TrackTable
 
-_OWN = (".parquet", ".arrows", ".csv")
-_HDF5 = (".h5", ".hdf5", ".nc", ".nc4")
+_SORTS = {
+    ".parquet": "arrow", ".arrows": "arrow", ".csv": "csv", ".json": "json", ".txt": "text",
+    ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
+}  # fmt: skip
+_LONGEST_HEADER = 10_000_000
+_MOST_NAMES = 500_000_000
+
+
+class Contents(NamedTuple):
+    """What sort of file it is, and names in it by which its format is known."""
+
+    sort: str
+    names: frozenset[str]
 
 
 def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
@@ -51,88 +60,112 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     [4]
     """
     path = Path(path)
-    if path.is_dir():
-        from posetrack.formats.openpose import read_openpose
+    module, _, name = FORMATS[format_of(path)].reader.partition(":")
+    read = getattr(import_module(f"posetrack.formats.{module}"), name)
+    table: TrackTable = read(path, hints)
+    return table
 
-        return read_openpose(
-            path, rate=hints.rate, skeleton=hints.skeleton, untracked=hints.untracked
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    ending = path.suffix.lower()
-    if ending in _OWN and not _is_dlc(path):
-        from posetrack.formats.table_reading import read_table
 
-        return read_table(path)
-    if ending == ".csv":
-        from posetrack.formats.dlc import read_dlc
+def read_own(path: Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """The project's own table, which says itself all that it holds."""
+    from posetrack.formats.table_reading import read_table
 
-        return read_dlc(path, hints)
-    if ending == ".json":
-        return _read_json(path, hints)
-    if ending in _HDF5:
-        return _read_hdf5(path, hints)
-    if ending == ".txt":
-        from posetrack.formats.mot import read_mot
+    del hints
+    return read_table(path)
 
-        return read_mot(path, hints)
-    known = ", ".join((*_OWN, ".json", *_HDF5, ".txt"))
-    raise ValueError(f"{path}: expected a folder of OpenPose's or a file that ends in {known}")
+
+def format_of(path: Path) -> str:
+    """Name of a file's format, by what is in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is of none that is read; the message says what was found and what is known.
+    """
+    found = contents(path)
+    known = [
+        (len(wanted), name)
+        for name, entry in FORMATS.items()
+        for sort, *wanted in entry.known_by
+        if sort == found.sort and found.names.issuperset(wanted)
+    ]
+    if known:
+        return max(known, key=lambda one: one[0])[1]
+    expected = [
+        f"{entry.title} ({', '.join(wanted)})"
+        for entry in FORMATS.values()
+        for sort, *wanted in entry.known_by
+        if sort == found.sort and wanted
+    ]
+    raise ValueError(
+        f"{path}: {_SORT_NAMES.get(found.sort, found.sort)} with "
+        f"{', '.join(sorted(found.names)[:8]) or 'nothing'}; expected {' or '.join(expected)}"
+    )
+
+
+_SORT_NAMES = {"object": "JSON", "list": "a JSON list of entries", "hdf5": "HDF5", "csv": "CSV"}
 
 
 def is_own(path: Path) -> bool:
-    """Whether a file is the project's own table, by its name and first word."""
-    return path.suffix.lower() in _OWN and not _is_dlc(path)
+    """Whether a file is the project's own table, by its name and first line."""
+    sort = _SORTS.get(path.suffix.lower())
+    return sort == "arrow" or (sort == "csv" and path.is_file() and format_of(path) == "csv")
 
 
-def _is_dlc(path: Path) -> bool:
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return False
+def contents(path: Path) -> Contents:
+    """What sort of file it is, and what is in it."""
+    if path.is_dir():
+        return Contents("folder", frozenset())
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    sort = _SORTS.get(path.suffix.lower())
+    if sort is None:
+        known = ", ".join(_SORTS)
+        raise ValueError(f"{path}: expected a folder of OpenPose's or a file that ends in {known}")
+    if sort == "json":
+        return _json_contents(path)
+    if sort == "hdf5":
+        from posetrack.formats.hdf5 import opened
+
+        with opened(path) as file:
+            return Contents(sort, frozenset(file))
+    return Contents(sort, _csv_names(path) if sort == "csv" else frozenset())
+
+
+def _csv_names(path: Path) -> frozenset[str]:
+    """``scorer`` for DeepLabCut's, ``frame`` for whatever else, which its reader judges."""
     with path.open("rb") as stream:
-        return stream.read(10).removeprefix(b"\xef\xbb\xbf")[:7].strip() in (b"scorer", b"scorer,")
+        text = text_of(stream.readline(_LONGEST_HEADER), str(path))
+    first = next(csv.reader([text.rstrip("\n")]), [""])[:1]
+    return frozenset(["scorer" if first == ["scorer"] else "frame"])
 
 
-def _read_json(path: Path, hints: Hints) -> TrackTable:
-    from posetrack.formats.coco_reading import alphapose_table, coco_table
-    from posetrack.formats.mmpose import mmpose_table
-    from posetrack.formats.posetrack_reading import posetrack_table
-
-    document = read_json(path, nan=True)
-    if isinstance(document, Mapping):
-        if "instance_info" in document:
-            return mmpose_table(document, path, hints)
-        if "annolist" in document or {"images", "annotations"} <= set(document):
-            return posetrack_table(document, path, hints)
-        raise ValueError(
-            f"{path}: keys {', '.join(map(str, list(document)[:8]))}; expected 'annolist' or "
-            "'images' and 'annotations' (PoseTrack), or 'instance_info' (MMPose)"
-        )
-    first: Mapping[str, Any] = next(iter(entries(document, str(path))), {})
-    if "instances" in first:
-        return mmpose_table(document, path, hints)
-    if "idx" in first or "box" in first or isinstance(first.get("image_id"), str):
-        return alphapose_table(document, path, hints)
-    if first and not {"image_id", "keypoints"} <= set(first):
-        raise ValueError(f"{path}: a list of {sorted(first)[:8]}; expected COCO results or alike")
-    return coco_table(document, path, hints)
+def _json_contents(path: Path) -> Contents:
+    """Keys of the object, or of the first of a list of objects; values are passed over."""
+    data = read_bytes(path, MAX_JSON_BYTES)
+    try:
+        document = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document = parse_json(data, str(path), nan=True)  # NaN, a byte-order mark, or an error
+    if isinstance(document, dict):
+        return Contents("object", frozenset(document))
+    if not isinstance(document, list):
+        raise ValueError(f"{path}: expected an object or a list of objects, got {document!r:.60}")
+    if not document:
+        return Contents("empty list", frozenset())
+    first: Any = document[0]
+    if isinstance(first, msgspec.Raw):
+        first = json.loads(bytes(first))
+    if not isinstance(first, dict):
+        raise ValueError(f"{path}: expected a list of objects, got one of {first!r:.60}")
+    words = ["image_id in words"] if isinstance(first.get("image_id"), str) else []
+    return Contents("list", frozenset([*first, *words]))
 
 
-def _read_hdf5(path: Path, hints: Hints) -> TrackTable:
-    from posetrack.formats.dlc import read_dlc_h5
-    from posetrack.formats.hdf5 import opened
-    from posetrack.formats.movement import read_movement
-    from posetrack.formats.sleap import read_sleap
-
-    with opened(path) as file:
-        names = list(file)
-    readers = {"df_with_missing": read_dlc_h5, "position": read_movement, "tracks": read_sleap}
-    for name, read in readers.items():
-        if name in names:
-            return read(path, hints)
-    raise ValueError(
-        f"{path}: holds {', '.join(names[:8]) or 'nothing'}; expected 'df_with_missing' "
-        "(DeepLabCut), 'tracks' (SLEAP's analysis) or 'position' (movement)"
-    )
+class _Images(msgspec.Struct):
+    images: list[Picture]
 
 
 def read_images(path: str | Path) -> list[int | str]:
@@ -146,12 +179,10 @@ def read_images(path: str | Path) -> list[int | str]:
     path = Path(path)
     found: list[Any]
     if path.suffix.lower() == ".json":
-        document = read_json(path, nan=True)
-        images = document.get("images") if isinstance(document, Mapping) else None
-        found = [image.get("id") for image in entries(images, f"{path}: 'images'")]
+        found = [image.id for image in read_json(path, _Images, nan=True).images]
     else:
-        lines = read_text(path, 500_000_000).splitlines()
+        lines = read_text(path, _MOST_NAMES).splitlines()
         found = [line.strip() for line in lines if line.strip()]
-    if not all(isinstance(name, int | str) for name in found) or len(set(found)) < len(found):
+    if None in found or len(set(found)) < len(found):
         raise ValueError(f"{path}: an image has no id, or one is there twice")
     return found

@@ -305,7 +305,7 @@ class Skeleton:
             If it is not consistent; the message names ``title`` and the key.
         """
         if not isinstance(value, Mapping):
-            raise ValueError(f"{title}: a skeleton must be an object, got {value!r:.60}")
+            raise ValueError(f"{title}: 'skeleton' must be an object, got {value!r:.60}")
         names = value.get("keypoints")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{title}: 'keypoints' must be a list of names, got {names!r:.60}")

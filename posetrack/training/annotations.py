@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any, TypeGuard
 
@@ -11,6 +13,7 @@ import numpy as np
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.training.samples import Broken, Samples, settle
+from posetrack.video.headers import image_orientation, image_size
 
 MAX_PIXEL = 1e6
 """Coordinates further away are mistakes."""
@@ -82,6 +85,86 @@ def image_file(root: Path, name: str) -> Path | None:
             if root.resolve().parts[-count:] == parts[:count] and shorter.is_file():
                 return shorter
     return file
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image file, and how its annotations lie on it.
+
+    Networks are trained on pixels as they are stored, and annotations are of these. Tools that
+    show a phone's photo upright give those of the turned picture: then the file's width and
+    height are exchanged, and `xy` and `xywh` turn them back.
+
+    Parameters
+    ----------
+    file
+        The image.
+    width, height
+        As stored; infinite where not known.
+    turn
+        How the picture was turned, see `posetrack.video.headers.image_orientation`; only turns
+        that exchange width and height are undone.
+    """
+
+    file: Path
+    width: float = math.inf
+    height: float = math.inf
+    turn: tuple[bool, bool, bool] = (False, False, False)
+
+    def xy(self, points: Any) -> Any:
+        """(..., 2) places of the annotations on the pixels as stored.
+
+        Examples
+        --------
+        >>> turned = Shown(Path("a.jpg"), 640, 480, (True, False, True))
+        >>> turned.xy(np.array([[0.0, 10.0]])).tolist()
+        [[10.0, 479.0]]
+        """
+        transposed, up_down, left_right = self.turn
+        if not transposed:
+            return points
+        down, across = points[..., 0], points[..., 1]
+        down = self.height - 1 - down if left_right else down
+        across = self.width - 1 - across if up_down else across
+        return np.stack([across, down], axis=-1)
+
+    def xywh(self, box: Sequence[float]) -> list[float]:
+        """A box of left, top, width and height of the annotations on the pixels as stored.
+
+        Examples
+        --------
+        >>> turned = Shown(Path("a.jpg"), 640, 480, (True, False, True))
+        >>> turned.xywh([0, 10, 30, 20])
+        [10.0, 450.0, 20.0, 30.0]
+        """
+        if not self.turn[0] or len(box) != 4:
+            return list(box)
+        x, y, width, height = box
+        corners = self.xy(np.array([[x, y], [x + width - 1, y + height - 1]], np.float64))
+        low, high = corners.min(axis=0), corners.max(axis=0) + 1
+        return [float(value) for value in (*low, *(high - low))]
+
+
+def shown(file: Path, width: Any, height: Any) -> Shown | str:
+    """How annotations lie on an image of which they give the size; or what is wrong with it.
+
+    Parameters
+    ----------
+    file
+        The image.
+    width, height
+        As the annotations have them; what is no size is passed over.
+    """
+    if not all(is_number(side) and side > 0 for side in (width, height)):
+        return Shown(file)
+    with file.open("rb") as stream:
+        stored = image_size(stream)
+        if stored is None or stored == (width, height):
+            return Shown(file, float(width), float(height))
+        turn = image_orientation(stream)
+    if stored == (height, width) and turn[0]:
+        return Shown(file, float(stored[0]), float(stored[1]), turn)
+    return f"an image whose size is not that of its file ({width:g} x {height:g})"
 
 
 def box_within(values: Any, keypoints: Any, width: float, height: float) -> list[float] | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from posetrack.evaluation.documents import json_files
 from posetrack.files import read_json
-from posetrack.training.annotations import image_file
+from posetrack.training.annotations import Shown, image_file, shown
 
 Polygons = tuple[NDArray[np.float64], ...]
 """Outlines (P, 2) in image pixels."""
@@ -48,13 +48,18 @@ def ignored_regions(path: str | Path, images: str | Path) -> dict[Path, Polygons
         document = read_json(file)
         if not isinstance(document, Mapping):
             continue
-        names: dict[Any, Path] = {}
+        names: dict[Any, Shown] = {}
         for row in _objects(document.get("images")):
             if isinstance(row.get("file_name"), str) and isinstance(row.get("id"), int | str):
                 image = image_file(Path(images), row["file_name"])
                 if image is None:
                     continue
-                names[row["id"]] = image
+                lies = (
+                    shown(image, row.get("width"), row.get("height"))
+                    if image.is_file()
+                    else Shown(image)
+                )
+                names[row["id"]] = Shown(image) if isinstance(lies, str) else lies
                 _add(found, names[row["id"]], _listed(row))
         for row in _objects(document.get("annotations")):
             key = row.get("image_id")
@@ -100,9 +105,10 @@ def _objects(rows: Any) -> Iterator[Mapping[str, Any]]:
     return (row for row in rows if isinstance(row, Mapping)) if isinstance(rows, list) else iter(())
 
 
-def _add(found: dict[Path, Polygons], file: Path, polygons: list[NDArray[np.float64]]) -> None:
+def _add(found: dict[Path, Polygons], image: Shown, polygons: list[NDArray[np.float64]]) -> None:
     if polygons:
-        found[file] = (*found.get(file, ()), *polygons)
+        turned = (image.xy(polygon) for polygon in polygons)
+        found[image.file] = (*found.get(image.file, ()), *turned)
 
 
 def _is_unlabelled(row: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posetrack.files import read_json
-from posetrack.training.annotations import is_number
+from posetrack.formats.coco import Category, Person, read_what_is_right
+from posetrack.formats.values import Id
+from posetrack.training.annotations import Shown
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator
 from posetrack.training.bottom_up_data import image_matrix
 from posetrack.training.dataset import Key
 from posetrack.training.detection_targets import centre_targets
-from posetrack.training.reading_coco import _images
+from posetrack.training.reading_coco import image_entries, problems_of
 from posetrack.training.samples import Broken, Problem, settle
 
 Float64Array = NDArray[np.float64]
@@ -93,59 +94,54 @@ def read_boxes(
         If it is not such a file, something in it is wrong and not skipped, or nobody is in it.
     """
     path = Path(path)
-    document = read_json(path)
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(document, dict) or not isinstance(document.get(key), list):
-            raise ValueError(f"{path}: no list {key!r}; expected annotations in COCO's form")
-    problems: list[Problem] = []
-    known = _images(document["images"], Path(images), problems)
-    person = _person(document["categories"], path)
+    document, wrong = read_what_is_right(path, needs=("images", "annotations", "categories"))
+    problems = problems_of(wrong)
+    bad = {place for place, *_ in wrong.get("annotations", ())}
+    known = image_entries(document.images, Path(images), problems)
+    person = _person(document.categories or [], path)
     people: dict[Any, list[Float64Array]] = {key: [] for key in known}
     crowds: dict[Any, list[Float64Array]] = {key: [] for key in known}
-    for position, row in enumerate(document["annotations"]):
-        found = _box(row, position, known, problems)
-        if found is not None and row.get("category_id") == person:
-            (crowds if row.get("iscrowd") else people)[row["image_id"]].append(found)
+    for position, row in enumerate(document.annotations):
+        found = None if position in bad else _box(row, position, known, problems)
+        if found is not None and row.category_id == person:
+            (crowds if row.iscrowd else people)[row.image_id].append(found)
     settle(path, problems, broken)
     if not any(people.values()):
         raise ValueError(f"{path}: no box of a person (category {person!r}) in any image")
     return AnnotatedImages(
-        tuple(file for file, _, _ in known.values()),
+        tuple(image.file for image in known.values()),
         tuple(np.reshape(rows, (-1, 4)) for rows in people.values()),
         tuple(np.reshape(rows, (-1, 4)) for rows in crowds.values()),
         tuple(problems),
     )
 
 
-def _person(categories: Sequence[Any], path: Path) -> Any:
-    rows = [row for row in categories if isinstance(row, dict) and "id" in row]
-    named = [row["id"] for row in rows if str(row.get("name")).lower() == "person"]
-    if not named and len(rows) != 1:
-        raise ValueError(f"{path}: no category is named 'person', and there are {len(rows)}")
-    return named[0] if named else rows[0]["id"]
+def _person(categories: Sequence[Category], path: Path) -> Id:
+    known = [row for row in categories if row.id is not None]
+    named = [row for row in known if (row.name or "").lower() == "person"]
+    if not named and len(known) != 1:
+        raise ValueError(f"{path}: no category is named 'person', and there are {len(known)}")
+    return cast(Id, (named or known)[0].id)
 
 
 def _box(
-    row: Any,
-    position: int,
-    images: Mapping[Any, tuple[Path, float, float]],
-    problems: list[Problem],
+    row: Person, position: int, images: Mapping[Id, Shown], problems: list[Problem]
 ) -> Float64Array | None:
     """Corners within the image; None if there is no box, or a broken one."""
-    name = f"annotation {row.get('id', position) if isinstance(row, dict) else position}"
-    if not isinstance(row, dict) or not isinstance(row.get("image_id"), int | str):
+    name = f"annotation {position if row.id is None else row.id}"
+    if row.image_id is None:
         problems.append(Problem("an annotation without an image_id", name))
         return None
-    if row["image_id"] not in images:
+    if row.image_id not in images:
         problems.append(Problem("an annotation of an image that is not there", name))
         return None
-    values = row.get("bbox")
-    if not (isinstance(values, list) and len(values) == 4 and all(map(is_number, values))):
+    if row.bbox is None or len(row.bbox) != 4 or max(map(abs, row.bbox)) > 1e18:
         problems.append(Problem("a bbox that is not x, y, width, height", name))
         return None
-    x, y, wide, tall = values
-    _, width, height = images[row["image_id"]]
-    box = np.array([max(0.0, x), max(0.0, y), min(width, x + wide), min(height, y + tall)])
+    image = images[row.image_id]
+    x, y, wide, tall = image.xywh(row.bbox)
+    right, bottom = min(image.width, x + wide), min(image.height, y + tall)
+    box = np.array([max(0.0, x), max(0.0, y), right, bottom])
     return box if (box[2:] > box[:2]).all() and math.isfinite(box.sum()) else None
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from posetrack.evaluation.documents import json_files
-from posetrack.files import read_json
+from posetrack.formats.coco import Document, Person, Picture, read_what_is_right
+from posetrack.formats.values import Id, Number
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
+    Shown,
     box_within,
     checked,
     image_file,
-    is_number,
     one_place,
     plain_name,
+    shown,
     skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Problem, Samples
@@ -65,6 +67,10 @@ def read_coco(
 
     Notes
     -----
+    Annotations of a photo that was shown upright, by its EXIF orientation, are turned to lie on its
+    pixels as they are stored, which is how images are read; the exchanged width and height tell.
+    An image of another size than the file says is a problem.
+
     Boxes are cut to the image with the corners' pixels counted in, as the authors do, so that a
     box inside the image loses one pixel.
     """
@@ -78,73 +84,84 @@ def read_coco(
 
 
 def _read_file(path: Path, root: Path, wanted: Skeleton | None) -> Samples:
-    document = read_json(path)
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(document, dict) or not isinstance(document.get(key), list):
-            raise ValueError(f"{path}: no list {key!r}; expected COCO keypoint annotations")
+    document, broken = read_what_is_right(path, needs=("images", "annotations", "categories"))
     skeletons = dict(_skeletons(document, path))
-    target = wanted or _most_used(skeletons, document["annotations"])
+    target = wanted or _most_used(skeletons, document.annotations)
     if not any(_shares(own, target) for own in skeletons.values()):
         names = next(iter(skeletons.values())).keypoints
         raise ValueError(
             f"{path}: nobody has a keypoint of {target.name} ({', '.join(target.keypoints)}); "
             f"the annotations have {', '.join(names)}"
         )
-    problems: list[Problem] = []
-    known = _images(document["images"], root, problems)
-    rows: dict[Any, list[tuple[Any, ...]]] = {key: [] for key in known}
+    problems = problems_of(broken)
+    bad = {place for place, *_ in broken.get("annotations", ())}
+    known = image_entries(document.images, root, problems)
+    categories = {category.id for category in document.categories or []} | set(skeletons)
+    rows: dict[Id, list[tuple[Any, ...]]] = {key: [] for key in known}
     left_out = 0
-    for position, row in enumerate(document["annotations"]):
+    for position, row in enumerate(document.annotations):
+        if position in bad:
+            continue
+        if row.category_id is not None and row.category_id not in categories:
+            name = f"annotation {position if row.id is None else row.id}"
+            problems.append(
+                Problem(f"an annotation of category {row.category_id}, which is not there", name)
+            )
+            continue
         person = _person(row, position, known, skeletons, problems)
         if person == ():
             left_out += 1
         elif person is not None:
             xy, box, name = person
-            own = skeletons[row["category_id"]]
+            own = skeletons[cast(Id, row.category_id)]
             if own != target:
                 marks = np.isfinite(xy).all(axis=1)
                 xy = own.map_to(target, xy, marks)[0].astype(np.float64)
             if not np.isfinite(xy).any():
                 left_out += 1
                 continue
-            rows[row["image_id"]].append((xy, box, name))
+            rows[cast(Id, row.image_id)].append((xy, box, name))
     people = [(key, *person) for key, persons in rows.items() for person in persons]
     boxes = np.array([person[2] for person in people], np.float64).reshape(-1, 4)
     return Samples(
         target,
-        tuple(known[person[0]][0] for person in people),
+        tuple(known[person[0]].file for person in people),
         np.array([person[1] for person in people], np.float64).reshape(-1, len(target), 2),
         boxes,
         None,
         None,
         (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=1.0),
         tuple(person[3] for person in people),
-        tuple(int(person[0]) if isinstance(person[0], int) else -1 for person in people),
+        tuple(-1 if isinstance(person[0], str) else int(person[0]) for person in people),
         tuple(problems),
         left_out,
     )
 
 
-def _skeletons(document: Mapping[str, Any], path: Path) -> Iterator[tuple[Any, Skeleton]]:
+def problems_of(broken: Mapping[str, Sequence[tuple[int, str, str]]]) -> list[Problem]:
+    """Entries of a file whose values are of the wrong types, as problems."""
+    names = {"images": "image", "annotations": "annotation", "categories": "category"}
+    return [
+        Problem(f"an {names[key]} of wrong types", f"{names[key]} {name}: {reason}")
+        for key, found in broken.items()
+        for _, name, reason in found
+    ]
+
+
+def _skeletons(document: Document, path: Path) -> Iterator[tuple[Id, Skeleton]]:
     found = False
-    for category in document["categories"]:
-        names = category.get("keypoints") if isinstance(category, dict) else None
-        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+    for category in document.categories or []:
+        if category.keypoints:
             found = True
-            plain = tuple(plain_name(name) for name in names)
-            key = category.get("id")
-            if not isinstance(key, int | str):
-                raise ValueError(f"{path}: a category without id: {category.get('name')}")
+            plain = tuple(plain_name(name) for name in category.keypoints)
+            if category.id is None:
+                raise ValueError(f"{path}: a category without id: {category.name}")
             try:
-                yield key, skeleton_of_names(plain, _edges(category.get("skeleton"), plain))
+                yield category.id, skeleton_of_names(plain, _edges(category.skeleton, plain))
             except ValueError as error:
-                raise ValueError(f"{path}: category {category.get('id')}: {error}") from error
+                raise ValueError(f"{path}: category {category.id}: {error}") from error
     if not found:
-        lengths = {
-            len(row["keypoints"])
-            for row in document["annotations"]
-            if isinstance(row, dict) and isinstance(row.get("keypoints"), list)
-        }
+        lengths = {len(row.keypoints) for row in document.annotations if row.keypoints is not None}
         if lengths != {51}:
             raise ValueError(f"{path}: no category names its keypoints; expected a list of names")
         yield 1, COCO_17
@@ -166,13 +183,9 @@ def _edges(pairs: Any, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(good))
 
 
-def _most_used(skeletons: Mapping[Any, Skeleton], annotations: list[Any]) -> Skeleton:
-    counts = dict.fromkeys(skeletons, 0)
-    for row in annotations:
-        key = row.get("category_id") if isinstance(row, dict) else None
-        if isinstance(key, int | str) and key in counts:
-            counts[key] += 1
-    return skeletons[max(counts, key=lambda key: counts[key])]
+def _most_used(skeletons: Mapping[Id, Skeleton], annotations: Sequence[Person]) -> Skeleton:
+    counts = Counter(row.category_id for row in annotations)
+    return skeletons[max(skeletons, key=lambda key: counts[key])]
 
 
 def _shares(own: Skeleton, target: Skeleton) -> bool:
@@ -180,73 +193,67 @@ def _shares(own: Skeleton, target: Skeleton) -> bool:
     return bool(np.isfinite(moved).any())
 
 
-def _images(
-    rows: list[Any], root: Path, problems: list[Problem]
-) -> dict[Any, tuple[Path, float, float]]:
-    """File, width and height by id, of the images that are there."""
-    known: dict[Any, tuple[Path, float, float]] = {}
+def image_entries(rows: Sequence[Picture], root: Path, problems: list[Problem]) -> dict[Id, Shown]:
+    """The images that are there by id; what is wrong with others is added to ``problems``."""
+    known: dict[Id, Shown] = {}
     for position, row in enumerate(rows):
-        name = row.get("file_name") if isinstance(row, dict) else None
-        key = row.get("id") if isinstance(row, dict) else None
-        if not isinstance(name, str) or not isinstance(key, int | str):
+        if row.file_name is None or row.id is None:
             problems.append(Problem("an image without id or file_name", f"image {position}"))
             continue
-        file = image_file(root, name)
-        if key in known:
-            problems.append(Problem("an image id that is there twice", f"image {key}"))
+        file = image_file(root, row.file_name)
+        if row.id in known:
+            problems.append(Problem("an image id that is there twice", f"image {row.id}"))
         elif file is None:
-            problems.append(Problem("a file_name that leads out of the folder", f"image {key}"))
+            problems.append(Problem("a file_name that leads out of the folder", f"image {row.id}"))
         elif not file.is_file():
             problems.append(Problem("an image file that is missing", str(file)))
         else:
-            size = [row.get(side) for side in ("width", "height")]
-            wide, high = (float(s) if is_number(s) and s > 0 else math.inf for s in size)
-            known[key] = (file, wide, high)
+            found = shown(file, row.width, row.height)
+            if isinstance(found, str):
+                problems.append(Problem(found, str(file)))
+            else:
+                known[row.id] = found
     return known
 
 
 def _person(
-    row: Any,
+    row: Person,
     position: int,
-    images: Mapping[Any, tuple[Path, float, float]],
-    skeletons: Mapping[Any, Skeleton],
+    images: Mapping[Id, Shown],
+    skeletons: Mapping[Id, Skeleton],
     problems: list[Problem],
 ) -> tuple[Any, ...] | None:
     """Keypoints, box and name; nothing in it if there is nothing to learn; None if broken."""
-    if not isinstance(row, dict):
-        problems.append(Problem("an annotation that is no object", f"annotation {position}"))
-        return None
-    name = f"annotation {row.get('id', position)}"
-    category = row.get("category_id")
-    if not isinstance(category, int | str) or category not in skeletons or row.get("iscrowd"):
+    name = f"annotation {position if row.id is None else row.id}"
+    if row.category_id is None or row.category_id not in skeletons or row.iscrowd:
         return ()
-    if not isinstance(row.get("keypoints"), list):
+    if row.keypoints is None:
         problems.append(Problem("an annotation without keypoints", name))
         return None
-    if not isinstance(row.get("image_id"), int | str) or row["image_id"] not in images:
+    if row.image_id is None or row.image_id not in images:
         problems.append(Problem("an annotation of an image that is not there", name))
         return None
-    keypoints = _keypoints(row["keypoints"], len(skeletons[category]))
+    image = images[row.image_id]
+    keypoints = _keypoints(row.keypoints, len(skeletons[row.category_id]))
     if isinstance(keypoints, str):
         problems.append(Problem(keypoints, name))
         return None
-    if not np.isfinite(keypoints).any() or (not row.get("bbox") and one_place(keypoints)):
+    if not np.isfinite(keypoints).any() or (not row.bbox and one_place(keypoints)):
         return ()
-    _, width, height = images[row["image_id"]]
-    box = box_within(row.get("bbox"), keypoints, width, height)
+    keypoints = image.xy(keypoints)
+    given = image.xywh(row.bbox) if row.bbox else None
+    box = box_within(given, keypoints, image.width, image.height)
     if box is None:
         problems.append(Problem("a bbox that is not x, y, width, height inside the image", name))
         return None
     return keypoints, box, name
 
 
-def _keypoints(values: list[Any], count: int) -> Any:
+def _keypoints(values: Sequence[Number], count: int) -> Any:
     """(K, 2) with NaN where not labelled, or what is wrong."""
     if len(values) != 3 * count:
         return f"keypoints that are not {count} times x, y and visibility"
-    if not all(is_number(value) for value in values):
-        return "keypoints that are not numbers"
-    rows = np.array(values, np.float64).reshape(count, 3)
+    rows = np.array([float(min(max(value, -1e18), 1e18)) for value in values]).reshape(count, 3)
     if not np.isin(rows[:, 2], (0, 1, 2)).all():
         return "a visibility that is not 0, 1 or 2"
     labelled = rows[:, 2] > 0

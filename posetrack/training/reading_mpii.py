@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posetrack.evaluation.protocol_posetrack import head_sizes
-from posetrack.evaluation.reading_mpii import read_mpii_truth
-from posetrack.files import read_json
+from posetrack.files import as_kind, read_json
+from posetrack.formats.mpii import Person, joints_of, read_mpii_truth
+from posetrack.formats.values import array_of
 from posetrack.skeletons import MPII_16, Skeleton
+from posetrack.training.annotations import MAX_PIXEL
 from posetrack.training.samples import Broken, Problem, Samples, settle
 
 _COUNT = len(MPII_16)
@@ -55,23 +58,22 @@ def read_mpii(
     have the feet on the crop, unless the centre's x is -1.
     """
     path, root = Path(path), Path(images)
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise ValueError(f"{path}: expected a list of objects, one a person")
+    rows, problems = _rows(path)
     corners = None if heads is None else read_mpii_truth(Path(heads)).heads
     if corners is not None and len(corners) != len(rows):
         raise ValueError(f"{heads}: {len(corners)} head boxes for {len(rows)} people of {path}")
-    problems: list[Problem] = []
     kept: list[tuple[Any, ...]] = []
     left_out = 0
     for position, row in enumerate(rows):
+        if row is None:
+            continue
         person = _person(row, root)
         if isinstance(person, str):
             problems.append(Problem(person, f"person {position}"))
         elif not np.isfinite(person[1]).any():
             left_out += 1
         else:
-            box = row.get("head_box") if corners is None else corners[position]
+            box = row.head_box if corners is None else corners[position]
             kept.append((*person, _head(box, person[1], person[3]), f"person {position}"))
     settle(path, problems, broken)
     if not kept:
@@ -93,24 +95,44 @@ def read_mpii(
     return samples.mapped_to(skeleton or MPII_16)
 
 
-def _person(row: Any, root: Path) -> tuple[Any, ...] | str:
+def _rows(path: Path) -> tuple[Sequence[Person | None], list[Problem]]:
+    """The entries, None in place of those of wrong types, which are problems."""
+    try:
+        return read_json(path, list[Person]), []
+    except ValueError:
+        entries = read_json(path, list[Any])
+    rows: list[Person | None] = []
+    problems = []
+    for position, entry in enumerate(entries):
+        try:
+            rows.append(as_kind(entry, f"person {position}", Person))
+        except ValueError as error:
+            rows.append(None)
+            problems.append(Problem("a person of wrong types", str(error)))
+    return rows, problems
+
+
+def _person(row: Person, root: Path) -> tuple[Any, ...] | str:
     """File, keypoints from pixel 0, centre and scale; or what is wrong."""
-    if not isinstance(row, dict) or not isinstance(row.get("image"), str):
+    if row.image is None:
         return "a person without image"
-    file = root / row["image"]
-    if ".." in Path(row["image"]).parts or Path(row["image"]).is_absolute():
+    file = root / row.image
+    if ".." in Path(row.image).parts or Path(row.image).is_absolute():
         return "an image that leads out of the folder"
     if not file.is_file():
         return "an image file that is missing"
-    try:
-        center = np.array(row["center"], np.float64).reshape(2)
-        scale = float(row["scale"])
-        joints = np.array(row["joints"], np.float64).reshape(_COUNT, 2)
-        visible = np.array(row["joints_vis"], np.float64).reshape(_COUNT) > 0
-    except (KeyError, TypeError, ValueError):
+    if row.scale is None:
         return "a person without center, scale, 16 joints and 16 joints_vis"
+    try:
+        center = array_of(row.center, "center", 2)
+        joints, visible = joints_of(row, "person")
+    except ValueError:
+        return "a person without center, scale, 16 joints and 16 joints_vis"
+    scale = row.scale
     if not (np.isfinite(joints[visible]).all() and np.isfinite(center).all() and 0 < scale < 1e4):
         return "a center, scale or joint that is not a sensible number"
+    if max(np.abs(joints[visible]).max(initial=0), np.abs(center).max()) > MAX_PIXEL:
+        return "a center or joint more than a million pixels away"
     if center[0] != -1:
         center[1] += 15 * scale
         scale *= 1.25
@@ -119,7 +141,7 @@ def _person(row: Any, root: Path) -> tuple[Any, ...] | str:
 
 
 def _head(box: Any, xy: Any, scale: Any) -> float:
-    if box is not None and np.shape(box) == (4,):
+    if box is not None and np.shape(box) == (4,) and np.abs(box).max() <= MAX_PIXEL:
         return float(head_sizes(np.asarray(box, np.float64)[None])[0])
     top, neck = xy[MPII_16.index("head_top")], xy[MPII_16.index("upper_neck")]
     length = float(np.hypot(*(top - neck)))

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from posetrack.evaluation.sequences import Bools, Floats
 from posetrack.files import read_json
+from posetrack.formats.coco import is_object
 from posetrack.formats.mat import read_mat
+from posetrack.formats.values import Number, array_of
 from posetrack.skeletons import MPII_16
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 _COUNT: Final = len(MPII_16)
 _SHORT: Final = {
@@ -46,6 +52,23 @@ class MpiiPeople:
     heads: Floats
 
 
+class Person(msgspec.Struct, gc=False):
+    """An entry of the authors' JSON; None where the file says nothing. Pixels count from 1."""
+
+    image: str | None = None
+    center: list[Number] | None = None
+    scale: Number | None = None
+    joints: list[list[Number]] | None = None
+    joints_vis: list[Number | bool] | None = None
+    head_box: list[Number] | None = None
+
+
+def joints_of(person: Person, title: str) -> tuple[Floats, Bools]:
+    """(16, 2) places and (16,) which of them are annotated; errors name ``title``."""
+    xy = array_of(person.joints, f"{title}: 'joints'", _COUNT, 2)
+    return xy, array_of(person.joints_vis, f"{title}: 'joints_vis'", _COUNT) > 0
+
+
 def read_mpii_truth(path: Path, heads: Path | None = None) -> MpiiPeople:
     """Read annotations.
 
@@ -64,32 +87,28 @@ def read_mpii_truth(path: Path, heads: Path | None = None) -> MpiiPeople:
     """
     if path.suffix == ".mat":
         return _truth_of_mat(path)
-    rows = read_json(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: expected a list of objects, one a person")
-    try:
-        xy = np.array([row["joints"] for row in rows], np.float64).reshape(-1, _COUNT, 2)
-        visible = np.array([row["joints_vis"] for row in rows], np.float64).reshape(-1, _COUNT) > 0
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: every person needs 'joints' (16 times x and y) and 'joints_vis' (16): {error}"
-        ) from error
+    rows = read_json(path, list[Person])
+    found = [joints_of(row, f"{path}: person {n}") for n, row in enumerate(rows)]
+    xy = np.array([xy for xy, _ in found]).reshape(-1, _COUNT, 2)
+    visible = np.array([visible for _, visible in found], np.bool_).reshape(-1, _COUNT)
     return MpiiPeople(xy, visible, _heads(rows, heads, path))
 
 
-def _heads(rows: list[dict[str, Any]], heads: Path | None, path: Path) -> Floats:
+def _heads(rows: list[Person], heads: Path | None, path: Path) -> Floats:
     if heads is not None:
         corners = _truth_of_mat(heads).heads
         if len(corners) != len(rows):
             raise ValueError(f"{heads}: {len(corners)} head boxes for {len(rows)} people of {path}")
         return corners
-    try:
-        return np.array([row["head_box"] for row in rows], np.float64).reshape(-1, 4)
-    except (KeyError, TypeError, ValueError):
+    if any(row.head_box is None for row in rows):
         raise ValueError(
             f"{path}: no head boxes. Give each person a 'head_box' (x1, y1, x2, y2), or the "
             "gt_valid.mat that has them (heads=, --heads); PCKh measures in head sizes"
-        ) from None
+        )
+    boxes = [
+        array_of(row.head_box, f"{path}: person {n}: 'head_box'", 4) for n, row in enumerate(rows)
+    ]
+    return np.array(boxes, np.float64).reshape(-1, 4)
 
 
 def _truth_of_mat(path: Path) -> MpiiPeople:
@@ -140,20 +159,52 @@ def read_mpii_predictions(path: Path) -> Floats:
     FileNotFoundError, ValueError
         If the file or what it should hold is missing.
     """
-    content: Any = read_mat(path, ("preds",)) if path.suffix == ".mat" else read_json(path)
-    if isinstance(content, dict):
+    if path.suffix == ".mat":
+        content = read_mat(path, ("preds",))
         if "preds" not in content:
             raise ValueError(f"{path}: no 'preds'")
-        content = content["preds"]
-    if isinstance(content, list) and content and isinstance(content[0], dict):
-        content = [row.get("keypoints") if isinstance(row, dict) else None for row in content]
+        try:
+            values = np.array(content["preds"], np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: expected 16 keypoints a person: {error}") from error
+    else:
+        values = _json_predictions(path)
     try:
-        values = np.array(content, np.float64)
         values = values.reshape(len(values), _COUNT, -1)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: expected 16 keypoints a person: {error}") from error
     if values.size and values.shape[2] not in (2, 3):
         raise ValueError(
             f"{path}: expected x, y and perhaps a score, got {values.shape[2]} numbers"
         )
     return values[:, :, :2]
+
+
+class _Predicted(msgspec.Struct):
+    keypoints: list[Number | list[Number]]
+
+
+class _Predictions(msgspec.Struct):
+    preds: list[list[Number | list[Number]]]
+
+
+def _json_predictions(path: Path) -> Floats:
+    """(N, ...) numbers of N people, in one list each or in one a keypoint."""
+    if is_object(path):
+        rows = read_json(path, _Predictions).preds
+    else:
+        try:
+            rows = [row.keypoints for row in read_json(path, list[_Predicted])]
+        except ValueError:
+            rows = read_json(path, list[list[Number | list[Number]]])
+    people: list[Floats] = []
+    for n, row in enumerate(rows):
+        flat = [value for part in row for value in (part if isinstance(part, list) else [part])]
+        values = array_of(flat, f"{path}: person {n}", -1)
+        if len(values) % _COUNT or (people and len(values) != len(people[0])):
+            raise ValueError(
+                f"{path}: person {n}: expected 16 keypoints of x, y and perhaps a score, got "
+                f"{len(values)} numbers"
+            )
+        people.append(values)
+    return np.array(people, np.float64).reshape(len(people), _COUNT, -1 if people else 2)

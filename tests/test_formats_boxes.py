@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack import Detections
-from posetrack.detectors import boxes_file
-from posetrack.detectors.boxes_file import ReplayDetector, read_boxes
+from posetrack.detectors.replay import ReplayDetector
+from posetrack.formats import mot
+from posetrack.formats.boxes import read_boxes
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 
@@ -43,15 +44,25 @@ def test_mot_text_counts_frames_and_pixels_from_one(tmp_path: Path) -> None:
 
 def test_mot_ground_truth_leaves_out_what_is_ignored_or_no_person(tmp_path: Path) -> None:
     lines = ["1,1,1,1,9,9,1,1,0.5", "1,2,1,1,9,9,0,1,0.5", "1,3,1,1,9,9,1,3,0.5"]
-    boxes = read_boxes(write(tmp_path / "gt.txt", "\n".join(lines)))
+    path = write(tmp_path / "gt.txt", "\n".join(lines))
+    with pytest.warns(UserWarning, match=r"gt\.txt: boxes left out: 2 marked"):
+        boxes = read_boxes(path)
     assert len(boxes[0]) == 1
+    with pytest.raises(ValueError, match=r"gt\.txt: all boxes are left out: 2 marked"):
+        read_boxes(write(path, "\n".join(lines[1:])))
+
+
+def test_nine_columns_without_a_class_are_no_ground_truth(tmp_path: Path) -> None:
+    boxes = read_boxes(write(tmp_path / "r.txt", "1,1,1,1,9,9,0.5,-1,-1\n2,1,1,1,9,9,0,-1,-1\n"))
+    assert [people.scores.tolist() for people in boxes.values()] == [[0.5], [0]]
 
 
 def test_a_coco_document_has_every_frame_in_order(tmp_path: Path) -> None:
     found = {"image_id": 102, "category_id": 1, "bbox": [5, 6, 10, 20]}
     other = {"image_id": 101, "category_id": 18, "bbox": [5, 6, 10, 20]}
     crowd = {"image_id": 101, "category_id": 1, "bbox": [5, 6, 10, 20], "iscrowd": 1}
-    boxes = read_boxes(write(tmp_path / "coco.json", coco(found, other, crowd)))
+    with pytest.warns(UserWarning, match="left out: 1 of no person, 1 crowds"):
+        boxes = read_boxes(write(tmp_path / "coco.json", coco(found, other, crowd)))
     assert {frame: len(people) for frame, people in boxes.items()} == {0: 0, 1: 0, 2: 1}
     assert boxes[2].xyxy.tolist() == [[5, 6, 15, 26]]
 
@@ -59,7 +70,9 @@ def test_a_coco_document_has_every_frame_in_order(tmp_path: Path) -> None:
 def test_the_category_called_person_is_meant(tmp_path: Path) -> None:
     categories = [{"id": 1, "name": "dog"}, {"id": 2, "name": "person"}]
     rows = [{"image_id": 100, "category_id": c, "bbox": [0, 0, c, c]} for c in (1, 2)]
-    boxes = read_boxes(write(tmp_path / "coco.json", coco(*rows, categories=categories)))
+    path = write(tmp_path / "coco.json", coco(*rows, categories=categories))
+    with pytest.warns(UserWarning, match="left out: 1 of no person"):
+        boxes = read_boxes(path)
     assert boxes[0].xyxy.tolist() == [[0, 0, 2, 2]]
 
 
@@ -130,8 +143,8 @@ def test_all_formats_of_the_same_boxes_say_the_same(
     [
         ("1,1,5,5,9\n", "line 1: expected numbers"),
         ("1,1,5,5,9,9,1\nframe,id,x,y,w,h\n", "line 2: expected numbers"),
-        ("0,1,5,5,9,9,1\n", "line 1: frames are whole numbers from 1, got 0"),
-        ("1.5,1,5,5,9,9,1\n", "whole numbers from 1, got 1.5"),
+        ("0,1,5,5,9,9,1\n", "line 1: frames are whole numbers from 1; got '0,1"),
+        ("1.5,1,5,5,9,9,1\n", "whole numbers from 1; got '1.5,"),
         ("1,1,5,5,-9,9,1\n", "line 1: a box is left, top, width, height"),
         ("1,1,nan,5,9,9,1\n", "line 1: a box is"),
         ("1,1,1e300,5,9,9,1\n", "line 1: a box is"),
@@ -153,21 +166,21 @@ GOOD = {"image_id": 100, "category_id": 1, "bbox": [0, 0, 5, 5]}
     [
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("3", "expected a COCO or PoseTrack document or a list"),
-        ({"images": []}, "expected 'annotations', a list"),
-        ({"annotations": []}, "expected 'images', a list"),
-        ({"annotations": [], "images": [{"id": "x"}]}, "image 0: expected an object"),
+        ("3", "expected a list, got 3"),
+        ({"images": []}, "no list 'annotations'"),
+        ({"annotations": []}, "no list 'images'"),
+        ({"annotations": [], "images": [{"id": None}]}, "an image has no 'id'"),
         ({"annotations": [], "images": [{"id": 1}, {"id": 1}]}, "image id occurs twice"),
-        (coco(GOOD, {"bbox": [0, 0, 1, 1]}), "annotation 1: expected an object with"),
-        (coco(GOOD, 5), "annotation 1: expected an object"),
+        (coco(GOOD, {"bbox": [0, 0, 1, 1]}), "annotation 1: no 'image_id'"),
+        (coco(GOOD, 5), r"annotations\[1\]: expected an object"),
         (coco({**GOOD, "bbox": [0, 0, 1]}), "annotation 0: expected 'bbox' as four numbers"),
         (coco({**GOOD, "bbox": None}), "expected 'bbox' as four numbers, got None"),
-        (coco({**GOOD, "bbox": [0, 0, "a", 1]}), "expected 'bbox'"),
-        (coco({**GOOD, "bbox": [0, 0, True, 1]}), "expected 'bbox'"),
-        (coco({**GOOD, "bbox": [0, 0, float("nan"), 1]}), "expected 'bbox'"),
-        (coco({**GOOD, "bbox": [0, 0, 10**400, 1]}), "expected 'bbox'"),
+        (coco({**GOOD, "bbox": [0, 0, "a", 1]}), r"annotations\[0\]\.bbox\[2\]: expected a number"),
+        (coco({**GOOD, "bbox": [0, 0, True, 1]}), r"bbox\[2\]: expected a number, got true"),
+        (coco({**GOOD, "bbox": [0, 0, float("nan"), 1]}), "a box is left, top, width, height"),
+        (coco({**GOOD, "bbox": [0, 0, 10**400, 1]}), "a box is left, top, width, height"),
         (coco({**GOOD, "bbox": [0, 0, -1, 1]}), "a box is left, top, width, height"),
-        (coco({**GOOD, "score": "high"}), "expected 'score' as a number"),
+        (coco({**GOOD, "score": "high"}), "score: expected a number, got "),
         ([{"image_id": -1, "bbox": [0, 0, 1, 1]}], "counts frames from 0, got -1"),
     ],
     ids=lambda value: str(value)[:40],
@@ -180,20 +193,20 @@ def test_bad_json_is_named(tmp_path: Path, content: Any, message: str) -> None:
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileNotFoundError, match="no such file of boxes"):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
         read_boxes(tmp_path / "nowhere.json")
     with pytest.raises(IsADirectoryError, match="folder"):
         read_boxes(tmp_path)
     path = tmp_path / "video.txt"
     path.write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(ValueError, match="expected text"):
+    with pytest.raises(ValueError, match="not text"):
         read_boxes(path)
     with pytest.raises(ValueError, match="go with JSON"):
         read_boxes(write(path, ""), video="a")
     with pytest.raises(ValueError, match="give image_ids= instead"):
         read_boxes(write(tmp_path / "results.json", []), video="a")
-    monkeypatch.setattr(boxes_file, "MAX_BYTES", 3)
-    with pytest.raises(ValueError, match="need at most 3"):
+    monkeypatch.setattr(mot, "_MOST_BYTES", 3)
+    with pytest.raises(ValueError, match="more than 3 bytes"):
         read_boxes(write(path, "1,1,5,5,9,9,1\n"))
 
 
