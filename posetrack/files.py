@@ -16,7 +16,8 @@ import os
 import re
 import tomllib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, overload
@@ -241,6 +242,32 @@ def sha256_of(path: Path) -> str:
                 while part := content.read(1 << 20):
                     digest.update(part)
     return digest.hexdigest()
+
+
+@contextmanager
+def errors_naming(path: str | Path) -> Iterator[None]:
+    """Whatever a broken file makes of its reader becomes a ValueError that names the file.
+
+    Errors that name it already, and those of the system, stay as they are.
+
+    Examples
+    --------
+    >>> with errors_naming("a.bin"):
+    ...     {}["frame"]
+    Traceback (most recent call last):
+        ...
+    ValueError: a.bin: no 'frame'
+    """
+    try:
+        yield
+    except (
+        *(ValueError, LookupError, TypeError, ArithmeticError, AttributeError),
+        NotImplementedError,
+    ) as error:
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path}: {reason}") from error
 
 
 def read_bytes(path: str | Path, max_bytes: int) -> bytes:

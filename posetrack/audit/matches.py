@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.files import PartialFile
+from posetrack.files import PartialFile, errors_naming
 from posetrack.structures import Tracks
 from posetrack.tracking.explanation import Explanation, Reason
 
@@ -157,15 +157,16 @@ def read_matches(path: str | Path) -> Matches:
         reason = np.array([known[word] for word in words], np.int64)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as matches: {error}") from error
-    return Matches(
-        numbers["frame"].astype(np.int64),
-        numbers["id"].astype(np.int64),
-        reason,
-        numbers["similarity"].astype(np.float64),
-        numbers["margin"].astype(np.float64),
-        numbers["runner_up"].astype(np.int64),
-        numbers["gap"].astype(np.int64),
-    )
+    with errors_naming(path):
+        return Matches(
+            numbers["frame"].astype(np.int64),
+            numbers["id"].astype(np.int64),
+            reason,
+            numbers["similarity"].astype(np.float64),
+            numbers["margin"].astype(np.float64),
+            numbers["runner_up"].astype(np.int64),
+            numbers["gap"].astype(np.int64),
+        )
 
 
 def _words(reason: Reason) -> str:

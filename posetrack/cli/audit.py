@@ -127,7 +127,7 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
 
 def _apply(arguments: argparse.Namespace) -> int:
     from posetrack.audit.edits import apply_edits, follow, load_anchors, parse_edits, save_anchors
-    from posetrack.files import read_text
+    from posetrack.files import errors_naming, read_text
     from posetrack.trajectories import load, save
 
     path, target = arguments.apply, _target(arguments)
@@ -135,8 +135,9 @@ def _apply(arguments: argparse.Namespace) -> int:
     beside = path.with_name(f"{path.name}.anchors.json")
     known = load_anchors(beside, edits) if beside.exists() else (None,) * len(edits)
     trajectories = load(arguments.file)
-    followed = follow(trajectories, edits, known)
-    made = apply_edits(trajectories, followed.edits)
+    with errors_naming(path):
+        followed = follow(trajectories, edits, known)
+        made = apply_edits(trajectories, followed.edits)
     target.parent.mkdir(parents=True, exist_ok=True)
     save(made, target)
     save_anchors(beside, edits, followed.anchors)

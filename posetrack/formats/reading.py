@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from posetrack.files import MAX_JSON_BYTES, parse_json, read_bytes, read_json, read_text, text_of
+from posetrack.files import (
+    MAX_JSON_BYTES,
+    errors_naming,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+    text_of,
+)
 from posetrack.formats.catalogue import FORMATS
 from posetrack.formats.coco import Picture
 from posetrack.formats.hints import NO_HINTS, Hints
@@ -62,7 +70,8 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     path = Path(path)
     module, _, name = FORMATS[format_of(path)].reader.partition(":")
     read = getattr(import_module(f"posetrack.formats.{module}"), name)
-    table: TrackTable = read(path, hints)
+    with errors_naming(path):
+        table: TrackTable = read(path, hints)
     return table
 
 

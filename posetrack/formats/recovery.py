@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from posetrack.files import PartialFile, dump_json, write_together, write_whole
+from posetrack.files import PartialFile, dump_json, errors_naming, write_together, write_whole
 from posetrack.formats.metadata import parse_metadata, sidecar_path
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ def recover(path: str | Path) -> Path:
     target = spool.with_suffix(endings[spool.suffix])
     if target.exists():
         raise FileExistsError(f"{target} is there already; move it away first")
-    if spool.suffix == ".arrows":
-        parquet_from_spool(spool, target, None)
-    else:
-        json_from_spool(spool, target)
+    with errors_naming(spool):
+        if spool.suffix == ".arrows":
+            parquet_from_spool(spool, target, None)
+        else:
+            json_from_spool(spool, target)
     return target
 
 
