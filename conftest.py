@@ -122,3 +122,14 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip("reference data is not beside this checkout (../shared)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_of_this_machine() -> Iterator[None]:
+    """Tests with a ``POSETRACK_HOME`` of their own load compiled kernels, as all others do."""
+    from posetrack import _kernel_cache, files
+
+    folder = files.cache_folder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_kernel_cache, "cache_folder", lambda: folder)
+        yield

@@ -9,6 +9,8 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from posetrack.forks import prepare_torch_for_forks
+
 if TYPE_CHECKING:
     import torch
 
@@ -36,6 +38,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     """
     import torch
 
+    prepare_torch_for_forks()
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -49,6 +49,7 @@ posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are POSIX'
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(_kernel_cache, "cache_folder", files.cache_folder)
     return tmp_path / "home"
 
 

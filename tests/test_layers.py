@@ -19,6 +19,7 @@ LAYERS = (
         "checks",
         "files",
         "devices",
+        "forks",
         "_compiled",
         "_kernel_cache",
     },

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from posetrack.detectors.filtering import check_thresholds, keep_people
+from posetrack.forks import Reopening
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.boxes import iou_matrix, nms
@@ -85,9 +86,7 @@ class HogDetector:
             )
         self.working_height, self.pyramid_step = working_height, pyramid_step
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
-        self._descriptor = cv2.HOGDescriptor()
-        people = np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32)
-        self._descriptor.setSVMDetector(people)
+        self._descriptor = Reopening(_open_descriptor)
 
     def __call__(self, image: Image, /) -> Detections:
         """People in the image, best first.
@@ -177,3 +176,10 @@ def merge_windows(
     total = weights.sum(axis=1)
     merged = (weights @ xyxy) / total[:, None]
     return merged.astype(np.float32), (1 - np.exp(-total)).astype(np.float32)
+
+
+def _open_descriptor() -> cv2.HOGDescriptor:
+    descriptor = cv2.HOGDescriptor()
+    people = np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32)
+    descriptor.setSVMDetector(people)
+    return descriptor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +18,7 @@ from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.runtimes.onnxruntime import open_network
+from posetrack.runtimes.session import Session
 from posetrack.structures import Detections
 
 if TYPE_CHECKING:
@@ -136,18 +138,21 @@ def with_torch(
 
     chosen = pick_device(device)
     halved = chosen.type == "cuda" if half is None else half
-    kind = torch.float16 if chosen.type == "cuda" else torch.bfloat16
     # Folding asks only that a normalisation stand right after its convolution.
     folded: Any = fold_batch_norm(network)
     ready: Any = PersonRows(folded).eval().requires_grad_(False)
     ready = ready.to(chosen, memory_format=torch.channels_last)
 
-    def run(images: Float32Array) -> Float32Array:
-        batch = torch.from_numpy(images).to(chosen, memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast(chosen.type, kind, enabled=halved):
-            return np.asarray(ready(batch).float().cpu().numpy())
+    return partial(_run_torch, ready, chosen, halved)
 
-    return run
+
+def _run_torch(ready: Any, device: torch.device, half: bool, images: Float32Array) -> Float32Array:
+    import torch
+
+    kind = torch.float16 if device.type == "cuda" else torch.bfloat16
+    batch = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast(device.type, kind, enabled=half):
+        return np.asarray(ready(batch).float().cpu().numpy())
 
 
 def load_light_detector(
@@ -212,11 +217,11 @@ def _open_onnx(
             f"{network}: not a light detector's file; for other networks in ONNX take "
             "posetrack.detectors.onnx.OnnxDetector"
         )
+    return partial(_run_onnx, network), about
 
-    def run(images: Float32Array) -> Float32Array:
-        return np.asarray(network(images)[0], np.float32)
 
-    return run, about
+def _run_onnx(network: Session, images: Float32Array) -> Float32Array:
+    return np.asarray(network(images)[0], np.float32)
 
 
 def people_in(rows: Float32Array, *, min_score: float, most: int = 300) -> Float32Array:

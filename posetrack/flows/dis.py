@@ -11,6 +11,7 @@ import cv2
 
 from posetrack.flows.points import PixelFlow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels
+from posetrack.forks import Reopening
 
 
 class DisFlow(PixelFlow):
@@ -85,17 +86,31 @@ class DisFlow(PixelFlow):
             max_round_trip=max_round_trip,
         )
         # Holds working buffers: one for each instance, never shared.
-        self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._dis.setFinestScale(finest_scale)
-        self._dis.setPatchSize(patch_size)
-        self._dis.setPatchStride(patch_stride)
-        self._dis.setGradientDescentIterations(iterations)
-        self._dis.setVariationalRefinementIterations(refinement)
-        self._dis.setUseMeanNormalization(normalise)
+        self._dis = Reopening(
+            _open_dis, finest_scale, patch_size, patch_stride, iterations, refinement, normalise
+        )
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         field: Float32Array = self._dis.calc(before, after, None)
         return field
+
+
+def _open_dis(
+    finest_scale: int,
+    patch_size: int,
+    patch_stride: int,
+    iterations: int,
+    refinement: int,
+    normalise: bool,
+) -> Any:
+    dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    dis.setFinestScale(finest_scale)
+    dis.setPatchSize(patch_size)
+    dis.setPatchStride(patch_stride)
+    dis.setGradientDescentIterations(iterations)
+    dis.setVariationalRefinementIterations(refinement)
+    dis.setUseMeanNormalization(normalise)
+    return dis
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:

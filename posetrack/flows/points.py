@@ -8,6 +8,7 @@ image. A person's motion then depends, a little, on where the other people are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import cv2
@@ -98,11 +99,11 @@ def contrib_flow(name: str, method: str) -> Any:
 
 def follow_field(field: Field) -> Follow:
     """Make a dense flow follow points: each goes where the field at its place says."""
+    return partial(_follow_field, field)
 
-    def follow(before: Pixels, after: Pixels, xy: Float32Array) -> Float32Array:
-        return xy + sample_field(field(before, after), xy)
 
-    return follow
+def _follow_field(field: Field, before: Pixels, after: Pixels, xy: Float32Array) -> Float32Array:
+    return xy + sample_field(field(before, after), xy)
 
 
 def move_points(

@@ -6,8 +6,11 @@ Circuits and Systems for Video Technology, 2012.
 
 from __future__ import annotations
 
+from typing import Any
+
 from posetrack.flows.points import PixelFlow, contrib_flow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels, prepare_colour
+from posetrack.forks import Reopening
 
 
 class RlofFlow(PixelFlow):
@@ -63,10 +66,15 @@ class RlofFlow(PixelFlow):
             prepare=prepare_colour,
         )
         # Holds working buffers: one for each instance, never shared.
-        self._rlof = contrib_flow("DenseRLOFOpticalFlow", "dense RLOF").create()
-        self._rlof.setGridStep((grid_step, grid_step))
-        self._rlof.setForwardBackward(max_grid_round_trip)
+        self._rlof = Reopening(_open_rlof, grid_step, max_grid_round_trip)
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         field: Float32Array = self._rlof.calc(before, after, None)
         return field
+
+
+def _open_rlof(grid_step: int, max_grid_round_trip: float) -> Any:
+    rlof = contrib_flow("DenseRLOFOpticalFlow", "dense RLOF").create()
+    rlof.setGridStep((grid_step, grid_step))
+    rlof.setForwardBackward(max_grid_round_trip)
+    return rlof

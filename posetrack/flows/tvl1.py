@@ -5,8 +5,11 @@ Zach, Pock, Bischof: *A Duality Based Approach for Realtime TV-L1 Optical Flow*,
 
 from __future__ import annotations
 
+from typing import Any
+
 from posetrack.flows.points import PixelFlow, contrib_flow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels
+from posetrack.forks import Reopening
 
 
 class TvL1Flow(PixelFlow):
@@ -59,11 +62,16 @@ class TvL1Flow(PixelFlow):
             max_round_trip=max_round_trip,
         )
         # Holds working buffers: one for each instance, never shared.
-        self._tvl1 = contrib_flow("DualTVL1OpticalFlow", "TV-L1").create()
-        self._tvl1.setScalesNumber(scales)
-        self._tvl1.setWarpingsNumber(warps)
-        self._tvl1.setLambda(smoothness)
+        self._tvl1 = Reopening(_open_tvl1, scales, warps, smoothness)
 
     def _field(self, before: Pixels, after: Pixels) -> Float32Array:
         field: Float32Array = self._tvl1.calc(before, after, None)
         return field
+
+
+def _open_tvl1(scales: int, warps: int, smoothness: float) -> Any:
+    tvl1 = contrib_flow("DualTVL1OpticalFlow", "TV-L1").create()
+    tvl1.setScalesNumber(scales)
+    tvl1.setWarpingsNumber(warps)
+    tvl1.setLambda(smoothness)
+    return tvl1

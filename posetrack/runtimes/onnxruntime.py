@@ -12,6 +12,8 @@ alone on an idle machine is up to a quarter slower for it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.devices import onnx_providers, usable_cores
+from posetrack.forks import Reopening
 from posetrack.runtimes.onnx_check import require_own_data
 from posetrack.runtimes.session import Batch, Run, Session, read_card_of
 
@@ -132,7 +135,7 @@ def open_network(
     ...
     FileNotFoundError: nowhere.onnx: there is no such ONNX file
     """
-    session = open_session(path, threads=threads, providers=providers)
+    session = Reopening(open_session, path, threads=threads, providers=providers)
     fixed = {name: np.asarray(value) for name, value in (constants or {}).items()}
     inputs = {value.name: value for value in session.get_inputs()}
     unknown = sorted(set(fixed) - set(inputs))
@@ -154,11 +157,7 @@ def open_network(
             + (". Channels come last in it: export it again with channels first" if last else "")
         )
     dtype = _NUMPY_TYPES[image.type]
-
-    def run(batch: Batch) -> list[NDArray[Any]]:
-        feed = {image.name: batch.astype(dtype, copy=False), **fixed}
-        return [np.asarray(output) for output in session.run(None, feed)]
-
+    run = partial(_run, session, image.name, dtype, fixed)
     batch, _, height, width = shape
     kept = session.get_modelmeta().custom_metadata_map or {}
     outputs = session.get_outputs()
@@ -176,6 +175,13 @@ def open_network(
             for value in outputs
         ),
     )
+
+
+def _run(
+    session: Reopening, name: str, dtype: Any, fixed: Mapping[str, Any], batch: Batch
+) -> list[NDArray[Any]]:
+    feed = {name: batch.astype(dtype, copy=False), **fixed}
+    return [np.asarray(output) for output in session.run(None, feed)]
 
 
 def open_file(path: Path, *, device: object = "auto", threads: int | None = None) -> Session:
@@ -206,23 +212,29 @@ def run_with_onnxruntime(
     RuntimeError
         If its heatmaps differ from torch's by more than `MAX_DIFFERENCE`.
     """
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'onnxruntime is not installed: pip install "posetrack[onnx]"'
-        ) from error
+    if find_spec("onnxruntime") is None:
+        raise ModuleNotFoundError('onnxruntime is not installed: pip install "posetrack[onnx]"')
     from torch import get_num_threads
 
     from posetrack.runtimes.onnx_cache import MAX_DIFFERENCE, run_checked
 
-    options = _options(onnxruntime, threads or get_num_threads())
+    count = threads or get_num_threads()
 
     def start(model: bytes) -> Run:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return lambda batch: cast(Batch, session.run(["heatmaps"], {"images": batch})[0])
+        return partial(_run_heatmaps, Reopening(_open_bytes, model, count))
 
     return run_checked(start, network, input_size, keypoints, MAX_DIFFERENCE)
+
+
+def _open_bytes(model: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = _options(onnxruntime, threads)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run_heatmaps(session: Reopening, batch: Batch) -> Batch:
+    return cast(Batch, session.run(["heatmaps"], {"images": batch})[0])
 
 
 def _options(ort: Any, threads: int) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.devices import usable_cores
+from posetrack.forks import Reopening
 from posetrack.runtimes.session import Batch, Run, Session, in_short, read_card_of
 
 if TYPE_CHECKING:
@@ -93,13 +96,26 @@ def open_file(path: Path, *, device: object = "auto", threads: int | None = None
     text = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
     card = read_card_of(text, path)
     settings = openvino_settings(threads or usable_cores())
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-
-    def run(images: Batch) -> list[NDArray[Any]]:
-        answer = request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
-        return [np.array(answer[row]) for row in range(len(answer))]
-
+    run = partial(_run, Reopening(_open, str(path), settings))
     return Session(path, run, "OpenVINO", card)
+
+
+def _open(model: bytes | str, settings: dict[str, Any]) -> Any:
+    """A request of OpenVINO's for a model, in bytes or at a path."""
+    import openvino
+
+    core = openvino.Core()
+    read = core.read_model(io.BytesIO(model) if isinstance(model, bytes) else model)
+    return core.compile_model(read, "CPU", settings).create_infer_request()
+
+
+def _run(request: Reopening, images: Batch) -> list[NDArray[Any]]:
+    answer = request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
+    return [np.array(answer[row]) for row in range(len(answer))]
+
+
+def _run_heatmaps(request: Reopening, batch: Batch) -> Batch:
+    return cast(Batch, request.infer({0: batch}, share_inputs=True)[0])
 
 
 def run_with_openvino(
@@ -136,12 +152,8 @@ def run_with_openvino(
         If its heatmaps differ from torch's by more than `MAX_DIFFERENCE`, 50 times that with
         ``bfloat16``.
     """
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'OpenVINO is not installed: pip install "posetrack[openvino]"'
-        ) from error
+    if find_spec("openvino") is None:
+        raise ModuleNotFoundError('OpenVINO is not installed: pip install "posetrack[openvino]"')
     from torch import get_num_threads
 
     from posetrack.runtimes.onnx_cache import MAX_DIFFERENCE, run_checked
@@ -149,11 +161,7 @@ def run_with_openvino(
     settings = openvino_settings(threads or get_num_threads(), bfloat16=bfloat16)
 
     def start(model: bytes) -> Run:
-        core = openvino.Core()
-        request = core.compile_model(
-            core.read_model(io.BytesIO(model)), "CPU", settings
-        ).create_infer_request()
-        return lambda batch: cast(Batch, request.infer({0: batch}, share_inputs=True)[0])
+        return partial(_run_heatmaps, Reopening(_open, model, settings))
 
     limit = MAX_DIFFERENCE * (50 if bfloat16 else 1)
     return run_checked(start, network, input_size, keypoints, limit)

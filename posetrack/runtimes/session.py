@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -209,15 +210,14 @@ def run_whole_image(
     if count != len(skeleton):
         raise ValueError(f"the network has {count} keypoints, {skeleton.name} {len(skeleton)}")
     if isinstance(network, Session):
-        opened = network
-
-        def run(batch: Batch) -> list[NDArray[Any]]:
-            return [np.asarray(part, np.float32) for part in opened(batch)]
-
-        return replace(opened, run=run)
+        return replace(network, run=partial(_run_in_32_bits, network))
     from posetrack.runtimes.torch import run_on_device
 
     return run_on_device(network, device=device, half=half)
+
+
+def _run_in_32_bits(network: Session, batch: Batch) -> list[NDArray[Any]]:
+    return [np.asarray(part, np.float32) for part in network(batch)]
 
 
 def output_stride_of(network: nn.Module | Session) -> int:

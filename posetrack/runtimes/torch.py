@@ -6,6 +6,7 @@ import copy
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -15,6 +16,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from posetrack.devices import pick_device
+from posetrack.forks import prepare_torch_for_forks
 from posetrack.runtimes.session import Batch, Run, Session
 
 Runtime: TypeAlias = Callable[[nn.Module, tuple[int, int], int], Run]
@@ -43,12 +45,14 @@ def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: i
     del keypoints
     ready = for_inference(network, input_size).to(memory_format=torch.channels_last)
 
-    def run(batch: Batch) -> Batch:
-        with torch.inference_mode():
-            images = torch.from_numpy(batch).to(memory_format=torch.channels_last)
-            return cast(Batch, ready(images).float().numpy())
+    prepare_torch_for_forks()
+    return partial(_run_on_host, ready)
 
-    return run
+
+def _run_on_host(ready: nn.Module, batch: Batch) -> Batch:
+    with torch.inference_mode():
+        images = torch.from_numpy(batch).to(memory_format=torch.channels_last)
+        return cast(Batch, ready(images).float().numpy())
 
 
 def for_inference(network: nn.Module, input_size: tuple[int, int] | None = None) -> nn.Module:
@@ -135,13 +139,17 @@ def run_on_device(
         memory_format=torch.channels_last,  # type: ignore[call-overload]
     )
 
-    def run(batch: Batch) -> list[NDArray[Any]]:
-        images = torch.from_numpy(batch).to(place, memory_format=torch.channels_last)
-        with torch.inference_mode(), precision(place, in_half):
-            maps = as_maps(ready(images))
-        return [part.float().cpu().contiguous().numpy() for part in maps]
-
+    run = partial(_run_whole, ready, place, in_half)
     return Session(Path(type(network).__name__), run, f"torch on {place}")
+
+
+def _run_whole(
+    ready: nn.Module, place: torch.device, in_half: bool, batch: Batch
+) -> list[NDArray[Any]]:
+    images = torch.from_numpy(batch).to(place, memory_format=torch.channels_last)
+    with torch.inference_mode(), precision(place, in_half):
+        maps = as_maps(ready(images))
+    return [part.float().cpu().contiguous().numpy() for part in maps]
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:

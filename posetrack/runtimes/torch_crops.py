@@ -22,7 +22,7 @@ from posetrack.devices import pick_device
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation, inverse_affine
 from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
-from posetrack.runtimes.session import Session, require_heatmaps
+from posetrack.runtimes.session import Batch, Run, Session, require_heatmaps
 from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision
 from posetrack.skeletons import Skeleton
 
@@ -381,10 +381,19 @@ def open_module(
         if runtime is not None:
             raise ValueError("a runtime runs on the host; it needs device='cpu'")
         crops = DeviceCrops(network, skeleton, place, half=half)
-        return Session(name, lambda _: [], "torch", input_size=input_size), crops
+        return Session(name, _run_nothing, "torch", input_size=input_size), crops
     if runtime is None:
         from posetrack.runtimes.fastest import run_with_best
 
         runtime = run_with_best
     run = runtime(network, input_size, len(skeleton))
-    return Session(name, lambda batch: [run(batch)], "a runtime", input_size=input_size), None
+    return Session(name, partial(_run_one, run), "a runtime", input_size=input_size), None
+
+
+def _run_nothing(batch: Batch) -> list[NDArray[Any]]:
+    del batch
+    return []
+
+
+def _run_one(run: Run, batch: Batch) -> list[NDArray[Any]]:
+    return [run(batch)]

@@ -13,7 +13,8 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,7 +89,7 @@ def open_file(
     else:
         module = _widened(module, place)
     card = read_card_of(extra["posetrack.json"] or None, path)
-    return Session(path, _runner(module, place), "torch", card)
+    return Session(path, partial(_run, module, place), "torch", card)
 
 
 def _widened(program: Any, device: torch.device) -> Any:
@@ -109,13 +110,10 @@ def _widened(program: Any, device: torch.device) -> Any:
     return program.float()
 
 
-def _runner(program: Any, device: torch.device) -> Callable[[Batch], list[NDArray[Any]]]:
-    def run(images: Batch) -> list[NDArray[Any]]:
-        with torch.no_grad():
-            output = program(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-        return [part.float().cpu().numpy() for part in as_maps(output)]
-
-    return run
+def _run(program: Any, device: torch.device, images: Batch) -> list[NDArray[Any]]:
+    with torch.no_grad():
+        output = program(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+    return [part.float().cpu().numpy() for part in as_maps(output)]
 
 
 def require_plain_program(path: str | Path) -> None:
