@@ -436,7 +436,7 @@ def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
 def test_a_spoiled_value_gives_a_result_or_one_line(name: str, tmp_path: Path) -> None:
     reader = READERS[name]
     path, document = tmp_path / reader.file, reader.make()

@@ -121,6 +121,9 @@ def _read_annotations(path: Path) -> dict[str, Any]:
     if len(set(ids)) < len(ids):
         twice = next(value for value in ids if ids.count(value) > 1)
         raise ValueError(f"{path}: annotation id {twice} occurs twice")
+    words = next((value for value in ids if isinstance(value, str)), None)
+    if words is not None:
+        raise ValueError(f"{path}: annotation id {words!r:.40} is no number")
     for name, entries in (("image", document.images), ("category", document.categories or [])):
         known = [entry.id for entry in entries]
         if None in known or len({type(key) is str for key in known}) > 1:
