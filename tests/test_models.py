@@ -71,7 +71,9 @@ def test_rows_of_the_networks_in_the_package_say_what_their_files_do(card):
 @each(CARDS)
 def test_hashes_are_those_in_the_file_names(card):
     for file in card.files:
-        assert re.search(rf"-{file.sha256}(_\d{{8}})?\.pth$", file.url)
+        # The names tell the first eight digits; a row may know all of them.
+        assert re.search(rf"-{file.sha256[:8]}(_\d{{8}})?\.pth$", file.url)
+        assert len(file.sha256) in (8, 64)
 
 
 @each(POSE)
@@ -105,7 +107,7 @@ def test_torchvision_rows_match_the_recorded_metadata(shared: Path):
     for card in TORCHVISION:
         fact = facts[card.files[0].url]
         assert card.builder == fact["builder"]
-        assert card.files[0].sha256 == fact["sha256_prefix"]
+        assert card.files[0].sha256.startswith(fact["sha256_prefix"])
         assert card.size == round(fact["file_mb"] * 2**20)
         assert card.kind == {"detection": "detector", "optical_flow": "flow"}[fact["group"]]
         published = {

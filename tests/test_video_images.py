@@ -242,7 +242,7 @@ class FakeCapture:
 def capture(monkeypatch: pytest.MonkeyPatch) -> type[FakeCapture]:
     fake = type("Fake", (FakeCapture,), {})
     monkeypatch.setattr(camera.cv2, "VideoCapture", fake)
-    monkeypatch.setattr(camera, "_check_exists", lambda number: None)
+    monkeypatch.setattr(camera, "check_exists", lambda number: None)
     return fake
 
 
