@@ -192,7 +192,7 @@ def test_a_tampered_file_in_the_cache_is_not_used(server):
     with pytest.warns(UserWarning, match="changed since it was brought here"):
         found = defaults.find_default("detector", "cpu")
     assert found.path is None
-    assert f"{path}: damaged" in found.problem
+    assert f"{path}: changed since it was brought here" in found.problem
 
 
 def test_a_default_that_is_here_needs_no_host(server):
