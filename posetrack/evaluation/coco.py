@@ -118,9 +118,6 @@ def _read_annotations(path: Path) -> dict[str, Any]:
     document = read_document(path, needs=("images", "annotations", "categories"))
     rows = _rows(document.annotations, _GT_KEYS, path)
     ids = [row["id"] for row in rows]
-    texts = [value for value in ids if isinstance(value, str)]
-    if texts:  # COCO's own program keeps them as numbers
-        raise ValueError(f"{path}: annotation id {texts[0]!r}: expected a whole number, got a text")
     if len(set(ids)) < len(ids):
         twice = next(value for value in ids if ids.count(value) > 1)
         raise ValueError(f"{path}: annotation id {twice} occurs twice")
