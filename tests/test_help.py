@@ -147,3 +147,17 @@ def test_commands_do_without_docstrings(words: tuple[str, ...]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+def test_what_the_package_warns_of_is_a_line_without_a_place_in_the_code() -> None:
+    import warnings
+
+    from posetrack.cli import _warnings_as_lines
+
+    before = warnings.formatwarning
+    with _warnings_as_lines():
+        line = warnings.formatwarning("a.json: left out: 3", UserWarning, "coco.py", 7)
+        other = warnings.formatwarning("old", DeprecationWarning, "coco.py", 7)
+    assert line == "posetrack: a.json: left out: 3\n"
+    assert "coco.py:7" in other
+    assert warnings.formatwarning is before

@@ -7,6 +7,7 @@ import importlib
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -78,6 +79,29 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """What the package warns of is for people: a line without the place in the code."""
+    before = warnings.formatwarning
+
+    def format_warning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, UserWarning | RuntimeWarning):
+            return f"posetrack: {message}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = format_warning
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
 def _is_text(word: str) -> bool:
     """Whether a word can be written: a file name may hold bytes that are not UTF-8."""
     try:
@@ -101,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
-        with _interrupted_by_sigterm():
+        with _interrupted_by_sigterm(), _warnings_as_lines():
             status: int = arguments.run(arguments)
     except KeyboardInterrupt:
         print("posetrack: interrupted", file=sys.stderr)
