@@ -73,7 +73,11 @@ def read(source: object, **settings: object) -> list[Frame]:
 
 
 def threads_of_ours() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("posetrack")]
+    return [
+        t.name
+        for t in threading.enumerate()
+        if t.name.startswith("posetrack") and "onnx" not in t.name
+    ]
 
 
 # The whole file
