@@ -253,6 +253,16 @@ class TestManyPicturesInAFile:
         with open_video(tmp_path) as video:
             assert len(list(video)) == video.count == 4
 
+    @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+    def test_a_later_page_may_claim_no_more_than_the_first(
+        self, tmp_path: Path, depth: type[np.generic]
+    ) -> None:
+        path = tmp_path / "pages.tif"
+        cv2.imwritemulti(str(path), [scene(16, 16).astype(depth), scene(300, 200).astype(depth)])
+        with pytest.raises(ValueError, match=r"pages\.tif.*300x200.*max_pixels"):
+            read_image(path, page=1, max_pixels=1000)
+        assert read_image(path, page=1).shape == (200, 300, 3)
+
     def test_the_case_has_five(self, shared: Path) -> None:
         with open_video(shared / "cases" / "multi.tif") as video:
             assert len(list(video)) == 5

@@ -168,7 +168,7 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
         # No more than the pixels could fill uncompressed, whatever the file's length.
         data = np.frombuffer(file.read(width * height * 16 + (1 << 24)), np.uint8)
     if page:
-        return _read_page(path, data, page)
+        return _read_page(path, data, page, max_pixels)
     if data[:2].tobytes() == b"\xff\xd8":
         _check_jpeg(path, data)
     try:
@@ -206,26 +206,31 @@ def _check_jpeg(path: Path, data: NDArray[np.uint8]) -> None:
             raise ValueError(f"{path}: damaged image: {error}") from error
 
 
-def _read_page(path: Path, data: NDArray[np.uint8], page: int) -> Image:
-    """A picture behind the first."""
-    if data[:4].tobytes() in (b"II*\0", b"MM\0*"):
-        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-        try:
-            found, pages = cv2.imdecodemulti(data, flags, range=(page, page + 1))
-        except cv2.error as error:
-            raise ValueError(f"{path}: damaged image: page {page}: {error}") from error
-        if not found or not pages:
-            raise ValueError(f"{path}: damaged image: page {page} cannot be decoded")
-        return _bgr_of(to_uint8(pages[0]))
+def _read_page(path: Path, data: NDArray[np.uint8], page: int, max_pixels: int) -> Image:
+    """A picture behind the first, which may claim another size than that."""
     import PIL.Image
 
-    with PIL.Image.open(path) as pictures:
-        try:
+    try:
+        with PIL.Image.open(path, formats=("TIFF", "WEBP", "PNG")) as pictures:
             pictures.seek(page)
-            rgb = np.asarray(pictures.convert("RGB"))
-        except (EOFError, OSError, SyntaxError) as error:
-            raise ValueError(f"{path}: damaged image: picture {page}: {error}") from error
-    return np.ascontiguousarray(rgb[..., ::-1])
+            width, height = pictures.size
+            if width * height > max_pixels:
+                raise ValueError(
+                    f"claims {width}x{height} pixels, more than max_pixels = {max_pixels}"
+                )
+            rgb = None if pictures.format == "TIFF" else np.asarray(pictures.convert("RGB"))
+    except (EOFError, OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: damaged image: picture {page}: {error}") from error
+    if rgb is not None:
+        return np.ascontiguousarray(rgb[..., ::-1])
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH  # Pillow knows no colours of 16 bits
+    try:
+        found, pages = cv2.imdecodemulti(data, flags, range=(page, page + 1))
+    except cv2.error as error:
+        raise ValueError(f"{path}: damaged image: page {page}: {error}") from error
+    if not found or not pages:
+        raise ValueError(f"{path}: damaged image: page {page} cannot be decoded")
+    return _bgr_of(to_uint8(pages[0]))
 
 
 def _read_still(path: Path, max_pixels: int) -> Image:
