@@ -553,6 +553,8 @@ def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
         "def decode(outputs, context):\n"
         "    global calls\n"
         "    calls += 1\n"
+        "    if calls > 5:\n"
+        "        Path('waiting').touch()\n"
         "    while calls > 5 and not Path('interrupted').exists():\n"
         "        time.sleep(0.01)\n"
         "    return np.array([[20, 40, 90, 210]]), np.array([0.9])\n"
@@ -569,7 +571,8 @@ def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.root,
     )  # fmt: skip
     try:
-        wait_until(lambda: "clip.partial.mp4" in folder.left())
+        # Two frames are detected ahead at most: with the sixth, the first are written.
+        wait_until((folder.root / "waiting").exists)
         running.send_signal(signal.SIGINT)
         (folder.root / "interrupted").touch()
         _, said = running.communicate(timeout=PATIENCE)
