@@ -197,7 +197,7 @@ def test_an_origin_out_of_range_is_refused_with_its_row(tmp_path: Path) -> None:
 def test_saving_leaves_what_was_there_until_the_new_file_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from posetrack.formats import whole_tables
+    from posetrack.formats import table_writers
 
     path = tmp_path / "t.parquet"
     path.write_text("before")
@@ -206,7 +206,7 @@ def test_saving_leaves_what_was_there_until_the_new_file_is_whole(
         raise OSError("disk full")
         yield
 
-    monkeypatch.setattr(whole_tables, "_batches", fails)
+    monkeypatch.setattr(table_writers, "_batches", fails)
     with pytest.raises(OSError, match="disk full"):
         save(walk(), path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["before"]

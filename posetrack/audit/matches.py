@@ -118,7 +118,7 @@ class MatchWriter:
                 words_column(np.arange(len(reasons)), reasons),
             ),
             "similarity": column_of(found["similarity"], pa.float32()),
-            "margin": column_of(found["margin"], pa.float32(), nan_is_missing=True),
+            "margin": column_of(found["margin"], pa.float32(), np.isnan(found["margin"])),
             "runner_up": column_of(found["runner_up"], pa.int64()),
             "gap": column_of(found["gap"], pa.int64()),
         }

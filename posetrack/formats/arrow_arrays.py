@@ -1,4 +1,4 @@
-"""Arrow's columns as arrays, and arrays as Arrow's columns, by their buffers.
+"""Arrow's columns as arrays, and arrays as Arrow's columns, by their buffers; the table's schema.
 
 Arrow's own ways (``to_numpy``, ``pyarrow.array``) load pandas first, wherever it is installed: a
 second for what is a view of some bytes.
@@ -6,12 +6,67 @@ second for what is a view of some bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from posetrack.formats.table import NOBODY, SOURCES, Column
+
+GROUP_ROWS: Final = 65_536
+"""Rows of a table's Parquet in one group, so that memory stays flat."""
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """Arrow's type of a column.
+
+    Examples
+    --------
+    >>> arrow_type(Column("seconds", "float64"))
+    DataType(double)
+    """
+    return pa.string() if column.kind == "text" else pa.from_numpy_dtype(column.kind)
+
+
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    """Names and types of a table's columns."""
+    return pa.schema(
+        pa.field(column.name, arrow_type(column), nullable=column.missing) for column in columns
+    )
+
+
+def arrow_batch(
+    columns: Sequence[Column], arrays: Iterable[NDArray[Any]], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Arrays of `posetrack.formats.table.TrackTable.columns` as Arrow.
+
+    It shares memory with the arrays where it can, so use it before they change.
+    """
+    return pa.RecordBatch.from_arrays(
+        [_arrow_column(column, array) for column, array in zip(columns, arrays, strict=True)],
+        schema=schema,
+    )
+
+
+def _arrow_column(column: Column, values: NDArray[Any]) -> pa.Array:
+    if column.kind == "text":
+        return words_column(values, SOURCES)
+    missing = None
+    if column.missing:
+        missing = values == NOBODY if column.kind == "int64" else np.isnan(values)
+    return column_of(values, arrow_type(column), missing)
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How a table is packed: floats split by bytes, all of it with zstd."""
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": ["source"],
+        "use_byte_stream_split": floats,
+    }
 
 
 def values_of(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
@@ -67,7 +122,9 @@ def mask_of(mask: NDArray[np.bool_]) -> pa.BooleanArray:
     return pa.BooleanArray.from_buffers(pa.bool_(), len(mask), [None, bits])
 
 
-def column_of(values: NDArray[Any], kind: pa.DataType, *, nan_is_missing: bool = False) -> pa.Array:
+def column_of(
+    values: NDArray[Any], kind: pa.DataType, missing: NDArray[np.bool_] | None = None
+) -> pa.Array:
     """An array of numbers as a column; memory is shared where the type is the same.
 
     Parameters
@@ -76,19 +133,20 @@ def column_of(values: NDArray[Any], kind: pa.DataType, *, nan_is_missing: bool =
         (N,).
     kind
         What they become.
-    nan_is_missing
-        Whether NaN becomes Arrow's null.
+    missing
+        (N,), which become Arrow's null; None where none do.
 
     Examples
     --------
-    >>> column_of(np.array([1.5, np.nan]), pa.float32(), nan_is_missing=True).to_pylist()
+    >>> column_of(np.array([1.5, 2]), pa.float32(), np.array([False, True])).to_pylist()
     [1.5, None]
     """
     plain = np.ascontiguousarray(values, kind.to_pandas_dtype())
-    missing = np.isnan(plain) if nan_is_missing else np.zeros(0, bool)
-    bits = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-    buffers = [bits, pa.py_buffer(plain)]
-    return pa.Array.from_buffers(kind, len(plain), buffers, int(missing.sum()))
+    if missing is None or not missing.any():
+        return pa.Array.from_buffers(kind, len(plain), [None, pa.py_buffer(plain)], 0)
+    bits = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    count = int(np.count_nonzero(missing))
+    return pa.Array.from_buffers(kind, len(plain), [bits, pa.py_buffer(plain)], count)
 
 
 def words_column(numbers: NDArray[Any], words: Sequence[str]) -> pa.StringArray:

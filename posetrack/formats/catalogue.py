@@ -88,11 +88,11 @@ _ARRAYS: Final = ("kept", "rate", 0.0, 0.0, None, None, False, "names", False)
 
 FORMATS: Final[dict[str, Format]] = {
     "parquet": Format(
-        "own table, Parquet", ".parquet", "reading:read_own", "whole_tables:write_table",
+        "own table, Parquet", ".parquet", "reading:read_own", "table_writers:write_table",
         (("arrow",),), *_OWN,
     ),
     "csv": Format(
-        "own table, CSV", ".csv", "reading:read_own", "whole_tables:write_table",
+        "own table, CSV", ".csv", "reading:read_own", "table_writers:write_table",
         (("csv", "frame"),), *_OWN, note="and .csv.meta.json beside it"),
     "posetrack17": Format(
         "PoseTrack 2017 JSON", ".pt17.json", "posetrack17:read_posetrack17",

@@ -23,7 +23,6 @@ PERSON: Final = b'{"person":'
 END: Final = b'{"end":true}\n'
 """Line after which a spool of JSON holds whole frames only; a killed process may leave more."""
 
-_GROUP_ROWS = 65_536
 _LONGEST_LINE = 64_000_000
 _STEP = 1_000_000
 
@@ -107,31 +106,28 @@ def parquet_from_spool(spool: Path, target: Path, metadata: bytes | None) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from posetrack.formats.arrow_arrays import GROUP_ROWS, parquet_options
+
     schema, batches = spool_batches(spool)
     if metadata is not None:
         schema = schema.with_metadata({METADATA_KEY: metadata})
-    options = {
-        "compression": "zstd",
-        "use_dictionary": ["source"],
-        "use_byte_stream_split": [f.name for f in schema if pa.types.is_floating(f.type)],
-    }
     file = PartialFile(target)
     try:
-        with pq.ParquetWriter(file, schema, **options) as writer:
-            for group in _groups(batches):
-                writer.write_table(pa.Table.from_batches(group, schema), row_group_size=_GROUP_ROWS)
+        with pq.ParquetWriter(file, schema, **parquet_options(schema)) as writer:
+            for group in _groups(batches, GROUP_ROWS):
+                writer.write_table(pa.Table.from_batches(group, schema), row_group_size=GROUP_ROWS)
         file.publish()
     except BaseException:
         file.discard()
         raise
 
 
-def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    """Batches gathered until they make a row group."""
+def _groups(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Batches gathered until they make a group of at least so many rows."""
     group: list[Any] = []
     for batch in batches:
         group.append(batch.replace_schema_metadata(None))
-        if sum(map(len, group)) >= _GROUP_ROWS:
+        if sum(map(len, group)) >= rows:
             yield group
             group = []
     if group:

@@ -7,16 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from posetrack.trajectories.origins import ALL_ORIGINS
 from posetrack.trajectories.parts import part_of_skeleton
-from posetrack.trajectories.raw import NOBODY, Raw
 from posetrack.trajectories.values import Trajectories
 
 if TYPE_CHECKING:
     from posetrack.formats.hints import Untracked
-    from posetrack.formats.touched_columns import RawRows, TouchedRows
     from posetrack.skeletons import Skeleton
 
 
@@ -57,7 +52,7 @@ def load(
 
     Examples
     --------
-    >>> import pathlib, tempfile
+    >>> import numpy as np, pathlib, tempfile
     >>> from posetrack.skeletons import COCO_17
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "walk.parquet"
     >>> save(Trajectories([3], [0.1], [7], np.ones((1, 1, 17, 2)), np.ones((1, 1, 17)), COCO_17),
@@ -66,43 +61,16 @@ def load(
     [7]
     """
     from posetrack.formats.hints import Hints
-    from posetrack.formats.reading import is_own, read_any
-    from posetrack.formats.touched_columns import read_touched
+    from posetrack.formats.reading import read_any
 
-    path = Path(path)
-    table = read_any(path, Hints(rate, skeleton, images, untracked))
-    made = Trajectories.from_table(table)
-    rows = read_touched(path, table.skeleton) if is_own(path) else None
-    return made if rows is None else _with_touched(path, made, rows)
-
-
-def _with_touched(path: Path, made: Trajectories, rows: TouchedRows) -> Trajectories:
-    """Origins and raw values of rows, in whatever order the file has them, at their places."""
-    order = np.argsort(made.ids)
-    who = order[np.searchsorted(made.ids[order], rows.ids)]
-    at = np.searchsorted(made.frame, rows.frame), who
-    origin, raw = made.origin.copy(), None
-    if rows.origin is not None:
-        bad = (rows.origin < 0) | (rows.origin > ALL_ORIGINS)
-        if bad.any():
-            row = int(np.flatnonzero(bad.any(axis=1))[0])
-            limit = int(ALL_ORIGINS)
-            raise ValueError(f"{path}: row {row + 1}: an origin is not of 0 to {limit}")
-        origin[at] = rows.origin
-    if rows.raw is not None:
-        xy, scores = np.full_like(made.xy, np.nan), np.zeros_like(made.scores)
-        ids = np.full(made.present.shape, NOBODY)
-        xy[at], scores[at] = rows.raw.xy, rows.raw.scores
-        ids[at] = np.where(rows.raw.there, rows.raw.ids, NOBODY)
-        raw = Raw(xy, scores, ids)
-    return replace(made, origin=origin, raw=raw)
+    return Trajectories.from_table(read_any(path, Hints(rate, skeleton, images, untracked)))
 
 
 def save(trajectories: Trajectories, path: str | Path) -> None:
     """Write the project's own table, ``.parquet`` or ``.csv``; `load` gives the same back.
 
     Columns ``NAME_origin`` follow the others where an origin is not what ``flow_age`` says, and
-    those of raw values where there are any, see `posetrack.formats.touched_columns`. A person who
+    those of raw values where there are any, see `posetrack.formats.table`. A person who
     is in no frame is not kept; a frame without people has no row, so its time is kept to 2 ms.
 
     Raises
@@ -115,25 +83,9 @@ def save(trajectories: Trajectories, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() not in (".parquet", ".csv"):
         raise ValueError(f"{path}: expected a name that ends in .parquet or .csv")
-    table = trajectories.to_table()
-    at = trajectories.present
-    usual = np.broadcast_to((table.flow_age > 0)[:, None], trajectories.origin[at].shape)
-    origin = trajectories.origin[at]
-    from posetrack.formats.whole_tables import write_table
+    from posetrack.formats.table_writers import write_table
 
-    origins = None if (origin == usual).all() else origin
-    write_table(path, table, origins, _raw_rows(trajectories))
-
-
-def _raw_rows(trajectories: Trajectories) -> RawRows | None:
-    """Raw values, one row a person a frame."""
-    from posetrack.formats.touched_columns import RawRows
-
-    raw, at = trajectories.raw, trajectories.present
-    if raw is None:
-        return None
-    ids = raw.ids[at]
-    return RawRows(ids, ids != NOBODY, raw.xy[at], raw.scores[at])
+    write_table(path, trajectories.to_table())
 
 
 @dataclass(frozen=True)
@@ -145,7 +97,7 @@ class Scan:
 
     Examples
     --------
-    >>> import pathlib, tempfile
+    >>> import numpy as np, pathlib, tempfile
     >>> from posetrack.skeletons import COCO_17
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "walk.parquet"
     >>> save(Trajectories([3], [0.1], [7], np.ones((1, 1, 17, 2)), np.ones((1, 1, 17)), COCO_17),
@@ -184,16 +136,15 @@ class Scan:
 
     def load(self) -> Trajectories:
         """Read what was selected; a person who is not in it has no place in ``ids``."""
-        from posetrack.formats.whole_tables import read_part
+        from posetrack.formats.table_reading import read_part
 
         skeleton = self.skeleton
         if self.keypoints is not None:
             skeleton = part_of_skeleton(skeleton, self.keypoints)
-        table, touched = read_part(
+        table = read_part(
             self.path, skeleton, frames=self.frames, seconds=self.seconds, ids=self.ids
         )
-        made = Trajectories.from_table(table)
-        return made if touched is None else _with_touched(self.path, made, touched)
+        return Trajectories.from_table(table)
 
 
 def scan(path: str | Path) -> Scan:
@@ -206,7 +157,7 @@ def scan(path: str | Path) -> Scan:
     FileNotFoundError
         If it is not there.
     """
-    from posetrack.formats.whole_tables import parquet_skeleton
+    from posetrack.formats.table_reading import parquet_skeleton
 
     skeleton, rows = parquet_skeleton(Path(path))
     return Scan(Path(path), skeleton, rows)

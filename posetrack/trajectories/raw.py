@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-NOBODY: Final = int(np.iinfo(np.int64).min)
-"""In `Raw.ids`: nobody was measured at this place."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Raw:
     """Keypoints, scores and ids as they were before anything was cleaned.
 
-    Boxes need no copy: cleaning changes none, and where ``ids`` is `NOBODY` there was none.
+    Boxes need no copy: cleaning changes none, and where ``ids`` is
+    `posetrack.trajectories.NOBODY` there was none.
 
     Parameters
     ----------
@@ -25,8 +23,8 @@ class Raw:
     scores
         (T, N, K) float32.
     ids
-        (T, N) int64, whom the tracker saw there: joined tracklets keep their ids in it. `NOBODY`
-        where nobody was.
+        (T, N) int64, whom the tracker saw there: joined tracklets keep their ids in it.
+        `posetrack.trajectories.NOBODY` where nobody was.
 
     Raises
     ------
@@ -35,6 +33,7 @@ class Raw:
 
     Examples
     --------
+    >>> from posetrack.trajectories import NOBODY
     >>> Raw(np.zeros((2, 1, 17, 2)), np.zeros((2, 1, 17)), [[3], [NOBODY]])
     Raw(xy (2, 1, 17, 2))
     """

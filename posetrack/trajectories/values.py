@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.formats.dense import dense, empty_frames
-from posetrack.formats.table import TrackTable, column_names
+from posetrack.formats.table import ALL_ORIGINS, NOBODY, SOURCES, RawRows, TrackTable
 from posetrack.ops.angles import angle, is_segment, unwrapped
 from posetrack.skeletons import Skeleton
-from posetrack.trajectories.origins import ALL_ORIGINS
 from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
 
@@ -228,43 +227,60 @@ class Trajectories:
         return unwrapped(found) if is_segment(name) else found
 
     @classmethod
-    def from_table(cls, table: TrackTable, **more: Any) -> Trajectories:
+    def from_table(cls, table: TrackTable) -> Trajectories:
         """Lay out a table that `posetrack.formats.read_table` gave; see `dense` for its limit."""
-        made = dense(table)
-        for array in vars(made).values():
+        laid = dense(table)
+        for array in vars(laid).values():
             array.flags.writeable = False  # nobody else has them, so they need not be copied
-        kept = {key: table.metadata[key] for key in _KEPT if key in table.metadata}
+        at = np.searchsorted(laid.frame, table.frame), np.searchsorted(laid.ids, table.ids)
+        people, raw = laid.box_scores.shape, None
+        origin = (laid.flow_age[..., None] > 0).repeat(len(table.skeleton), -1).astype(np.int8)
+        if table.origin is not None:
+            origin[at] = table.origin
+        if table.raw is not None:
+            xy, scores = np.full_like(laid.xy, np.nan), np.zeros_like(laid.scores)
+            ids = np.full(people, NOBODY)
+            ids[at], xy[at], scores[at] = table.raw
+            raw = Raw(xy, scores, ids)
         return cls(
-            made.frame,
-            made.seconds,
-            made.ids,
-            made.xy,
-            made.scores,
+            laid.frame,
+            laid.seconds,
+            laid.ids,
+            laid.xy,
+            laid.scores,
             table.skeleton,
-            made.boxes,
-            made.box_scores,
-            made.flow_age,
-            metadata=kept,
-            **more,
+            laid.boxes,
+            laid.box_scores,
+            laid.flow_age,
+            origin,
+            {key: table.metadata[key] for key in _KEPT if key in table.metadata},
+            raw,
         )
 
     def to_table(self) -> TrackTable:
-        """One row a person a frame, those that were there; without origins."""
+        """One row a person a frame, those that were there.
+
+        Origins are in it where one is not what ``flow_age`` says.
+        """
         at = self.present
-        when, who = np.nonzero(at)
+        when, column = np.nonzero(at)
         nobody = ~at.any(axis=1)
+        origin, flow_age, raw = self.origin[at], self.flow_age[at], self.raw
+        usual = bool((origin == (flow_age > 0)[:, None]).all())
         return TrackTable(
             self.frame[when],
             self.seconds[when],
-            self.ids[who],
+            self.ids[column],
             self.boxes[at],
             self.box_scores[at],
-            self.flow_age[at],
+            flow_age,
             self.xy[at],
             self.scores[at],
             self.skeleton,
             empty_frames(self.frame[nobody], self.seconds[nobody]),
             dict(self.metadata),
+            None if usual else origin,
+            None if raw is None else RawRows(raw.ids[at], raw.xy[at], raw.scores[at]),
         )
 
     def to_pandas(self) -> Any:
@@ -277,14 +293,11 @@ class Trajectories:
         """
         pandas = import_module("pandas")
 
-        table = self.to_table()
-        person = [table.frame, table.seconds, table.ids, *table.xyxy.T, table.box_scores]
-        source = np.where(table.flow_age > 0, "flow", "detector").astype(object)
-        person += [table.scores.mean(axis=1), source, table.flow_age]
-        points = np.concatenate([table.xy, table.scores[..., None]], axis=-1)
-        columns = [*person, *points.reshape(len(table), 3 * len(self.skeleton)).T]
-        names = column_names(self.skeleton)
-        return pandas.DataFrame(dict(zip(names, columns, strict=True)))
+        table = replace(self.to_table(), origin=None, raw=None)
+        names = [column.name for column in table.schema]
+        columns: dict[str, Any] = dict(zip(names, table.columns(), strict=True))
+        columns["source"] = np.array(SOURCES, object)[columns["source"]]
+        return pandas.DataFrame(columns)
 
     def to_xarray(self) -> Any:
         """An ``xarray.Dataset``: ``xy``, ``score``, ``origin``, ``box``, its score, ``flow_age``.
