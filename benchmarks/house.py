@@ -330,21 +330,28 @@ def definitions(module: Module) -> dict[str, list[ast.AST]]:
 
 
 def lazy_home(module: Module, name: str, modules: Mapping[str, Module]) -> str | None:
-    """Where a name comes from that a folder gives away on demand, by a table ``name: module``."""
+    """Where a name comes from that a folder hands on when asked.
+
+    The folder's table is ``{module: [name, ...]}``, in earlier versions ``{name: module}``.
+    """
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Dict):
             continue
-        for key, value in zip(node.keys, node.values, strict=True):
-            if (
-                isinstance(key, ast.Constant)
-                and key.value == name
-                and isinstance(value, ast.Constant)
-                and isinstance(value.value, str)
-            ):
-                bare = value.value.removeprefix("posetrack.").lstrip(".")
-                for home in (f"{module.name}.{bare}".strip("."), bare):
-                    if home in modules:
-                        return home
+        try:
+            table = ast.literal_eval(node)
+        except ValueError:
+            continue
+        for key, value in table.items():
+            if isinstance(value, list) and name in value:
+                source = key
+            elif key == name and isinstance(value, str):
+                source = value
+            else:
+                continue
+            bare = source.removeprefix("posetrack.").lstrip(".")
+            for home in (f"{module.name}.{bare}".strip("."), bare):
+                if home in modules:
+                    return home
     return None
 
 

@@ -15,73 +15,48 @@ score 0. Boxes are xyxy: left, top, right, bottom. Similarities lie in [0, 1], l
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from posetrack._lazy import export_lazily
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "BODY_25": "skeletons",
-    "COCO_17": "skeletons",
-    "COCO_18": "skeletons",
-    "HALPE_26": "skeletons",
-    "MPII_16": "skeletons",
-    "POSETRACK_15": "skeletons",
-    "POSETRACK_17": "skeletons",
-    "Detections": "structures",
-    "Person": "structures",
-    "Poses": "structures",
-    "Skeleton": "skeletons",
-    "Tracker": "tracking.tracker",
-    "Tracks": "structures",
-    "Trajectories": "trajectories",
-    "load": "trajectories",
-    "read_skeleton": "skeletons",
-}
-
 if TYPE_CHECKING:
-    from posetrack.skeletons import (
-        BODY_25,
-        COCO_17,
-        COCO_18,
-        HALPE_26,
-        MPII_16,
-        POSETRACK_15,
-        POSETRACK_17,
-        Skeleton,
-        read_skeleton,
-    )
-    from posetrack.structures import Detections, Person, Poses, Tracks
-    from posetrack.tracking.tracker import Tracker
-    from posetrack.trajectories import Trajectories, load
+    from posetrack.skeletons import BODY_25 as BODY_25
+    from posetrack.skeletons import COCO_17 as COCO_17
+    from posetrack.skeletons import COCO_18 as COCO_18
+    from posetrack.skeletons import HALPE_26 as HALPE_26
+    from posetrack.skeletons import MPII_16 as MPII_16
+    from posetrack.skeletons import POSETRACK_15 as POSETRACK_15
+    from posetrack.skeletons import POSETRACK_17 as POSETRACK_17
+    from posetrack.skeletons import Skeleton as Skeleton
+    from posetrack.skeletons import read_skeleton as read_skeleton
+    from posetrack.structures import Detections as Detections
+    from posetrack.structures import Person as Person
+    from posetrack.structures import Poses as Poses
+    from posetrack.structures import Tracks as Tracks
+    from posetrack.tracking.tracker import Tracker as Tracker
+    from posetrack.trajectories import Trajectories as Trajectories
+    from posetrack.trajectories import load as load
 
-__all__ = [
-    "BODY_25",
-    "COCO_17",
-    "COCO_18",
-    "HALPE_26",
-    "MPII_16",
-    "POSETRACK_15",
-    "POSETRACK_17",
-    "Detections",
-    "Person",
-    "Poses",
-    "Skeleton",
-    "Tracker",
-    "Tracks",
-    "Trajectories",
-    "__version__",
-    "load",
-    "read_skeleton",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: `import posetrack` alone must not load torch or compiled kernels.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Loaded on first use: `import posetrack` alone must not load torch or compiled kernels.
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "skeletons": [
+            "BODY_25",
+            "COCO_17",
+            "COCO_18",
+            "HALPE_26",
+            "MPII_16",
+            "POSETRACK_15",
+            "POSETRACK_17",
+            "Skeleton",
+            "read_skeleton",
+        ],
+        "structures": ["Detections", "Person", "Poses", "Tracks"],
+        "tracking.tracker": ["Tracker"],
+        "trajectories": ["Trajectories", "load"],
+    },
+)
+__all__ += ["__version__"]

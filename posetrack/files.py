@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -587,3 +588,32 @@ def _no_home() -> FileNotFoundError:
     return FileNotFoundError(
         "no home folder is known for this user; set POSETRACK_HOME to a folder of yours"
     )
+
+
+def json_files(folder: Path) -> list[Path]:
+    """JSON files of a folder by name.
+
+    Raises
+    ------
+    ValueError
+        If a file is there twice, packed and not.
+    """
+    files = sorted(
+        (path for path in folder.iterdir() if path.name.endswith((".json", ".json.gz"))),
+        key=json_stem,
+    )
+    for first, second in itertools.pairwise(files):
+        if json_stem(first) == json_stem(second):
+            raise ValueError(f"{folder} holds both {first.name} and {second.name}: remove one")
+    return files
+
+
+def json_stem(path: Path) -> str:
+    """Name of a JSON file, packed or not.
+
+    Examples
+    --------
+    >>> json_stem(Path("a/b.json.gz"))
+    'b.json'
+    """
+    return path.name.removesuffix(".gz")

@@ -24,11 +24,11 @@ from posetrack.evaluation import (
     posetrack17_to_18,
     posetrack18_to_17,
 )
-from posetrack.evaluation.event_rows import ASCEND, MIGRATE, TRANSFER
+from posetrack.evaluation.clear import trackeval_counts
+from posetrack.evaluation.events import ASCEND, MIGRATE, TRANSFER
 from posetrack.evaluation.mpii import MpiiResult
 from posetrack.evaluation.poses import _METRICS
-from posetrack.evaluation.protocol_posetrack import head_sizes
-from posetrack.evaluation.trackeval_clear import trackeval_clear
+from posetrack.evaluation.sequences import head_sizes
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference" / "eval"
 TOLERANCE = 1e-6
@@ -113,7 +113,7 @@ def test_ap_equals_the_official_evaluator(poseval: Any) -> None:
         close(result.ap_high, bounds["hi"], "upper bound")
         assert any("equal scores" in note for note in result.notes) == bounds["has_ties"]
     else:
-        close(list(result.ap_row.values()), list(expected["AP"]["table_row"].values()), "row")
+        close(list(result.rows()["AP"].values()), list(expected["AP"]["table_row"].values()), "row")
 
 
 def test_ap_of_each_sequence_equals_the_official_evaluator(poseval: Any) -> None:
@@ -127,7 +127,7 @@ def test_mota_equals_the_official_evaluator(poseval: Any) -> None:
     result, expected = poseval
     for ours, name in MOT_NAMES.items():
         close(getattr(result.mot, ours), expected["MOT"][name], name)
-    close(list(result.mot_row.values()), list(expected["MOT"]["table_row"].values()), "row")
+    close(list(result.rows()["MOTA"].values()), list(expected["MOT"]["table_row"].values()), "row")
     for sequence, official in expected.get("MOT_per_sequence", {}).items():
         of_sequence = result.mot_by_sequence[result.sequences.index(sequence)]
         for ours, name in MOT_NAMES.items():
@@ -182,7 +182,7 @@ def test_keypoint_hota_equals_the_official_kit(kit21: Any) -> None:
 def test_keypoint_map_equals_the_official_kit(kit21: Any) -> None:
     result, expected = kit21
     official = expected["mAP_combined"]
-    close(list(result.ap_row.values()), list(official["map"].values()), "groups")
+    close(list(result.rows()["AP"].values()), list(official["map"].values()), "groups")
     parts = {result.sequences.index(n.split(".")[0]): v for n, v in
              expected["mAP_per_sequence"].items()}  # fmt: skip
     for ours, theirs in [(result.ap, official)] + [
@@ -268,13 +268,14 @@ def test_pose_hota_equals_trackeval(case: str) -> None:
 
 @pytest.mark.parametrize("case", cases("oks"))
 def test_trackeval_accounting_equals_trackeval(case: str) -> None:
-    ours = trackeval_clear(oks_sequence(case, "pose_oks"))
+    ours = trackeval_counts(oks_sequence(case, "pose_oks"))
     official = expected_of(case, "oks")["trackeval_CLEAR"]
     names = {
-        "MOTA": ours.mota, "MOTP": ours.motp, "MODA": ours.moda, "CLR_Re": ours.recall,
+        "MOTA": ours.mota, "MOTP": 1 - ours.motp, "MODA": ours.moda, "CLR_Re": ours.recall,
         "CLR_Pr": ours.precision, "sMOTA": ours.smota, "CLR_F1": ours.f1, "MOTAL": ours.motal,
         "FP_per_frame": ours.false_positives_a_frame, "MOTP_sum": ours.similarity,
-        "CLR_TP": ours.tp, "CLR_FN": ours.fn, "CLR_FP": ours.fp, "IDSW": ours.switches,
+        "CLR_TP": ours.detections, "CLR_FN": ours.misses, "CLR_FP": ours.false_positives,
+        "IDSW": ours.switches,
         "MT": ours.mostly_tracked, "PT": ours.partially_tracked, "ML": ours.mostly_lost,
         "Frag": ours.fragmentations, "CLR_Frames": ours.frames,
     }  # fmt: skip
@@ -306,10 +307,10 @@ def test_pckh_equals_the_authors_evaluation(case: str) -> None:
         head_sizes(np.array(data["headbox_xyxy_1based"])),
         np.array(data["pred_xy_0based"]) + 1,
     )
-    row = MpiiResult(result, true_tenth=False).row
+    row = MpiiResult(result, true_tenth=False).rows()["PCKh@0.5"]
     close(list(row.values()), [expected["name_value"][name] for name in row], "row")
     close(
-        MpiiResult(result, true_tenth=True).row["Mean@0.1"],
+        MpiiResult(result, true_tenth=True).rows()["PCKh@0.5"]["Mean@0.1"],
         expected["mean_at_0.10_true"],
         "mean at 0.10",
     )
@@ -365,4 +366,4 @@ def test_bad_input_is_refused_by_name_and_odd_input_counts(given: Any, tmp_path:
     if "HOTA" in numbers:
         result = evaluate(tmp_path / "gt", tmp_path / "pred")
         close(result.hota.mean().hota, numbers["HOTA"], "HOTA")
-        close(list(result.ap_row.values()), list(numbers["map"].values()), "mAP")
+        close(list(result.rows()["AP"].values()), list(numbers["map"].values()), "mAP")

@@ -19,13 +19,11 @@ from posetrack.evaluation import (
     evaluate_posetrack21,
     evaluate_similarities,
 )
-from posetrack.evaluation.accumulate import events_of_distances
 from posetrack.evaluation.assignment import assign, assign_allowed
 from posetrack.evaluation.clear import identity_matches, tracking_counts
-from posetrack.evaluation.event_rows import FRAGMENT, SWITCH
-from posetrack.evaluation.polygon_area import covered_area, region_iou, trapezoids
-from posetrack.evaluation.protocol_posetrack import posetrack_pair
-from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.events import FRAGMENT, SWITCH, events_of_distances
+from posetrack.evaluation.posetrack import posetrack_pair
+from posetrack.evaluation.regions import covered_area, inside_any, region_iou, trapezoids
 from posetrack.evaluation.sequences import SequencePair
 
 FEW = settings(max_examples=25)

@@ -135,7 +135,7 @@ def test_predictions_may_lie_in_a_folder_called_sequences(
     gt, pred = write(tmp_path, made, made)
     (tmp_path / "run").mkdir()
     pred.rename(tmp_path / "run" / "sequences")
-    assert evaluate_posetrack21(gt, tmp_path / "run").hota_row["HOTA"] == pytest.approx(100)
+    assert evaluate_posetrack21(gt, tmp_path / "run").rows()["HOTA"]["HOTA"] == pytest.approx(100)
 
 
 def test_keypoints_are_mapped_by_name_if_asked(made: dict[str, Any], tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def coco_files(folder: Path) -> tuple[Path, Path]:
 def test_coco_truth_against_itself_is_perfect_and_nothing_is_zero(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools", reason="needs pycocotools")
     truth, results = coco_files(tmp_path)
-    assert evaluate_coco(truth, results).row["AP"] == pytest.approx(100)
+    assert evaluate_coco(truth, results).rows()["OKS"]["AP"] == pytest.approx(100)
     results.write_text("[]")
-    assert evaluate_coco(truth, results).row["AP"] == 0
+    assert evaluate_coco(truth, results).rows()["OKS"]["AP"] == 0
 
 
 @pytest.mark.parametrize(
@@ -273,9 +273,9 @@ def test_mpii_is_read_from_matlab_and_from_json(tmp_path: Path) -> None:
     (tmp_path / "pred.json").write_text(json.dumps((xy + 10 - 1).tolist()))
     from_mat = evaluate_mpii(tmp_path / "gt_valid.mat", tmp_path / "pred.mat", first_pixel=1)
     from_json = evaluate_mpii(tmp_path / "gt.json", tmp_path / "pred.json")
-    assert from_mat.row == from_json.row
-    assert from_mat.row["Mean"] == 100  # 14.1 pixels away, half a head is 15
-    assert from_mat.row["Mean@0.1"] == 0
+    assert from_mat.rows()["PCKh@0.5"] == from_json.rows()["PCKh@0.5"]
+    assert from_mat.rows()["PCKh@0.5"]["Mean"] == 100  # 14.1 pixels away, half a head is 15
+    assert from_mat.rows()["PCKh@0.5"]["Mean@0.1"] == 0
     assert len(from_mat.pck.keypoints) == len(MPII_16)
     for person in in_json:
         del person["head_box"]
@@ -285,7 +285,7 @@ def test_mpii_is_read_from_matlab_and_from_json(tmp_path: Path) -> None:
     with_heads = evaluate_mpii(
         tmp_path / "gt.json", tmp_path / "pred.json", heads=tmp_path / "gt_valid.mat"
     )
-    assert with_heads.row == from_json.row
+    assert with_heads.rows()["PCKh@0.5"] == from_json.rows()["PCKh@0.5"]
 
 
 def test_real_frames_of_posetrack18_are_read(shared: Path) -> None:

@@ -21,6 +21,7 @@ LAYERS = (
         "devices",
         "forks",
         "_compiled",
+        "_lazy",
         "_kernel_cache",
     },
     {"ops"},

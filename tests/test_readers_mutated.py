@@ -19,7 +19,7 @@ import pytest
 
 from posetrack.audit.edits import load_anchors, parse_edits
 from posetrack.evaluation import evaluate_coco, evaluate_mpii, evaluate_posetrack
-from posetrack.evaluation.reading_mot import read_box_sequences
+from posetrack.evaluation.boxes21 import read_box_sequences
 from posetrack.formats.boxes import read_boxes
 from posetrack.formats.hints import Hints
 from posetrack.formats.metadata import sidecar_path

@@ -55,7 +55,7 @@ def measured(name: str) -> dict[str, float]:
     tracker = Tracker(detector, SceneEstimator(scene, jitter=0.01, swapped=0.02))
     tracks = [tracker.update(image) for image in scene.images()]
     truths = [scene.facts(number) for number in range(len(scene))]
-    row = score_tracks(truths, tracks).row
+    row = score_tracks(truths, tracks).rows()["poses"]
     return {key: round(row[key], 2) for key in ("MOTA", "IDF1", "Rec")}
 
 

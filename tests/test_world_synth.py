@@ -40,7 +40,7 @@ def test_a_scene_comes_with_all_its_truth(tmp_path: Path) -> None:
         assert video.size == (128, 72)
         assert sum(1 for _ in video) == 4
     truth = tmp_path / "crossing.json"
-    assert evaluate_posetrack(truth, truth).mot_row["MOTA"] == 100
+    assert evaluate_posetrack(truth, truth).rows()["MOTA"]["MOTA"] == 100
     document = json.loads((tmp_path / "crossing.coco.json").read_text())
     assert len(document["images"]) == 4
     assert (tmp_path / "crossing" / "gt" / "gt.txt").read_text().count("\n") >= 6

@@ -177,8 +177,8 @@ def read(truths: list[Truth], **settings: float) -> tuple:
 def test_truth_against_itself_is_100(truths: list[Truth]) -> None:
     made = read(truths)
     protocol = evaluate_posetrack(made, made)
-    assert protocol.mot_row["MOTA"] == protocol.ap_row["Total"] == 100
-    whole = evaluate_poses(made, made).row
+    assert protocol.rows()["MOTA"]["MOTA"] == protocol.rows()["AP"]["Total"] == 100
+    whole = evaluate_poses(made, made).rows()["poses"]
     assert whole["MOTA"] == whole["IDF1"] == whole["HOTA"] == 100
 
 
@@ -247,7 +247,7 @@ def test_mot_text_is_read_back_by_the_evaluation_of_boxes(
     text = "\n".join(",".join([*cells[:6], "1"]) for cells in seen)
     (tmp_path / "found" / "made.txt").write_text(text + "\n")
     result = evaluate_posetrack21_boxes(tmp_path / "truth", tmp_path / "found")
-    assert result.row["MOTA"] == pytest.approx(100)
+    assert result.rows()["boxes"]["MOTA"] == pytest.approx(100)
     write_mot_truth(tmp_path / "walk", truths, rate=25)
     cells = (tmp_path / "walk" / "gt" / "gt.txt").read_text().splitlines()[0].split(",")
     assert len(cells) == 9

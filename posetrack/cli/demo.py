@@ -123,6 +123,6 @@ def _report(truths: Any, found: Any) -> None:
         known = [identity for identity in ids if identity]
         names = ",".join(map(str, dict.fromkeys(known)))
         print(f"{person:>8} {len(ids):>7} {len(known) / len(ids):>7.0%} {names:>12}")
-    scores = score_tracks(truths, found).row
+    scores = score_tracks(truths, found).rows()["poses"]
     print("\n" + "  ".join(f"{name} {scores[name]:.1f}" for name in ("MOTA", "IDF1", "HOTA"))
           + f"  switches {scores['IDs']:.0f}")  # fmt: skip

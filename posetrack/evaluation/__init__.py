@@ -18,107 +18,71 @@ quirks included; where a quirk is a fault, an argument gives the corrected numbe
 >>> file = folder / "000342_mpii_test.json"
 >>> _ = file.write_text(json.dumps(document))
 >>> result = evaluate_posetrack(file, file)
->>> result.mot_row["MOTA"], result.ap_row["Total"]
+>>> result.rows()["MOTA"]["MOTA"], result.rows()["AP"]["Total"]
 (100.0, 100.0)
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_WHERE = {
-    "AnnotatedSequence": "sequences",
-    "AveragePrecision": "precision",
-    "BoxResult": "boxes21",
-    "CocoResult": "coco",
-    "EventLog": "events",
-    "FrameSimilarities": "similarities",
-    "Hota": "hota",
-    "KeypointMot": "keypoint_mot",
-    "MpiiResult": "mpii",
-    "PckResult": "mpii",
-    "PoseTrack21Result": "posetrack21",
-    "PoseTrackResult": "posetrack",
-    "TrackingResult": "poses",
-    "evaluate_coco": "coco",
-    "evaluate_mpii": "mpii",
-    "evaluate_poses": "poses",
-    "evaluate_posetrack": "posetrack",
-    "evaluate_posetrack21": "posetrack21",
-    "evaluate_posetrack21_boxes": "boxes21",
-    "evaluate_similarities": "poses",
-    "iou_similarities": "similarities",
-    "metrics_json": "report",
-    "oks_similarities": "similarities",
-    "pck": "mpii",
-    "posetrack17_to_18": "convert",
-    "posetrack18_to_17": "convert",
-    "read_sequence": "reading",
-}
+from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.evaluation.boxes21 import BoxResult, evaluate_posetrack21_boxes
-    from posetrack.evaluation.coco import CocoResult, evaluate_coco
-    from posetrack.evaluation.convert import posetrack17_to_18, posetrack18_to_17
-    from posetrack.evaluation.events import EventLog
-    from posetrack.evaluation.hota import Hota
-    from posetrack.evaluation.keypoint_mot import KeypointMot
-    from posetrack.evaluation.mpii import MpiiResult, PckResult, evaluate_mpii, pck
-    from posetrack.evaluation.poses import (
-        TrackingResult,
-        evaluate_poses,
-        evaluate_similarities,
+    from posetrack.evaluation.boxes21 import BoxResult as BoxResult
+    from posetrack.evaluation.boxes21 import (
+        evaluate_posetrack21_boxes as evaluate_posetrack21_boxes,
     )
-    from posetrack.evaluation.posetrack import PoseTrackResult, evaluate_posetrack
-    from posetrack.evaluation.posetrack21 import PoseTrack21Result, evaluate_posetrack21
-    from posetrack.evaluation.precision import AveragePrecision
-    from posetrack.evaluation.reading import read_sequence
-    from posetrack.evaluation.report import metrics_json
-    from posetrack.evaluation.sequences import AnnotatedSequence
-    from posetrack.evaluation.similarities import (
-        FrameSimilarities,
-        iou_similarities,
-        oks_similarities,
-    )
+    from posetrack.evaluation.clear import KeypointMot as KeypointMot
+    from posetrack.evaluation.coco import CocoResult as CocoResult
+    from posetrack.evaluation.coco import evaluate_coco as evaluate_coco
+    from posetrack.evaluation.convert import posetrack17_to_18 as posetrack17_to_18
+    from posetrack.evaluation.convert import posetrack18_to_17 as posetrack18_to_17
+    from posetrack.evaluation.events import EventLog as EventLog
+    from posetrack.evaluation.hota import Hota as Hota
+    from posetrack.evaluation.mpii import MpiiResult as MpiiResult
+    from posetrack.evaluation.mpii import PckResult as PckResult
+    from posetrack.evaluation.mpii import evaluate_mpii as evaluate_mpii
+    from posetrack.evaluation.mpii import pck as pck
+    from posetrack.evaluation.poses import FrameSimilarities as FrameSimilarities
+    from posetrack.evaluation.poses import TrackingResult as TrackingResult
+    from posetrack.evaluation.poses import evaluate_poses as evaluate_poses
+    from posetrack.evaluation.poses import evaluate_similarities as evaluate_similarities
+    from posetrack.evaluation.poses import iou_similarities as iou_similarities
+    from posetrack.evaluation.poses import oks_similarities as oks_similarities
+    from posetrack.evaluation.posetrack import PoseTrackResult as PoseTrackResult
+    from posetrack.evaluation.posetrack import evaluate_posetrack as evaluate_posetrack
+    from posetrack.evaluation.posetrack21 import PoseTrack21Result as PoseTrack21Result
+    from posetrack.evaluation.posetrack21 import evaluate_posetrack21 as evaluate_posetrack21
+    from posetrack.evaluation.precision import AveragePrecision as AveragePrecision
+    from posetrack.evaluation.reading import read_sequence as read_sequence
+    from posetrack.evaluation.report import metrics_json as metrics_json
+    from posetrack.evaluation.sequences import AnnotatedSequence as AnnotatedSequence
 
-__all__ = [
-    "AnnotatedSequence",
-    "AveragePrecision",
-    "BoxResult",
-    "CocoResult",
-    "EventLog",
-    "FrameSimilarities",
-    "Hota",
-    "KeypointMot",
-    "MpiiResult",
-    "PckResult",
-    "PoseTrack21Result",
-    "PoseTrackResult",
-    "TrackingResult",
-    "evaluate_coco",
-    "evaluate_mpii",
-    "evaluate_poses",
-    "evaluate_posetrack",
-    "evaluate_posetrack21",
-    "evaluate_posetrack21_boxes",
-    "evaluate_similarities",
-    "iou_similarities",
-    "metrics_json",
-    "oks_similarities",
-    "pck",
-    "posetrack17_to_18",
-    "posetrack18_to_17",
-    "read_sequence",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: each protocol needs other libraries.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack.evaluation' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.evaluation.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Loaded on first use: each protocol needs other libraries.
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "boxes21": ["BoxResult", "evaluate_posetrack21_boxes"],
+        "clear": ["KeypointMot"],
+        "coco": ["CocoResult", "evaluate_coco"],
+        "convert": ["posetrack17_to_18", "posetrack18_to_17"],
+        "events": ["EventLog"],
+        "hota": ["Hota"],
+        "mpii": ["MpiiResult", "PckResult", "evaluate_mpii", "pck"],
+        "poses": [
+            "FrameSimilarities",
+            "TrackingResult",
+            "evaluate_poses",
+            "evaluate_similarities",
+            "iou_similarities",
+            "oks_similarities",
+        ],
+        "posetrack": ["PoseTrackResult", "evaluate_posetrack"],
+        "posetrack21": ["PoseTrack21Result", "evaluate_posetrack21"],
+        "precision": ["AveragePrecision"],
+        "reading": ["read_sequence"],
+        "report": ["metrics_json"],
+        "sequences": ["AnnotatedSequence"],
+    },
+)

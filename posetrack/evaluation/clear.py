@@ -1,12 +1,15 @@
-"""CLEAR and identity metrics of whole people or boxes, from the event log."""
+"""CLEAR metrics: of keypoints, and of whole people or boxes in two tools' accounting."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from typing import Final, Self
 
 import numpy as np
 
-from posetrack.evaluation.event_rows import (
+from posetrack.evaluation.assignment import assign
+from posetrack.evaluation.events import (
     ASCEND,
     FALSE_POSITIVE,
     FRAGMENT,
@@ -15,48 +18,44 @@ from posetrack.evaluation.event_rows import (
     MISS,
     SWITCH,
     TRANSFER,
+    EventLog,
     Rows,
 )
+from posetrack.evaluation.poses import FrameSimilarities
 from posetrack.evaluation.sequences import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class TrackingCounts:
-    """What is counted in a sequence; counts of several sequences may be added.
+class ClearCounts:
+    """What CLEAR counts in a sequence; counts of several sequences may be added.
 
-    ``unique_objects`` are true identities; ``mostly_tracked`` those detected in at least 80 % of
-    their frames, ``mostly_lost`` in less than 20 %. ``distance`` is the sum over detections.
-    ``predictions`` are those that ``idp`` counts, ``idtp`` the detections that the best one-to-one
-    assignment of identities explains.
+    ``mostly_tracked`` are true identities found in most of their frames, ``mostly_lost`` in less
+    than 20 %; ``distance`` is the sum over detections.
     """
 
     frames: int
-    objects: int
-    predictions: int
-    unique_objects: int
     matches: int
     switches: int
     misses: int
     false_positives: int
     fragmentations: int
-    transfers: int
-    ascends: int
-    migrates: int
     mostly_tracked: int
     partially_tracked: int
     mostly_lost: int
     distance: float
-    idtp: int
 
-    def __add__(self, other: TrackingCounts) -> TrackingCounts:
-        return TrackingCounts(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
-        )
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
     def detections(self) -> int:
         """Matches and switches."""
         return self.matches + self.switches
+
+    @property
+    def objects(self) -> int:
+        """True people or boxes in all frames."""
+        return self.detections + self.misses
 
     @property
     def mota(self) -> float:
@@ -79,6 +78,28 @@ class TrackingCounts:
         """Share of the objects that are detected."""
         return _ratio(self.detections, self.objects)
 
+
+@dataclass(frozen=True, eq=False)
+class TrackingCounts(ClearCounts):
+    """The counts of CLEAR in py-motmetrics' accounting, and those of the identity metrics.
+
+    ``unique_objects`` are true identities; ``mostly_tracked`` those detected in at least 80 % of
+    their frames. ``predictions`` are those that ``idp`` counts, ``idtp`` the detections that the
+    best one-to-one assignment of identities explains.
+    """
+
+    predictions: int
+    unique_objects: int
+    transfers: int
+    ascends: int
+    migrates: int
+    idtp: int
+
+    def summarize(self) -> dict[str, float]:
+        """What metrics.json holds: the counts and the ratios made of them, as fractions."""
+        names = ("objects", "mota", "motp", "precision", "recall", "idp", "idr", "idf1")
+        return vars(self) | {name: getattr(self, name) for name in names}
+
     @property
     def idp(self) -> float:
         """Share of predictions with the right identity."""
@@ -97,6 +118,46 @@ class TrackingCounts:
         PoseTrack21.
         """
         return _ratio(2 * self.idtp, self.objects + self.detections + self.false_positives)
+
+
+@dataclass(frozen=True, eq=False)
+class TrackEvalCounts(ClearCounts):
+    """The counts of CLEAR in TrackEval's accounting, and the ratios that it alone has.
+
+    ``mostly_tracked`` are true identities found in more than 80 % of their frames;
+    ``fragmentations`` counts how often a track begins again.
+    """
+
+    @property
+    def similarity(self) -> float:
+        """Sum over detections."""
+        return self.detections - self.distance
+
+    @property
+    def moda(self) -> float:
+        """MOTA without switches."""
+        return 1 - _ratio(self.misses + self.false_positives, self.objects)
+
+    @property
+    def smota(self) -> float:
+        """MOTA with similarities in place of detections."""
+        return _ratio(self.similarity - self.false_positives - self.switches, self.objects)
+
+    @property
+    def motal(self) -> float:
+        """MOTA with the logarithm of the switches."""
+        switches = math.log10(self.switches) if self.switches else 0.0
+        return _ratio(self.detections - self.false_positives - switches, self.objects)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return _ratio(2 * self.detections, self.objects + self.detections + self.false_positives)
+
+    @property
+    def false_positives_a_frame(self) -> float:
+        """False positives over frames."""
+        return _ratio(self.false_positives, self.frames)
 
 
 def _ratio(part: float, whole: float) -> float:
@@ -125,7 +186,6 @@ def tracking_counts(rows: Rows, *, frames: int, predictions: int, idtp: int) -> 
     share = found[seen > 0] / seen[seen > 0]
     return TrackingCounts(
         frames=frames,
-        objects=int(present.sum()),
         predictions=predictions,
         unique_objects=int((seen > 0).sum()),
         matches=by_kind[MATCH],
@@ -152,7 +212,7 @@ def identity_matches(
     Parameters
     ----------
     true_ids, predicted_ids, distances
-        As for `posetrack.evaluation.accumulate.events_of_distances`.
+        As for `posetrack.evaluation.events.events_of_distances`.
 
     Notes
     -----
@@ -173,3 +233,175 @@ def identity_matches(
         g, p = g + distance.shape[0], p + distance.shape[1]
     rows, columns = linear_sum_assignment(together, maximize=True)
     return int(together[rows, columns].sum())
+
+
+_BONUS: Final = 1000.0
+_EPS: Final = float(np.finfo(np.float64).eps)
+
+
+def trackeval_counts(
+    sequence: FrameSimilarities, *, min_similarity: float = 0.5
+) -> TrackEvalCounts:
+    """CLEAR with the accounting of TrackEval, which differs from py-motmetrics'.
+
+    Notes
+    -----
+    Source: github.com/JonathonLuiten/TrackEval, the CLEAR metric: identities carry on only from
+    the frame before in which both sides had somebody, as a bonus in one assignment; more than 80 %
+    (not 80 %) is mostly tracked.
+
+    Examples
+    --------
+    >>> one, sure = np.array([1]), np.ones((1, 1))
+    >>> walk = FrameSimilarities("walk", np.arange(2), (one, one), (one, one + 1), (sure, sure))
+    >>> trackeval_counts(walk).mota
+    0.5
+    """
+    seen: dict[int, int] = {}
+    found: dict[int, int] = {}
+    starts: dict[int, int] = {}
+    ever: dict[int, int] = {}
+    before: dict[int, int] = {}
+    tp = fn = fp = switches = 0
+    closeness = 0.0
+    for true, other, similarity in zip(
+        sequence.true_ids, sequence.predicted_ids, sequence.similarities, strict=True
+    ):
+        people, others = true.tolist(), other.tolist()
+        for person in people:
+            seen[person] = seen.get(person, 0) + 1
+        if not people or not others:
+            fn, fp = fn + len(people), fp + len(others)
+            continue
+        now = _match(people, others, similarity, before, min_similarity)
+        for g, p in now.items():
+            person, track = people[g], others[p]
+            switches += ever.get(person, track) != track
+            ever[person] = track
+            found[person] = found.get(person, 0) + 1
+            starts[person] = starts.get(person, 0) + (person not in before)
+            closeness += float(similarity[g, p])
+        before = {people[g]: others[p] for g, p in now.items()}
+        tp, fn, fp = tp + len(now), fn + len(people) - len(now), fp + len(others) - len(now)
+    shares = [found.get(person, 0) / count for person, count in seen.items()]
+    mostly = sum(share > 0.8 for share in shares)
+    lost = sum(share < 0.2 for share in shares)
+    return TrackEvalCounts(
+        frames=len(sequence.frames),
+        matches=tp - switches,
+        switches=switches,
+        misses=fn,
+        false_positives=fp,
+        fragmentations=sum(count - 1 for count in starts.values()),
+        mostly_tracked=mostly,
+        partially_tracked=len(shares) - mostly - lost,
+        mostly_lost=lost,
+        distance=tp - closeness,
+    )
+
+
+def _match(
+    people: list[int],
+    others: list[int],
+    similarity: np.ndarray,
+    before: dict[int, int],
+    min_similarity: float,
+) -> dict[int, int]:
+    """Row to column; who was together in the frame before stays so if near enough."""
+    same = np.array([[before.get(person) == track for track in others] for person in people])
+    scores = np.where(similarity < min_similarity - _EPS, 0.0, _BONUS * same + similarity)
+    columns = assign(-scores)
+    rows = np.flatnonzero(columns >= 0)
+    return {int(g): int(columns[g]) for g in rows if scores[g, columns[g]] > _EPS}
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointCounts:
+    """Numbers of events, (..., K) each, and the sums of distances that MOTP is made of."""
+
+    objects: Ints
+    detections: Ints
+    misses: Ints
+    switches: Ints
+    false_positives: Ints
+    distance: Floats
+
+    def __getitem__(self, row: int) -> KeypointCounts:
+        return KeypointCounts(*(values[row] for values in vars(self).values()))
+
+    def sum(self) -> KeypointCounts:
+        """All sequences together."""
+        return KeypointCounts(*(values.sum(axis=0) for values in vars(self).values()))
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointMot:
+    """MOTA, MOTP, precision and recall in percent: (K + 1,) each, keypoints and then the total.
+
+    NaN where there is nothing to divide by; the total is the mean over the keypoints that are
+    not NaN. MOTP without any detection is 0 and counts as 0 in the mean.
+    """
+
+    mota: Floats
+    motp: Floats
+    precision: Floats
+    recall: Floats
+    counts: KeypointCounts
+
+
+def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCounts:
+    """Per sequence and keypoint, (S, K), what the log says.
+
+    Parameters
+    ----------
+    log
+        Events of keypoints.
+    textbook_motp
+        False: the sum of distances is the official evaluator's, which adds up a whole column of
+        its table: every pair within reach, then every detection again, and once more for each
+        transfer, ascend and migrate mark. True: every detection once, as MOTP is defined.
+    """
+    matches, switches = log.counts(MATCH), log.counts(SWITCH)
+    misses = log.counts(MISS)
+    distance = log.distances(MATCH, SWITCH)
+    if not textbook_motp:
+        distance = distance + log.pair_distances + log.distances(TRANSFER, ASCEND, MIGRATE)
+    return KeypointCounts(
+        objects=matches + switches + misses,
+        detections=matches + switches,
+        misses=misses,
+        switches=switches,
+        false_positives=log.counts(FALSE_POSITIVE),
+        distance=distance,
+    )
+
+
+def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
+    """The metrics of (K,) counts.
+
+    Examples
+    --------
+    >>> one = np.array([1])
+    >>> mot = keypoint_mot(KeypointCounts(4 * one, 3 * one, one, one, 0 * one, 0.6 * one))
+    >>> mot.mota.tolist(), mot.motp.round(3).tolist()
+    ([50.0, 50.0], [80.0, 80.0])
+    """
+    nan = np.nan
+    objects = np.where(counts.objects > 0, counts.objects, nan)
+    given = counts.false_positives + counts.detections
+    wrong = counts.misses + counts.switches + counts.false_positives
+    found = np.maximum(counts.detections, 1)
+    motp = np.where(counts.detections > 0, 100 * (1 - counts.distance / found), 0.0)
+    return KeypointMot(
+        mota=with_mean(100 * (1 - wrong / objects)),
+        motp=with_mean(motp),
+        precision=with_mean(100 * (counts.detections / np.where(given > 0, given, nan))),
+        recall=with_mean(100 * (counts.detections / objects)),
+        counts=counts,
+    )
+
+
+def with_mean(values: Floats) -> Floats:
+    """(K + 1,), ``values`` and then their mean without NaN; NaN if there is nothing else."""
+    known = values[~np.isnan(values)]
+    return np.append(values, known.mean() if len(known) else np.nan)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from posetrack.evaluation.report import Result, Row
 from posetrack.evaluation.sequences import Floats
 from posetrack.formats.coco import Person, read_document, read_results
 
@@ -24,7 +25,7 @@ _DT_KEYS: Final = ("image_id", "category_id", "score")
 
 
 @dataclass(frozen=True, eq=False)
-class CocoResult:
+class CocoResult(Result):
     """The ten numbers, as fractions; -1 where there is nothing to evaluate.
 
     Parameters
@@ -43,10 +44,9 @@ class CocoResult:
     ap_by_threshold: Floats
     ar_by_threshold: Floats
 
-    @property
-    def row(self) -> dict[str, float]:
+    def rows(self) -> dict[str, Row]:
         """The ten numbers in percent."""
-        return {name: 100 * float(v) for name, v in zip(self.names, self.values, strict=True)}
+        return {"OKS": {n: 100 * float(v) for n, v in zip(self.names, self.values, strict=True)}}
 
 
 def evaluate_coco(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from posetrack.evaluation.image_names import IMAGE_SOURCES, image_numbers
+from posetrack.evaluation.sequences import IMAGE_SOURCES, image_numbers
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17
 
 _GROWTH: Final = 1.3
@@ -231,6 +231,3 @@ def _box(xs: list[float], ys: list[float]) -> list[float]:
         low.append(middle - reach)
         high.append(middle + reach)
     return [*low, high[0] - low[0], high[1] - low[1]]
-
-
-__all__ = ["posetrack17_to_18", "posetrack18_to_17"]

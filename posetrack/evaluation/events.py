@@ -7,25 +7,99 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.event_rows import (
-    ASCEND,
-    FALSE_POSITIVE,
-    FRAGMENT,
-    MATCH,
-    MIGRATE,
-    MISS,
-    NOBODY,
-    SWITCH,
-    TRANSFER,
-    Rows,
+from posetrack._compiled import compiled
+from posetrack.evaluation.assignment import assign_allowed
+from posetrack.evaluation.sequences import (
+    MAX_DISTANCE,
+    Bools,
+    Floats,
+    Ints,
+    SequencePair,
+    frame_distances,
 )
-from posetrack.evaluation.sequences import Floats, Ints
 from posetrack.files import write_whole
+
+MATCH: Final = 0
+SWITCH: Final = 1
+MISS: Final = 2
+FALSE_POSITIVE: Final = 3
+TRANSFER: Final = 4
+ASCEND: Final = 5
+MIGRATE: Final = 6
+FRAGMENT: Final = 7
+
+NOBODY: Final = -1
+MOST_ROWS: Final = 5  # that one matched pair can give
+
+
+class Rows(NamedTuple):
+    """Columns of events, of which the first ``count`` rows are filled; ids are positions."""
+
+    frame: NDArray[np.int32]
+    keypoint: NDArray[np.int8]
+    kind: NDArray[np.int8]
+    truth: NDArray[np.int32]
+    predicted: NDArray[np.int32]
+    previous: NDArray[np.int32]
+    distance: Floats
+
+    def take(self, rows: slice | Bools) -> Rows:
+        """A copy of some rows."""
+        return Rows(
+            self.frame[rows].copy(), self.keypoint[rows].copy(), self.kind[rows].copy(),
+            self.truth[rows].copy(), self.predicted[rows].copy(), self.previous[rows].copy(),
+            self.distance[rows].copy(),
+        )  # fmt: skip
+
+
+class Memory(NamedTuple):
+    """What is remembered of the frames before, per keypoint and identity; -1 = never."""
+
+    last: Ints  # (K, true ids), who was matched to it last
+    owner: Ints  # (K, predicted ids), whom the assignment last gave it to
+    matched: Bools  # (K, predicted ids), ever
+    lost: Ints  # (K, true ids), first frame of the gap that it is in
+    place: Ints  # (predicted ids,), scratch: where it is in this frame
+
+
+def empty_rows(size: int) -> Rows:
+    """Room for ``size`` events."""
+    return Rows(
+        np.empty(size, np.int32), np.empty(size, np.int8), np.empty(size, np.int8),
+        np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
+        np.empty(size),
+    )  # fmt: skip
+
+
+def empty_memory(keypoints: int, true_ids: int, predicted_ids: int) -> Memory:
+    """Nothing seen yet."""
+    return Memory(
+        np.full((keypoints, true_ids), -1),
+        np.full((keypoints, predicted_ids), -1),
+        np.zeros((keypoints, predicted_ids), np.bool_),
+        np.full((keypoints, true_ids), -1),
+        np.full(predicted_ids, -1),
+    )
+
+
+def join(parts: list[Rows]) -> Rows:
+    """All rows of all parts, in order."""
+    parts = [empty_rows(0), *parts]
+    return Rows(
+        np.concatenate([part.frame for part in parts]),
+        np.concatenate([part.keypoint for part in parts]),
+        np.concatenate([part.kind for part in parts]),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.predicted for part in parts]),
+        np.concatenate([part.previous for part in parts]),
+        np.concatenate([part.distance for part in parts]),
+    )
+
 
 KINDS: Final = (
     "match", "switch", "miss", "false_positive", "transfer", "ascend", "migrate", "fragmentation"
@@ -91,13 +165,13 @@ class EventLog:
         return len(self.kind)
 
     def __repr__(self) -> str:
-        counts = ", ".join(
-            f"{n} {name}" for name, n in zip(KINDS, self._kind_counts(), strict=True)
-        )
+        counts = ", ".join(f"{n} {name}" for name, n in self.summarize().items())
         return f"EventLog({counts})"
 
-    def _kind_counts(self) -> list[int]:
-        return [int(n) for n in np.bincount(self.kind, minlength=len(KINDS))]
+    def summarize(self) -> dict[str, int]:
+        """The number of events of each kind by its name, which is all that metrics.json holds."""
+        counts = np.bincount(self.kind, minlength=len(KINDS)).tolist()
+        return dict(zip(KINDS, counts, strict=True))
 
     def counts(self, kind: int) -> Ints:
         """(S, K) numbers of events of a kind."""
@@ -187,7 +261,7 @@ def log_of(
     ----------
     parts
         For each sequence: rows, the positions in the file of its frames, true ids and predicted
-        ids, as `posetrack.evaluation.accumulate` gives them.
+        ids, as `posetrack.evaluation.events` gives them.
     sequences, keypoints
         Names.
     pair_distances
@@ -237,7 +311,231 @@ def _named(index: NDArray[np.int32], ids: Ints) -> Ints:
     return np.append(ids, NO_ID)[index]
 
 
-__all__ = [
-    "ASCEND", "FALSE_POSITIVE", "FAULTS", "FRAGMENT", "KINDS", "MATCH", "MIGRATE", "MISS",
-    "NOBODY", "NO_ID", "SWITCH", "TRANSFER", "EventLog", "log_of",
-]  # fmt: skip
+def keypoint_events(
+    pair: SequencePair, *, placeholder_frames: bool = True
+) -> tuple[Rows, Floats, Ints, Ints]:
+    """Events of every keypoint of a sequence.
+
+    Parameters
+    ----------
+    pair
+        The sequence.
+    placeholder_frames
+        As the official evaluator does, count one miss and one false positive for each keypoint
+        in a frame without true or without predicted people, whatever there is. False counts what
+        there is.
+
+    Returns
+    -------
+    rows
+        The events; ``frame`` is the position among the pair's frames, ids are positions in the
+        two lists of ids.
+    pair_distances
+        (K,), sum of the distances of all pairs within reach, matched or not.
+    true_ids, predicted_ids
+        The ids.
+    """
+    truth, predicted = pair.truth, pair.predicted
+    true_ids, true_index = np.unique(truth.ids, return_inverse=True)
+    predicted_ids, predicted_index = np.unique(predicted.ids, return_inverse=True)
+    keypoints = truth.xy.shape[1]
+    people, others = np.diff(truth.offsets), np.diff(predicted.offsets)
+    most = int((np.minimum(people, others) * MOST_ROWS + people + others + 2).sum()) * keypoints
+    rows = empty_rows(most)
+    memory = empty_memory(keypoints, len(true_ids), len(predicted_ids))
+    sums = np.zeros(keypoints)
+    count = _keypoint_events(
+        truth.offsets, true_index, truth.xy, truth.has, truth.sizes,
+        predicted.offsets, predicted_index, predicted.xy, predicted.has,
+        placeholder_frames, memory, rows, sums,
+    )  # fmt: skip
+    return rows.take(slice(count)), sums, true_ids, predicted_ids
+
+
+def events_of_distances(
+    true_ids: list[Ints], predicted_ids: list[Ints], distances: list[Floats]
+) -> tuple[Rows, Ints, Ints]:
+    """Events of whole people (or boxes) from the distances in every frame.
+
+    Parameters
+    ----------
+    true_ids, predicted_ids
+        For each frame the ids, each at most once.
+    distances
+        For each frame (G, P); NaN where a pair may not be matched.
+
+    Returns
+    -------
+    rows
+        The events, with keypoint 0; ids are positions in the two lists of ids.
+    true_ids, predicted_ids
+        The ids.
+
+    Examples
+    --------
+    >>> one = np.array([1])
+    >>> rows, _, _ = events_of_distances([one, one], [one, one + 1], [np.zeros((1, 1))] * 2)
+    >>> rows.kind.tolist() == [MATCH, ASCEND, SWITCH]
+    True
+    """
+    empty = np.zeros(0, np.int64)
+    all_true, true_index = np.unique(np.concatenate([empty, *true_ids]), return_inverse=True)
+    all_other, other_index = np.unique(np.concatenate([empty, *predicted_ids]), return_inverse=True)
+    memory = empty_memory(1, len(all_true), len(all_other))
+    parts = []
+    starts = [np.cumsum([0, *map(len, ids)]) for ids in (true_ids, predicted_ids)]
+    for f, distance in enumerate(distances):
+        height, width = distance.shape
+        rows = empty_rows(min(height, width) * MOST_ROWS + height + width)
+        count = _step(
+            f, 0,
+            true_index[starts[0][f] : starts[0][f + 1]],
+            other_index[starts[1][f] : starts[1][f + 1]],
+            np.array(distance, np.float64, order="C"), memory, rows, 0,
+        )  # fmt: skip
+        parts.append(rows.take(slice(count)))
+    return join(parts), all_true.astype(np.int64), all_other.astype(np.int64)
+
+
+@compiled
+def _keypoint_events(
+    true_offsets: Ints,
+    true_index: Ints,
+    true_xy: Floats,
+    true_has: Bools,
+    sizes: Floats,
+    other_offsets: Ints,
+    other_index: Ints,
+    other_xy: Floats,
+    other_has: Bools,
+    placeholder_frames: bool,
+    memory: Memory,
+    rows: Rows,
+    sums: Floats,
+) -> int:
+    n = 0
+    keypoints = true_xy.shape[1]
+    for f in range(len(true_offsets) - 1):
+        g0, g1 = true_offsets[f], true_offsets[f + 1]
+        p0, p1 = other_offsets[f], other_offsets[f + 1]
+        if placeholder_frames and (g0 == g1 or p0 == p1):
+            for k in range(keypoints):
+                n = _put(rows, n, f, k, MISS, NOBODY, NOBODY, NOBODY, np.nan)
+                n = _put(rows, n, f, k, FALSE_POSITIVE, NOBODY, NOBODY, NOBODY, np.nan)
+            continue
+        reach = frame_distances(
+            true_xy[g0:g1], true_has[g0:g1], sizes[g0:g1], other_xy[p0:p1], other_has[p0:p1]
+        )
+        for k in range(keypoints):
+            people = g0 + np.flatnonzero(true_has[g0:g1, k])
+            others = p0 + np.flatnonzero(other_has[p0:p1, k])
+            distance = np.full((len(people), len(others)), np.nan)
+            for i in range(len(people)):
+                for j in range(len(others)):
+                    d = reach[people[i] - g0, others[j] - p0, k]
+                    if d <= MAX_DISTANCE:
+                        distance[i, j] = d
+                        sums[k] += d
+            n = _step(f, k, true_index[people], other_index[others], distance, memory, rows, n)
+    return n
+
+
+@compiled
+def _put(
+    rows: Rows, n: int, frame: int, keypoint: int, kind: int, truth: int, predicted: int,
+    previous: int, distance: float,
+) -> int:  # fmt: skip
+    rows.frame[n] = frame
+    rows.keypoint[n] = keypoint
+    rows.kind[n] = kind
+    rows.truth[n] = truth
+    rows.predicted[n] = predicted
+    rows.previous[n] = previous
+    rows.distance[n] = distance
+    return n + 1
+
+
+@compiled
+def _step(
+    frame: int,
+    k: int,
+    people: Ints,
+    others: Ints,
+    distance: Floats,
+    memory: Memory,
+    rows: Rows,
+    n: int,
+) -> int:
+    """Events of one keypoint in one frame; ``distance`` is used up."""
+    free = np.ones(len(people), np.bool_)
+    free_others = np.ones(len(others), np.bool_)
+    for j in range(len(others)):
+        memory.place[others[j]] = j
+    left = 0
+    for i in range(len(people)):
+        o = people[i]
+        h = memory.last[k, o]
+        j = memory.place[h] if h >= 0 else -1
+        if j >= 0 and free_others[j] and not np.isnan(distance[i, j]):
+            n = _found(rows, n, k, o, memory)
+            n = _put(rows, n, frame, k, MATCH, o, h, NOBODY, distance[i, j])
+            free[i] = False
+            free_others[j] = False
+            memory.matched[k, h] = True
+        else:
+            left += 1
+    for j in range(len(others)):
+        memory.place[others[j]] = -1
+    if left > 0 and free_others.any():
+        for i in range(len(people)):
+            for j in range(len(others)):
+                if not (free[i] and free_others[j]):
+                    distance[i, j] = np.nan
+        column = assign_allowed(distance)
+        for i in range(len(people)):
+            j = column[i]
+            if j >= 0:
+                n = _assigned(rows, n, frame, k, people[i], others[j], distance[i, j], memory)
+                free[i] = False
+                free_others[j] = False
+    for i in range(len(people)):
+        if free[i]:
+            o = people[i]
+            n = _put(rows, n, frame, k, MISS, o, NOBODY, memory.last[k, o], np.nan)
+            if memory.last[k, o] >= 0 and memory.lost[k, o] < 0:
+                memory.lost[k, o] = frame
+    for j in range(len(others)):
+        if free_others[j]:
+            n = _put(rows, n, frame, k, FALSE_POSITIVE, NOBODY, others[j], NOBODY, np.nan)
+    return n
+
+
+@compiled
+def _assigned(
+    rows: Rows, n: int, frame: int, k: int, o: int, h: int, distance: float, memory: Memory
+) -> int:
+    """Events of a pair that the assignment made."""
+    last, owner = memory.last[k, o], memory.owner[k, h]
+    n = _found(rows, n, k, o, memory)
+    switch = last >= 0 and last != h
+    if switch and not memory.matched[k, h]:
+        n = _put(rows, n, frame, k, ASCEND, o, h, last, distance)
+    if owner >= 0 and owner != o:
+        if last < 0:
+            n = _put(rows, n, frame, k, MIGRATE, o, h, owner, distance)
+        n = _put(rows, n, frame, k, TRANSFER, o, h, owner, distance)
+    n = _put(rows, n, frame, k, SWITCH if switch else MATCH, o, h, last, distance)
+    memory.matched[k, h] = True
+    memory.last[k, o] = h
+    memory.owner[k, h] = o
+    return n
+
+
+@compiled
+def _found(rows: Rows, n: int, k: int, o: int, memory: Memory) -> int:
+    """A gap in the track of ``o`` is over: it was a fragmentation, in the frame it began."""
+    if memory.lost[k, o] >= 0:
+        last = memory.last[k, o]
+        n = _put(rows, n, memory.lost[k, o], k, FRAGMENT, o, NOBODY, last, np.nan)
+        memory.lost[k, o] = -1
+    return n

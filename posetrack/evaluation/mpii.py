@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posetrack.evaluation.protocol_posetrack import head_sizes
-from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.evaluation.report import Result, Row
+from posetrack.evaluation.sequences import Floats, Ints, head_sizes
 from posetrack.formats.mpii import read_mpii_predictions, read_mpii_truth
 from posetrack.skeletons import MPII_16
 
@@ -74,7 +74,7 @@ class PckResult:
 
 
 @dataclass(frozen=True, eq=False)
-class MpiiResult:
+class MpiiResult(Result):
     """PCKh of one run.
 
     Parameters
@@ -88,8 +88,7 @@ class MpiiResult:
     pck: PckResult
     true_tenth: bool
 
-    @property
-    def row(self) -> dict[str, float]:
+    def rows(self) -> dict[str, Row]:
         """PCKh@0.5 in percent as papers print it; the means leave out pelvis and thorax."""
         at_half = dict(zip(self.pck.keypoints, self.pck.pck[_HALF].tolist(), strict=True))
         groups = {
@@ -97,11 +96,12 @@ class MpiiResult:
             for group, names in _GROUPS.items()
         }
         tenth = _TENTH if self.true_tenth else _ELEVENTH
-        return {
+        row = {
             **groups,
             "Mean": self.pck.mean(_HALF, without=_UNCOUNTED),
             "Mean@0.1": self.pck.mean(tenth, without=_UNCOUNTED),
         }
+        return {"PCKh@0.5": row}
 
 
 def pck(

@@ -2,40 +2,269 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 import numpy as np
 
-from posetrack.evaluation.accumulate import keypoint_events
-from posetrack.evaluation.documents import pair_files
-from posetrack.evaluation.event_rows import Rows
-from posetrack.evaluation.events import EventLog, log_of
-from posetrack.evaluation.groups import group_means
-from posetrack.evaluation.keypoint_mot import KeypointMot, count_events, keypoint_mot
+from posetrack.evaluation.clear import KeypointMot, count_events, keypoint_mot
+from posetrack.evaluation.events import EventLog, Rows, keypoint_events, log_of
 from posetrack.evaluation.precision import (
     AveragePrecision,
     RankedKeypoints,
-    average_precision,
-    pool,
+    precision_of_all,
     rank_keypoints,
-    tie_bounds,
+    tie_notes,
 )
-from posetrack.evaluation.protocol_posetrack import posetrack_pair
-from posetrack.evaluation.reading import read_sequence
-from posetrack.evaluation.sequences import AnnotatedSequence, Floats, Ints
+from posetrack.evaluation.reading import Source, evaluate_pairs
+from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.report import Result, Row, group_means, keypoint_rows, named_rows
+from posetrack.evaluation.sequences import (
+    MISSING_SCORE,
+    AnnotatedSequence,
+    Bools,
+    Floats,
+    Ints,
+    People,
+    Region,
+    SequencePair,
+    SparePoints,
+    head_sizes,
+    image_numbers,
+    offsets_of,
+    repeated_id,
+)
 from posetrack.skeletons import POSETRACK_15
 
-Source: TypeAlias = "str | PathLike[str] | Sequence[AnnotatedSequence]"
-"""A file, a folder, or sequences already read."""
+MAX_TRACK_ID: Final = 10_000
+"""The official evaluator refuses this id and larger ones."""
+
+
+_COUNTS: Final = (15, 17)
 
 
 @dataclass(frozen=True, eq=False)
-class PoseTrackResult:
+class _Side:
+    """One file with the protocol's keypoints, before frames and ignored points are removed."""
+
+    frames: Ints  # positions in the file of the frames of the video
+    frame: Ints  # (P,), position among those
+    ids: Ints
+    xy: Floats
+    has: Bools
+    scores: Floats
+    sizes: Floats
+    spare: SparePoints | None
+    repeated: tuple[int, int] | None  # a frame and an id that occurs twice in it
+
+
+def posetrack_pair(
+    truth: AnnotatedSequence, predicted: AnnotatedSequence, *, map_keypoints: bool = False
+) -> SequencePair:
+    """The true and predicted people that the protocol compares.
+
+    Parameters
+    ----------
+    truth, predicted
+        One sequence, from files of 2017 or 2018, not necessarily both of the same year.
+    map_keypoints
+        Accept predictions with other keypoints than the protocol's and take those whose names it
+        knows; the others then count as not predicted. The official evaluator refuses such files.
+
+    Raises
+    ------
+    ValueError
+        If the official evaluator would refuse the files: numbers of frames that differ, a track
+        id above 9999 or twice in a frame, unknown keypoints or image names, too few scores, no
+        head box where one is needed. Also if a true track id occurs twice in a frame.
+    """
+    true_side = _side(truth, map_keypoints=False)
+    other_side = _side(predicted, map_keypoints=map_keypoints)
+    if len(true_side.frames) != len(other_side.frames):
+        raise ValueError(
+            f"{predicted.source}: {len(other_side.frames)} frames, but the ground truth "
+            f"{truth.source} has {len(true_side.frames)}; frames are paired by position"
+        )
+    if other_side.repeated is not None:
+        raise ValueError(_twice(predicted.source, *other_side.repeated))
+    kept = np.flatnonzero(truth.annotated[true_side.frames])
+    regions = [truth.regions[f] or () for f in true_side.frames[kept].tolist()]
+    pair = SequencePair(
+        truth.name,
+        true_side.frames[kept],
+        _remaining(true_side, kept, regions),
+        _remaining(other_side, kept, regions),
+    )
+    frame = np.repeat(pair.frames, np.diff(pair.truth.offsets))
+    repeated = repeated_id(frame, pair.truth.ids)
+    if repeated is not None:
+        raise ValueError(_twice(truth.source, *repeated))
+    _refuse_missing_heads(pair, truth.source)
+    return pair
+
+
+def _twice(source: str, frame: int, track: int) -> str:
+    return f"{source}: track id {track} occurs twice in frame {frame}"
+
+
+def _side(sequence: AnnotatedSequence, *, map_keypoints: bool) -> _Side:
+    columns = _columns(sequence, map_keypoints=map_keypoints)
+    of_2017 = sequence.spare is not None
+    in_video = np.ones(len(sequence), np.bool_) if of_2017 else _first_video(sequence)
+    rows = np.flatnonzero(in_video[sequence.frame])
+    ids = sequence.ids[rows]
+    if (ids >= MAX_TRACK_ID).any():
+        raise ValueError(
+            f"{sequence.source}: track id {int(ids.max())}; the official evaluator takes "
+            f"ids below {MAX_TRACK_ID} only. Renumber the tracks"
+        )
+    known = columns >= 0
+    keypoints = np.full((len(rows), len(columns), 3), np.nan)
+    keypoints[:, known] = sequence.keypoints[rows][:, columns[known]]
+    scores = np.full((len(rows), len(columns)), np.nan)
+    scores[:, known] = sequence.scores[rows][:, columns[known]]
+    has = np.isfinite(keypoints[:, :, 0])
+    if not of_2017:  # in files of 2017 a point at the origin counts
+        has &= (keypoints != 0).any(axis=2)
+    return _Side(
+        frames=np.flatnonzero(in_video),
+        frame=(np.cumsum(in_video) - 1)[sequence.frame[rows]],
+        ids=ids,
+        xy=keypoints[:, :, :2].copy(),
+        has=has,
+        scores=np.where(np.isnan(scores), MISSING_SCORE, scores),
+        sizes=head_sizes(sequence.heads[rows]),
+        spare=sequence.spare,
+        repeated=sequence.repeated if of_2017 else repeated_id(sequence.frame[rows], ids),
+    )
+
+
+def _columns(sequence: AnnotatedSequence, *, map_keypoints: bool) -> Ints:
+    """Where the protocol's 15 keypoints are among the file's; -1 for those that it lacks."""
+    names, source = sequence.landmarks, sequence.source
+    if names is None:
+        raise ValueError(
+            f"{source}: 'categories' must hold exactly one entry, named 'person', with the names "
+            "of the keypoints in 'keypoints'"
+        )
+    missing = [name for name in POSETRACK_15.keypoints if name not in names]
+    if (missing or len(names) not in _COUNTS) and not map_keypoints:
+        raise ValueError(
+            f"{source}: {len(names)} keypoints, without {', '.join(missing) or 'a gap'}; expected "
+            "the 15 of PoseTrack, or these and two ears. map_keypoints=True (--map-keypoints) "
+            "takes those of the same name and counts the others as not predicted"
+        )
+    if len(missing) == len(POSETRACK_15):
+        raise ValueError(f"{source}: none of its keypoints has a name that PoseTrack knows")
+    if len(sequence.ids) and len(names) != sequence.keypoints.shape[1]:
+        raise ValueError(
+            f"{source}: 'categories' names {len(names)} keypoints, but people have "
+            f"{sequence.keypoints.shape[1]}"
+        )
+    columns = [names.index(name) if name in names else -1 for name in POSETRACK_15.keypoints]
+    counts = sequence.score_counts
+    if sequence.spare is None and ((counts > 0) & (counts <= max(columns))).any():
+        row = int(np.argmax((counts > 0) & (counts <= max(columns))))
+        raise ValueError(
+            f"{source}: {counts[row]} scores for {len(names)} keypoints, person "
+            f"{int(sequence.ids[row])} of frame {int(sequence.frame[row])}; expected one a "
+            "keypoint, in the order of 'categories', or none at all"
+        )
+    return np.array(columns, np.int64)
+
+
+def _first_video(sequence: AnnotatedSequence) -> Bools:
+    """(T,), which images belong to the video of the first; all names are checked."""
+    if not len(sequence):
+        raise ValueError(f"{sequence.source}: 'images' is empty")
+    try:
+        videos = [image_numbers(name)[0] for name in sequence.image_names]
+    except ValueError as error:
+        raise ValueError(f"{sequence.source}: {error}") from None
+    return np.array([video == videos[0] for video in videos], np.bool_)
+
+
+def _remaining(side: _Side, kept: Ints, regions: list[tuple[Region, ...]]) -> People:
+    """People of the kept frames, without points inside the regions of their frame."""
+    place = np.full(len(side.frames), -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    rows = np.flatnonzero(place[side.frame] >= 0)
+    frame = place[side.frame[rows]]
+    people = People(
+        offsets_of(frame, len(kept)),
+        side.ids[rows],
+        side.xy[rows],
+        side.has[rows],
+        side.scores[rows],
+        side.sizes[rows],
+    )
+    if not any(regions):
+        return people
+    has_region = np.array([bool(polygons) for polygons in regions], np.bool_)
+    among, spare = np.flatnonzero(has_region[frame]), side.spare
+    points = people.xy[among]
+    where = np.repeat(frame[among], points.shape[1])
+    inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
+    people.has[among] &= ~inside
+    alive = np.asarray(people.has.any(axis=1))
+    if spare is not None:
+        _refill(people, alive, frame, rows, spare, regions)
+    keep = alive | ~has_region[frame]
+    return replace(
+        people,
+        offsets=offsets_of(frame[keep], len(kept)),
+        ids=people.ids[keep],
+        xy=people.xy[keep],
+        has=people.has[keep],
+        scores=people.scores[keep],
+        sizes=people.sizes[keep],
+    )
+
+
+def _refill(
+    people: People,
+    alive: Bools,
+    frame: Ints,
+    rows: Ints,
+    spare: SparePoints,
+    regions: list[tuple[Region, ...]],
+) -> None:
+    """Put spare points in the place of ignored ones; ``people`` and ``alive`` are changed."""
+    row_of = {int(row): i for i, row in enumerate(rows.tolist())}
+    for q in range(len(spare.person)):
+        i = row_of.get(int(spare.person[q]), -1)
+        if i < 0 or not regions[frame[i]]:
+            continue
+        point = spare.xy[q : q + 1]
+        if inside_any(point, np.zeros(1, np.int64), [regions[frame[i]]])[0]:
+            continue
+        alive[i] = True
+        keypoint = spare.keypoint[q]
+        if keypoint >= 0 and not people.has[i, keypoint]:
+            people.has[i, keypoint] = True
+            people.xy[i, keypoint] = point[0]
+            score = spare.scores[q]
+            people.scores[i, keypoint] = MISSING_SCORE if np.isnan(score) else score
+
+
+def _refuse_missing_heads(pair: SequencePair, source: str) -> None:
+    """Distances are in head sizes, so everybody who is compared needs one."""
+    compared = np.repeat(np.diff(pair.predicted.offsets) > 0, np.diff(pair.truth.offsets))
+    lacking = compared & np.isnan(pair.truth.sizes)
+    if lacking.any():
+        row = int(np.argmax(lacking))
+        frame = int(np.searchsorted(pair.truth.offsets, row, side="right")) - 1
+        raise ValueError(
+            f"{source}: person {int(pair.truth.ids[row])} of frame {int(pair.frames[frame])} has "
+            "no head box ('bbox_head', or x1, y1, x2, y2 in files of 2017); distances are "
+            "measured in head sizes"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PoseTrackResult(Result):
     """What the protocol says about one run.
 
     Parameters
@@ -72,23 +301,39 @@ class PoseTrackResult:
     events: EventLog | None
     notes: tuple[str, ...] = ()
 
-    @property
-    def ap_row(self) -> dict[str, float]:
-        """AP as papers print it: head, shoulders, ..., ankles, total."""
-        return ap_row(self.ap, self.keypoints)
+    def rows(self) -> dict[str, Row]:
+        """AP as papers print it, then MOTA by group with the totals of the four metrics."""
+        rows = {"AP": ap_row(self.ap, self.keypoints)}
+        if self.mot is not None:
+            rows["MOTA"] = _mot_row(self.mot, self.keypoints)
+        return rows
 
-    @property
-    def mot_row(self) -> dict[str, float]:
-        """MOTA by group and in total, then total MOTP, precision and recall; {} without them."""
-        return {} if self.mot is None else mot_row(self.mot, self.keypoints)
+    def by_sequence(self) -> dict[str, dict[str, Row]]:
+        """The same rows of each sequence."""
+        ap = [ap_row(part, self.keypoints) for part in self.ap_by_sequence]
+        mot = [_mot_row(part, self.keypoints) for part in self.mot_by_sequence]
+        tables = {"AP": ap, "MOTA": mot} if mot else {"AP": ap}
+        return {title: named_rows(self.sequences, rows) for title, rows in tables.items()}
+
+    def by_keypoint(self) -> dict[str, Row]:
+        """AP, precision and recall, then MOTA and MOTP, of each keypoint and in total."""
+        columns = precision_columns(self.ap)
+        if self.mot is not None:
+            columns |= {"MOTA": self.mot.mota, "MOTP": self.mot.motp}
+        return keypoint_rows(self.keypoints, columns)
 
 
-def ap_row(ap: AveragePrecision, keypoints: Sequence[str]) -> dict[str, float]:
+def ap_row(ap: AveragePrecision, keypoints: Sequence[str]) -> Row:
     """AP by groups of keypoints and in total."""
     return {**group_means(ap.ap, keypoints), "Total": float(ap.ap[-1])}
 
 
-def mot_row(mot: KeypointMot, keypoints: Sequence[str]) -> dict[str, float]:
+def precision_columns(ap: AveragePrecision) -> dict[str, Floats]:
+    """Columns of a table by keypoint."""
+    return {"AP": ap.ap, "Prec": ap.precision, "Rec": ap.recall}
+
+
+def _mot_row(mot: KeypointMot, keypoints: Sequence[str]) -> Row:
     """MOTA by groups of keypoints, then the totals of the four metrics."""
     return {
         **group_means(mot.mota, keypoints),
@@ -155,45 +400,23 @@ def evaluate_posetrack(
         If a file or a sequence's prediction is missing.
     ValueError
         If a file is not what it should be, or a sequence is left with one frame, of which
-        tracking would drop the last; see also `posetrack.evaluation.protocol_posetrack`.
+        tracking would drop the last; see also `posetrack.evaluation.posetrack`.
 
     Notes
     -----
     A prediction without scores counts with -9999, which is what the official code does: below all
     others and in no defined order among themselves. ``notes`` of the result says how many.
     """
-    pairs = pair_sources(truth, predictions)
-
-    def evaluate(pair: tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]) -> _Part | None:
-        return _evaluate_sequence(
-            *(
-                part if isinstance(part, AnnotatedSequence) else read_sequence(part)
-                for part in pair
-            ),
-            tracking=tracking,
-            drop_last_frame=drop_last_frame,
-            placeholder_frames=placeholder_frames,
-            map_keypoints=map_keypoints,
-        )
-
-    with ThreadPoolExecutor(max(1, workers)) as pool_of_threads:
-        parts = [part for part in pool_of_threads.map(evaluate, pairs) if part is not None]
-    return _result(parts, tracking=tracking, textbook_motp=textbook_motp)
-
-
-def pair_sources(
-    truth: Source, predictions: Source
-) -> Iterable[tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]]:
-    """What belongs together, by ascending name."""
-    if isinstance(truth, str | PathLike) and isinstance(predictions, str | PathLike):
-        return pair_files(Path(truth), Path(predictions))
-    if isinstance(truth, str | PathLike) or isinstance(predictions, str | PathLike):
-        raise TypeError("give paths for both sides, or sequences for both")
-    by_name = {sequence.name: sequence for sequence in predictions}
-    missing = [sequence.name for sequence in truth if sequence.name not in by_name]
-    if missing:
-        raise ValueError(f"no predictions for {', '.join(missing)}")
-    return [(s, by_name[s.name]) for s in sorted(truth, key=lambda sequence: sequence.name)]
+    evaluate = partial(
+        _evaluate_sequence,
+        tracking=tracking,
+        drop_last_frame=drop_last_frame,
+        placeholder_frames=placeholder_frames,
+        map_keypoints=map_keypoints,
+    )
+    parts = evaluate_pairs(evaluate, truth, predictions, workers=workers)
+    counted = [part for part in parts if part is not None]
+    return _result(counted, tracking=tracking, textbook_motp=textbook_motp)
 
 
 def _evaluate_sequence(
@@ -231,8 +454,16 @@ def _evaluate_sequence(
 def _result(parts: Sequence[_Part], *, tracking: bool, textbook_motp: bool) -> PoseTrackResult:
     keypoints = POSETRACK_15.keypoints
     names = tuple(part.name for part in parts)
-    pooled = pool([part.ranked for part in parts], len(keypoints))
-    low, high = tie_bounds(pooled)
+    precision = precision_of_all(
+        [part.ranked for part in parts], len(keypoints), nan_without_truth=True
+    )
+    unscored = sum(part.unscored for part in parts)
+    notes = []
+    if unscored:
+        notes.append(
+            f"{unscored} predicted people have no keypoint scores; as in the official evaluator "
+            "they count with -9999, below all others"
+        )
     events, mot = None, None
     by_sequence: tuple[KeypointMot, ...] = ()
     if tracking:
@@ -253,29 +484,9 @@ def _result(parts: Sequence[_Part], *, tracking: bool, textbook_motp: bool) -> P
         keypoints=keypoints,
         sequences=names,
         frames=np.array([len(part.frames) for part in parts], np.int64),
-        ap=average_precision(pooled),
-        ap_by_sequence=tuple(average_precision(part.ranked) for part in parts),
-        ap_low=low,
-        ap_high=high,
+        **precision,
         mot=mot,
         mot_by_sequence=by_sequence,
         events=events,
-        notes=_notes(parts, low, high),
+        notes=(*notes, *tie_notes(precision)),
     )
-
-
-def _notes(parts: Sequence[_Part], low: Floats, high: Floats) -> tuple[str, ...]:
-    notes = []
-    unscored = sum(part.unscored for part in parts)
-    if unscored:
-        notes.append(
-            f"{unscored} predicted people have no keypoint scores; as in the official evaluator "
-            "they count with -9999, below all others"
-        )
-    spread = float((high - low).max(initial=0))
-    if spread > 1e-9:
-        notes.append(
-            f"equal scores leave AP undefined by up to {spread:.2f} (of one keypoint): see "
-            "ap_low and ap_high"
-        )
-    return tuple(notes)

@@ -2,30 +2,319 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from posetrack.evaluation.hota import Hota, combine
-from posetrack.evaluation.keypoint_hota import keypoint_hota
-from posetrack.evaluation.posetrack import Source, ap_row, pair_sources
+from posetrack._compiled import compiled
+from posetrack.evaluation.hota import (
+    Hota,
+    Similarities,
+    combine,
+    hota_of,
+    nothing_found,
+    pair_offsets,
+    stack,
+)
+from posetrack.evaluation.posetrack import ap_row, precision_columns
 from posetrack.evaluation.precision import (
     AveragePrecision,
     RankedKeypoints,
-    average_precision,
-    pool,
+    precision_of_all,
     rank_keypoints,
-    tie_bounds,
+    tie_notes,
 )
-from posetrack.evaluation.protocol_posetrack21 import POSETRACK21_KEYPOINTS, posetrack21_pair
-from posetrack.evaluation.reading import read_sequence
-from posetrack.evaluation.sequences import AnnotatedSequence, Floats, Ints
+from posetrack.evaluation.reading import Source, evaluate_pairs
+from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.report import Result, Row, keypoint_rows, named_rows
+from posetrack.evaluation.sequences import (
+    MISSING_SCORE,
+    AnnotatedSequence,
+    Bools,
+    Floats,
+    Ints,
+    People,
+    SequencePair,
+    frame_distances,
+    head_sizes,
+    offsets_of,
+    repeated_id,
+)
+from posetrack.skeletons import POSETRACK_17
+
+_COLUMNS: Final = np.array([k for k in range(17) if k not in (3, 4)])
+
+POSETRACK21_KEYPOINTS: Final = tuple(POSETRACK_17.keypoints[k] for k in _COLUMNS.tolist())
+"""The 15 keypoints in the kit's order: those of the files without the ears."""
+
+
+def posetrack21_pair(
+    truth: AnnotatedSequence, predicted: AnnotatedSequence, *, truncate_scores: bool = True
+) -> SequencePair:
+    """The true and predicted people that the protocol compares.
+
+    Parameters
+    ----------
+    truth, predicted
+        One sequence, from PoseTrack18 or PoseTrack21 files.
+    truncate_scores
+        As the kit does, cut the scores of a frame to whole numbers if all the numbers of its
+        predicted keypoints are written without a decimal point. False keeps them.
+
+    Raises
+    ------
+    ValueError
+        If the kit would refuse the files: other numbers or ids of frames, a missing flag, region
+        or head box, keypoints or scores that are not 17, a labelled frame in which no true person
+        remains, an id twice in a frame, annotations of unknown images.
+    """
+    for sequence in (truth, predicted):
+        _check_shape(sequence)
+    _check_truth(truth)
+    if len(truth) != len(predicted):
+        raise ValueError(
+            f"{predicted.source}: {len(predicted)} frames, but the ground truth {truth.source} "
+            f"has {len(truth)}"
+        )
+    frames = np.flatnonzero(np.array(truth.labelled, np.bool_))
+    for f in frames.tolist():
+        if truth.image_ids[f] != predicted.image_ids[f]:
+            raise ValueError(
+                f"{predicted.source}: image {f} has the id {predicted.image_ids[f]}, in the "
+                f"ground truth {truth.image_ids[f]}; list the images in the same order"
+            )
+    regions = [truth.regions[f] or () for f in frames.tolist()]
+    true_people = _people(truth, truth.scores, frames, regions)
+    scores = _kit_scores(predicted, truncate=truncate_scores)
+    pair = SequencePair(
+        truth.name, frames, true_people, _people(predicted, scores, frames, regions)
+    )
+    _check_pair(pair, truth, predicted)
+    return pair
+
+
+def _check_shape(sequence: AnnotatedSequence) -> None:
+    if sequence.spare is not None:
+        raise ValueError(
+            f"{sequence.source}: a PoseTrack17 file; this protocol takes 'images' and "
+            "'annotations'. posetrack.evaluation.convert changes one into the other"
+        )
+    if sequence.strays:
+        raise ValueError(
+            f"{sequence.source}: {sequence.strays} annotations belong to no image of the file"
+        )
+    if len(sequence.ids) and sequence.keypoints.shape[1] != len(POSETRACK_17):
+        raise ValueError(
+            f"{sequence.source}: people have {sequence.keypoints.shape[1]} keypoints; expected "
+            f"the {len(POSETRACK_17)} of PoseTrack in the order of its files"
+        )
+    wrong = (sequence.score_counts > 0) & (sequence.score_counts != len(POSETRACK_17))
+    if wrong.any():
+        raise ValueError(
+            f"{sequence.source}: {sequence.score_counts[np.argmax(wrong)]} scores of a person; "
+            f"expected {len(POSETRACK_17)}, one a keypoint with the ears"
+        )
+
+
+def _check_truth(truth: AnnotatedSequence) -> None:
+    for values, key in ((truth.labelled, "is_labeled"), (truth.regions, "ignore_regions_x/_y")):
+        if any(value is None for value in values):
+            raise ValueError(
+                f"{truth.source}: image {values.index(None)} has no {key!r}; this protocol needs "
+                "it in every image of the ground truth"
+            )
+    headless = np.isnan(truth.heads).any(axis=1)
+    if headless.any():
+        row = int(np.argmax(headless))
+        raise ValueError(
+            f"{truth.source}: person {int(truth.ids[row])} of frame {int(truth.frame[row])} has "
+            "no 'bbox_head'; distances are measured in head sizes"
+        )
+
+
+def _kit_scores(predicted: AnnotatedSequence, *, truncate: bool) -> Floats:
+    if (predicted.score_counts == 0).any():
+        raise ValueError(
+            f"{predicted.source}: an empty 'scores'; give 17 scores or leave the key out (then "
+            f"all of the person's count as {MISSING_SCORE:g})"
+        )
+    scores = np.where(np.isnan(predicted.scores), MISSING_SCORE, predicted.scores)
+    if truncate:
+        people = np.bincount(predicted.frame, minlength=len(predicted))
+        whole = np.bincount(predicted.frame[predicted.whole_numbers], minlength=len(predicted))
+        cut = (people == whole)[predicted.frame]
+        scores[cut] = np.trunc(scores[cut])
+    return scores
+
+
+def _people(
+    sequence: AnnotatedSequence,
+    scores: Floats,
+    frames: Ints,
+    regions: list[tuple[Floats, ...]],
+) -> People:
+    place = np.full(len(sequence), -1, np.int64)
+    place[frames] = np.arange(len(frames))
+    rows = np.flatnonzero(place[sequence.frame] >= 0)
+    frame = place[sequence.frame[rows]]
+    xy = np.zeros((len(rows), len(_COLUMNS), 2))
+    scores15 = np.zeros((len(rows), len(_COLUMNS)))
+    if len(rows):
+        xy = sequence.keypoints[rows][:, _COLUMNS, :2]
+        scores15 = scores[rows][:, _COLUMNS]
+    keep = _remove_ignored(xy, frame, regions)
+    has = np.asarray((xy[keep] > 0).all(axis=2))
+    return People(
+        offsets=offsets_of(frame[keep], len(frames)),
+        ids=sequence.ids[rows][keep],
+        xy=xy[keep],
+        has=has,
+        scores=scores15[keep],
+        sizes=head_sizes(sequence.heads[rows][keep]),
+    )
+
+
+def _remove_ignored(xy: Floats, frame: Ints, regions: list[tuple[Floats, ...]]) -> Bools:
+    """Move ignored keypoints to the origin, in place; True for the people who remain.
+
+    Keypoints that do not exist sit at the origin or wherever the file puts them, and can lie in a
+    region like any other.
+    """
+    has_region = np.array([bool(polygons) for polygons in regions], np.bool_)
+    keep = np.ones(len(frame), np.bool_)
+    among = np.flatnonzero(has_region[frame])
+    if not len(among):
+        return keep
+    points = xy[among]
+    where = np.repeat(frame[among], points.shape[1])
+    inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
+    points[inside] = 0
+    xy[among] = points
+    keep[among] = ~(inside.all(axis=1) | (points <= 0).all(axis=(1, 2)))
+    return keep
+
+
+def _check_pair(pair: SequencePair, truth: AnnotatedSequence, predicted: AnnotatedSequence) -> None:
+    nobody = np.diff(pair.truth.offsets) == 0
+    if nobody.any():
+        f = int(pair.frames[np.argmax(nobody)])
+        raise ValueError(
+            f"{truth.source}: frame {f} is labelled but has no true person outside the ignore "
+            "regions; the official kit fails here. Set its 'is_labeled' to false"
+        )
+    for people, sequence in ((pair.truth, truth), (pair.predicted, predicted)):
+        frame = np.repeat(pair.frames, np.diff(people.offsets))
+        repeated = repeated_id(frame, people.ids)
+        if repeated is not None:
+            raise ValueError(
+                f"{sequence.source}: track id {repeated[1]} occurs twice in frame {repeated[0]}"
+            )
+
+
+_REACH: Final = 0.5001
+"""Distance in head sizes at which the similarity has fallen from 1 to 0."""
+
+
+def keypoint_hota(pair: SequencePair, *, per_frame_misses: bool = False) -> Hota:
+    """HOTA of each keypoint, with the total as 16th column.
+
+    Parameters
+    ----------
+    pair
+        A sequence in which every frame has a true person.
+    per_frame_misses
+        The official kit counts, in a frame without predicted people, the true keypoints of the
+        whole sequence as missed. True counts those of the frame.
+
+    Raises
+    ------
+    ValueError
+        If a predicted keypoint lies exactly on a true one whose head box has no size: their
+        distance in head sizes is not defined, and the official kit fails.
+
+    Notes
+    -----
+    The similarity is ``max(0, 1 - d / 0.5001)`` with d in head sizes. Each keypoint is assigned
+    for itself, by the sum of similarities in the frame, without HOTA's global alignment.
+    """
+    truth, predicted = pair.truth, pair.predicted
+    totals = truth.has.sum(axis=0)
+    keypoints = truth.has.shape[1]
+    if not len(predicted):
+        return stack([nothing_found(total) for total in totals.tolist()]).with_total()
+    true_ids, true_index = np.unique(truth.ids, return_inverse=True)
+    other_ids, other_index = np.unique(predicted.ids, return_inverse=True)
+    offsets = pair_offsets(truth.offsets, predicted.offsets)
+    where = Similarities(truth.offsets, true_index, predicted.offsets, other_index, offsets)
+    similarity = _similarities(
+        truth.offsets, truth.xy, truth.has, truth.sizes,
+        predicted.offsets, predicted.xy, predicted.has, offsets,
+    )  # fmt: skip
+    if np.isnan(similarity).any():
+        raise ValueError(
+            f"{pair.name}: a head box without size, and a prediction exactly on a keypoint of "
+            "that person: their distance in head sizes is not defined"
+        )
+    empty = np.repeat(np.diff(predicted.offsets) == 0, np.diff(truth.offsets))
+    empty_frames = int((np.diff(predicted.offsets) == 0).sum())
+    parts = []
+    for k in range(keypoints):
+        missed_total = float(totals[k])
+        if not per_frame_misses:
+            missed_total += float(empty_frames * totals[k] - truth.has[empty, k].sum())
+        parts.append(
+            hota_of(
+                where,
+                similarity[k],
+                similarity[k],
+                _sizes(true_index, truth.has[:, k], len(true_ids)),
+                _sizes(other_index, predicted.has[:, k], len(other_ids)),
+                missed_total,
+                float(predicted.has[:, k].sum()),
+            )
+        )
+    return stack(parts).with_total()
+
+
+def _sizes(index: Ints, has: Bools, count: int) -> Floats:
+    return np.bincount(index[has], minlength=count).astype(np.float64)
+
+
+@compiled
+def _similarities(
+    true_offsets: Ints,
+    true_xy: Floats,
+    true_has: Bools,
+    sizes: Floats,
+    other_offsets: Ints,
+    other_xy: Floats,
+    other_has: Bools,
+    offsets: Ints,
+) -> Floats:
+    """(K, R): of every keypoint, the pairs of all frames in one row."""
+    similarity = np.zeros((true_xy.shape[1], offsets[-1]))
+    for f in range(len(true_offsets) - 1):
+        g0, g1 = true_offsets[f], true_offsets[f + 1]
+        p0, p1 = other_offsets[f], other_offsets[f + 1]
+        distance = frame_distances(
+            true_xy[g0:g1], true_has[g0:g1], sizes[g0:g1], other_xy[p0:p1], other_has[p0:p1]
+        )
+        n = offsets[f]
+        for g in range(g1 - g0):
+            for p in range(p1 - p0):
+                for k in range(len(similarity)):
+                    d = distance[g, p, k]
+                    if np.isnan(d):
+                        similarity[k, n] = d
+                    elif d < _REACH:
+                        similarity[k, n] = (-1 / _REACH) * d + 1
+                n += 1
+    return similarity
 
 
 @dataclass(frozen=True, eq=False)
-class PoseTrack21Result:
+class PoseTrack21Result(Result):
     """What the protocol says about one run.
 
     Parameters
@@ -67,15 +356,25 @@ class PoseTrack21Result:
     predicted_ids: Ints
     notes: tuple[str, ...] = ()
 
-    @property
-    def hota_row(self) -> dict[str, float]:
-        """The totals in percent, as papers print them."""
-        return hota_row(self.hota)
+    def rows(self) -> dict[str, Row]:
+        """The totals of HOTA and its parts in percent, then AP by group."""
+        return {"HOTA": _hota_row(self.hota), "AP": ap_row(self.ap, self.keypoints)}
 
-    @property
-    def ap_row(self) -> dict[str, float]:
-        """AP as papers print it: head, shoulders, ..., ankles, total."""
-        return ap_row(self.ap, self.keypoints)
+    def by_sequence(self) -> dict[str, dict[str, Row]]:
+        """The same rows of each sequence."""
+        hota = [_hota_row(part) for part in self.hota_by_sequence]
+        ap = [ap_row(part, self.keypoints) for part in self.ap_by_sequence]
+        return {
+            "HOTA": named_rows(self.sequences, hota),
+            "AP": named_rows(self.sequences, ap),
+        }
+
+    def by_keypoint(self) -> dict[str, Row]:
+        """AP, precision, recall and HOTA with its parts, of each keypoint and in total."""
+        mean = self.hota.mean()
+        parts = {"HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a}
+        columns = precision_columns(self.ap) | {n: 100 * values for n, values in parts.items()}
+        return keypoint_rows(self.keypoints, columns)
 
     def keypoint_mean(self, name: str = "hota") -> float:
         """The other way of averaging: the mean of the 15 keypoints' figures, in percent."""
@@ -87,7 +386,7 @@ class PoseTrack21Result:
         return 100 * float(np.mean(totals))
 
 
-def hota_row(hota: Hota) -> dict[str, float]:
+def _hota_row(hota: Hota) -> Row:
     """Totals of the 16th column, in percent."""
     mean = hota.mean()
     columns = {
@@ -137,7 +436,7 @@ def evaluate_posetrack21(
     FileNotFoundError
         If a file or a sequence's prediction is missing.
     ValueError
-        If a file is not what it should be; see `posetrack.evaluation.protocol_posetrack21`.
+        If a file is not what it should be; see `posetrack.evaluation.posetrack21`.
 
     Notes
     -----
@@ -145,10 +444,7 @@ def evaluate_posetrack21(
     0, whatever its visibility flag.
     """
 
-    def evaluate(pair: tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]) -> _Part:
-        true, predicted = (
-            part if isinstance(part, AnnotatedSequence) else read_sequence(part) for part in pair
-        )
+    def evaluate(true: AnnotatedSequence, predicted: AnnotatedSequence) -> _Part:
         compared = posetrack21_pair(true, predicted, truncate_scores=truncate_scores)
         return _Part(
             compared.name,
@@ -164,37 +460,26 @@ def evaluate_posetrack21(
             int((predicted.score_counts < 0).sum()),
         )
 
-    with ThreadPoolExecutor(max(1, workers)) as threads:
-        parts = list(threads.map(evaluate, pair_sources(truth, predictions)))
-    return _result(parts)
+    return _result(evaluate_pairs(evaluate, truth, predictions, workers=workers))
 
 
 def _result(parts: list[_Part]) -> PoseTrack21Result:
-    pooled = pool([part.ranked for part in parts], len(POSETRACK21_KEYPOINTS))
-    low, high = tie_bounds(pooled)
+    precision = precision_of_all(
+        [part.ranked for part in parts], len(POSETRACK21_KEYPOINTS), nan_without_truth=False
+    )
     counts = np.array([part.counts for part in parts], np.int64).reshape(-1, 4).T
     unscored = sum(part.unscored for part in parts)
     notes = [f"{unscored} predicted people have no scores and count with -9999"] if unscored else []
-    if float((high - low).max(initial=0)) > 1e-9:
-        notes.append(
-            f"equal scores leave AP undefined by up to {float((high - low).max()):.2f} (of one "
-            "keypoint): see ap_low and ap_high"
-        )
     return PoseTrack21Result(
         keypoints=POSETRACK21_KEYPOINTS,
         sequences=tuple(part.name for part in parts),
         frames=np.array([part.frames for part in parts], np.int64),
         hota=combine([part.hota for part in parts]),
         hota_by_sequence=tuple(part.hota for part in parts),
-        ap=average_precision(pooled, nan_without_truth=False),
-        ap_by_sequence=tuple(
-            average_precision(part.ranked, nan_without_truth=False) for part in parts
-        ),
-        ap_low=low,
-        ap_high=high,
+        **precision,
         true_people=counts[0],
         predicted_people=counts[1],
         true_ids=counts[2],
         predicted_ids=counts[3],
-        notes=tuple(notes),
+        notes=(*notes, *tie_notes(precision)),
     )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
 from posetrack._compiled import compiled
-from posetrack.evaluation.distances import MAX_DISTANCE, frame_distances
-from posetrack.evaluation.sequences import Bools, Floats, Ints, SequencePair
+from posetrack.evaluation.sequences import (
+    MAX_DISTANCE,
+    Bools,
+    Floats,
+    Ints,
+    SequencePair,
+    frame_distances,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +159,42 @@ def _area(right: Bools, true_count: int) -> tuple[float, float, float]:
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     steps = np.diff(recall, prepend=0.0)
     return float((steps * envelope).sum()), float(precision[-1]), float(recall[-1])
+
+
+class PrecisionOfAll(TypedDict):
+    """AP over all sequences, of each, and the bounds that ties leave: fields of a result."""
+
+    ap: AveragePrecision
+    ap_by_sequence: tuple[AveragePrecision, ...]
+    ap_low: Floats
+    ap_high: Floats
+
+
+def precision_of_all(
+    parts: Sequence[RankedKeypoints], keypoints: int, *, nan_without_truth: bool
+) -> PrecisionOfAll:
+    """AP of sequences together and alone, with `tie_bounds` of all together."""
+    pooled = pool(parts, keypoints)
+    low, high = tie_bounds(pooled)
+    return {
+        "ap": average_precision(pooled, nan_without_truth=nan_without_truth),
+        "ap_by_sequence": tuple(
+            average_precision(part, nan_without_truth=nan_without_truth) for part in parts
+        ),
+        "ap_low": low,
+        "ap_high": high,
+    }
+
+
+def tie_notes(precision: PrecisionOfAll) -> list[str]:
+    """A sentence for the reader if equal scores leave AP undefined."""
+    spread = float((precision["ap_high"] - precision["ap_low"]).max(initial=0))
+    if spread <= 1e-9:
+        return []
+    return [
+        f"equal scores leave AP undefined by up to {spread:.2f} (of one keypoint): see "
+        "ap_low and ap_high"
+    ]
 
 
 @compiled

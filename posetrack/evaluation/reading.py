@@ -2,21 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.documents import sequence_name
 from posetrack.evaluation.sequences import AnnotatedSequence, Floats, Ints, Region, SparePoints
-from posetrack.files import as_kind, read_json
+from posetrack.files import as_kind, json_files, json_stem, read_json
 from posetrack.formats import coco, posetrack17
 from posetrack.formats.posetrack17 import One, first_of
 from posetrack.formats.values import Number
 from posetrack.skeletons import POSETRACK_15
+
+
+def sequence_name(path: Path) -> str:
+    """Name of the sequence in a file: the file's name up to its first dot.
+
+    Examples
+    --------
+    >>> sequence_name(Path("val/000342_mpii_test.json.gz"))
+    '000342_mpii_test'
+    """
+    return path.name.split(".")[0]
+
+
+def pair_files(truth: Path, predictions: Path) -> list[tuple[Path, Path]]:
+    """Ground-truth files with their predictions, by ascending name.
+
+    Parameters
+    ----------
+    truth
+        A folder of ``*.json`` (or ``*.json.gz``), one a sequence; or one file.
+    predictions
+        A folder with files of the same names, or with a folder ``sequences`` that holds them; or
+        one file if ``truth`` is one. Further files in it are not read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder or a prediction is missing; the message names the sequences.
+    ValueError
+        If the ground-truth folder is empty or holds a sequence twice.
+    """
+    if truth.is_file() and predictions.is_file():
+        return [(truth, predictions)]
+    for what, path in (("ground truth", truth), ("predictions", predictions)):
+        if not path.exists():
+            raise FileNotFoundError(f"no {what} at {path}: expected a folder or a file")
+    if predictions.is_file():
+        raise ValueError(f"{truth} is a folder, {predictions} is a file: give both alike")
+    wanted = [truth] if truth.is_file() else json_files(truth)
+    if not wanted:
+        raise ValueError(f"no .json files in {truth}")
+    if (predictions / "sequences").is_dir() and not json_files(predictions):
+        predictions = predictions / "sequences"
+    given = {json_stem(path): path for path in json_files(predictions)}
+    missing = [path.name for path in wanted if json_stem(path) not in given]
+    if missing:
+        names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(wanted)} sequences have no prediction in {predictions}: "
+            f"{names}. A sequence without people still needs its file, with its images listed."
+        )
+    return [(path, given[json_stem(path)]) for path in wanted]
+
+
+Source: TypeAlias = "str | PathLike[str] | Sequence[AnnotatedSequence]"
+"""A file, a folder, or sequences already read."""
+
+Part = TypeVar("Part")
 
 _MAX_ID = 10**18
 _COUNT = len(POSETRACK_15)
@@ -389,3 +448,47 @@ class _Rows:
             ),
             **about,
         )
+
+
+def pair_sources(
+    truth: Source, predictions: Source
+) -> Iterable[tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]]:
+    """What belongs together, by ascending name."""
+    if isinstance(truth, str | PathLike) and isinstance(predictions, str | PathLike):
+        return pair_files(Path(truth), Path(predictions))
+    if isinstance(truth, str | PathLike) or isinstance(predictions, str | PathLike):
+        raise TypeError("give paths for both sides, or sequences for both")
+    by_name = {sequence.name: sequence for sequence in predictions}
+    missing = [sequence.name for sequence in truth if sequence.name not in by_name]
+    if missing:
+        raise ValueError(f"no predictions for {', '.join(missing)}")
+    return [(s, by_name[s.name]) for s in sorted(truth, key=lambda sequence: sequence.name)]
+
+
+def evaluate_pairs(
+    evaluate: Callable[[AnnotatedSequence, AnnotatedSequence], Part],
+    truth: Source,
+    predictions: Source,
+    *,
+    workers: int = 1,
+) -> list[Part]:
+    """What ``evaluate`` gives for each true sequence and its predictions, by ascending name.
+
+    Parameters
+    ----------
+    evaluate
+        Called with both, read.
+    truth, predictions
+        What to pair.
+    workers
+        Threads over sequences; each reads its own files.
+    """
+
+    def read_and_evaluate(pair: tuple[Path | AnnotatedSequence, ...]) -> Part:
+        true, predicted = (
+            part if isinstance(part, AnnotatedSequence) else read_sequence(part) for part in pair
+        )
+        return evaluate(true, predicted)
+
+    with ThreadPoolExecutor(max(1, workers)) as threads:
+        return list(threads.map(read_and_evaluate, pair_sources(truth, predictions)))

@@ -1,31 +1,102 @@
-"""Results as tables for the terminal and for papers, and as ``metrics.json``."""
+"""Results as tables for the terminal and for papers, and as ``metrics.json``.
+
+Every protocol's result answers `Result.rows`, `Result.by_sequence` and `Result.by_keypoint`;
+nothing here knows the protocols.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from posetrack.evaluation.boxes21 import BoxResult
-from posetrack.evaluation.coco import CocoResult
-from posetrack.evaluation.events import KINDS, EventLog
-from posetrack.evaluation.hota import ALPHAS, Hota
-from posetrack.evaluation.mpii import MpiiResult
-from posetrack.evaluation.poses import TrackingResult
-from posetrack.evaluation.posetrack import PoseTrackResult, ap_row, mot_row
-from posetrack.evaluation.posetrack21 import PoseTrack21Result, hota_row
+from posetrack.evaluation.sequences import Floats
 from posetrack.formats.provenance import describe_run
-
-Result: TypeAlias = (
-    PoseTrackResult | PoseTrack21Result | BoxResult | TrackingResult | CocoResult | MpiiResult
-)
 
 FORMAT: Final = "posetrack-metrics"
 VERSION: Final = 1
+
+Row: TypeAlias = dict[str, float]
+"""Numbers by the name of their column: ratios in percent, whole numbers are counts."""
+
+
+class Result:
+    """What the result of every protocol answers."""
+
+    notes: tuple[str, ...] = ()
+
+    def rows(self) -> dict[str, Row]:
+        """The rows that papers print, by the title of their table."""
+        raise NotImplementedError
+
+    def by_sequence(self) -> dict[str, dict[str, Row]]:
+        """The same by title and sequence; {} where a protocol has no sequences."""
+        return {}
+
+    def by_keypoint(self) -> dict[str, Row]:
+        """Every keypoint's numbers and the total's; {} where a protocol has no keypoints."""
+        return {}
+
+
+@runtime_checkable
+class Summary(Protocol):
+    """A part of a result that ``metrics.json`` holds otherwise than field by field."""
+
+    def summarize(self) -> Mapping[str, Any]:
+        """What is written of it; where there is one a sequence, its ``mean`` if it has one."""
+
+
+GROUPS: Final = {
+    "Head": ("head_top", "head_bottom", "nose"),
+    "Shou": ("right_shoulder", "left_shoulder"),
+    "Elb": ("right_elbow", "left_elbow"),
+    "Wri": ("right_wrist", "left_wrist"),
+    "Hip": ("right_hip", "left_hip"),
+    "Knee": ("right_knee", "left_knee"),
+    "Ankl": ("right_ankle", "left_ankle"),
+}
+"""Column of the papers' tables to the keypoints whose plain mean it is."""
+
+
+def group_means(values: Floats, keypoints: Sequence[str]) -> dict[str, float]:
+    """Means of the groups; NaN if one keypoint of the group is, as the official tools have it.
+
+    Parameters
+    ----------
+    values
+        (K,) or (K + 1,).
+    keypoints
+        Names of the K keypoints.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from posetrack.skeletons import POSETRACK_15
+    >>> group_means(np.arange(15.0), POSETRACK_15.keypoints)["Knee"]
+    2.5
+    """
+    column = {name: k for k, name in enumerate(keypoints)}
+    return {
+        group: float(values[[column[name] for name in names]].mean())
+        for group, names in GROUPS.items()
+    }
+
+
+def named_rows(names: Sequence[str], rows: Sequence[Row]) -> dict[str, Row]:
+    """Rows by the names of their sequences."""
+    return dict(zip(names, rows, strict=True))
+
+
+def keypoint_rows(keypoints: Sequence[str], columns: Mapping[str, Floats]) -> dict[str, Row]:
+    """A row a keypoint and one of the total, from columns of (K + 1,)."""
+    return {
+        name: {column: float(values[k]) for column, values in columns.items()}
+        for k, name in enumerate((*keypoints, "total"))
+    }
 
 
 @dataclass(frozen=True)
@@ -107,67 +178,22 @@ def tables(runs: Mapping[str, Result]) -> list[Table]:
     runs
         Results of one kind by the name of the run.
     """
-    rows: dict[str, dict[str, dict[str, float]]] = {}
+    rows: dict[str, dict[str, Row]] = {}
     for run, result in runs.items():
-        for title, row in rows_of(result).items():
+        for title, row in result.rows().items():
             rows.setdefault(title, {})[run] = row
     return [Table(title, of_runs) for title, of_runs in rows.items()]
 
 
-def rows_of(result: Result) -> dict[str, dict[str, float]]:
-    """The rows of one result by the title of their table, in percent."""
-    if isinstance(result, PoseTrackResult):
-        rows = {"AP": result.ap_row, "MOTA": result.mot_row}
-        return {title: row for title, row in rows.items() if row}
-    if isinstance(result, PoseTrack21Result):
-        return {"HOTA": result.hota_row, "AP": result.ap_row}
-    titles = {
-        BoxResult: "boxes", TrackingResult: "poses", CocoResult: "OKS", MpiiResult: "PCKh@0.5"
-    }  # fmt: skip
-    return {titles[type(result)]: result.row}
-
-
 def sequence_tables(result: Result) -> list[Table]:
     """The same rows for each sequence; none where a protocol has no sequences."""
-    rows: dict[str, list[dict[str, float]]] = {}
-    if isinstance(result, PoseTrackResult):
-        rows["AP"] = [ap_row(ap, result.keypoints) for ap in result.ap_by_sequence]
-        rows["MOTA"] = [mot_row(mot, result.keypoints) for mot in result.mot_by_sequence]
-    elif isinstance(result, PoseTrack21Result):
-        rows["HOTA"] = [hota_row(hota) for hota in result.hota_by_sequence]
-        rows["AP"] = [ap_row(ap, result.keypoints) for ap in result.ap_by_sequence]
-    elif isinstance(result, TrackingResult):
-        rows["poses"] = [result.row_of(s) for s in range(len(result.sequences))]
-    elif isinstance(result, BoxResult):
-        rows["boxes"] = [result.row_of(s) for s in range(len(result.sequences))]
-    else:
-        return []
-    return [
-        Table(title, dict(zip(result.sequences, of_sequences, strict=True)))
-        for title, of_sequences in rows.items()
-        if of_sequences
-    ]
+    return [Table(title, rows) for title, rows in result.by_sequence().items() if rows]
 
 
 def keypoint_tables(result: Result) -> list[Table]:
     """Every keypoint's numbers, a row a keypoint; none where a protocol has no keypoints."""
-    columns: dict[str, Any] = {}
-    if isinstance(result, PoseTrackResult | PoseTrack21Result):
-        columns = {"AP": result.ap.ap, "Prec": result.ap.precision, "Rec": result.ap.recall}
-    if isinstance(result, PoseTrackResult) and result.mot is not None:
-        columns |= {"MOTA": result.mot.mota, "MOTP": result.mot.motp}
-    if isinstance(result, PoseTrack21Result):
-        mean = result.hota.mean()
-        parts = {"HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a}
-        columns |= {name: 100 * values for name, values in parts.items()}
-    if not columns:
-        return []
-    names = (*result.keypoints, "total")  # type: ignore[union-attr]
-    rows = {
-        name: {column: float(values[k]) for column, values in columns.items()}
-        for k, name in enumerate(names)
-    }
-    return [Table("keypoints", rows)]
+    rows = result.by_keypoint()
+    return [Table("keypoints", rows)] if rows else []
 
 
 def metrics_json(
@@ -194,13 +220,13 @@ def metrics_json(
         - ``tables``: by title, the rows that are printed, in percent;
         - ``details``: the fields of the result's class by their names, arrays as lists and NaN
           as null, in the units their docstrings give. HOTA is an object of ``mean`` and, over
-          all sequences, ``by_alpha`` with the 19 ``alphas``. The event log is only counted:
+          all sequences, ``by_alpha`` with the 19 ``alphas``; counts of boxes come with the ratios
+          made of them. The event log is only counted:
           ``events`` has the number of each kind, the log itself is a CSV.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from posetrack.evaluation.coco import NAMES
+    >>> from posetrack.evaluation.coco import NAMES, CocoResult
     >>> nothing = CocoResult(NAMES, np.full(10, -1.0), *[np.zeros(10)] * 3)
     >>> content = metrics_json("coco", {"mine": nothing})
     >>> content["format"], content["version"], content["runs"]["mine"]["tables"]["OKS"]["AP"]
@@ -212,32 +238,21 @@ def metrics_json(
         "protocol": protocol,
         "made_by": describe_run(settings=settings),
         "runs": {
-            run: {
-                "tables": _json(rows_of(result)),
-                "details": {
-                    field.name: _json(
-                        getattr(result, field.name), brief=field.name.endswith("_by_sequence")
-                    )
-                    for field in dataclasses.fields(result)
-                },
-            }
+            run: {"tables": _json(result.rows()), "details": _json(result)}
             for run, result in runs.items()
         },
     }
 
 
 def _json(value: Any, *, brief: bool = False) -> Any:
-    if isinstance(value, EventLog):
-        counts = np.bincount(value.kind, minlength=len(KINDS)).tolist()
-        return dict(zip(KINDS, counts, strict=True))
-    if isinstance(value, Hota):
-        mean = {f.name: _json(getattr(value.mean(), f.name)) for f in dataclasses.fields(value)}
-        if brief:
-            return {"mean": mean}
-        by_alpha = {f.name: _json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"mean": mean, "alphas": ALPHAS.round(2).tolist(), "by_alpha": by_alpha}
+    if isinstance(value, Summary):
+        summary = value.summarize()
+        return _json({"mean": summary["mean"]} if brief and "mean" in summary else summary)
     if dataclasses.is_dataclass(value):
-        return {f.name: _json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {
+            field.name: _json(getattr(value, field.name), brief=field.name.endswith("_by_sequence"))
+            for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):

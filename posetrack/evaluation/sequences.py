@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from posetrack._compiled import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -219,3 +222,88 @@ def repeated_id(frame: Ints, ids: Ints) -> tuple[int, int] | None:
         return None
     row = order[int(np.argmax(twice))]
     return int(frame[row]), int(ids[row])
+
+
+MISSING_SCORE: Final = -9999.0
+"""What the official evaluators use where a prediction has no score."""
+
+_HEAD_FACTOR: Final = 0.6
+
+MAX_DISTANCE: Final = 0.5
+"""A predicted keypoint is right if it is this many head sizes away at most (PCKh@0.5)."""
+
+
+@compiled
+def frame_distances(
+    true_xy: Floats, true_has: Bools, sizes: Floats, other_xy: Floats, other_has: Bools
+) -> Floats:
+    """(G, P, K) distances divided by the true person's head size; infinite without both points.
+
+    A head of size 0 gives infinity, or NaN where the points coincide: never a match.
+    """
+    people, others, count = len(true_xy), len(other_xy), true_xy.shape[1]
+    distance = np.full((people, others, count), np.inf)
+    for g in range(people):
+        for p in range(others):
+            for k in range(count):
+                if true_has[g, k] and other_has[p, k]:
+                    dx = true_xy[g, k, 0] - other_xy[p, k, 0]
+                    dy = true_xy[g, k, 1] - other_xy[p, k, 1]
+                    distance[g, p, k] = np.sqrt(dx * dx + dy * dy) / sizes[g]
+    return distance
+
+
+IMAGE_SOURCES: Final = ("mpii", "bonn", "mpiinew")
+"""Where PoseTrack's videos come from, as the names of their folders say."""
+
+
+def image_numbers(image_name: str, *, suffix: bool = False) -> tuple[str, str, int]:
+    """Video, source and frame number from the name of an image.
+
+    Parameters
+    ----------
+    image_name
+        As the files have it.
+    suffix
+        Allow ``_...`` after the frame number, as in some files of 2017.
+
+    Raises
+    ------
+    ValueError
+        If the name is not ``.../<number>_<source>[_...]/<frame>.<extension>`` with a known
+        source and a frame number below 10000, by which the official tools number images.
+
+    Examples
+    --------
+    >>> image_numbers("images/val/000342_mpii_test/000007.jpg")
+    ('000342', 'mpii', 7)
+    """
+    folder, base = posixpath.split(image_name)
+    video, _, rest = posixpath.basename(folder).partition("_")
+    source = rest.split("_")[0]
+    try:
+        int(video)
+        number = base.split(".")[0]
+        frame = int(number.split("_")[0] if suffix else number)
+        known = source in IMAGE_SOURCES and 0 <= frame < 10_000
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(
+            f"image name {image_name!r}; expected .../<number>_<{'|'.join(IMAGE_SOURCES)}>[_...]/"
+            "<frame number below 10000>.<extension>, by which the official tools number images"
+        )
+    return video, source, frame
+
+
+def head_sizes(corners: Floats) -> Floats:
+    """(P,) head sizes from the (P, 4) corners of the head boxes: 0.6 times the diagonal.
+
+    Examples
+    --------
+    >>> head_sizes(np.array([[0.0, 0.0, 30.0, 40.0]])).tolist()
+    [30.0]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # an absurd box is infinitely large
+        across = corners[:, 2:] - corners[:, :2]
+        return _HEAD_FACTOR * np.sqrt(across[:, 0] ** 2 + across[:, 1] ** 2)

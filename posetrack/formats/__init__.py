@@ -21,136 +21,86 @@ under that name stays until then. A run that is interrupted leaves what it had b
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_WHERE = {
-    "CocoWriter": "coco",
-    "CsvWriter": "table_writers",
-    "FrameSink": "sinks",
-    "Hints": "hints",
-    "ParquetWriter": "table_writers",
-    "PoseTrack18Writer": "posetrack18",
-    "TrackTable": "table",
-    "describe_file": "provenance",
-    "describe_run": "provenance",
-    "from_mediapipe": "objects",
-    "from_supervision": "objects",
-    "from_ultralytics": "objects",
-    "read_alphapose": "alphapose",
-    "read_any": "reading",
-    "read_coco_results": "coco",
-    "read_dlc": "dlc",
-    "read_dlc_h5": "dlc",
-    "read_mmpose": "mmpose",
-    "read_mot": "mot",
-    "read_movement": "movement",
-    "read_openpose": "openpose",
-    "read_posetrack17": "posetrack17",
-    "read_posetrack18": "posetrack18",
-    "read_sleap": "sleap",
-    "read_table": "table_reading",
-    "recover": "recovery",
-    "to_supervision": "objects",
-    "to_supervision_detections": "objects",
-    "to_ultralytics": "objects",
-    "tracks_from_supervision": "objects",
-    "tracks_from_ultralytics": "objects",
-    "write_c3d": "c3d",
-    "write_dlc": "dlc",
-    "write_dlc_h5": "dlc",
-    "write_mot": "mot",
-    "write_movement": "movement",
-    "write_openpose": "openpose",
-    "write_opensim_mot": "opensim",
-    "write_posetrack17": "posetrack17",
-    "write_sleap": "sleap",
-    "write_trc": "opensim",
-}
+from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.formats.alphapose import read_alphapose
-    from posetrack.formats.c3d import write_c3d
-    from posetrack.formats.coco import CocoWriter, read_coco_results
-    from posetrack.formats.dlc import read_dlc, read_dlc_h5, write_dlc, write_dlc_h5
-    from posetrack.formats.hints import Hints
-    from posetrack.formats.mmpose import read_mmpose
-    from posetrack.formats.mot import read_mot, write_mot
-    from posetrack.formats.movement import read_movement, write_movement
-    from posetrack.formats.objects import (
-        from_mediapipe,
-        from_supervision,
-        from_ultralytics,
-        to_supervision,
-        to_supervision_detections,
-        to_ultralytics,
-        tracks_from_supervision,
-        tracks_from_ultralytics,
-    )
-    from posetrack.formats.openpose import read_openpose, write_openpose
-    from posetrack.formats.opensim import write_opensim_mot, write_trc
-    from posetrack.formats.posetrack17 import read_posetrack17, write_posetrack17
-    from posetrack.formats.posetrack18 import PoseTrack18Writer, read_posetrack18
-    from posetrack.formats.provenance import describe_file, describe_run
-    from posetrack.formats.reading import read_any
-    from posetrack.formats.recovery import recover
-    from posetrack.formats.sinks import FrameSink
-    from posetrack.formats.sleap import read_sleap, write_sleap
-    from posetrack.formats.table import TrackTable
-    from posetrack.formats.table_reading import read_table
-    from posetrack.formats.table_writers import CsvWriter, ParquetWriter
+    from posetrack.formats.alphapose import read_alphapose as read_alphapose
+    from posetrack.formats.c3d import write_c3d as write_c3d
+    from posetrack.formats.coco import CocoWriter as CocoWriter
+    from posetrack.formats.coco import read_coco_results as read_coco_results
+    from posetrack.formats.dlc import read_dlc as read_dlc
+    from posetrack.formats.dlc import read_dlc_h5 as read_dlc_h5
+    from posetrack.formats.dlc import write_dlc as write_dlc
+    from posetrack.formats.dlc import write_dlc_h5 as write_dlc_h5
+    from posetrack.formats.hints import Hints as Hints
+    from posetrack.formats.mmpose import read_mmpose as read_mmpose
+    from posetrack.formats.mot import read_mot as read_mot
+    from posetrack.formats.mot import write_mot as write_mot
+    from posetrack.formats.movement import read_movement as read_movement
+    from posetrack.formats.movement import write_movement as write_movement
+    from posetrack.formats.objects import from_mediapipe as from_mediapipe
+    from posetrack.formats.objects import from_supervision as from_supervision
+    from posetrack.formats.objects import from_ultralytics as from_ultralytics
+    from posetrack.formats.objects import to_supervision as to_supervision
+    from posetrack.formats.objects import to_supervision_detections as to_supervision_detections
+    from posetrack.formats.objects import to_ultralytics as to_ultralytics
+    from posetrack.formats.objects import tracks_from_supervision as tracks_from_supervision
+    from posetrack.formats.objects import tracks_from_ultralytics as tracks_from_ultralytics
+    from posetrack.formats.openpose import read_openpose as read_openpose
+    from posetrack.formats.openpose import write_openpose as write_openpose
+    from posetrack.formats.opensim import write_opensim_mot as write_opensim_mot
+    from posetrack.formats.opensim import write_trc as write_trc
+    from posetrack.formats.posetrack17 import read_posetrack17 as read_posetrack17
+    from posetrack.formats.posetrack17 import write_posetrack17 as write_posetrack17
+    from posetrack.formats.posetrack18 import PoseTrack18Writer as PoseTrack18Writer
+    from posetrack.formats.posetrack18 import read_posetrack18 as read_posetrack18
+    from posetrack.formats.provenance import describe_file as describe_file
+    from posetrack.formats.provenance import describe_run as describe_run
+    from posetrack.formats.reading import read_any as read_any
+    from posetrack.formats.recovery import recover as recover
+    from posetrack.formats.sinks import FrameSink as FrameSink
+    from posetrack.formats.sleap import read_sleap as read_sleap
+    from posetrack.formats.sleap import write_sleap as write_sleap
+    from posetrack.formats.table import TrackTable as TrackTable
+    from posetrack.formats.table_reading import read_table as read_table
+    from posetrack.formats.table_writers import CsvWriter as CsvWriter
+    from posetrack.formats.table_writers import ParquetWriter as ParquetWriter
 
-__all__ = [
-    "CocoWriter",
-    "CsvWriter",
-    "FrameSink",
-    "Hints",
-    "ParquetWriter",
-    "PoseTrack18Writer",
-    "TrackTable",
-    "describe_file",
-    "describe_run",
-    "from_mediapipe",
-    "from_supervision",
-    "from_ultralytics",
-    "read_alphapose",
-    "read_any",
-    "read_coco_results",
-    "read_dlc",
-    "read_dlc_h5",
-    "read_mmpose",
-    "read_mot",
-    "read_movement",
-    "read_openpose",
-    "read_posetrack17",
-    "read_posetrack18",
-    "read_sleap",
-    "read_table",
-    "recover",
-    "to_supervision",
-    "to_supervision_detections",
-    "to_ultralytics",
-    "tracks_from_supervision",
-    "tracks_from_ultralytics",
-    "write_c3d",
-    "write_dlc",
-    "write_dlc_h5",
-    "write_mot",
-    "write_movement",
-    "write_openpose",
-    "write_opensim_mot",
-    "write_posetrack17",
-    "write_sleap",
-    "write_trc",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: a program that writes JSON only need not load pyarrow.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack.formats' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.formats.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Loaded on first use: a program that writes JSON only need not load pyarrow.
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "alphapose": ["read_alphapose"],
+        "c3d": ["write_c3d"],
+        "coco": ["CocoWriter", "read_coco_results"],
+        "dlc": ["read_dlc", "read_dlc_h5", "write_dlc", "write_dlc_h5"],
+        "hints": ["Hints"],
+        "mmpose": ["read_mmpose"],
+        "mot": ["read_mot", "write_mot"],
+        "movement": ["read_movement", "write_movement"],
+        "objects": [
+            "from_mediapipe",
+            "from_supervision",
+            "from_ultralytics",
+            "to_supervision",
+            "to_supervision_detections",
+            "to_ultralytics",
+            "tracks_from_supervision",
+            "tracks_from_ultralytics",
+        ],
+        "openpose": ["read_openpose", "write_openpose"],
+        "opensim": ["write_opensim_mot", "write_trc"],
+        "posetrack17": ["read_posetrack17", "write_posetrack17"],
+        "posetrack18": ["PoseTrack18Writer", "read_posetrack18"],
+        "provenance": ["describe_file", "describe_run"],
+        "reading": ["read_any"],
+        "recovery": ["recover"],
+        "sinks": ["FrameSink"],
+        "sleap": ["read_sleap", "write_sleap"],
+        "table": ["TrackTable"],
+        "table_reading": ["read_table"],
+        "table_writers": ["CsvWriter", "ParquetWriter"],
+    },
+)

@@ -6,61 +6,36 @@ Each name is loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_WHERE = {
-    "best_epochs": "training",
-    "id_colour": "evaluation",
-    "keypoints_of_angle": "trajectories",
-    "person_timeline": "evaluation",
-    "places_of": "places",
-    "plot_angle": "trajectories",
-    "plot_curves": "training",
-    "plot_heatmap": "places",
-    "plot_keypoint": "trajectories",
-    "plot_presence": "people",
-    "plot_strip": "strip",
-    "plot_timeline": "evaluation",
-    "plot_trails": "places",
-    "presence": "people",
-    "read_runs": "training",
-    "time_density": "places",
-}
+from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.plots.evaluation import id_colour, person_timeline, plot_timeline
-    from posetrack.plots.people import plot_presence, presence
-    from posetrack.plots.places import places_of, plot_heatmap, plot_trails, time_density
-    from posetrack.plots.strip import plot_strip
-    from posetrack.plots.training import best_epochs, plot_curves, read_runs
-    from posetrack.plots.trajectories import keypoints_of_angle, plot_angle, plot_keypoint
+    from posetrack.plots.evaluation import id_colour as id_colour
+    from posetrack.plots.evaluation import person_timeline as person_timeline
+    from posetrack.plots.evaluation import plot_timeline as plot_timeline
+    from posetrack.plots.people import plot_presence as plot_presence
+    from posetrack.plots.people import presence as presence
+    from posetrack.plots.places import places_of as places_of
+    from posetrack.plots.places import plot_heatmap as plot_heatmap
+    from posetrack.plots.places import plot_trails as plot_trails
+    from posetrack.plots.places import time_density as time_density
+    from posetrack.plots.strip import plot_strip as plot_strip
+    from posetrack.plots.training import best_epochs as best_epochs
+    from posetrack.plots.training import plot_curves as plot_curves
+    from posetrack.plots.training import read_runs as read_runs
+    from posetrack.plots.trajectories import keypoints_of_angle as keypoints_of_angle
+    from posetrack.plots.trajectories import plot_angle as plot_angle
+    from posetrack.plots.trajectories import plot_keypoint as plot_keypoint
 
-__all__ = [
-    "best_epochs",
-    "id_colour",
-    "keypoints_of_angle",
-    "person_timeline",
-    "places_of",
-    "plot_angle",
-    "plot_curves",
-    "plot_heatmap",
-    "plot_keypoint",
-    "plot_presence",
-    "plot_strip",
-    "plot_timeline",
-    "plot_trails",
-    "presence",
-    "read_runs",
-    "time_density",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack.plots' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.plots.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "evaluation": ["id_colour", "person_timeline", "plot_timeline"],
+        "people": ["plot_presence", "presence"],
+        "places": ["places_of", "plot_heatmap", "plot_trails", "time_density"],
+        "strip": ["plot_strip"],
+        "training": ["best_epochs", "plot_curves", "read_runs"],
+        "trajectories": ["keypoints_of_angle", "plot_angle", "plot_keypoint"],
+    },
+)

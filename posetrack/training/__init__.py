@@ -11,87 +11,54 @@ and ``posetrack validate``.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_WHERE = {
-    "NONE": "augmentation",
-    "Appearance": "appearance",
-    "Augmentation": "augmentation",
-    "CropDataset": "dataset",
-    "CropTask": "tasks",
-    "Hardware": "run",
-    "PAPER": "recipe",
-    "POSETRACK": "recipe",
-    "Problem": "samples",
-    "Recipe": "recipe",
-    "Samples": "samples",
-    "Task": "tasks",
-    "gaussian_targets": "targets",
-    "heatmap_accuracy": "losses",
-    "joints_mse": "losses",
-    "joints_ohkm": "losses",
-    "keypoint_weights_by_name": "targets",
-    "measure": "validation",
-    "predict": "validation",
-    "read_coco": "reading_coco",
-    "read_dataloop": "reading_dataloop",
-    "read_mpii": "reading_mpii",
-    "read_roboflow": "reading_roboflow",
-    "train": "loop",
-}
+from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.training.appearance import Appearance
-    from posetrack.training.augmentation import NONE, Augmentation
-    from posetrack.training.dataset import CropDataset
-    from posetrack.training.loop import train
-    from posetrack.training.losses import heatmap_accuracy, joints_mse, joints_ohkm
-    from posetrack.training.reading_coco import read_coco
-    from posetrack.training.reading_dataloop import read_dataloop
-    from posetrack.training.reading_mpii import read_mpii
-    from posetrack.training.reading_roboflow import read_roboflow
-    from posetrack.training.recipe import PAPER, POSETRACK, Recipe
-    from posetrack.training.run import Hardware
-    from posetrack.training.samples import Problem, Samples
-    from posetrack.training.targets import gaussian_targets, keypoint_weights_by_name
-    from posetrack.training.tasks import CropTask, Task
-    from posetrack.training.validation import measure, predict
+    from posetrack.training.appearance import Appearance as Appearance
+    from posetrack.training.augmentation import NONE as NONE
+    from posetrack.training.augmentation import Augmentation as Augmentation
+    from posetrack.training.dataset import CropDataset as CropDataset
+    from posetrack.training.loop import train as train
+    from posetrack.training.losses import heatmap_accuracy as heatmap_accuracy
+    from posetrack.training.losses import joints_mse as joints_mse
+    from posetrack.training.losses import joints_ohkm as joints_ohkm
+    from posetrack.training.reading_coco import read_coco as read_coco
+    from posetrack.training.reading_dataloop import read_dataloop as read_dataloop
+    from posetrack.training.reading_mpii import read_mpii as read_mpii
+    from posetrack.training.reading_roboflow import read_roboflow as read_roboflow
+    from posetrack.training.recipe import PAPER as PAPER
+    from posetrack.training.recipe import POSETRACK as POSETRACK
+    from posetrack.training.recipe import Recipe as Recipe
+    from posetrack.training.run import Hardware as Hardware
+    from posetrack.training.samples import Problem as Problem
+    from posetrack.training.samples import Samples as Samples
+    from posetrack.training.targets import gaussian_targets as gaussian_targets
+    from posetrack.training.targets import keypoint_weights_by_name as keypoint_weights_by_name
+    from posetrack.training.tasks import CropTask as CropTask
+    from posetrack.training.tasks import Task as Task
+    from posetrack.training.validation import measure as measure
+    from posetrack.training.validation import predict as predict
 
-__all__ = [
-    "NONE",
-    "PAPER",
-    "POSETRACK",
-    "Appearance",
-    "Augmentation",
-    "CropDataset",
-    "CropTask",
-    "Hardware",
-    "Problem",
-    "Recipe",
-    "Samples",
-    "Task",
-    "gaussian_targets",
-    "heatmap_accuracy",
-    "joints_mse",
-    "joints_ohkm",
-    "keypoint_weights_by_name",
-    "measure",
-    "predict",
-    "read_coco",
-    "read_dataloop",
-    "read_mpii",
-    "read_roboflow",
-    "train",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: the command line's help needs the recipes, but not torch.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack.training' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.training.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Loaded on first use: the command line's help needs the recipes, but not torch.
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "appearance": ["Appearance"],
+        "augmentation": ["Augmentation", "NONE"],
+        "dataset": ["CropDataset"],
+        "loop": ["train"],
+        "losses": ["heatmap_accuracy", "joints_mse", "joints_ohkm"],
+        "reading_coco": ["read_coco"],
+        "reading_dataloop": ["read_dataloop"],
+        "reading_mpii": ["read_mpii"],
+        "reading_roboflow": ["read_roboflow"],
+        "recipe": ["PAPER", "POSETRACK", "Recipe"],
+        "run": ["Hardware"],
+        "samples": ["Problem", "Samples"],
+        "targets": ["gaussian_targets", "keypoint_weights_by_name"],
+        "tasks": ["CropTask", "Task"],
+        "validation": ["measure", "predict"],
+    },
+)

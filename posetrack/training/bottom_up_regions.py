@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.documents import json_files
-from posetrack.files import read_json
+from posetrack.files import json_files, read_json
 from posetrack.training.annotations import Shown, image_file, shown
 
 Polygons = tuple[NDArray[np.float64], ...]

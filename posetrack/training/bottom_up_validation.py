@@ -192,4 +192,4 @@ def _coco(samples: Samples, found: list[Poses], truth: Path) -> dict[str, float]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "predictions.json")
         file.write_text(json.dumps(rows))
-        return evaluate_coco(truth, file).row
+        return evaluate_coco(truth, file).rows()["OKS"]

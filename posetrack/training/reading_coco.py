@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from posetrack.evaluation.documents import json_files
+from posetrack.files import json_files
 from posetrack.formats.coco import Document, Person, Picture, read_what_is_right
 from posetrack.formats.values import Id, Number
 from posetrack.skeletons import COCO_17, Skeleton

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.evaluation.protocol_posetrack import head_sizes
+from posetrack.evaluation.sequences import head_sizes
 from posetrack.files import as_kind, read_json
 from posetrack.formats.mpii import Person, joints_of, read_mpii_truth
 from posetrack.formats.values import array_of

@@ -244,4 +244,4 @@ def _coco(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "predictions.json")
         file.write_text(json.dumps(rows))
-        return evaluate_coco(truth, file).row
+        return evaluate_coco(truth, file).rows()["OKS"]

@@ -12,41 +12,25 @@ skipped or could not be decoded before it. Its time is the stream's own.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_WHERE = {
-    "Frame": "frames",
-    "Ledger": "frames",
-    "Source": "frames",
-    "Status": "frames",
-    "VideoReader": "reader",
-    "VideoWriter": "writer",
-    "open_video": "reader",
-}
+from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.video.frames import Frame, Ledger, Source, Status
-    from posetrack.video.reader import VideoReader, open_video
-    from posetrack.video.writer import VideoWriter
+    from posetrack.video.frames import Frame as Frame
+    from posetrack.video.frames import Ledger as Ledger
+    from posetrack.video.frames import Source as Source
+    from posetrack.video.frames import Status as Status
+    from posetrack.video.reader import VideoReader as VideoReader
+    from posetrack.video.reader import open_video as open_video
+    from posetrack.video.writer import VideoWriter as VideoWriter
 
-__all__ = [
-    "Frame",
-    "Ledger",
-    "Source",
-    "Status",
-    "VideoReader",
-    "VideoWriter",
-    "open_video",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: the writer alone needs no reader, and neither costs at import.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack.video' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.video.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Loaded on first use: the writer alone needs no reader, and neither costs at import.
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "frames": ["Frame", "Ledger", "Source", "Status"],
+        "reader": ["VideoReader", "open_video"],
+        "writer": ["VideoWriter"],
+    },
+)

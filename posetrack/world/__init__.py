@@ -13,127 +13,81 @@ pixel moves. No data set, no download; a seed gives the same pictures everywhere
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_WHERE = {
-    "Actor": "scene",
-    "BodyPose": "people.rig",
-    "Backdrop": "rendering.background",
-    "Body": "people.body",
-    "Camera": "rendering.camera",
-    "Effects": "rendering.effects",
-    "Event": "scene",
-    "Light": "rendering.light",
-    "Mesh": "rendering.mesh",
-    "Part": "rendering.mesh",
-    "Render": "rendering.render",
-    "Scene": "scene",
-    "Surface": "rendering.mesh",
-    "Truth": "truth",
-    "Visibility": "truth",
-    "behind_pole": "scenes",
-    "camera_pan": "scenes",
-    "coming_back": "scenes",
-    "contact_sheet": "sheet",
-    "crossing": "scenes",
-    "crowd": "scenes",
-    "detector_gaps": "scenes",
-    "entering_leaving": "scenes",
-    "falling": "exercises",
-    "fast_motion": "scenes",
-    "jumping_jacks": "exercises",
-    "looking_at": "rendering.camera",
-    "low_frame_rate": "scenes",
-    "random_body": "people.body",
-    "random_frame": "randomisation",
-    "random_frames": "randomisation",
-    "random_pose": "motion.poses",
-    "same_clothes": "scenes",
-    "squats": "exercises",
-    "street": "scenes",
-    "write_scene": "scene_files",
-    "write_training_files": "training_files",
-}
+from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.world.exercises import falling, jumping_jacks, squats
-    from posetrack.world.motion.poses import random_pose
-    from posetrack.world.people.body import Body, random_body
-    from posetrack.world.people.rig import BodyPose
-    from posetrack.world.randomisation import random_frame, random_frames
-    from posetrack.world.rendering.background import Backdrop
-    from posetrack.world.rendering.camera import Camera, looking_at
-    from posetrack.world.rendering.effects import Effects
-    from posetrack.world.rendering.light import Light
-    from posetrack.world.rendering.mesh import Mesh, Part, Surface
-    from posetrack.world.rendering.render import Render
-    from posetrack.world.scene import Actor, Event, Scene
-    from posetrack.world.scene_files import write_scene
-    from posetrack.world.scenes import (
-        behind_pole,
-        camera_pan,
-        coming_back,
-        crossing,
-        crowd,
-        detector_gaps,
-        entering_leaving,
-        fast_motion,
-        low_frame_rate,
-        same_clothes,
-        street,
-    )
-    from posetrack.world.sheet import contact_sheet
-    from posetrack.world.training_files import write_training_files
-    from posetrack.world.truth import Truth, Visibility
+    from posetrack.world.exercises import falling as falling
+    from posetrack.world.exercises import jumping_jacks as jumping_jacks
+    from posetrack.world.exercises import squats as squats
+    from posetrack.world.motion.poses import random_pose as random_pose
+    from posetrack.world.people.body import Body as Body
+    from posetrack.world.people.body import random_body as random_body
+    from posetrack.world.people.rig import BodyPose as BodyPose
+    from posetrack.world.randomisation import random_frame as random_frame
+    from posetrack.world.randomisation import random_frames as random_frames
+    from posetrack.world.rendering.background import Backdrop as Backdrop
+    from posetrack.world.rendering.camera import Camera as Camera
+    from posetrack.world.rendering.camera import looking_at as looking_at
+    from posetrack.world.rendering.effects import Effects as Effects
+    from posetrack.world.rendering.light import Light as Light
+    from posetrack.world.rendering.mesh import Mesh as Mesh
+    from posetrack.world.rendering.mesh import Part as Part
+    from posetrack.world.rendering.mesh import Surface as Surface
+    from posetrack.world.rendering.render import Render as Render
+    from posetrack.world.scene import Actor as Actor
+    from posetrack.world.scene import Event as Event
+    from posetrack.world.scene import Scene as Scene
+    from posetrack.world.scene_files import write_scene as write_scene
+    from posetrack.world.scenes import behind_pole as behind_pole
+    from posetrack.world.scenes import camera_pan as camera_pan
+    from posetrack.world.scenes import coming_back as coming_back
+    from posetrack.world.scenes import crossing as crossing
+    from posetrack.world.scenes import crowd as crowd
+    from posetrack.world.scenes import detector_gaps as detector_gaps
+    from posetrack.world.scenes import entering_leaving as entering_leaving
+    from posetrack.world.scenes import fast_motion as fast_motion
+    from posetrack.world.scenes import low_frame_rate as low_frame_rate
+    from posetrack.world.scenes import same_clothes as same_clothes
+    from posetrack.world.scenes import street as street
+    from posetrack.world.sheet import contact_sheet as contact_sheet
+    from posetrack.world.training_files import write_training_files as write_training_files
+    from posetrack.world.truth import Truth as Truth
+    from posetrack.world.truth import Visibility as Visibility
 
-__all__ = [
-    "Actor",
-    "Backdrop",
-    "Body",
-    "BodyPose",
-    "Camera",
-    "Effects",
-    "Event",
-    "Light",
-    "Mesh",
-    "Part",
-    "Render",
-    "Scene",
-    "Surface",
-    "Truth",
-    "Visibility",
-    "behind_pole",
-    "camera_pan",
-    "coming_back",
-    "contact_sheet",
-    "crossing",
-    "crowd",
-    "detector_gaps",
-    "entering_leaving",
-    "falling",
-    "fast_motion",
-    "jumping_jacks",
-    "looking_at",
-    "low_frame_rate",
-    "random_body",
-    "random_frame",
-    "random_frames",
-    "random_pose",
-    "same_clothes",
-    "squats",
-    "street",
-    "write_scene",
-    "write_training_files",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded on first use: the tracker's tests need none of it, and kernels take time to load.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'posetrack.world' has no attribute {name!r}")
-    return getattr(import_module(f"posetrack.world.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Loaded on first use: the tracker's tests need none of it, and kernels take time to load.
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "exercises": ["falling", "jumping_jacks", "squats"],
+        "motion.poses": ["random_pose"],
+        "people.body": ["Body", "random_body"],
+        "people.rig": ["BodyPose"],
+        "randomisation": ["random_frame", "random_frames"],
+        "rendering.background": ["Backdrop"],
+        "rendering.camera": ["Camera", "looking_at"],
+        "rendering.effects": ["Effects"],
+        "rendering.light": ["Light"],
+        "rendering.mesh": ["Mesh", "Part", "Surface"],
+        "rendering.render": ["Render"],
+        "scene": ["Actor", "Event", "Scene"],
+        "scene_files": ["write_scene"],
+        "scenes": [
+            "behind_pole",
+            "camera_pan",
+            "coming_back",
+            "crossing",
+            "crowd",
+            "detector_gaps",
+            "entering_leaving",
+            "fast_motion",
+            "low_frame_rate",
+            "same_clothes",
+            "street",
+        ],
+        "sheet": ["contact_sheet"],
+        "training_files": ["write_training_files"],
+        "truth": ["Truth", "Visibility"],
+    },
+)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from posetrack.evaluation.poses import TrackingResult, evaluate_similarities
+from posetrack.evaluation.poses import FrameSimilarities, TrackingResult, evaluate_similarities
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.evaluation.similarities import FrameSimilarities
 from posetrack.ops.matching import match_optimally
 from posetrack.ops.oks import oks_matrix
 from posetrack.structures import Tracks
@@ -49,7 +48,7 @@ def score_tracks(
     >>> scene = crossing(people=2, frames=2, size=(160, 90))
     >>> truths = [truth for _, truth in scene]
     >>> tracks = [Tracks(truth.poses(), truth.ids[truth.seen()]) for truth in truths]
-    >>> score_tracks(truths, tracks).row["MOTA"]
+    >>> score_tracks(truths, tracks).rows()["poses"]["MOTA"]
     100.0
     """
     similarities = frame_similarities(truths, tracks, name=name, min_share=min_share,

@@ -8,11 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.poses import evaluate_similarities
+from posetrack.evaluation.poses import FrameSimilarities, evaluate_similarities
 from posetrack.evaluation.precision import average_precision, rank_keypoints
-from posetrack.evaluation.protocol_posetrack import head_sizes
-from posetrack.evaluation.sequences import Bools, Floats, Ints, People, SequencePair
-from posetrack.evaluation.similarities import FrameSimilarities
+from posetrack.evaluation.sequences import Bools, Floats, Ints, People, SequencePair, head_sizes
 from posetrack.ops.boxes import iou_matrix
 from posetrack.ops.matching import match_optimally
 from posetrack.structures import Detections, Tracks
@@ -60,7 +58,7 @@ def measure(
     (100.0, 100.0, 100.0)
     """
     pairs = frame_similarities(truths, tracks, min_oks=MIN_OKS)
-    row = evaluate_similarities([pairs], min_similarity=MIN_OKS).row
+    row = evaluate_similarities([pairs], min_similarity=MIN_OKS).rows()["poses"]
     return {
         "mAP": keypoint_ap(truths, tracks, pairs),
         "MOTA": row["MOTA"],
