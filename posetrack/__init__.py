@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from posetrack.skeletons import BODY_25 as BODY_25
     from posetrack.skeletons import COCO_17 as COCO_17
     from posetrack.skeletons import COCO_18 as COCO_18
+    from posetrack.skeletons import COCO_WHOLEBODY_133 as COCO_WHOLEBODY_133
     from posetrack.skeletons import HALPE_26 as HALPE_26
     from posetrack.skeletons import MPII_16 as MPII_16
     from posetrack.skeletons import POSETRACK_15 as POSETRACK_15
@@ -47,6 +48,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "BODY_25",
             "COCO_17",
             "COCO_18",
+            "COCO_WHOLEBODY_133",
             "HALPE_26",
             "MPII_16",
             "POSETRACK_15",

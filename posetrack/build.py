@@ -311,7 +311,7 @@ def _for_runtime(weights: Path, device: str, *, torch_wanted: bool) -> Path:
     graph = weights.with_suffix(".onnx")
     if torch_wanted or not graph.is_file() or find_spec("onnxruntime") is None:
         return weights
-    if find_spec("torch") is None or device == "cpu":
+    if find_spec("torch") is None or device in ("cpu", "coreml", "openvino", "directml"):
         return graph
     on_cpu = device == "auto" and (not _has_cuda() or not uses_cuda(device))
     return graph if on_cpu else weights
@@ -389,7 +389,7 @@ def build_detector(
         )
         return cast(Detector, found["detector"])
     text = str(name)
-    if text.endswith(".onnx"):
+    if text.endswith((".onnx", ".zip")):
         from posetrack.detectors.onnx import OnnxDetector
 
         return OnnxDetector(text, **{"providers": onnx_providers(device), **settings})

@@ -6,6 +6,7 @@ Nothing here imports torch before a torch device is asked for.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -95,20 +96,41 @@ def uses_cuda(device: str = "auto") -> bool:
     return find_spec("torch") is not None and pick_device().type == "cuda"
 
 
+ONNX_DEVICES: Mapping[str, str] = {
+    "cuda": "CUDAExecutionProvider",
+    "mps": "CoreMLExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+"""Devices by name, and what ONNX Runtime calls that which runs on them."""
+
+
 def onnx_providers(device: object) -> list[Any] | None:
     """What ONNX Runtime runs on; None lets it take CUDA where there is one.
+
+    Parameters
+    ----------
+    device
+        "auto", "cpu", or a key of `ONNX_DEVICES`, with a number where there are several:
+        "cuda:1", "directml:1".
 
     Examples
     --------
     >>> onnx_providers("cpu")
     ['CPUExecutionProvider']
+    >>> onnx_providers("coreml")
+    ['CoreMLExecutionProvider', 'CPUExecutionProvider']
     """
-    name = str(device)
+    name, _, number = str(device).partition(":")
     if name == "auto":
         return None
-    number = {"device_id": int(name.partition(":")[2] or 0)}
-    on_gpu = [("CUDAExecutionProvider", number)] if name.startswith("cuda") else []
-    return [*on_gpu, "CPUExecutionProvider"]
+    provider: Any = ONNX_DEVICES.get(name)
+    if provider is None:
+        return ["CPUExecutionProvider"]
+    if name in ("cuda", "directml"):
+        provider = (provider, {"device_id": int(number or 0)})
+    return [provider, "CPUExecutionProvider"]
 
 
 def usable_cores() -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,12 @@ from hypothesis import strategies as st
 
 from posetrack.detectors.decoding import DecodeContext
 from posetrack.detectors.onnx_guess import LAYOUTS, guess_layout, usual_layout
-from posetrack.detectors.onnx_labelled import decode_detr, decode_labelled, decode_rtdetr
+from posetrack.detectors.onnx_labelled import (
+    decode_detr,
+    decode_labelled,
+    decode_rtdetr,
+    decode_rtmdet,
+)
 from posetrack.detectors.onnx_layouts import (
     decode_end2end,
     decode_fastestdet,
@@ -125,6 +132,32 @@ def mmdetection(boxes: Array, scores: Array) -> list[Array]:
     return [rows, np.zeros((1, 100), np.int64)]
 
 
+def without_labels(boxes: Array, scores: Array) -> list[Array]:
+    return mmdetection(boxes, scores)[:1]
+
+
+def boxes_and_classes(boxes: Array, scores: Array) -> list[Array]:
+    rows, classes = np.zeros((1, CELLS, 4), np.float32), np.zeros((1, CELLS, 3), np.float32)
+    rows[0, : len(boxes)], classes[0, : len(boxes), 0] = boxes, scores
+    classes[0, 20:30, 1] = 0.9  # another class
+    return [rows, classes]
+
+
+def maps_of_a_head(boxes: Array, scores: Array) -> list[Array]:
+    """A box in a cell of its own, alternately of each stride, by the order of strides."""
+    maps: list[Array] = []
+    finest = SIZE[0] // 8
+    for stride in (8, 16, 32):
+        shape = (SIZE[1] // stride, SIZE[0] // stride)
+        maps += [np.full((1, 1, *shape), -20, np.float32), np.ones((1, 4, *shape), np.float32)]
+    for number, (box, score) in enumerate(zip(boxes, scores, strict=True)):
+        row, column = divmod(number, finest)
+        maps[0][0, 0, row, column] = np.log(score / (1 - score))
+        corner = np.array([column, row]) * 8
+        maps[1][0, :, row, column] = [*(corner - box[:2]), *(box[2:] - corner)]
+    return maps[0::2] + maps[1::2]
+
+
 def counted(boxes: Array, scores: Array) -> list[Array]:
     rows, marks = np.zeros((1, 100, 4), np.float32), np.full((1, 100), 0.9, np.float32)
     rows[0, : len(boxes)], marks[0, : len(boxes)] = boxes, scores
@@ -160,7 +193,10 @@ CASES: dict[str, tuple[Any, Callable[[Array, Array], list[Array]]]] = {
     "end2end": (decode_end2end, end2end),
     "end2end of seven": (decode_end2end, end2end_seven),
     "torchvision": (decode_labelled, torchvision),
-    "mmdetection": (decode_labelled, mmdetection),
+    "mmdetection": (decode_rtmdet, mmdetection),
+    "without labels": (decode_rtmdet, without_labels),
+    "boxes and class scores": (decode_rtmdet, boxes_and_classes),
+    "maps of a head": (decode_rtmdet, maps_of_a_head),
     "counted": (decode_labelled, counted),
     "rtdetr": (decode_rtdetr, rtdetr),
     "detr": (decode_detr, detr),
@@ -202,6 +238,7 @@ def test_layouts_are_guessed_from_shapes(layout: str) -> None:
         "torchvision": ("boxes", "labels", "scores"),
         "counted": ("num_dets", "det_boxes", "det_scores", "det_classes"),
         "mmdetection": ("dets", "labels"),
+        "without labels": ("dets",),
         "rtdetr": ("logits", "pred_boxes"),
         "detr": ("pred_boxes", "logits"),
     }.get(layout, tuple(f"output{n}" for n in range(len(outputs))))
@@ -314,3 +351,38 @@ def test_a_function_of_the_users_is_fed_stretched_rgb() -> None:
     layout = usual_layout(lambda outputs, context: (outputs[0], outputs[1]))
     assert layout.resize.__name__ == "stretch"
     assert layout.normalisation.rgb
+
+
+@pytest.fixture(scope="module")
+def rtmlib() -> Any:
+    """What rtmlib 0.0.16 makes of made-up answers."""
+    return json.loads(Path(__file__).with_name("rtmlib_oracle.json").read_text())
+
+
+@pytest.mark.parametrize("decode", [decode_yolox, decode_rtmdet])
+def test_rows_without_suppression_are_rtmlibs_boxes(decode: Any, rtmlib: Any) -> None:
+    rows = np.random.default_rng(7).normal(0, 0.7, (1, 84, 7)).astype(np.float32)
+    rows[..., 4:] = 1 / (1 + np.exp(-3 * rows[..., 4:]))
+    scale = (rtmlib["rtmdet"]["ratio"],) * 2
+    boxes, scores = decode([rows], DecodeContext((128, 128), (64, 64), scale, min_score=0.3))
+    theirs = np.array(rtmlib["rtmdet"]["xyxy"])
+    far = np.abs(theirs[:, None] - boxes[None]).max(axis=2).min(axis=1)
+    assert len(theirs) > 20
+    assert far.max() < 2e-3
+    assert len(boxes) >= len(theirs)
+    assert (scores >= 0.3).all()
+
+
+@pytest.mark.parametrize("which", ["rtmdet_nms", "yolox_nms"])
+def test_rows_with_suppression_are_rtmlibs_boxes(which: str, rtmlib: Any) -> None:
+    case = rtmlib[which]
+    dets = np.array(case["dets"], np.float32)
+    context = DecodeContext((128, 128), (64, 64), (case["ratio"],) * 2, min_score=0.3)
+    boxes, _ = decode_rtmdet([dets, np.zeros(dets.shape[:2], np.int64)], context)
+    np.testing.assert_allclose(boxes, np.array(case["xyxy"]).reshape(-1, 4), atol=1e-3)
+
+
+def test_maps_that_go_with_no_stride_are_refused() -> None:
+    maps = maps_of_a_head(np.zeros((0, 4)), np.zeros(0))
+    with pytest.raises(ValueError, match="two maps a stride"):
+        decode_rtmdet(maps[:5], DecodeContext(SIZE, SIZE))

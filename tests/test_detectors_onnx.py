@@ -20,9 +20,9 @@ from posetrack import Detections
 from posetrack.detectors.decoding import DecodeContext
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_yolov5, decode_yolov8
-from posetrack.detectors.resizing import letterbox, letterbox_corner, stretch
 from posetrack.ops.boxes import iou_matrix
 from posetrack.ops.crops import Normalisation
+from posetrack.ops.resizing import letterbox, letterbox_corner, stretch
 
 IMAGE = np.zeros((96, 128, 3), np.uint8)
 
@@ -63,8 +63,8 @@ def test_sizes_left_open_in_the_file_are_seen_by_running_it(tmp_path: Path) -> N
         input_shape=("n", 3, "h", "w"),
         open_sizes=True,
     )
-    with pytest.raises(ValueError, match="input_size="):
-        OnnxDetector(path, threads=1)
+    with pytest.raises(ValueError, match="decode="):
+        OnnxDetector(path, threads=1)  # its cells are those of 64 x 64, not of the usual 640 x 640
     assert OnnxDetector(path, threads=1, input_size=(64, 64)).decode is decode_yolov8
 
 

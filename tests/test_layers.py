@@ -131,6 +131,7 @@ def test_public_names_are_these() -> None:
         "BODY_25",
         "COCO_17",
         "COCO_18",
+        "COCO_WHOLEBODY_133",
         "Detections",
         "HALPE_26",
         "MPII_16",

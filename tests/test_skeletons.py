@@ -8,6 +8,7 @@ import pytest
 from posetrack.skeletons import (
     COCO_17,
     COCO_18,
+    COCO_WHOLEBODY_133,
     KNOWN_SKELETONS,
     MPII_16,
     POSETRACK_15,
@@ -25,6 +26,7 @@ COUNTS = {
     "mpii_16": 16,
     "body_25": 25,
     "halpe_26": 26,
+    "coco_wholebody_133": 133,
 }
 
 
@@ -37,6 +39,8 @@ def test_mirroring_twice_is_no_change_and_swaps_every_side(skeleton: Skeleton) -
     order = skeleton.mirror_order
     np.testing.assert_array_equal(order[order], np.arange(len(skeleton)))
     for index, name in enumerate(skeleton.keypoints):
+        if name.startswith("face-"):
+            continue  # points with numbers, see below
         other = skeleton.keypoints[order[index]]
         swapped = name.replace("left_", "*").replace("right_", "left_").replace("*", "right_")
         assert other == swapped
@@ -47,6 +51,32 @@ def test_every_keypoint_hangs_on_an_edge_but_for_posetracks_ears(skeleton: Skele
     joined = {name for edge in skeleton.edges for name in edge}
     loose = set(skeleton.keypoints) - joined
     assert loose <= {"left_ear", "right_ear"}
+
+
+def test_the_whole_bodys_face_is_mirrored_along_its_lines() -> None:
+    """A line along the jaw, a brow, an eye or a lip is a line of the other side's, too."""
+    whole = COCO_WHOLEBODY_133
+    mirror = dict(
+        zip(whole.keypoints, (whole.keypoints[i] for i in whole.mirror_order), strict=True)
+    )
+    lines = {frozenset(edge) for edge in whole.edges}
+    assert all(frozenset(mirror[end] for end in line) in lines for line in lines)
+    assert [mirror[f"face-{point}"] for point in (0, 8, 27, 30, 33, 36, 51, 66)] == [
+        "face-16", "face-8", "face-27", "face-30", "face-33", "face-45", "face-51", "face-66"
+    ]  # fmt: skip
+
+
+def test_the_whole_bodys_sigmas_are_the_authors() -> None:
+    whole = COCO_WHOLEBODY_133
+    sigma = dict(zip(whole.keypoints, whole.sigmas, strict=True))
+    known = {
+        "nose": 0.026, "left_ankle": 0.089, "left_big_toe": 0.068, "right_heel": 0.094,
+        "face-0": 0.042, "face-16": 0.045, "face-30": 0.007, "face-48": 0.008,
+        "face-67": 0.008, "left_hand_root": 0.029, "left_thumb4": 0.047,
+        "right_pinky_finger4": 0.031,
+    }  # fmt: skip
+    assert {name: sigma[name] for name in known} == known
+    assert sum(whole.sigmas) == pytest.approx(3.861)
 
 
 def test_posetracks_slots_one_and_two_are_the_ends_of_the_head() -> None:

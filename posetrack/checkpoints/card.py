@@ -152,6 +152,8 @@ class ModelCard:
         Of the file that it was made from, in hexadecimal.
     outputs
         Of an exported network, what its outputs are.
+    padding
+        How much larger than the box a crop is.
     """
 
     skeleton: Skeleton | None = None
@@ -163,6 +165,7 @@ class ModelCard:
     licence: str = ""
     source_sha256: str = ""
     outputs: OutputSpec | None = None
+    padding: float | None = None
 
 
 def read_card(path: str | Path) -> ModelCard | None:
@@ -227,6 +230,7 @@ def parse_card(text: str, source: str) -> ModelCard:
             _text_of(card, "licence"),
             _text_of(card, "source_sha256"),
             _outputs(card.get("form")),
+            _padding(card.get("padding")),
         )
     except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
@@ -299,6 +303,15 @@ def _options(card: Any) -> dict[str, Any]:
 
 def _decode(card: Any) -> Decode | None:
     return None if card is None else Decode(str(card["method"]), float(card["sigma"]))
+
+
+def _padding(card: Any) -> float | None:
+    if card is None:
+        return None
+    padding = float(card)
+    if not 0 < padding < 100:
+        raise ValueError(f"padding must be above 0 and below 100, got {card}")
+    return padding
 
 
 def _text_of(card: Mapping[str, Any], name: str) -> str:

@@ -23,7 +23,8 @@ from posetrack.weights.catalogue import MODELS, Kind
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
 _FLOW_NETWORKS = ("raft-small", "raft-large")
 _NETWORK_FILES = (
-    ".pth", ".pt", ".tar", ".safetensors", "manifest.json", ".onnx", ".pt2", ".xml", ".engine",
+    ".pth", ".pt", ".tar", ".safetensors", "manifest.json", ".onnx", ".zip", ".pt2", ".xml",
+    ".engine",
 )  # fmt: skip
 
 
@@ -76,8 +77,11 @@ def device_from(text: str) -> str:
     >>> device_from("cuda:1")
     'cuda:1'
     """
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"expected auto, cpu, cuda or cuda:1, got {text!r}")
+    if not re.fullmatch(r"auto|cpu|mps|coreml|openvino|(cuda|directml)(:\d{1,3})?", text):
+        raise argparse.ArgumentTypeError(
+            "expected auto, cpu, cuda or cuda:1, or for ONNX networks coreml, directml or openvino,"
+            f" got {text!r}"
+        )
     return text
 
 
@@ -126,20 +130,20 @@ def build_detector(
     if name is None:
         default = default or find_defaults(arguments, "detector")["detector"]
         return cast(Detector, build.build_default(default, device=arguments.device, **thresholds))
-    if name.endswith(".onnx"):
+    if name.endswith((".onnx", ".zip")):
         thresholds["decode"] = _layout(arguments.decode)
         thresholds["input_size"] = arguments.detector_size
     return build.build_detector(name, **fetching(arguments, name), **thresholds)
 
 
-def _layout(name: str | None) -> Callable[..., Any] | None:
-    """A decode function: of a known layout, or a user's from ``module:function``."""
+def _layout(name: str | None) -> Any:
+    """A known layout, or a user's decode function from ``module:function``."""
     from posetrack.detectors.onnx_guess import LAYOUTS
 
     if name is None:
         return None
     if name in LAYOUTS:
-        return LAYOUTS[name].decode
+        return LAYOUTS[name]
     if ":" not in name:
         names = "expected module:function or one of"
         raise ValueError(f"--decode: {no_such('layout', name, LAYOUTS, has=names)}")
@@ -191,7 +195,7 @@ def check_networks(arguments: argparse.Namespace) -> None:
             "`posetrack models list` shows all names; a file of your own is given by its path"
         )
     if arguments.decode is not None:
-        if not (arguments.detector or "").endswith(".onnx"):
+        if not (arguments.detector or "").endswith((".onnx", ".zip")):
             raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
         _layout(arguments.decode)
     if (arguments.offline or is_offline()) and arguments.flow in _FLOW_NETWORKS:

@@ -161,7 +161,12 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
     group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
     group.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
-    group.add_argument("--device", type=device_from, default="auto", help="auto, cpu, cuda, cuda:1")
+    group.add_argument(
+        "--device",
+        type=device_from,
+        default="auto",
+        help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino",
+    )
     group.add_argument("--offline", action="store_true", help="never download")
 
 

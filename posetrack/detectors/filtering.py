@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from posetrack.ops.boxes import clip_boxes, nms
-from posetrack.structures import Detections
+from posetrack.structures import Detections, FloatArray
 
 
 def keep_people(
@@ -54,14 +54,56 @@ def keep_people(
     >>> found.xyxy.tolist()
     [[0.0, 0.0, 20.0, 40.0]]
     """
+    boxes, rows = select_people(
+        xyxy,
+        scores,
+        image_size=image_size,
+        min_score=min_score,
+        max_iou=max_iou,
+        max_people=max_people,
+    )
+    return Detections(boxes, np.asarray(scores, np.float32)[rows])
+
+
+def select_people(
+    xyxy: ArrayLike,
+    scores: ArrayLike,
+    *,
+    image_size: tuple[int, int],
+    min_score: float,
+    max_iou: float | None,
+    max_people: int | None,
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Boxes worth looking at, as `keep_people` has them, and which rows they are.
+
+    Returns
+    -------
+    boxes
+        (M, 4) clipped to the image, by falling score.
+    rows
+        (M,), where they stand in ``xyxy``.
+
+    Examples
+    --------
+    >>> boxes, rows = select_people(
+    ...     [[0, 0, 9, 9], [1, 1, 30, 30]],
+    ...     [0.4, 0.6],
+    ...     image_size=(20, 20),
+    ...     min_score=0.3,
+    ...     max_iou=0.5,
+    ...     max_people=None,
+    ... )
+    >>> boxes[0].tolist(), rows.tolist()
+    ([1.0, 1.0, 19.0, 19.0], [1, 0])
+    """
     boxes = np.asarray(xyxy, np.float32)
     marks = np.asarray(scores, np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or marks.shape != (len(boxes),):
         raise ValueError(
             f"expected boxes (N, 4) and scores (N,), got {boxes.shape} and {marks.shape}"
         )
-    sure = marks >= min_score
-    boxes, marks = boxes[sure], marks[sure]
+    rows = np.flatnonzero(marks >= min_score)
+    boxes, marks = boxes[rows], marks[rows]
     if not np.isfinite(boxes).all() or not np.isfinite(marks).all():
         row = int(np.flatnonzero(~(np.isfinite(boxes).all(axis=1) & np.isfinite(marks)))[0])
         raise ValueError(
@@ -70,12 +112,12 @@ def keep_people(
         )
     boxes = np.asarray(clip_boxes(boxes, image_size), np.float32)
     seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
-    boxes, marks = boxes[seen], marks[seen]
+    boxes, marks, rows = boxes[seen], marks[seen], rows[seen]
     order = (
         np.argsort(-marks, kind="stable") if max_iou is None else nms(boxes, marks, max_iou=max_iou)
     )
     order = order[:max_people]
-    return Detections(boxes[order], marks[order])
+    return boxes[order], rows[order]
 
 
 def check_thresholds(*, min_score: float, max_iou: float | None, max_people: int | None) -> None:

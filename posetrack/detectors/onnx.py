@@ -10,11 +10,19 @@ import numpy as np
 
 from posetrack.detectors.decoding import Decode, DecodeContext, Decoded, Outputs
 from posetrack.detectors.filtering import check_thresholds, keep_people
-from posetrack.detectors.onnx_guess import Layout, ambiguity, guess_layout, usual_layout
-from posetrack.detectors.resizing import Resize
+from posetrack.detectors.onnx_guess import (
+    LAYOUTS,
+    Layout,
+    ambiguity,
+    guess_layout,
+    has_focus,
+    usual_layout,
+    usual_size,
+)
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.crops import Normalisation, normalise
+from posetrack.ops.resizing import Resize
 from posetrack.runtimes.onnxruntime import open_network
 from posetrack.structures import Detections
 
@@ -25,20 +33,22 @@ class OnnxDetector:
     Parameters
     ----------
     path
-        The file. Its first input takes images, (1, 3, height, width).
+        The file, or MMDeploy's archive of one (``.zip``). Its first input takes images,
+        (1, 3, height, width).
     decode
         From the network's outputs to boxes: a function of `posetrack.detectors.onnx_layouts` or
         `posetrack.detectors.onnx_labelled`, or one of yours (contract: `posetrack.detectors.
-        decoding`). None: guessed from the names and shapes of the outputs, where they leave no
-        doubt.
+        decoding`); or a whole `posetrack.detectors.onnx_guess.Layout`. None: guessed from the
+        names and shapes of the outputs, where they leave no doubt.
     input_size
-        (width, height) the image is resized to. None: what the file is fixed to.
+        (width, height) the image is resized to. None: what the file is fixed to, else what is
+        usual for its family.
     resize
-        From image to input: a function of `posetrack.detectors.resizing`. None: what is usual for
+        From image to input: a function of `posetrack.ops.resizing`. None: what is usual for
         the layout; `stretch` for a decode function of yours.
     normalisation
-        The input's colours. None: what is usual for the layout; RGB in [0, 1] for a decode
-        function of yours.
+        The input's colours. None: as the archive says, else what is usual for the layout; RGB in
+        [0, 1] for a decode function of yours.
     person
         Which class is the person. None: what is usual for the layout.
     min_score
@@ -74,7 +84,7 @@ class OnnxDetector:
         self,
         path: str | Path,
         *,
-        decode: Decode | None = None,
+        decode: Decode | Layout | None = None,
         input_size: tuple[int, int] | None = None,
         resize: Resize | None = None,
         normalisation: Normalisation | None = None,
@@ -94,11 +104,15 @@ class OnnxDetector:
         )
         if self._network.batch not in (None, 1):
             raise ValueError(f"{self._network}: expected a batch of 1; export it with one image")
-        self.input_size = self._network.size_for(input_size)
-        layout = usual_layout(decode) if decode else self._guess()
+        self.input_size = self._network.size_for(input_size, usual_size(self._network))
+        if isinstance(decode, Layout):
+            layout = decode
+        else:
+            layout = usual_layout(decode) if decode else self._guess()
         self.decode = layout.decode
         self.resize = resize or layout.resize
-        self.normalisation = normalisation or layout.normalisation
+        stated = self._network.card.normalisation
+        self.normalisation = normalisation or stated or layout.normalisation
 
     def __call__(self, image: Image, /) -> Detections:
         """People in the image, best first.
@@ -137,6 +151,8 @@ class OnnxDetector:
         layout = guess_layout(outputs, self._network.output_names, self.input_size)
         if layout is None:
             raise ValueError(ambiguity(str(self._network), outputs))
+        if layout is LAYOUTS["rtmdet"] and has_focus(self._network):
+            return LAYOUTS["yolox_nms"]
         return layout
 
     def _decoded(self, outputs: Outputs, context: DecodeContext) -> Decoded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ from posetrack.detectors.onnx_labelled import (
     decode_detr,
     decode_labelled,
     decode_rtdetr,
+    decode_rtmdet,
     find_roles,
 )
 from posetrack.detectors.onnx_layouts import (
@@ -23,14 +25,17 @@ from posetrack.detectors.onnx_layouts import (
     decode_yolox,
     grid_cells,
 )
-from posetrack.detectors.resizing import Resize, letterbox, letterbox_corner, stretch
-from posetrack.ops.crops import IMAGENET_RGB, UNIT, Normalisation
-
-BGR_255: Final = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), rgb=False)
-"""BGR in [0, 255] as the image has it: YOLOX."""
-
-BGR_UNIT: Final = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=False)
-"""BGR in [0, 1]: FastestDet."""
+from posetrack.ops.crops import (
+    BGR_255,
+    BGR_UNIT,
+    IMAGENET_BGR,
+    IMAGENET_RGB,
+    UNIT,
+    Normalisation,
+)
+from posetrack.ops.resizing import Resize, letterbox, letterbox_corner, stretch
+from posetrack.runtimes.onnx_check import tensor_shapes
+from posetrack.runtimes.session import Session
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     "yolov5": Layout(decode_yolov5, letterbox, UNIT),
     "yolov8": Layout(decode_yolov8, letterbox, UNIT),
     "end2end": Layout(decode_end2end, letterbox, UNIT),
+    "rtmdet": Layout(decode_rtmdet, letterbox_corner, IMAGENET_BGR),
+    "yolox_nms": Layout(decode_rtmdet, letterbox_corner, BGR_255),
     "labelled": Layout(decode_labelled, stretch, UNIT),
     "detr": Layout(decode_detr, stretch, IMAGENET_RGB),
     "rtdetr": Layout(decode_rtdetr, stretch, UNIT),
@@ -102,20 +109,38 @@ def guess_layout(
     >>> guess_layout(answer, ("output0",), (640, 640)).decode.__name__
     'decode_yolov8'
     """
-    name = _guess_by_names(outputs, names) or _guess_by_shape(outputs[0].shape, input_size)
+    name = (
+        _guess_by_names(outputs, names)
+        or _guess_apart(outputs, input_size)
+        or _guess_by_shape(outputs[0].shape, input_size)
+    )
     if name == "fastestdet" and len(outputs) > 1:
         return None
     return LAYOUTS[name] if name else None
 
 
 def _guess_by_names(outputs: Outputs, names: tuple[str, ...]) -> str | None:
-    if {"boxes", "labels", "scores"} <= set(find_roles(outputs, names)):
-        return "labelled"
+    if names[:1] == ("dets",) and len(outputs) == 1 and outputs[0].shape[-1] == 5:
+        return "rtmdet"
+    found = find_roles(outputs, names)
+    if {"boxes", "labels", "scores"} <= set(found):
+        # MMDetection's exports, of which RTMDet is the one that people bring.
+        return "rtmdet" if found["boxes"].shape[1] == 5 else "labelled"
     logits = dict(zip(names, outputs, strict=True)).get("logits")
     if logits is not None and any("box" in name for name in names):
         # COCO's 91 classes and one for nothing, or its 80 classes: other numbers say nothing.
         return {92: "detr", 80: "rtdetr"}.get(logits.shape[-1])
     return None
+
+
+def _guess_apart(outputs: Outputs, input_size: tuple[int, int]) -> str | None:
+    """RTMDet without suppression of doubles: its head's maps, or boxes and class scores."""
+    if len(outputs) == 6 and all(output.ndim == 4 for output in outputs):
+        return "rtmdet"
+    cells = len(grid_cells(input_size)[0])
+    rows = [output.shape[1:] for output in outputs if output.ndim == 3 and len(output) == 1]
+    apart = len(outputs) == len(rows) == 2 and {row[0] for row in rows} == {cells}
+    return "rtmdet" if apart and 4 in (rows[0][1], rows[1][1]) else None
 
 
 def _guess_by_shape(shape: tuple[int, ...], input_size: tuple[int, int]) -> str | None:
@@ -136,7 +161,58 @@ def _guess_by_shape(shape: tuple[int, ...], input_size: tuple[int, int]) -> str 
     return "end2end" if last == 6 else None
 
 
+def usual_size(network: Session) -> tuple[int, int] | None:
+    """(width, height) that networks of a family are usually fed where their file leaves it open.
+
+    Parameters
+    ----------
+    network
+        Open; what it says of its outputs counts, and Ultralytics' ``imgsz`` beside the graph.
+
+    Returns
+    -------
+    size
+        None where nothing points to a family.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> usual_size(Session(Path("net.onnx"), list, "none", output_names=("dets", "labels")))
+    (640, 640)
+    """
+    sides = re.fullmatch(r"\[(\d{2,4}), ?(\d{2,4})\]", network.metadata.get("imgsz", "").strip())
+    if sides:
+        return int(sides[2]), int(sides[1])
+    ranks = [len(shape) for shape in network.output_shapes]
+    if network.output_names[:1] == ("dets",) or ranks == [3]:
+        return 640, 640  # RTMDet, YOLOX and RTMO as MMDeploy exports them; a YOLO
+    return None
+
+
 _STRIDES: Final = ((8, 16, 32), (8, 16, 32, 64))
+
+
+def has_focus(network: Session) -> bool:
+    """Whether a network begins as YOLOX does, with 2 x 2 pixels as channels.
+
+    MMDeploy's exports of YOLOX and RTMDet answer in one layout, but want other colours.
+
+    Parameters
+    ----------
+    network
+        From an ONNX file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> has_focus(Session(Path("net.zip"), list, "none"))
+    False
+    """
+    if network.path.suffix != ".onnx":
+        return False
+    return any(
+        len(shape) == 4 and shape[1] == 12 and shape[2] > 1 for shape in tensor_shapes(network.path)
+    )
 
 
 def ambiguity(description: str, outputs: Outputs) -> str:

@@ -19,6 +19,7 @@ from posetrack.detectors.decoding import (
     person_class,
     shapes,
 )
+from posetrack.detectors.onnx_layouts import decode_yolox
 
 
 def decode_labelled(outputs: Outputs, context: DecodeContext) -> Decoded:
@@ -69,6 +70,80 @@ def decode_labelled(outputs: Outputs, context: DecodeContext) -> Decoded:
     if "count" in found:
         person[int(found["count"].item()) :] = False
     return context.to_image(boxes[person, :4]), scores[person]
+
+
+def decode_rtmdet(outputs: Outputs, context: DecodeContext) -> Decoded:
+    """RTMDet, as MMDeploy exports it with suppression of doubles, or without.
+
+    Parameters
+    ----------
+    outputs
+        With it: ``dets`` (1, N, 5), left, top, right, bottom and score in pixels of the input, and
+        ``labels`` (1, N) where there is more than one class. Without: boxes (1, A, 4) and class
+        scores (1, A, C); or rows as YOLOX has them (1, A, 5 + C), see
+        `posetrack.detectors.onnx_layouts.decode_yolox`; or the head's own maps, class logits
+        (1, C, h, w) and distances to the four sides in pixels (1, 4, h, w) for each of the
+        strides 8, 16 and 32.
+    context
+        The person is class 0 unless it says otherwise.
+
+    Returns
+    -------
+    xyxy, scores
+        As a decode function gives them.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are others.
+
+    Examples
+    --------
+    >>> answer = [np.array([[[20, 0, 40, 40, 0.8]]], np.float32), np.array([[0]])]
+    >>> decode_rtmdet(answer, DecodeContext((64, 64), (64, 64)))[0].tolist()
+    [[20.0, 0.0, 40.0, 40.0]]
+    """
+    if len(outputs) == 1 and outputs[0].ndim == 3 and outputs[0].shape[2] == 5:
+        labels = np.zeros(outputs[0].shape[:2], np.int64)
+        return decode_labelled([outputs[0], labels], context)
+    if len(outputs) == 1:
+        return decode_yolox(outputs, context)
+    if all(output.ndim == 4 for output in outputs):
+        return _of_maps(outputs, context)
+    flat = [output[0] for output in outputs if output.ndim == 3 and len(output) == 1]
+    if (
+        len(flat) == 2
+        and len(flat[0]) == len(flat[1])
+        and 4 in (flat[0].shape[1], flat[1].shape[1])
+    ):
+        boxes, classes = flat if flat[0].shape[1] == 4 else flat[::-1]
+        scores = classes[:, person_class(context, 0, classes.shape[1])]
+        sure = scores >= context.min_score
+        return context.to_image(boxes[sure]), scores[sure]
+    return decode_labelled(outputs, context)
+
+
+def _of_maps(outputs: Outputs, context: DecodeContext) -> Decoded:
+    """Boxes of RTMDet's head, whose cells count from their upper left corner."""
+    by_size: dict[tuple[int, ...], list[NDArray[Any]]] = {}
+    for output in outputs:
+        by_size.setdefault(output.shape[2:], []).append(output[0])
+    boxes, scores = [], []
+    for (height, width), pair in by_size.items():
+        stride = context.input_size[0] / width if width else 0
+        if len(pair) != 2 or not height or stride != context.input_size[1] / height:
+            raise ValueError(f"expected two maps a stride, got {shapes(outputs)}")
+        # Where there are four classes, too, the logits come first, as in the head itself.
+        classes, sides = pair if len(pair[1]) == 4 else pair[::-1]
+        if len(sides) != 4:
+            raise ValueError(f"expected distances (1, 4, h, w), got {shapes(outputs)}")
+        found = logistic(classes[person_class(context, 0, len(classes))])
+        row, column = np.nonzero(found >= context.min_score)
+        corner = np.stack([column, row], axis=1) * stride
+        left_top, right_bottom = sides[:2, row, column].T, sides[2:, row, column].T
+        boxes.append(np.hstack([corner - left_top, corner + right_bottom]))
+        scores.append(found[row, column])
+    return context.to_image(np.concatenate(boxes)), np.concatenate(scores)
 
 
 def decode_detr(outputs: Outputs, context: DecodeContext) -> Decoded:

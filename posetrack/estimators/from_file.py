@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.checkpoints.card import Decode, decoder_of, read_card, usual_sigma
 from posetrack.devices import require_torch
+from posetrack.estimators.one_stage import OneStage
 from posetrack.estimators.top_down import TopDown
 from posetrack.interfaces import BottomUpEstimator, PoseEstimator
 from posetrack.ops.crops import PLUS_MINUS_ONE, Normalisation
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 _OF_CROPS = ("flip_test", "decode", "padding", "max_batch", "runtime", "on_device", "threads")
+
+_WHOLE_IMAGE: Mapping[str, str] = {
+    "posenet": "PoseNet",
+    "trt_pose": "TrtPose",
+    "one_stage": "one-stage network",
+}
+"""What kinds that see the image whole are called in messages."""
 
 
 def load_estimator(
@@ -37,10 +46,11 @@ def load_estimator(
     ----------
     path
         A checkpoint, see `posetrack.checkpoints.loading.load_network`; or an exported network,
-        see `posetrack.runtimes.session.open_exported`: ``.onnx``, ``.xml``, ``.pt2`` or
-        ``.engine``.
+        see `posetrack.runtimes.session.open_exported`: ``.onnx``, ``.zip``, ``.xml``, ``.pt2`` or
+        ``.engine``. What kind of network it is is seen from its outputs.
     skeleton, normalisation, input_size
-        When None: as the file says; see `load_network` for checkpoints that do not.
+        When None: as the file says, else as is usual for its kind; see `load_network` for
+        checkpoints that do not say.
     dark
         Decode by `posetrack.ops.heatmaps.decode_dark`, with the blur of the sigma that the file
         says or that is usual for its input size. Else as the file says.
@@ -48,6 +58,7 @@ def load_estimator(
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     **settings
         Of `posetrack.estimators.top_down.TopDown` for a network that sees crops, of
+        `posetrack.estimators.one_stage.OneStage`,
         `posetrack.estimators.posenet.PoseNetEstimator` or
         `posetrack.estimators.trtpose.TrtPoseEstimator` for those.
 
@@ -124,7 +135,12 @@ def _exported(
             f"{path}: a detector of people, not a pose network; "
             "posetrack.detectors.light.load_light_detector runs it"
         )
-    if about.outputs is None or about.outputs.family == "heatmaps":
+    kind = about.outputs.family if about.outputs is not None else _kind_of(network)
+    if kind == "one_stage":
+        settings = {name: value for name, value in settings.items() if name != "threads"}
+        _refuse_of_crops(path, kind, settings, dark)
+        return OneStage(network, **needs, **settings)
+    if about.outputs is None or kind == "heatmaps":
         if dark:
             size = network.size_for(needs["input_size"])
             settings = {"decode": decoder_of(decode_for(about.decode, size, dark=True)), **settings}
@@ -158,8 +174,17 @@ def _of_whole_images(
 def _refuse_of_crops(path: str | Path, kind: str, settings: dict[str, Any], dark: bool) -> None:
     wrong = [name for name in _OF_CROPS if name in settings] + (["dark"] if dark else [])
     if wrong:
-        name = {"posenet": "PoseNet", "trt_pose": "TrtPose"}[kind]
         raise ValueError(
             f"{path}: {', '.join(wrong)} is for networks that see a crop of each person; a "
-            f"{name} sees the whole image"
+            f"{_WHOLE_IMAGE[kind]} sees the whole image"
         )
+
+
+def _kind_of(network: Session) -> str:
+    """What a file that says nothing of itself is for, from the shapes it declares.
+
+    One array with three axes, or boxes beside keypoints with four, are people; the rest are maps
+    or vectors of a crop.
+    """
+    ranks = sorted(len(shape) for shape in network.output_shapes)
+    return "one_stage" if ranks in ([3], [3, 4]) else "heatmaps"

@@ -1,4 +1,4 @@
-"""Top-down heatmap networks in ONNX files, run by onnxruntime.
+"""Top-down networks in ONNX files, run by onnxruntime.
 
 Files fixed to one crop a run are common. Measured on two nearly idle cores with a 2.4 MB network
 for 192 x 256 crops (milliseconds a person with 1, 3 and 6 people, medians of 25 repeats):
@@ -30,20 +30,23 @@ from posetrack.skeletons import Skeleton
 
 
 class OnnxTopDown(TopDown):
-    """A heatmap network in an ONNX file, as a `posetrack.interfaces.PoseEstimator`.
+    """A network for crops in an ONNX file, as a `posetrack.interfaces.PoseEstimator`.
 
     Parameters
     ----------
     path
-        The file. It takes crops (N, 3, height, width) and gives heatmaps (N, K, h, w).
+        The file, or MMDeploy's archive of one (``.zip``). It takes crops (N, 3, height, width) and
+        gives heatmaps (N, K, h, w), or SimCC vectors as RTMPose and RTMW do.
     skeleton
-        What its K heatmaps are. When None: as the file says, if it was exported here, else COCO's.
+        What its K keypoints are. When None: as the file says, if it was exported here, else by how
+        many they are, see `posetrack.estimators.top_down.TopDown`.
     input_size
         (width, height) of a crop. None: what the file is fixed to.
     normalisation
         How pixels become its input. When None: as the file says, else ImageNet's RGB.
     padding
-        How much larger than the box the crop is, after the box is given the crop's shape.
+        How much larger than the box the crop is, after the box is given the crop's shape. When
+        None: as the file says, else 1.25.
     flip_test
         Average with the heatmaps of the mirrored crop: somewhat more accurate, at twice the time.
     decode
@@ -85,7 +88,7 @@ class OnnxTopDown(TopDown):
         *,
         input_size: tuple[int, int] | None = None,
         normalisation: Normalisation | None = None,
-        padding: float = 1.25,
+        padding: float | None = None,
         flip_test: bool = False,
         decode: Decoder | None = None,
         max_batch: int = 64,

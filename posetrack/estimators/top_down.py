@@ -1,4 +1,4 @@
-"""Top-down pose estimation: one crop a box, one batch, heatmaps, keypoints.
+"""Top-down pose estimation: one crop a box, one batch, heatmaps or vectors, keypoints.
 
 After Xiao, Wu, Wei, *Simple Baselines for Human Pose Estimation and Tracking* (ECCV 2018). There
 are two paths to the same answer. On the host, OpenCV crops, a session of `posetrack.runtimes` runs
@@ -30,8 +30,15 @@ from posetrack.ops.crops import (
     normalise,
 )
 from posetrack.ops.heatmaps import average_flipped
+from posetrack.ops.simcc import (
+    SimCCVectors,
+    average_flipped_vectors,
+    decode_simcc,
+    find_simcc,
+    simcc_input_size,
+)
 from posetrack.runtimes.session import Session, require_heatmaps
-from posetrack.skeletons import COCO_17, Skeleton
+from posetrack.skeletons import COCO_17, Skeleton, skeleton_of_count
 from posetrack.structures import Detections, Poses
 
 if TYPE_CHECKING:
@@ -46,11 +53,13 @@ Decoder: TypeAlias = Callable[[Float32Array], tuple[Float32Array, Float32Array]]
 _Cells: TypeAlias = tuple[Float32Array, Float32Array, tuple[int, int]]
 """Keypoints (n, K, 2) in cells, scores (n, K), how many cells there are across and down."""
 
+_USUAL_PADDING = 1.25
+
 _USUAL_SIZE = (192, 256)
 """Of the paper's crops, where a torch network does not say its own."""
 
 
-def check_crops(max_batch: int, padding: float) -> None:
+def check_crops(max_batch: int, padding: float | None) -> None:
     """Refuse settings of crops that cannot be meant.
 
     Examples
@@ -60,7 +69,7 @@ def check_crops(max_batch: int, padding: float) -> None:
     ...
     ValueError: max_batch must be at least 1 and padding positive, got 0, 1.25
     """
-    if max_batch < 1 or not padding > 0:
+    if max_batch < 1 or (padding is not None and not padding > 0):
         raise ValueError(
             f"max_batch must be at least 1 and padding positive, got {max_batch}, {padding}"
         )
@@ -74,18 +83,21 @@ class TopDown:
     network
         A torch network, which takes normalised crops (N, 3, height, width) and gives heatmaps
         (N, K, h, w); it is copied, changing it later changes nothing here. Or what
-        `posetrack.runtimes.session.open_exported` gives: the same, or keypoints (N, K, 2) in
-        pixels of the crop and scores (N, K) where its file says so.
+        `posetrack.runtimes.session.open_exported` gives: the same, or SimCC vectors (N, K, Wx) and
+        (N, K, Wy) as RTMPose has them, or keypoints (N, K, 2) in pixels of the crop and scores
+        (N, K) where its file says so.
     skeleton
-        What its K keypoints are. When None: as an exported file says; else COCO's.
+        What its K keypoints are. When None: as an exported file says; else by how many they are
+        (`posetrack.skeletons.skeleton_of_count`), or COCO's.
     input_size
         Width and height of a crop. When None: as an exported file says; of a torch network
-        192 x 256.
+        192 x 256; of SimCC half its vectors' lengths.
     normalisation
         How pixels become its input; `posetrack.checkpoints.loading.load_network` says which. When
         None: as an exported file says; else ImageNet's RGB.
     padding
-        How much larger than the box the crop is, after the box is given the crop's shape.
+        How much larger than the box the crop is, after the box is given the crop's shape. When
+        None: as an exported file says; else 1.25.
     device
         Of a torch network: a torch device or its name; ``"auto"`` is the first GPU, or the CPU
         where there is none. An exported network is open on its own already.
@@ -141,7 +153,7 @@ class TopDown:
         *,
         input_size: tuple[int, int] | None = None,
         normalisation: Normalisation | None = None,
-        padding: float = 1.25,
+        padding: float | None = None,
         device: str | torch.device = "auto",
         flip_test: bool = False,
         decode: Decoder | None = None,
@@ -154,6 +166,7 @@ class TopDown:
         check_crops(max_batch, padding)
         self._on_device: DeviceCrops | None = None
         self._output = 0
+        self._vectors: SimCCVectors | None = None
         if isinstance(network, Session):
             if half is not None or on_device is not None or runtime is not None:
                 raise ValueError(
@@ -182,9 +195,10 @@ class TopDown:
             )
         self._session = session
         self._skeleton = skeleton or session.card.skeleton or COCO_17
-        self.input_size = session.size_for(input_size)
+        usual = simcc_input_size(session.output_shapes, session.output_names)
+        self.input_size = session.size_for(input_size, usual)
         self.normalisation = normalisation or session.card.normalisation or IMAGENET_RGB
-        self.padding, self.max_batch = padding, max_batch
+        self.padding, self.max_batch = padding or session.card.padding or _USUAL_PADDING, max_batch
         self.decoded = outputs is not None and outputs.decoded
         in_graph = outputs is not None and outputs.flip_test
         if self.decoded:
@@ -193,15 +207,26 @@ class TopDown:
         self.decode: Decoder = decode or decoder_of(session.card.decode)
         self._pool = self._workers(threads or min(usable_cores(), 8))
         if isinstance(network, Session):
-            self._try_out()
+            self._try_out(guess=skeleton is None and session.card.skeleton is None)
+            if self._vectors is not None and decode is not None:
+                raise ValueError(
+                    f"{session}: it gives SimCC vectors, decode (and DARK) is for heatmaps"
+                )
 
-    def _try_out(self) -> None:
+    def _try_out(self, *, guess: bool) -> None:
         """Run once: what a file gives is seen only by running it, and the first run is slow."""
         width, height = self.input_size
         count = self._session.batch or 1
         outputs = self._session(np.zeros((count, 3, height, width), np.float32))
+        if guess and (known := _skeleton_of(outputs)) is not None:
+            self._skeleton = known
         if self.decoded:
             _require_keypoints(outputs, self._skeleton, str(self._session))
+            return
+        shapes = [output.shape for output in outputs]
+        self._vectors = find_simcc(shapes, self.input_size, self._session.output_names)
+        if self._vectors is not None:
+            _require_count(shapes[0][1], self._skeleton, str(self._session))
         else:
             self._output = heatmap_output(outputs, self._skeleton, str(self._session))
 
@@ -269,6 +294,8 @@ class TopDown:
         if self.decoded:
             xy, scores = (np.array(part, np.float32) for part in self._answers(batch))
             return xy, scores, self.input_size
+        if self._vectors is not None:
+            return self._from_vectors(batch, self._vectors)
         heatmaps = self._heatmaps(batch)
         if self.flip_test:
             mirrored = self._heatmaps(np.ascontiguousarray(batch[..., ::-1]))
@@ -282,6 +309,26 @@ class TopDown:
                 f"heatmaps {heatmaps.shape}, it gave {cells.shape} and {scores.shape}"
             )
         return np.array(cells, np.float32), np.array(scores, np.float32), (width, height)
+
+    def _from_vectors(self, batch: Float32Array, found: SimCCVectors) -> _Cells:
+        """Keypoints of SimCC vectors, in pixels of the crop."""
+
+        def vectors(images: Float32Array) -> tuple[Float32Array, Float32Array]:
+            answers = self._answers(images)
+            x, y = (np.asarray(answers[row], np.float32) for row in (found.x, found.y))
+            if x.shape[:2] != (len(images), len(self._skeleton)):
+                raise ValueError(
+                    f"{self._session}: for {len(images)} crops it gave vectors {x.shape}, expected "
+                    f"({len(images)}, {len(self._skeleton)}, ...)"
+                )
+            return x, y
+
+        x, y = vectors(batch)
+        if self.flip_test:
+            turned = vectors(np.ascontiguousarray(batch[..., ::-1]))
+            x, y = average_flipped_vectors((x, y), turned, self._skeleton.mirror_order)
+        xy, scores = decode_simcc(x, y, split_ratio=found.split_ratio)
+        return xy, scores, self.input_size
 
     def _heatmaps(self, batch: Float32Array) -> Float32Array:
         heatmaps = np.asarray(self._answers(batch)[self._output], np.float32)
@@ -333,6 +380,20 @@ def _require_keypoints(
             f"{description}: expected keypoints (N, {len(skeleton)}, 2) and scores "
             f"(N, {len(skeleton)}) for the skeleton {skeleton.name!r}, got "
             f"{', '.join(str(output.shape) for output in outputs)}"
+        )
+
+
+def _skeleton_of(outputs: Sequence[NDArray[Any]]) -> Skeleton | None:
+    """What the keypoints usually are, by their number, where all maps or vectors agree on it."""
+    counts = {output.shape[1] for output in outputs if output.ndim in (3, 4)}
+    return skeleton_of_count(counts.pop()) if len(counts) == 1 else None
+
+
+def _require_count(keypoints: int, skeleton: Skeleton, description: str) -> None:
+    if keypoints != len(skeleton):
+        raise ValueError(
+            f"{description}: SimCC vectors of {keypoints} keypoints, the skeleton "
+            f"{skeleton.name!r} has {len(skeleton)}. Give the skeleton it was trained for"
         )
 
 
@@ -393,7 +454,9 @@ def _kind(outputs: Sequence[NDArray[Any]], count: int) -> str:
     """What a network without heatmaps might be."""
     flat = [output.shape for output in outputs if output.ndim == 3 and output.shape[1] == count]
     if len(flat) == 2:
-        return "This looks like SimCC (as RTMPose has), which is not supported"
+        return (
+            "This looks like SimCC (as RTMPose has), with vectors that do not fit the input's size"
+        )
     if flat and flat[0][2] in (2, 3):
         return "This network gives coordinates directly, which is not supported"
     return "Is it a pose network at all, and one for single people?"

@@ -326,6 +326,15 @@ IMAGENET_BGR_AS_TRAINED = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.
 UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=True)
 """RGB in [0, 1], nothing subtracted."""
 
+BGR_255 = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), rgb=False)
+"""BGR in [0, 255] as the image has it: YOLOX, RTMO."""
+
+BGR_UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=False)
+"""BGR in [0, 1]: FastestDet."""
+
+IMAGENET_BGR = Normalisation((0.406, 0.456, 0.485), (0.225, 0.224, 0.229), rgb=False)
+"""ImageNet's statistics in BGR order: RTMDet."""
+
 PLUS_MINUS_ONE = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True)
 """RGB in [-1, 1], as PoseNet takes it."""
 

@@ -11,6 +11,9 @@ import math
 import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
+
+Content: TypeAlias = mmap.mmap | bytes
 
 _DEEPEST = 32
 """Graphs in graphs; a network has two or three."""
@@ -67,18 +70,59 @@ def require_own_data(path: str | Path) -> None:
     """
     path = Path(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        _check_all(path, content, alone=False)
+
+
+def require_alone(content: bytes, path: Path) -> None:
+    """Refuse an ONNX model in memory that keeps tensors elsewhere, or is damaged.
+
+    Parameters
+    ----------
+    content
+        The model.
+    path
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        As `require_own_data`.
+    """
+    _check_all(path, content, alone=True)
+
+
+def tensor_shapes(path: str | Path) -> set[tuple[int, ...]]:
+    """Shapes of the tensors that an ONNX file keeps.
+
+    Raises
+    ------
+    ValueError
+        If it is no ONNX file.
+    """
+    path = Path(path)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         try:
-            for span in _tensors(content, (0, len(content)), "model", 0):
-                _check(path, content, span)
-        except (_NoMessageError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{path} ({len(content):,} bytes) is not an ONNX file, or is cut short. Compare "
-                f"its size with the publisher's and fetch it again ({error})"
-            ) from error
+            return {
+                tuple(_dims(content, span))
+                for span in _tensors(content, (0, len(content)), "model", 0)
+            }
+        except _NoMessageError as error:
+            raise ValueError(f"{path} is not an ONNX file, or is cut short ({error})") from error
+
+
+def _check_all(path: Path, content: Content, *, alone: bool) -> None:
+    try:
+        for span in _tensors(content, (0, len(content)), "model", 0):
+            _check(path, content, span, alone=alone)
+    except (_NoMessageError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} ({len(content):,} bytes) is not an ONNX file, or is cut short. Compare "
+            f"its size with the publisher's and fetch it again ({error})"
+        ) from error
 
 
 def _tensors(
-    content: mmap.mmap, span: tuple[int, int], kind: str, depth: int
+    content: Content, span: tuple[int, int], kind: str, depth: int
 ) -> Iterator[tuple[int, int]]:
     """Where in the file every tensor is."""
     if depth > _DEEPEST:
@@ -93,9 +137,7 @@ def _tensors(
             yield from _tensors(content, value, part, depth + 1)
 
 
-def _fields(
-    content: mmap.mmap, span: tuple[int, int]
-) -> Iterator[tuple[int, int | tuple[int, int]]]:
+def _fields(content: Content, span: tuple[int, int]) -> Iterator[tuple[int, int | tuple[int, int]]]:
     """Numbers of a message's fields; a number, or where the bytes are."""
     place, end = span
     while place < end:
@@ -117,7 +159,7 @@ def _fields(
         place += size
 
 
-def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
+def _varint(content: Content, place: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if place >= end:
@@ -130,20 +172,28 @@ def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
     raise _NoMessageError("a number without end")
 
 
-def _check(path: Path, content: mmap.mmap, span: tuple[int, int]) -> None:
-    """Refuse a tensor whose data are elsewhere, or fewer than its shape says."""
+def _dims(content: Content, span: tuple[int, int]) -> list[int]:
+    """The shape of a tensor."""
     shape: list[int] = []
+    for number, value in _fields(content, span):
+        if number != _DIMS:
+            continue
+        if isinstance(value, int):
+            shape.append(value)
+            continue
+        place, end = value
+        while place < end:
+            side, place = _varint(content, place, end)
+            shape.append(side)
+    return shape
+
+
+def _check(path: Path, content: Content, span: tuple[int, int], *, alone: bool) -> None:
+    """Refuse a tensor whose data are elsewhere, or fewer than its shape says."""
     kind, stored = 0, None
     outside: dict[str, str] = {}
     for number, value in _fields(content, span):
-        if number == _DIMS and isinstance(value, int):
-            shape.append(value)
-        elif number == _DIMS and not isinstance(value, int):
-            place, end = value
-            while place < end:
-                side, place = _varint(content, place, end)
-                shape.append(side)
-        elif number == _TYPE and isinstance(value, int):
+        if number == _TYPE and isinstance(value, int):
             kind = value
         elif number == _RAW and not isinstance(value, int):
             stored = value[1] - value[0]
@@ -154,7 +204,12 @@ def _check(path: Path, content: mmap.mmap, span: tuple[int, int]) -> None:
                 if not isinstance(part, int)
             }
             outside[entry.get(1, "")] = entry.get(2, "")
-    needed = math.prod(shape) * _BITS.get(kind, 0) // 8
+    needed = math.prod(_dims(content, span)) * _BITS.get(kind, 0) // 8
+    if outside and alone:
+        raise ValueError(
+            f"{path}: its weights are in a further file, which is not looked for in or beside an "
+            "archive; unpack it and give the .onnx file"
+        )
     if outside:
         stored = _bytes_outside(path, outside)
     if stored is not None and needed > stored:

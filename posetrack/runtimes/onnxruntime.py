@@ -20,13 +20,18 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checkpoints.card import ModelCard
 from posetrack.devices import onnx_providers, usable_cores
 from posetrack.forks import Reopening
-from posetrack.runtimes.onnx_check import require_own_data
+from posetrack.runtimes.onnx_archive import read_archived_card, read_archived_model
+from posetrack.runtimes.onnx_check import require_alone, require_own_data
 from posetrack.runtimes.session import Batch, Run, Session, read_card_of
 
 if TYPE_CHECKING:
     from torch import nn
+
+_LONGEST_NOTE = 10_000
+"""Characters of a text beside the graph that are kept."""
 
 _NUMPY_TYPES: Mapping[str, Any] = {
     "tensor(float)": np.float32,
@@ -44,7 +49,8 @@ def open_session(
     Parameters
     ----------
     path
-        An ``.onnx`` (or ``.ort``) file; weights it keeps in further files must lie beside it.
+        An ``.onnx`` (or ``.ort``) file; weights it keeps in further files must lie beside it. Or
+        a ``.zip`` with such a file in it, see `posetrack.runtimes.onnx_archive`.
     threads
         Threads for one run; None: as many as there are cores, at most 8.
     providers
@@ -78,15 +84,22 @@ def open_session(
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     _refuse_other_files(path)
-    if path.suffix != ".ort":
+    model: str | bytes = str(path)
+    if path.suffix == ".zip":
+        model = read_archived_model(path)
+        require_alone(model, path)
+    elif path.suffix != ".ort":
         require_own_data(path)
     ort = _onnxruntime(path)
     options = _options(ort, threads or min(usable_cores(), 8))
     chosen = _providers(ort, providers)
     try:
-        return ort.InferenceSession(str(path), options, providers=chosen)
+        session = ort.InferenceSession(model, options, providers=chosen)
     except Exception as error:  # onnxruntime's errors share no base class
         raise ValueError(_why_refused(path, str(error), ort.__version__)) from error
+    if providers is not None:
+        _require_first(path, session.get_providers(), chosen)
+    return session
 
 
 def describe(session: Any) -> str:
@@ -160,12 +173,15 @@ def open_network(
     run = partial(_run, session, image.name, dtype, fixed)
     batch, _, height, width = shape
     kept = session.get_modelmeta().custom_metadata_map or {}
+    card = read_card_of(kept.get("posetrack"), Path(path))
+    if Path(path).suffix == ".zip" and card == ModelCard():
+        card = read_archived_card(path)
     outputs = session.get_outputs()
     return Session(
         Path(path),
         run,
         "onnxruntime",
-        read_card_of(kept.get("posetrack"), Path(path)),
+        card,
         batch,
         (width, height) if width and height else None,
         describe(session),
@@ -174,6 +190,7 @@ def open_network(
             tuple(size if isinstance(size, int) else None for size in value.shape)
             for value in outputs
         ),
+        {name: text for name, text in kept.items() if len(text) <= _LONGEST_NOTE},
     )
 
 
@@ -280,14 +297,42 @@ def _providers(ort: Any, wanted: Sequence[Any] | None) -> list[Any]:
     if wanted is None:
         usual = ("CUDAExecutionProvider", "CPUExecutionProvider")
         return [provider for provider in usual if provider in there]
-    names = [item[0] if isinstance(item, tuple) else item for item in wanted]
+    names = [_name_of(item) for item in wanted]
     missing = [name for name in names if name not in there]
     if missing or not names:
+        needed = ", ".join(
+            f"{name.removesuffix('ExecutionProvider')} needs the package {_PACKAGES[name]}"
+            for name in missing
+            if name in _PACKAGES
+        )
         raise ValueError(
-            f"this onnxruntime has the providers {there}, not {missing or 'an empty list'}; "
-            "CUDA needs the package onnxruntime-gpu"
+            f"this onnxruntime has the providers {there}, not {missing or 'an empty list'}"
+            + (f"; {needed}" if needed else "")
         )
     return list(wanted)
+
+
+_PACKAGES: Mapping[str, str] = {
+    "CUDAExecutionProvider": "onnxruntime-gpu",
+    "CoreMLExecutionProvider": "onnxruntime on macOS",
+    "DmlExecutionProvider": "onnxruntime-directml",
+    "OpenVINOExecutionProvider": "onnxruntime-openvino",
+}
+"""Where providers come from."""
+
+
+def _name_of(provider: Any) -> str:
+    return str(provider[0] if isinstance(provider, tuple) else provider)
+
+
+def _require_first(path: Path, running: Sequence[str], wanted: Sequence[Any]) -> None:
+    """Refuse to run elsewhere than asked: onnxruntime falls back to the CPU without a word."""
+    first = _name_of(wanted[0])
+    if first not in running:
+        raise ValueError(
+            f"{path}: onnxruntime has {first}, but could not start it (a missing driver or "
+            f"library), and would run on {', '.join(running)}; mend that, or take --device cpu"
+        )
 
 
 def _why_refused(path: Path, message: str, version: str) -> str:

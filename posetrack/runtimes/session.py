@@ -34,6 +34,7 @@ Run: TypeAlias = Callable[[Batch], Batch]
 
 LIBRARIES: Mapping[str, str] = {
     ".onnx": "onnxruntime",
+    ".zip": "onnxruntime",
     ".xml": "openvino",
     ".pt2": "torch_export",
     ".engine": "tensorrt",
@@ -65,6 +66,8 @@ class Session:
         Of the outputs in order; empty where the file has none.
     output_shapes
         As the file declares them, None where a size is open; empty where it does not.
+    metadata
+        Texts that the file keeps beside its graph, by name, such as Ultralytics' ``kpt_shape``.
 
     Examples
     --------
@@ -82,9 +85,19 @@ class Session:
     description: str = ""
     output_names: tuple[str, ...] = ()
     output_shapes: tuple[tuple[int | None, ...], ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
-    def size_for(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    def size_for(
+        self, wanted: tuple[int, int] | None, usual: tuple[int, int] | None = None
+    ) -> tuple[int, int]:
         """The (width, height) to feed: the wanted one if the file takes it, else the file's.
+
+        Parameters
+        ----------
+        wanted
+            What the user asks for.
+        usual
+            What networks of this kind are usually fed, where the file leaves it open.
 
         Raises
         ------
@@ -94,7 +107,7 @@ class Session:
         if wanted is not None and min(wanted) < 1:
             raise ValueError(f"input_size must be a positive (width, height), got {wanted}")
         fixed = self.input_size or self.card.input_size
-        if fixed is None and wanted is None:
+        if fixed is None and wanted is None and usual is None:
             raise ValueError(
                 f"{self}: it takes images of any size; say which with input_size=(width, height)"
             )
@@ -103,7 +116,7 @@ class Session:
                 f"{self}: its input is fixed to {fixed} (width, height), input_size={wanted} "
                 "cannot be had; export it anew"
             )
-        size = wanted or fixed
+        size = wanted or fixed or usual
         assert size is not None  # refused above
         return size
 
@@ -145,8 +158,9 @@ def open_exported(
     Parameters
     ----------
     path
-        ``.onnx``, ``.xml`` (OpenVINO, its ``.bin`` beside it), ``.pt2`` (torch.export) or
-        ``.engine`` (TensorRT).
+        ``.onnx``, ``.zip`` (MMDeploy's ``onnx_sdk`` archive, see
+        `posetrack.runtimes.onnx_archive`), ``.xml`` (OpenVINO, its ``.bin`` beside it), ``.pt2``
+        (torch.export) or ``.engine`` (TensorRT).
     device
         "auto" (CUDA where there is one and the file's library has it), "cpu", "cuda", "cuda:1".
     threads
@@ -171,7 +185,7 @@ def open_exported(
     path = Path(path)
     if path.suffix not in LIBRARIES:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(LIBRARIES)}")
-    if path.suffix != ".onnx" and not path.is_file():
+    if path.suffix not in (".onnx", ".zip") and not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     if path.suffix in (".pt2", ".engine"):
         require_torch(path)

@@ -5,11 +5,13 @@ from posetrack.skeletons.known import (
     COCO_17,
     COCO_17_NECK,
     COCO_18,
+    COCO_WHOLEBODY_133,
     HALPE_26,
     KNOWN_SKELETONS,
     MPII_16,
     POSETRACK_15,
     POSETRACK_17,
+    skeleton_of_count,
 )
 from posetrack.skeletons.skeleton import Skeleton, read_skeleton
 
@@ -18,6 +20,7 @@ __all__ = [
     "COCO_17",
     "COCO_17_NECK",
     "COCO_18",
+    "COCO_WHOLEBODY_133",
     "HALPE_26",
     "KNOWN_SKELETONS",
     "MPII_16",
@@ -25,4 +28,5 @@ __all__ = [
     "POSETRACK_17",
     "Skeleton",
     "read_skeleton",
+    "skeleton_of_count",
 ]

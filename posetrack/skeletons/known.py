@@ -3,10 +3,13 @@
 Orders are those of the datasets' own files. Sigmas: the body's from COCO's keypoint evaluation
 (cocodataset.org, "Keypoint Evaluation"), the ends of the head and the feet from the dataset
 tables of MMPose (PoseTrack18, Halpe-26); a keypoint of the same name has the same sigma in each.
+The whole body's feet, face and hands have those of COCO-WholeBody (Jin et al., *Whole-Body Human
+Pose Estimation in the Wild*, ECCV 2020; ``myeval_wholebody.py`` of the authors).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Final
 
@@ -191,6 +194,82 @@ HALPE_26: Final = _skeleton(
 )
 """Halpe full body without face and hands; its "hip" is called ``mid_hip`` here."""
 
+_FINGERS: Final = tuple(
+    f"{finger}{joint}"
+    for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+    for joint in (1, 2, 3, 4)
+)
+
+_FACE_LINES: Final = (
+    tuple(range(17)),  # along the jaw
+    (17, 18, 19, 20, 21),  # brows
+    (22, 23, 24, 25, 26),
+    (27, 28, 29, 30),  # down the nose and below it
+    (31, 32, 33, 34, 35),
+    (36, 37, 38, 39, 40, 41, 36),  # eyes
+    (42, 43, 44, 45, 46, 47, 42),
+    (*range(48, 60), 48),  # lips, outside and inside
+    (*range(60, 68), 60),
+)
+"""The 68 points of a face in the order of iBUG 300-W, as lines to draw."""
+
+_FACE_SIDES: Final = (
+    *((point, 16 - point) for point in range(8)),
+    *((point, 43 - point) for point in range(17, 22)),
+    *((31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
+    *((48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65)),
+)
+"""Which of them change places in a mirror."""
+
+
+def _chain(*keypoints: str) -> tuple[tuple[str, str], ...]:
+    return tuple(itertools.pairwise(keypoints))
+
+
+def _whole_body() -> Skeleton:
+    sides = ("left", "right")
+    feet = tuple(f"{side}_{end}" for side in sides for end in ("big_toe", "small_toe", "heel"))
+    face = tuple(f"face-{point}" for point in range(68))
+    hands = tuple(f"{side}_{part}" for side in sides for part in ("hand_root", *_FINGERS))
+    keypoints = (*COCO_17.keypoints, *feet, *face, *hands)
+    fingers = tuple(
+        line
+        for side in sides
+        for first in range(0, 20, 4)
+        for line in _chain(
+            f"{side}_hand_root", *(f"{side}_{part}" for part in _FINGERS[first : first + 4])
+        )
+    )
+    wrists = tuple((f"{side}_wrist", f"{side}_hand_root") for side in sides)
+    lines = tuple(line for row in _FACE_LINES for line in _chain(*(face[point] for point in row)))
+    mirrored = tuple((face[first], face[second]) for first, second in _FACE_SIDES)
+    sigmas = (*COCO_17.sigmas, *_SIGMAS_OF_FEET, *_SIGMAS_OF_FACE, *2 * _SIGMAS_OF_A_HAND)
+    edges = (*COCO_17.edges, *_FEET, *lines, *wrists, *fingers)
+    return Skeleton(
+        "coco_wholebody_133", keypoints, edges, (*pairs_by_name(keypoints), *mirrored), sigmas
+    )
+
+
+_SIGMAS_OF_FEET: Final = (0.068, 0.066, 0.066, 0.092, 0.094, 0.094)
+# fmt: off
+_SIGMAS_OF_FACE: Final = (
+    0.042, 0.043, 0.044, 0.043, 0.040, 0.035, 0.031, 0.025, 0.020, 0.023, 0.029, 0.032, 0.037,
+    0.038, 0.043, 0.041, 0.045,
+    0.013, 0.012, 0.011, 0.011, 0.012, 0.012, 0.011, 0.011, 0.013,
+    0.015, 0.009, 0.007, 0.007, 0.007, 0.012, 0.009, 0.008,
+    0.016, 0.010, 0.017, 0.011, 0.009, 0.011, 0.009, 0.007, 0.013, 0.008, 0.011, 0.012,
+    0.010, 0.034, 0.008, 0.008, 0.009, 0.008, 0.008, 0.007, 0.010, 0.008, 0.009, 0.009,
+    0.009, 0.007, 0.007, 0.008, 0.011, 0.008, 0.008, 0.008, 0.010, 0.008,
+)
+_SIGMAS_OF_A_HAND: Final = (
+    0.029, 0.022, 0.035, 0.037, 0.047, 0.026, 0.025, 0.024, 0.035, 0.018, 0.024, 0.022, 0.026,
+    0.017, 0.021, 0.021, 0.032, 0.020, 0.019, 0.022, 0.031,
+)
+# fmt: on
+
+COCO_WHOLEBODY_133: Final = _whole_body()
+"""COCO-WholeBody: COCO's 17, six of the feet, 68 of the face, 21 of each hand (RTMW)."""
+
 KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
     skeleton.name: skeleton
     for skeleton in (
@@ -202,6 +281,19 @@ KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
         MPII_16,
         BODY_25,
         HALPE_26,
+        COCO_WHOLEBODY_133,
     )
 }
 """By name, for the command line and for reading files."""
+
+
+def skeleton_of_count(keypoints: int) -> Skeleton | None:
+    """What a network of so many keypoints was usually trained for; None where that is open.
+
+    Examples
+    --------
+    >>> skeleton_of_count(26).name
+    'halpe_26'
+    """
+    usual = (COCO_17, HALPE_26, COCO_WHOLEBODY_133)
+    return next((known for known in usual if len(known) == keypoints), None)

@@ -1,0 +1,381 @@
+"""Networks that find all people and their keypoints in one go; no detector is needed.
+
+RTMO (Lu et al., *RTMO: Towards High-Performance One-Stage Real-Time Multi-Person Pose Estimation*,
+CVPR 2024) and the pose networks of the YOLO family (v8, 11, 26), from exported files. A network of
+another family needs a decode function and a line in `LAYOUTS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.detectors.decoding import DecodeContext, Outputs, shapes
+from posetrack.detectors.filtering import check_thresholds, select_people
+from posetrack.detectors.onnx_guess import usual_size
+from posetrack.images import as_bgr
+from posetrack.interfaces import Image
+from posetrack.ops.crops import BGR_255, UNIT, Normalisation, normalise
+from posetrack.ops.resizing import Resize, letterbox, letterbox_corner
+from posetrack.runtimes.session import Session
+from posetrack.skeletons import Skeleton, skeleton_of_count
+from posetrack.structures import Detections, FloatArray, Poses
+
+_MOST_ROWS = 1000
+"""Of an answer with doubles suppressed; published exports have 300 at most."""
+
+
+class People(NamedTuple):
+    """What a decode function finds, in pixels of the image.
+
+    Parameters
+    ----------
+    xyxy, scores
+        (N, 4) and (N,), boxes.
+    xy, keypoint_scores
+        (N, K, 2) and (N, K).
+    """
+
+    xyxy: FloatArray
+    scores: FloatArray
+    xy: FloatArray
+    keypoint_scores: FloatArray
+
+
+DecodePeople: TypeAlias = Callable[[Outputs, DecodeContext, int], People]
+"""From a network's outputs, the geometry and the number of keypoints to people."""
+
+
+@dataclass(frozen=True)
+class PeopleLayout:
+    """A decode function and how the networks that need it are given their images."""
+
+    decode: DecodePeople
+    resize: Resize
+    normalisation: Normalisation
+
+
+class OneStage:
+    """Finds everybody's box and keypoints; a `posetrack.interfaces.BottomUpEstimator`.
+
+    Parameters
+    ----------
+    network
+        An exported network, open (`posetrack.runtimes.session.open_exported`).
+    skeleton
+        What its keypoints are. When None: by how many they are.
+    input_size
+        (width, height) the image is scaled to fit. When None: as the file says, else 640 x 640.
+    layout
+        How it answers and is fed. When None: seen from its outputs.
+    normalisation
+        The input's colours. When None: as the file says, else what is usual for the layout.
+    min_score
+        People whose box scores less are dropped. Lower finds more people and more ghosts.
+    max_iou
+        Of two boxes that overlap more, the weaker is dropped. Lower loses people close together.
+    max_people
+        The best so many are kept; None for all.
+
+    Raises
+    ------
+    ValueError
+        If it is no such network, it has not as many keypoints as the skeleton, or a setting is out
+        of range. In a call: if a box it is sure of is not finite.
+
+    Notes
+    -----
+    A keypoint that is not finite is NaN with score 0.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> answer = [np.zeros((1, 0, 5), np.float32), np.zeros((1, 0, 17, 3), np.float32)]
+    >>> network = Session(Path("rtmo.onnx"), lambda images: answer, "numpy", batch=1)
+    >>> estimate = OneStage(network, input_size=(640, 640))
+    >>> estimate(np.zeros((90, 120, 3), np.uint8))
+    Poses(xy (0, 17, 2), scores (0, 17), coco_17)
+    """
+
+    bottom_up = True
+
+    def __init__(
+        self,
+        network: Session,
+        skeleton: Skeleton | None = None,
+        *,
+        input_size: tuple[int, int] | None = None,
+        layout: PeopleLayout | None = None,
+        normalisation: Normalisation | None = None,
+        min_score: float = 0.3,
+        max_iou: float = 0.65,
+        max_people: int | None = 100,
+    ) -> None:
+        check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
+        if network.batch not in (None, 1):
+            raise ValueError(f"{network}: expected a batch of 1; export it with one image")
+        self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
+        self._network = network
+        self.input_size = network.size_for(input_size, usual_size(network))
+        # Run once: what a file gives is seen only by running it, and the first run is slow.
+        outputs = network(np.zeros((1, 3, *self.input_size[::-1]), np.float32))
+        wanted = skeleton or network.card.skeleton
+        name, count = recognise_people(
+            outputs, network.metadata, None if wanted is None else len(wanted)
+        )
+        if name is None and layout is None:
+            raise ValueError(
+                f"{network}: its answer ({shapes(outputs)}) is none of {', '.join(LAYOUTS)}"
+            )
+        layout = layout or LAYOUTS[str(name)]
+        self.decode, self.resize = layout.decode, layout.resize
+        self.normalisation = normalisation or network.card.normalisation or layout.normalisation
+        self._skeleton = _skeleton_for(network, skeleton, count)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints of the poses are."""
+        return self._skeleton
+
+    def __call__(self, image: Image, /) -> Poses:
+        """Everybody's poses, the surest first, with the network's own boxes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no image, see `posetrack.images.as_bgr`, or the network's answer cannot be
+            read.
+        """
+        image = as_bgr(image)
+        image_size = (image.shape[1], image.shape[0])
+        resized, scale, offset = self.resize(image, self.input_size)
+        outputs = self._network(normalise(resized[None], self.normalisation))
+        context = DecodeContext(
+            image_size,
+            self.input_size,
+            scale,
+            offset,
+            self.min_score,
+            output_names=self._network.output_names,
+        )
+        try:
+            found = self.decode(outputs, context, len(self._skeleton))
+            boxes, rows = select_people(
+                found.xyxy,
+                found.scores,
+                image_size=image_size,
+                min_score=self.min_score,
+                max_iou=self.max_iou,
+                max_people=self.max_people,
+            )
+        except ValueError as error:
+            raise ValueError(f"{self._network}: {error}") from error
+        xy = np.array(found.xy[rows], np.float32)
+        scores = np.array(found.keypoint_scores[rows], np.float32)
+        unseen = ~(np.isfinite(xy).all(axis=2) & np.isfinite(scores))
+        xy[unseen], scores[unseen] = np.nan, 0
+        people = Detections(boxes, np.asarray(found.scores, np.float32)[rows])
+        return Poses(xy, scores, people, self._skeleton)
+
+    def __repr__(self) -> str:
+        width, height = self.input_size
+        return f"OneStage({self._skeleton.name}, {width} x {height}, {self._network})"
+
+
+def _skeleton_for(network: Session, skeleton: Skeleton | None, count: int | None) -> Skeleton:
+    """The skeleton given, in the file or of that many keypoints, which must fit."""
+    found = skeleton or network.card.skeleton or (skeleton_of_count(count) if count else None)
+    if found is None:
+        raise ValueError(
+            f"{network}: {count or 'an unknown number of'} keypoints, and no skeleton is usual for "
+            "that; give the one it was trained for"
+        )
+    if count is not None and count != len(found):
+        raise ValueError(
+            f"{network}: {count} keypoints, the skeleton {found.name!r} has {len(found)}. Give the "
+            "skeleton it was trained for"
+        )
+    return found
+
+
+def decode_rtmo(outputs: Outputs, context: DecodeContext, keypoints: int) -> People:
+    """RTMO as MMDeploy exports it, doubles mostly suppressed in the graph.
+
+    Parameters
+    ----------
+    outputs
+        In any order: boxes (1, N, 5), left, top, right, bottom and score, and keypoints
+        (1, N, K, 3), x, y and score; pixels of the input.
+    context
+        The geometry.
+    keypoints
+        K.
+
+    Returns
+    -------
+    people
+        As a decode function gives them.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are others.
+
+    Examples
+    --------
+    >>> answer = [np.array([[[20, 0, 40, 40, 0.8]]]), np.full((1, 1, 17, 3), 0.5)]
+    >>> decode_rtmo(answer, DecodeContext((64, 64), (64, 64)), 17).xyxy.tolist()
+    [[20.0, 0.0, 40.0, 40.0]]
+    """
+    points = [output for output in outputs if output.ndim == 4]
+    boxes = [output for output in outputs if output.ndim == 3]
+    wanted = f"(1, N, 5) and (1, N, {keypoints}, 3)"
+    if len(points) != 1 or len(boxes) != 1 or not len(points[0]) == len(boxes[0]) == 1:
+        raise ValueError(f"expected outputs {wanted}, got {shapes(outputs)}")
+    rows, people = boxes[0][0], points[0][0]
+    if rows.shape != (len(people), 5) or people.shape[1:] != (keypoints, 3):
+        raise ValueError(f"expected outputs {wanted}, got {shapes(outputs)}")
+    sure = rows[:, 4] >= context.min_score
+    return _people(rows[sure, :4], rows[sure, 4], people[sure], context)
+
+
+def decode_yolo_pose(outputs: Outputs, context: DecodeContext, keypoints: int) -> People:
+    """Pose networks of the YOLO family, with and without suppression of doubles in the graph.
+
+    Parameters
+    ----------
+    outputs
+        One array. Without: (1, 4 + C + D K, A), centre, size, class scores (the person's first)
+        and K times x, y and, where D is 3, a score; or with the last two axes exchanged. With, as
+        YOLO26 always has it and v8 and 11 with ``nms=True``: (1, N, 6 + D K), rows of left, top,
+        right, bottom, score, class and keypoints. Pixels of the input.
+    context
+        The geometry; the person is class 0 unless it says otherwise.
+    keypoints
+        K.
+
+    Returns
+    -------
+    people
+        As a decode function gives them; where a keypoint has no score it has its box's.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+
+    Examples
+    --------
+    >>> answer = np.zeros((1, 56, 84), np.float32)
+    >>> answer[0, :5, 3] = [30, 20, 20, 40, 0.8]
+    >>> context = DecodeContext((64, 64), (64, 64), min_score=0.5)
+    >>> decode_yolo_pose([answer], context, 17).xyxy.tolist()
+    [[20.0, 0.0, 40.0, 40.0]]
+    """
+    found = _yolo_shape(outputs, keypoints)
+    if found is None:
+        raise ValueError(
+            f"expected an output (1, {5 + 3 * keypoints}, A) or (1, N, {6 + 3 * keypoints}), got "
+            f"{shapes(outputs)}"
+        )
+    rows, suppressed, values = found
+    if suppressed:
+        sure = rows[(rows[:, 4] >= context.min_score) & (rows[:, 5] == (context.person or 0))]
+        boxes, scores = sure[:, :4], sure[:, 4]
+    else:
+        marks = rows[:, 4 + (context.person or 0)]
+        sure, scores = rows[marks >= context.min_score], marks[marks >= context.min_score]
+        half = sure[:, 2:4] / 2
+        boxes = np.hstack([sure[:, :2] - half, sure[:, :2] + half])
+    points = sure[:, sure.shape[1] - values * keypoints :].reshape(-1, keypoints, values)
+    if values == 2:
+        own = np.broadcast_to(scores[:, None, None], (*points.shape[:2], 1))
+        points = np.concatenate([points, own], axis=2)
+    return _people(boxes, scores, points, context)
+
+
+LAYOUTS: Final[Mapping[str, PeopleLayout]] = {
+    "rtmo": PeopleLayout(decode_rtmo, letterbox_corner, BGR_255),
+    "yolo_pose": PeopleLayout(decode_yolo_pose, letterbox, UNIT),
+}
+"""By name."""
+
+
+def recognise_people(
+    outputs: Outputs, metadata: Mapping[str, str] | None = None, keypoints: int | None = None
+) -> tuple[str | None, int | None]:
+    """Which of `LAYOUTS` an answer is in, and for how many keypoints; None where it does not say.
+
+    Parameters
+    ----------
+    outputs
+        The answer to any image; only shapes count.
+    metadata
+        Texts beside the graph; Ultralytics' ``kpt_shape`` is ``[K, D]``.
+    keypoints
+        How many the user says there are. Keypoints without scores are seen only where the file or
+        the user says how many they are.
+
+    Examples
+    --------
+    >>> recognise_people([np.zeros((1, 56, 8400))])
+    ('yolo_pose', 17)
+    >>> recognise_people([np.zeros((1, 7, 5)), np.zeros((1, 7, 26, 3))])
+    ('rtmo', 26)
+    """
+    ranks = sorted(output.ndim for output in outputs)
+    if ranks == [3, 4]:
+        points = next(output for output in outputs if output.ndim == 4)
+        boxes = next(output for output in outputs if output.ndim == 3)
+        fits = points.shape[3] == 3 and boxes.shape[2] == 5 and points.shape[1] == boxes.shape[1]
+        return ("rtmo", points.shape[2]) if fits else (None, None)
+    if ranks != [3]:
+        return None, None
+    stated = re.fullmatch(r"\[(\d{1,3}), ?([23])\]", (metadata or {}).get("kpt_shape", "").strip())
+    likely = [*((17, 3), (26, 3), (133, 3)), *((count, 3) for count in range(1, 200))]
+    if stated:
+        likely = [(int(stated[1]), int(stated[2]))]
+    elif keypoints is not None:
+        likely = [(keypoints, 3), (keypoints, 2), *likely]
+    for count, values in likely:
+        if count and _yolo_shape(outputs, count, (values,)) is not None:
+            return "yolo_pose", count
+    return None, None
+
+
+def _yolo_shape(
+    outputs: Outputs, keypoints: int, values_each: tuple[int, ...] = (3, 2)
+) -> tuple[NDArray[Any], bool, int] | None:
+    """Rows of a YOLO's answer, whether doubles are suppressed, and values a keypoint."""
+    if len(outputs) != 1 or outputs[0].ndim != 3 or len(outputs[0]) != 1:
+        return None
+    answer = outputs[0][0]
+    for values in values_each:
+        if answer.shape[1] == 6 + values * keypoints and len(answer) <= _MOST_ROWS:
+            return answer, True, values
+        plain = 5 + values * keypoints
+        if answer.shape[0] == plain and answer.shape[1] > plain:
+            return answer.T, False, values
+        if answer.shape[1] == plain and answer.shape[0] > plain:
+            return answer, False, values
+    return None
+
+
+def _people(
+    boxes: NDArray[Any], scores: NDArray[Any], points: NDArray[Any], context: DecodeContext
+) -> People:
+    """People in pixels of the input, taken to the image."""
+    offset, scale = np.array(context.offset), np.array(context.scale)
+    with np.errstate(invalid="ignore", over="ignore"):
+        xy = np.asarray((points[..., :2] - offset) / scale, np.float32)
+    return People(
+        context.to_image(boxes),
+        np.asarray(scores, np.float32),
+        xy,
+        np.asarray(points[..., 2], np.float32),
+    )
