@@ -13,7 +13,8 @@ from cleaning_made import jittered, walkers, with_gaps
 import posetrack
 from posetrack.cleaning import butterworth, fill_gaps, undo
 from posetrack.cli import main
-from posetrack.cli.cleaning import seconds_from, who_from
+from posetrack.cli.cleaning import ranking_from
+from posetrack.cli.options import seconds_from
 from posetrack.trajectories import Origin, save
 
 
@@ -109,7 +110,7 @@ def test_times_that_are_none_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["x", "1,2", "1,2,3@4", "4,4,2,2@1", "1,2@", "nan,1@2"])
 def test_people_who_are_none_are_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected largest"):
-        who_from(text)
+        ranking_from(text)
 
 
 def test_a_run_with_cleaning_keeps_the_raw_tracks(

@@ -12,8 +12,8 @@ from cleaning_made import walkers
 
 import posetrack
 from posetrack import plots
-from posetrack.cli import main, track_plots
-from posetrack.cli.track_plots import write_plots
+from posetrack.cli import main, run_writer
+from posetrack.cli.run_writer import write_plots
 from posetrack.draw import find_heads
 from posetrack.trajectories import Trajectories, save
 from posetrack.video import VideoWriter, open_video
@@ -157,7 +157,7 @@ def test_a_run_draws_pictures_and_covers_the_faces_of_all(
 
     given: list[tuple[Trajectories, Any]] = []
     monkeypatch.setattr(
-        track_plots, "write_plots", lambda tr, _place, **more: given.append((tr, more))
+        run_writer, "write_plots", lambda tr, _place, **more: given.append((tr, more))
     )
     folder = Folder(tmp_path)
     assert folder.track("--format", "csv", "--plot", "--blur-faces", "fill", *words) == 0

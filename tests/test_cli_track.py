@@ -154,15 +154,15 @@ def test_angles_are_of_the_people_in_the_other_files(
 ) -> None:
     from dataclasses import replace
 
-    import posetrack.cleaning
     from posetrack import Trajectories
+    from posetrack.cleaning import steps
 
     def join(tracks: Trajectories, *, max_gap: float, colours: Any = None) -> Trajectories:
         """Joining that ends otherwise with and without the colours of clothes."""
         assert max_gap == 2.0
         return replace(tracks, ids=tracks.ids + (100 if colours is not None else 200))
 
-    monkeypatch.setattr(posetrack.cleaning, "join_tracklets", join)
+    monkeypatch.setattr(steps, "join_tracklets", join)
     assert folder.track("--join", "2s", "--format", "posetrack18", "--angles") == 0
     found = json.loads((folder.out / "clip.json").read_text())["annotations"]
     rows = (folder.out / "clip.angles.csv").read_text().splitlines()

@@ -14,11 +14,10 @@ import pytest
 
 from posetrack import Tracker
 from posetrack.cli import main, parser
+from posetrack.cli.options import Parser, Preset, add_settings, settings_from
 
 
-def commands(
-    top: argparse.ArgumentParser, words: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+def commands(top: Parser, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Parser]]:
     """Every command and subcommand with its parser."""
     yield words, top
     for action in top._actions:
@@ -42,14 +41,18 @@ def test_help_is_printed_and_says_what_every_option_is_for(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([*words, "--help"])
+        main([*words, "--help-all"])
     assert ended.value.code == 0
     shown = capsys.readouterr()
     assert shown.err == ""
+    assert "default: None" not in shown.out
     for action in EVERY[words]._actions:
         if isinstance(action, argparse._SubParsersAction):
             explained = {choice.dest for choice in action._choices_actions if choice.help}
             assert explained == set(action.choices)
+            continue
+        if action.help == argparse.SUPPRESS:
+            assert action.option_strings == ["--help-all"]
             continue
         assert action.help, f"{action.dest} has no help"
         for option in action.option_strings:
@@ -77,16 +80,11 @@ def test_every_setting_of_the_tracker_is_an_option_with_its_default(name: str) -
 @pytest.mark.parametrize("name", sorted(set(tracker_settings()) - {"device"}))
 def test_the_default_shown_in_the_help_is_the_trackers(name: str) -> None:
     default = tracker_settings()[name].default
-    text = " ".join(EVERY["track",].format_help().split())
+    text = " ".join(EVERY["track",].format_help(everything=True).split())
     option = "--" + name.replace("_", "-")
-    shown = re.search(rf" {option}\b(?! [A-Z]\]| \|).*?\(default: ([^)]*)\)", options_of(text))
+    shown = re.search(rf" {option}\b.*?\(default: ([^)]*)\)", text[text.index("tracker (see") :])
     assert shown is not None
     assert shown[1] == str(default)
-
-
-def options_of(text: str) -> str:
-    """The help after its usage line."""
-    return text[text.index("positional arguments") :]
 
 
 def test_similarity_and_matching_default_to_what_the_tracker_has() -> None:
@@ -161,3 +159,118 @@ def test_what_the_package_warns_of_is_a_line_without_a_place_in_the_code() -> No
     assert line == "posetrack: a.json: left out: 3\n"
     assert "coco.py:7" in other
     assert warnings.formatwarning is before
+
+
+def test_short_help_shows_the_options_that_matter_and_names_where_the_others_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = {}
+    for option in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            main(["track", option])
+        text = capsys.readouterr().out
+        shown[option] = set(re.findall(r"^  (?:-\w[^,]*, )?(--[a-z-]+)", text, re.MULTILINE))
+    assert shown["--help"] < shown["--help-all"]
+    assert len(shown["--help"]) <= 15
+    assert {"--detector", "--estimator", "--out", "--help-all"} <= shown["--help"]
+    assert {"--memory", "--smooth", "--stride", "--boxes"} <= shown["--help-all"] - shown["--help"]
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["track", "a.mp4", "--memoy", "3"], "--memory"),
+        (["track", "a.mp4", "--estimater=x.onnx"], "--estimator"),
+        (["track", "a.mp4", "--flow", "farnebak"], "farneback"),
+        (["track", "a.mp4", "--preset", "papr"], "paper"),
+        (["models", "list", "--jsn"], "--json"),
+        (["trak"], "track"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_misspelt_is_refused_in_a_line_that_names_what_comes_near(
+    words: list[str], near: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "did you mean" in line
+    assert f"'{near}'" in line.partition("did you mean")[2]
+
+
+class Cook:
+    """Cooks.
+
+    Parameters
+    ----------
+    minutes
+        How long it boils. More is softer.
+    salt
+        Add salt.
+    """
+
+    def __init__(self, *, minutes: float = 8.0, salt: bool = True) -> None:
+        self.minutes, self.salt = minutes, salt
+
+
+def test_flag_help_and_keyword_of_a_setting_follow_from_signature_and_docstring() -> None:
+    made = Parser(prog="cook")
+    add_settings(made, Cook)
+    text = " ".join(made.format_help().split())
+    assert "--minutes X How long it boils (default: 8.0)" in text
+    assert "--salt, --no-salt Add salt (default: True)" in text
+    given = made.parse_args(["--minutes", "3", "--no-salt"])
+    assert vars(Cook(**settings_from(given, Cook))) == {"minutes": 3.0, "salt": False}
+
+
+def test_a_setting_of_the_tracker_is_added_in_the_trackers_file_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from posetrack.cli.track import _settings, tracker_settings
+    from posetrack.tracking import tracker
+
+    class Eager(Tracker):
+        __doc__ = (Tracker.__doc__ or "").replace(
+            "    Examples\n",
+            "    eagerness\n        How soon it answers. 1 is now.\n\n    Examples\n",
+        )
+
+        def __init__(self, *objects: object, eagerness: float = 0.5, **settings: object) -> None:
+            del objects, eagerness, settings
+
+    signature = inspect.signature(Tracker)
+    more = inspect.signature(Eager).parameters["eagerness"]
+    parameters = [*signature.parameters.values(), more]
+    monkeypatch.setattr(Eager, "__signature__", signature.replace(parameters=parameters), False)
+    monkeypatch.setattr(tracker, "Tracker", Eager)
+    made = parser("track")
+    (track,) = (one for words, one in commands(made) if words == ("track",))
+    help_text = " ".join(track.format_help(everything=True).split())
+    assert "--eagerness X How soon it answers (default: 0.5)" in help_text
+    arguments = made.parse_args(["track", "v.mp4", "--eagerness", "0.75"])
+    assert tracker_settings(arguments)["eagerness"] == 0.75
+    assert _settings(arguments)["eagerness"] == 0.75  # goes into the provenance
+
+
+def test_a_preset_sets_what_its_help_says_and_other_options_overrule_it() -> None:
+    made = Parser(prog="cook")
+    add_settings(made, Cook)
+    made.add_presets({"soft": Preset("for children", {"minutes": 12.0, "salt": False})})
+    assert "soft, for children: --minutes 12.0 --no-salt" in " ".join(made.format_help().split())
+    assert vars(made.parse_args([])) == {"minutes": 8.0, "salt": True}
+    soft = made.parse_args(["--preset", "soft"])
+    assert vars(soft) == {"minutes": 12.0, "salt": False, "preset": ["soft"]}
+    assert made.parse_args(["--preset=soft", "--minutes", "11"]).minutes == 11
+
+
+@pytest.mark.parametrize("name", ["paper", "bundled"])
+def test_presets_of_track_set_options_that_it_has(name: str) -> None:
+    from posetrack.cli.track import PRESETS
+
+    preset = PRESETS[name]
+    by_preset = vars(parser().parse_args(["track", "v.mp4", "--preset", name]))
+    by_hand = vars(parser().parse_args(["track", "v.mp4", *preset.as_options().split()]))
+    assert by_preset.pop("preset") == [name]
+    assert by_preset == by_hand
+    assert by_hand != vars(parser().parse_args(["track", "v.mp4"]))

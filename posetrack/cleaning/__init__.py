@@ -1,7 +1,8 @@
 """Cleaning of trajectories, and choosing whose: pure functions from `Trajectories` to them.
 
 Every value that is touched is flagged in ``origin``, and ``raw`` keeps what was measured; `undo`
-gives that back. All limits are in seconds. An order that works, each step where wanted::
+gives that back. All limits are in seconds. An order that works, each step where wanted, and that of
+`clean`::
 
     tr = gate_scores(tr, 0.2)           # what the network itself doubts
     tr = mend_swaps(tr)                 # before outliers: an exchange looks like two of them
@@ -23,6 +24,7 @@ from posetrack.cleaning.gating import gate_scores, reject_outliers
 from posetrack.cleaning.joining import join_tracklets
 from posetrack.cleaning.online import OnlineCleaner
 from posetrack.cleaning.smoothing import kalman, loess, median, one_euro
+from posetrack.cleaning.steps import clean
 from posetrack.cleaning.swaps import mend_swaps
 from posetrack.cleaning.who import (
     Ranking,
@@ -44,6 +46,7 @@ __all__ = [
     "TorsoColours",
     "at_click",
     "butterworth",
+    "clean",
     "collect_colours",
     "cubic",
     "drop_short",

@@ -10,21 +10,9 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from posetrack import __version__
-from posetrack.checks import did_you_mean
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says which name comes near one that is not among the choices."""
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            hint = did_you_mean(str(value), map(str, action.choices))
-            names = ", ".join(map(str, action.choices))
-            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint} (of {names})")
-
+from posetrack.cli.options import Parser
 
 COMMANDS: Mapping[str, str] = {
     "track": "track",
@@ -53,7 +41,7 @@ COMMANDS: Mapping[str, str] = {
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
     """All commands and their options; or those of one, so that no other's module is loaded."""
-    top = _Parser(
+    top = Parser(
         prog="posetrack",
         description="Multi-person pose tracking in video: every person's keypoints over time.",
     )

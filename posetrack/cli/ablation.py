@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
         "ablation.png. All of it takes some five minutes of processor time, --quick one.",
     )
     parser.add_argument("-o", "--out", type=Path, default=Path("ablation"),
-                        help="folder for the results (default: %(default)s)")  # fmt: skip
+                        help="folder for the results")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="four short scenes, one seed")
     parser.add_argument("--seeds", type=int, help="how many times each scene (default: 3)")
     parser.add_argument("--frames", type=int, help="length of the scenes (default: their own)")

@@ -67,9 +67,7 @@ def add_parser(commands: Any) -> None:
         "`posetrack clean`, where it needs that.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="tracks: .parquet, .csv, others")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("out"), help="folder (default: %(default)s)"
-    )
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
     parser.add_argument(
         "--angles",
         nargs="?",

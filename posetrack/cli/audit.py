@@ -22,7 +22,6 @@ def add_parser(commands: Any) -> None:
         "edits: swap 3 5 from 12.4s; swap 3 5 f310..f350; merge 7 into 3; split 4 at 8.2s as 9; "
         "delete 6; rename 2 to 10. Where the people were whom it names is kept in "
         "EDITS.anchors.json, so that it can be applied to another run, whatever the ids there.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="a table, .parquet or .csv")
     parser.add_argument("--video", metavar="VIDEO", help="what the tracks are of")

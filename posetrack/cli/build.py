@@ -14,7 +14,7 @@ from typing import Any, cast
 from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.checks import did_you_mean, no_such, not_found
-from posetrack.cli.models import DownloadBar
+from posetrack.cli.options import Parser
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleton
 from posetrack.weights import fetch, is_offline
@@ -97,6 +97,95 @@ def size_from(text: str) -> tuple[int, int]:
     if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, such as 256x192, got {text!r}")
     return int(width), int(height)
+
+
+class DownloadBar:
+    """A progress bar on standard error, from the first byte on; silent if that is no terminal.
+
+    ``show`` is what `posetrack.weights.fetch` takes as ``progress``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar: Any = None
+
+    def __enter__(self) -> DownloadBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, done: int, total: int | None) -> None:
+        """Show that of ``total`` bytes ``done`` are here."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(desc=self._name, unit="B", unit_scale=True, disable=None, initial=done)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+
+def add_device(parser: Any) -> None:
+    """``--device`` and ``--offline``."""
+    parser.add_argument(
+        "--device",
+        type=device_from,
+        default="auto",
+        help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino",
+    )
+    parser.add_argument("--offline", action="store_true", help="never download")
+
+
+def add_flow(parser: Any) -> None:
+    """``--flow``."""
+    parser.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
+
+
+def add_networks(parser: Parser) -> None:
+    """Which networks find people, poses and motion, and how they are run."""
+    parser.add_argument(
+        "--detector",
+        metavar="NAME|FILE",
+        help="a name of `posetrack models list`, bundled, hog, or FILE.onnx",
+    )
+    parser.add_argument(
+        "--estimator",
+        metavar="NAME|FILE",
+        help="a name of `posetrack models list`, bundled, FILE.onnx, or a checkpoint",
+    )
+    add_flow(parser)
+    group = parser.add_rare_group("networks")
+    group.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="people's boxes from PoseTrack18 or COCO JSON or MOT text, in place of a detector",
+    )
+    group.add_argument(
+        "--decode",
+        metavar="LAYOUT|MODULE:FUNCTION",
+        help="layout of an ONNX detector's answers, such as fastestdet or yolox, or your function",
+    )
+    group.add_argument(
+        "--detector-size",
+        type=size_from,
+        metavar="HEIGHTxWIDTH",
+        help="input size of an ONNX detector whose file leaves it open",
+    )
+    group.add_argument("--min-score", type=float, metavar="X", help="detections below are dropped")
+    group.add_argument("--max-iou", type=float, metavar="X", help="NMS inside the detector")
+    group.add_argument(
+        "--skeleton", metavar="NAME|FILE.toml", help="the estimator's keypoints, if not in its file"
+    )
+    group.add_argument(
+        "--size",
+        type=size_from,
+        metavar="HEIGHTxWIDTH",
+        help="the estimator's input size, if not in its file",
+    )
+    group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
+    group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
 
 
 def fetching(arguments: argparse.Namespace, name: str) -> dict[str, Any]:

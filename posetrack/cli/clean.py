@@ -7,14 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.cleaning import (
-    add_cleaning,
-    check_cleaning,
-    cleaned,
-    wants_cleaning,
-    what_was_done,
-    write_formats,
-)
+from posetrack.cli.cleaning import add_cleaning, cleaning_from, describe_cleaning, write_formats
 from posetrack.cli.outputs import ENDINGS, check_folder, formats_from
 
 _FORMATS = tuple(name for name in ENDINGS if name not in ("frames", "audit"))
@@ -34,14 +27,14 @@ def add_parser(commands: Any) -> None:
         "--out",
         type=Path,
         default=Path("out"),
-        help="folder, or a file .parquet or .csv (default: %(default)s)",
+        help="folder, or a file .parquet or .csv",
     )
     parser.add_argument(
         "--format",
         dest="formats",
         default="parquet",
         metavar="LIST",
-        help=f"for a folder: tables to write, of {', '.join(_FORMATS)} (default: %(default)s)",
+        help=f"for a folder: tables to write, of {', '.join(_FORMATS)}",
     )
     parser.add_argument(
         "--from-raw",
@@ -57,24 +50,24 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, clean, write."""
-    if not (wants_cleaning(arguments) or arguments.from_raw):
-        raise ValueError("nothing to do: give --fill, --smooth or another step; see --help")
-    check_cleaning(arguments)
+    settings = cleaning_from(arguments)
+    if not (settings or arguments.from_raw):
+        raise ValueError("nothing to do: give --fill, --smooth or another step; see --help-all")
     if arguments.video and arguments.join is None:
         raise ValueError("--video is for --join; leave it away or give --join TIME")
     paths = _paths(arguments)
-    from posetrack.cleaning import undo
+    from posetrack.cleaning import clean, undo
     from posetrack.trajectories import load
 
     trajectories = load(arguments.file)
     if arguments.from_raw:
         trajectories = undo(trajectories)
     colours = _colours(arguments.video, trajectories) if arguments.video else None
-    made = _described(cleaned(trajectories, arguments, colours), arguments)
+    made = _described(clean(trajectories, **settings, colours=colours), arguments)
     next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
     write_formats(made, list(paths), lambda name: paths[name])
     files = ", ".join(map(str, paths.values()))
-    print(f"{arguments.file.stem}: {what_was_done(trajectories, made)} -> {files}")
+    print(f"{arguments.file.stem}: {describe_cleaning(trajectories, made)} -> {files}")
     return 0
 
 

@@ -34,9 +34,7 @@ def add_parser(commands: Any) -> None:
         "file", type=Path, metavar="FILE", nargs="?", help="a file, or OpenPose's folder"
     )
     parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(ENDINGS)}")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("out"), help="folder (default: %(default)s)"
-    )
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
     parser.add_argument("--formats", action="store_true", help="show what each keeps, and end")
     parser.add_argument(
         "--untracked",

@@ -26,9 +26,6 @@ nobody is, and all is jittered. Optical flow, identities, tables, overlay and sc
 ones."""
 MISS, GAPS, GAP_LENGTH = 0.15, 0.05, 6
 RATE = 25
-UNCLEANED = dict.fromkeys(
-    ("gate", "swaps", "outliers", "join", "min_length", "max_people", "select", "fill", "smooth")
-)
 
 
 def add_parser(commands: Any) -> None:
@@ -42,15 +39,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
     )
-    parser.add_argument(
-        "--frames", type=int, default=120, help="length of the scene (default: %(default)s)"
-    )
-    parser.add_argument("--people", type=int, default=3, help="how many (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=120, help="length of the scene")
+    parser.add_argument("--people", type=int, default=3, help="how many")
     parser.add_argument(
         "--seed",
         type=int,
         default=2,
-        help="draws people and place (default: %(default)s)",
+        help="draws people and place",
     )
     parser.add_argument(
         "--fakes",
@@ -63,7 +58,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, track, write, and compare with the truth."""
-    from posetrack.cli.outputs import Outputs, check_folder
+    from posetrack.cli.outputs import check_folder
+    from posetrack.cli.run_writer import Overlay, Places, RunWriter, open_tables
     from posetrack.tracking.pipeline import track_video
     from posetrack.video import Frame
     from posetrack.world import street
@@ -80,12 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     video = SimpleNamespace(
         rate=Fraction(RATE), scale=(1.0, 1.0), source=SimpleNamespace(name="rendered scene")
     )
-    options = argparse.Namespace(out=arguments.out, overlay=True, trails=30, stride=1, **UNCLEANED)
     settings = {name: getattr(arguments, name) for name in ("frames", "people", "seed", "fakes")}
     truths, found = [], []
-    with Outputs(
-        video, "demo", ["csv", "parquet", "posetrack18"], settings, {}, options
-    ) as outputs:
+    places = Places(arguments.out, "demo")
+    sinks = open_tables(["csv", "parquet", "posetrack18"], video, settings=settings, weights={})
+    with RunWriter(places, [*sinks, Overlay(Fraction(RATE), trails=30)]) as outputs:
         frames = (
             Frame(image, number, number / RATE) for number, image in enumerate(scene.images())
         )
@@ -94,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
             found.append(tracks)
             outputs.write(frame, tracks)
     _report(truths, found)
-    print("\n" + "\n".join(f"wrote {path}" for path in outputs.paths))
+    print("\n" + "\n".join(f"wrote {path}" for path in places.paths))
     return 0
 
 

@@ -85,7 +85,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
             name,
             help=protocol.help,
             description=protocol.help,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         one.add_argument("--gt", type=Path, required=True, help="annotations: a folder or a file")
         one.add_argument(

@@ -25,7 +25,6 @@ def add_parser(commands: Any) -> None:
         description="Write a network in other formats, and compare each with its source on crops: "
         "a file whose keypoints drift too far is not kept. `posetrack track --estimator FILE` and "
         "load_estimator run every format.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights of any known kind")
     parser.add_argument(

@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         choices=("error", "oks", "loss"),
         default="error",
         help="what makes somebody worst: mean distance by the person's size, OKS, or the "
-        "heatmaps' loss (default: %(default)s)",
+        "heatmaps' loss",
     )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="(default: 32)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the augmentation")

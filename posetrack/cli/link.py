@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.build import FLOWS, build_flow, device_from
+from posetrack.cli.build import add_device, add_flow, build_flow
 from posetrack.cli.convert import (
     ENDINGS,
     add_reading,
@@ -37,7 +37,6 @@ def add_parser(commands: Any) -> None:
         description="Read poses from any format that is read (COCO results, OpenPose's folder, "
         "AlphaPose, MMPose, PoseTrack and others) and give them identities with the tracker. With "
         "the video, optical flow carries past poses along; without it, their own velocity does.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="a file, or OpenPose's folder")
     parser.add_argument("--video", metavar="VIDEO", help="what the poses are of")
@@ -65,11 +64,8 @@ def add_parser(commands: Any) -> None:
     )
     add_reading(parser)
     add_scale(parser)
-    parser.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
-    parser.add_argument(
-        "--device", type=device_from, default="auto", help="auto, cpu, cuda, cuda:1"
-    )
-    parser.add_argument("--offline", action="store_true", help="never download")
+    add_flow(parser)
+    add_device(parser)
     add_tracker(parser, _SETTINGS)
     parser.set_defaults(run=run, coasting=True)
 

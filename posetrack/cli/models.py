@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from posetrack.cli import models_convert
+from posetrack.cli.build import DownloadBar
 from posetrack.weights import cached_path, fetch, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, find_entry
 
@@ -178,30 +179,3 @@ def _download(args: argparse.Namespace) -> int:
     if failed and len(cards) > 1:
         print(f"posetrack: {failed} of {len(cards)} models were not fetched", file=sys.stderr)
     return 1 if failed else 0
-
-
-class DownloadBar:
-    """A progress bar on standard error, from the first byte on; silent if that is no terminal.
-
-    ``show`` is what `posetrack.weights.fetch` takes as ``progress``.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._bar: Any = None
-
-    def __enter__(self) -> DownloadBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def show(self, done: int, total: int | None) -> None:
-        """Show that of ``total`` bytes ``done`` are here."""
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(desc=self._name, unit="B", unit_scale=True, disable=None, initial=done)
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)

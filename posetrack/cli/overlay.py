@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
         "--background",
         choices=tuple(_BACKGROUNDS),
         default="video",
-        help="draw over the video, or on a plain ground (default: %(default)s)",
+        help="draw over the video, or on a plain ground",
     )
     looks = parser.add_argument_group("what is drawn")
     looks.add_argument("--trails", type=int, default=0, metavar="N", help="the last N places, too")
@@ -47,9 +47,7 @@ def add_parser(commands: Any) -> None:
     looks.add_argument(
         "--no-people", action="store_true", help="draw nobody, to cover faces and nothing else"
     )
-    looks.add_argument(
-        "--min-score", type=float, default=0.2, help="of keypoints drawn (default: %(default)s)"
-    )
+    looks.add_argument("--min-score", type=float, default=0.2, help="of keypoints drawn")
     looks.add_argument("--thickness", type=float, metavar="PIXELS", help="of limbs")
     faces = parser.add_argument_group(
         "privacy (faces of people whom the tracker did not find stay as they are: look at the "

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.cli.cleaning import seconds_from
+from posetrack.cli.options import seconds_from
 
 if TYPE_CHECKING:
     from posetrack.interfaces import Image
@@ -123,10 +123,10 @@ def people_of(trajectories: Trajectories, who: str | None) -> Trajectories:
     if all(word.lstrip("-").isdecimal() for word in ids):
         return trajectories.select(ids=[int(word) for word in ids])
     from posetrack.cleaning import select_person
-    from posetrack.cli.cleaning import who_from
+    from posetrack.cli.cleaning import ranking_from
 
     try:
-        ranking = who_from(who)
+        ranking = ranking_from(who)
     except argparse.ArgumentTypeError as error:
         raise ValueError(f"--person: {error}") from error
     return select_person(trajectories, ranking)

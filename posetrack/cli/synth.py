@@ -26,9 +26,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("name", choices=(*SCENES, TRAIN, SHEET), metavar="NAME",
                         help=f"a scene ({', '.join(SCENES)}), {TRAIN} or {SHEET}")  # fmt: skip
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("data"), help="folder (default: %(default)s)"
-    )
+    parser.add_argument("-o", "--out", type=Path, default=Path("data"), help="folder")
     parser.add_argument("--frames", type=int, help="how many frames or pictures")
     parser.add_argument(
         "--people", type=int, help="how many people; the most in a picture for 'train'"
@@ -40,12 +38,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--rate", type=float, help="frames a second of a scene")
     parser.add_argument("--images", action="store_true", help="JPEG files instead of a video")
     parser.add_argument("--no-flow", action="store_true", help="write no flow files")
-    parser.add_argument(
-        "--quality", type=int, default=90, help="of JPEG files, 1 to 100 (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--processes", type=int, default=1, help="that render 'train' (default: %(default)s)"
-    )
+    parser.add_argument("--quality", type=int, default=90, help="of JPEG files, 1 to 100")
+    parser.add_argument("--processes", type=int, default=1, help="that render 'train'")
     parser.add_argument(
         "--backgrounds",
         type=Path,

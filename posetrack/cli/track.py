@@ -3,71 +3,71 @@
 from __future__ import annotations
 
 import argparse
-import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posetrack.build import DefaultKind, DefaultNetwork
+from posetrack.cli.analyse import angles_from
 from posetrack.cli.build import (
-    FLOWS,
+    add_device,
+    add_networks,
     build_detector,
     build_estimator,
     build_flow,
     check_networks,
-    device_from,
     find_defaults,
     is_bottom_up,
-    size_from,
     skeleton_ahead,
     weight_files,
 )
-from posetrack.cli.cleaning import add_cleaning, check_cleaning, wants_cleaning
+from posetrack.cli.cleaning import add_cleaning, cleaning_from
+from posetrack.cli.options import Parser, Preset, add_settings, settings_from
 from posetrack.cli.outputs import (
     FORMATS,
-    Outputs,
     check_folder,
     formats_from,
     is_camera,
     output_name,
 )
 from posetrack.cli.overlay import add_faces
-from posetrack.cli.track_angles import (
-    add_angles,
-    check_angle_names,
-    check_angles,
+from posetrack.cli.run_writer import (
+    Colours,
+    OpenSink,
+    Overlay,
+    Places,
+    RunWriter,
+    clean_tracks,
+    draw_plots,
+    open_tables,
     write_angles,
 )
 
-_SWITCHES = ("flow_boxes", "flow_similarity", "coasting")
-_NUMBERS = (
-    "detect_every",
-    "memory",
-    "recency",
-    "box_growth",
-    "max_box_iou",
-    "max_oks",
-    "min_similarity",
-    "min_keypoint_score",
-    "min_pose_score",
-    "min_new_score",
-    "min_hits",
-    "max_missed",
-)
+if TYPE_CHECKING:
+    from posetrack.skeletons import Skeleton
+
+PRESETS = {
+    "paper": Preset(
+        "the tracker as the paper describes it",
+        {"coasting": False, "recency": 1.0, "min_hits": 1},
+    ),
+    "bundled": Preset(
+        "the two small networks inside the package, nothing to download",
+        {"detector": "bundled", "estimator": "bundled"},
+    ),
+}
 
 
 def add_parser(commands: Any) -> None:
     """Add the command and its options; what they default to is the tracker's own."""
-    parser = commands.add_parser(
+    parser: Parser = commands.add_parser(
         "track",
         help="track the people in videos",
         description="Track the people in videos and write every person's keypoints over time. "
         "With cleaning, the tables and the overlay are of the cleaned tracks, and what the tracker "
         "gave is kept in NAME.raw.parquet.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "sources",
@@ -91,22 +91,33 @@ def add_parser(commands: Any) -> None:
         default=True,
         help="write the video, too",
     )
-    parser.add_argument("--trails", type=int, default=0, metavar="N", help="draw the last N places")
-    add_angles(parser)
-    add_faces(parser)
+    parser.add_argument(
+        "--angles",
+        nargs="?",
+        const="all",
+        metavar="LIST",
+        help="write NAME.angles.csv, too: all angles, or those listed, such as left_knee,trunk",
+    )
     parser.add_argument(
         "--plot",
         action="store_true",
         help="write pictures, too: who was there when, trails, a heat map, and for one selected "
         "person keypoints, angles and stick figures",
     )
-    _add_networks(parser)
+    parser.add_presets(PRESETS)
+    add_networks(parser)
+    add_device(parser)
+    parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
+    parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
+    drawing = parser.add_rare_group("overlay")
+    drawing.add_argument(
+        "--trails", type=int, default=0, metavar="N", help="draw the paths of the last N frames"
+    )
+    add_faces(drawing)
     add_tracker(parser)
     add_cleaning(parser)
-    frames = parser.add_argument_group("frames")
-    frames.add_argument("--start", type=int, default=0, help="first frame")
-    frames.add_argument("--stop", type=int, default=None, help="frame to stop before")
-    frames.add_argument("--stride", type=int, default=1, help="take every n-th frame")
+    frames = parser.add_rare_group("frames")
+    frames.add_argument("--stride", type=int, default=1, metavar="N", help="take every n-th frame")
     frames.add_argument(
         "--rate",
         type=float,
@@ -119,95 +130,27 @@ def add_parser(commands: Any) -> None:
         help="leave pictures as they are stored where their pixels are not square or their size "
         "changes; else they are scaled to square pixels and to the first one's size",
     )
-    frames.add_argument("--ahead", type=int, default=2, help="frames detected ahead; 0: none")
+    frames.add_argument(
+        "--ahead", type=int, default=2, metavar="N", help="frames detected ahead; 0: none"
+    )
     parser.set_defaults(run=run)
 
 
-def _add_networks(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("networks")
-    group.add_argument(
-        "--detector",
-        metavar="NAME|FILE",
-        help="a name of `posetrack models list`, hog, or FILE.onnx",
-    )
-    group.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="FILE",
-        help="people's boxes from PoseTrack18 or COCO JSON or MOT text, in place of a detector",
-    )
-    group.add_argument(
-        "--decode",
-        metavar="LAYOUT|MODULE:FUNCTION",
-        help="layout of an ONNX detector's answers, such as fastestdet or yolox, or your function",
-    )
-    group.add_argument(
-        "--detector-size",
-        type=size_from,
-        metavar="HEIGHTxWIDTH",
-        help="input size of an ONNX detector whose file leaves it open",
-    )
-    group.add_argument("--min-score", type=float, help="detections below are dropped")
-    group.add_argument("--max-iou", type=float, help="NMS inside the detector")
-    group.add_argument(
-        "--estimator",
-        metavar="NAME|FILE",
-        help="a name of `posetrack models list`, FILE.onnx, or a checkpoint",
-    )
-    group.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")
-    group.add_argument(
-        "--size", type=size_from, metavar="HEIGHTxWIDTH", help="its input size, if not in the file"
-    )
-    group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
-    group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
-    group.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
-    group.add_argument(
-        "--device",
-        type=device_from,
-        default="auto",
-        help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino",
-    )
-    group.add_argument("--offline", action="store_true", help="never download")
-
-
-def add_tracker(
-    parser: argparse.ArgumentParser, names: Sequence[str] = (*_NUMBERS, *_SWITCHES)
-) -> None:
-    """Add settings of the tracker, with its own words and defaults."""
+def add_tracker(parser: Parser, names: Sequence[str] | None = None) -> None:
+    """Add settings of the tracker, with its own words and defaults; all but the device."""
     from posetrack.tracking.tracker import Tracker
 
-    group = parser.add_argument_group("tracker (see posetrack.Tracker)")
-    signature = inspect.signature(Tracker).parameters
-    meaning = _first_sentences(inspect.getdoc(Tracker) or "")
-    for name in names:
-        default = signature[name].default
-        kind: dict[str, Any] = (
-            {"action": argparse.BooleanOptionalAction}
-            if isinstance(default, bool)
-            else {"type": type(default), "metavar": "N" if isinstance(default, int) else "X"}
-        )
-        flag = "--" + name.replace("_", "-")
-        # Under python -OO there are no docstrings, and so no help.
-        group.add_argument(flag, default=default, help=meaning.get(name), **kind)
-    group.add_argument(
-        "--similarity", choices=("oks", "iou"), default="oks", help="of poses or boxes"
-    )
-    group.add_argument("--match", choices=("greedy", "optimal"), default="greedy", help="matching")
+    group = parser.add_rare_group("tracker (see posetrack.Tracker)")
+    add_settings(group, Tracker, names, without=["device"])
 
 
-def _first_sentences(docstring: str) -> dict[str, str]:
-    """What each parameter of a numpydoc docstring means, in its first sentence."""
-    meaning: dict[str, str] = {}
-    name = ""
-    for line in docstring.partition("Examples\n")[0].splitlines():
-        if line and not line.startswith(" "):
-            name = line.strip()
-        elif name and line.strip():
-            meaning[name] = f"{meaning.get(name, '')} {line.strip()}".strip()
-    return {
-        key: re.split(r"(?<=[.:;]) ", text)[0].rstrip(".:;").replace("%", "%%").replace("`", "")
-        for key, text in meaning.items()
-    }
+def tracker_settings(
+    arguments: argparse.Namespace, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The tracker's keywords that `add_tracker` added."""
+    from posetrack.tracking.tracker import Tracker
+
+    return settings_from(arguments, Tracker, names, without=["device"])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -215,12 +158,11 @@ def run(arguments: argparse.Namespace) -> int:
     formats = formats_from("--format", arguments.formats, FORMATS)
     if arguments.trails < 0:
         raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
-    check_cleaning(arguments)
-    check_angles(arguments, formats)
-    _check_pictures(arguments, formats)
+    cleaning = cleaning_from(arguments)
+    _check_finishers(arguments, formats, cleaning)
     check_folder(arguments.out)
     check_networks(arguments)
-    check_angle_names(arguments, skeleton_ahead(arguments))
+    _check_angle_names(arguments.angles, skeleton_ahead(arguments))
     _check_sources(arguments.sources)
     boxes = _boxes(arguments)
     tracker, defaults = _tracker(arguments)
@@ -230,22 +172,50 @@ def run(arguments: argparse.Namespace) -> int:
         name = output_name(source, names)
         names.add(name)
         weights = weight_files(arguments, tracker.estimator, defaults)
-        keep += _track(source, name, formats, tracker, boxes, arguments, weights, keep)
+        places = Places(arguments.out, name, [*keep, *_paths(weights)])
+        _track(source, places, formats, cleaning, tracker, boxes, arguments, weights)
+        keep += places.paths
         tracker.reset()
     return 0
 
 
-def _check_pictures(arguments: argparse.Namespace, formats: list[str]) -> None:
-    """Refuse pictures that cannot be made, before hours have passed."""
+def _paths(weights: dict[str, Any]) -> list[Path]:
+    return [path for path in weights.values() if isinstance(path, Path)]
+
+
+def _check_finishers(
+    arguments: argparse.Namespace, formats: list[str], cleaning: dict[str, Any]
+) -> None:
+    """Refuse what cannot be made in the end, before hours have passed."""
+    has_table = bool(cleaning or {"csv", "parquet"} & set(formats))
+    if arguments.angles and not has_table:
+        raise ValueError("--angles are of what is in a table: add parquet or csv to --format")
     if arguments.blur_faces and not arguments.overlay:
         raise ValueError("--blur-faces is for the overlay; leave --no-overlay away")
     if not arguments.plot:
         return
-    if not (wants_cleaning(arguments) or {"csv", "parquet"} & set(formats)):
+    if not has_table:
         raise ValueError("--plot draws what is in a table: add parquet or csv to --format")
     from posetrack.plots.paper import empty_figure
 
     empty_figure(width=1, height=1)  # says how to get matplotlib, if it is not there
+
+
+def _check_angle_names(text: str | None, skeleton: Skeleton | None) -> None:
+    """Refuse names of angles that a skeleton has not; None is not known yet."""
+    names = angles_from(text) if text else None
+    if names is None or skeleton is None:
+        return
+    import numpy as np
+
+    from posetrack.ops.angles import angle
+
+    nobody = np.zeros((0, len(skeleton), 2))
+    for name in names:
+        try:
+            angle(nobody, skeleton, name)
+        except KeyError as error:
+            raise ValueError(f"--angles: {error.args[0]}") from error
 
 
 def _check_sources(sources: list[str]) -> None:
@@ -303,31 +273,17 @@ def _tracker(arguments: argparse.Namespace) -> tuple[Any, dict[DefaultKind, Defa
     return tracker, defaults
 
 
-def tracker_settings(
-    arguments: argparse.Namespace, names: Sequence[str] = (*_NUMBERS, *_SWITCHES)
-) -> dict[str, Any]:
-    """The tracker's keywords that `add_tracker` added."""
-    from posetrack.ops.matching import match_greedily, match_optimally
-    from posetrack.tracking.association import box_similarity, pose_similarity
-
-    return {
-        "similarity": {"oks": pose_similarity, "iou": box_similarity}[arguments.similarity],
-        "match": {"greedy": match_greedily, "optimal": match_optimally}[arguments.match],
-        **{name: getattr(arguments, name) for name in names},
-    }
-
-
 def _track(
     source: str,
-    name: str,
+    places: Places,
     formats: list[str],
+    cleaning: dict[str, Any],
     tracker: Any,
     boxes: Callable[[int], Any] | None,
     arguments: argparse.Namespace,
     weights: dict[str, Any],
-    keep: list[Path],
-) -> list[Path]:
-    """One video; gives the files it wrote, none of which is among those to keep."""
+) -> None:
+    """Track one video."""
     from tqdm import tqdm
 
     from posetrack.tracking.pipeline import track_video
@@ -344,19 +300,19 @@ def _track(
         )
 
     comes_once = is_camera(source) or "://" in source
+    name = places.name
     with ExitStack() as stack:
         video = stack.enter_context(opened())
         if boxes is not None:
             boxes = _scaled(boxes, video.scale)
-        outputs = stack.enter_context(
-            Outputs(
+        run = stack.enter_context(
+            _writer(
                 video,
-                name,
+                places,
                 formats,
-                _settings(arguments),
-                weights,
+                cleaning,
                 arguments,
-                keep=keep,
+                weights,
                 reopen=None if comes_once else opened,
                 explain=lambda: tracker.explanation,
             )
@@ -367,22 +323,69 @@ def _track(
         people: set[int] = set()
         for frame, tracks in track_video(video, tracker, boxes=boxes, ahead=arguments.ahead):
             people.update(tracks.ids.tolist())
-            outputs.write(frame, tracks)
+            run.write(frame, tracks)
             bar.update()
             bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
-    cleaned = outputs.clean()
-    write_angles(outputs, arguments)
-    outputs.plot()
-    if outputs.paths:
-        written = ", ".join(str(path) for path in outputs.paths)
-        print(f"{name}: {outputs.frames} frames, {len(people)} people -> {written}")
-        if cleaned:
-            print(f"{name}: cleaned: {cleaned}")
+    lines = run.finish()
+    if places.paths:
+        written = ", ".join(str(path) for path in places.paths)
+        print(f"{name}: {run.frames} frames, {len(people)} people -> {written}")
+        for line in lines:
+            print(f"{name}: {line}")
     else:
         print(f"{name}: no frame between --start and --stop, nothing written")
-    for problem in outputs.problems():
+    for problem in _problems(video):
         print(f"{name}: {problem}", file=sys.stderr)
-    return outputs.paths
+
+
+def _writer(
+    video: Any,
+    places: Places,
+    formats: list[str],
+    cleaning: dict[str, Any],
+    arguments: argparse.Namespace,
+    weights: dict[str, Any],
+    *,
+    reopen: Callable[[], Any] | None,
+    explain: Callable[[], Any],
+) -> RunWriter:
+    """The sinks and finishers that were asked for."""
+    overlay = None
+    if arguments.overlay:
+        overlay = Overlay(video.rate / arguments.stride, arguments.trails, arguments.blur_faces)
+    colours = Colours() if cleaning and cleaning["join"] is not None else None
+    names = formats
+    if cleaning:
+        names = ["raw", *(name for name in formats if name in ("frames", "audit"))]
+    sinks: list[OpenSink] = open_tables(
+        names, video, settings=_settings(arguments), weights=weights, explain=explain
+    )
+    sinks += [] if colours is None else [colours]
+    if overlay is not None and not (cleaning and reopen is not None):
+        sinks.append(overlay)
+    finishers = []
+    if cleaning:
+        finishers.append(
+            clean_tracks(cleaning, formats, colours=colours, overlay=overlay, reopen=reopen)
+        )
+    if arguments.angles:
+        finishers.append(write_angles(angles_from(arguments.angles)))
+    if arguments.plot:
+        drawn_on = video.source.name if reopen is not None else None
+        finishers.append(draw_plots(drawn_on, one_person=arguments.select is not None))
+    return RunWriter(places, sinks, finishers)
+
+
+def _problems(video: Any) -> list[str]:
+    """What there is to say of frames that were not there or could not be read."""
+    from posetrack.video import Status
+
+    corrupt = video.ledger.where(Status.CORRUPT)
+    found = [] if not len(corrupt) else [
+        f"{len(corrupt)} frames could not be decoded, the first is frame {int(corrupt[0])}"
+    ]  # fmt: skip
+    ended = [video.problem] if video.problem else []
+    return [*video.remarks, *ended, *found]
 
 
 def _scaled(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:

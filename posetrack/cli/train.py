@@ -54,7 +54,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--arch",
         choices=tuple(shared.ARCHITECTURES),
         default="resnet50",
-        help="network (default: %(default)s)",
+        help="network",
     )
     parser.add_argument(
         "--init",
@@ -117,7 +117,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         choices=tuple(RECIPES),
         default="paper",
-        help="where what is not said below comes from (default: %(default)s)",
+        help="where what is not said below comes from",
     )
     for name, text in _RECIPE_HELP.items():
         value = getattr(PAPER, name)

@@ -159,12 +159,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--broken",
         choices=("refuse", "skip"),
         default="refuse",
-        help="what to do about broken annotations (default: %(default)s)",
+        help="what to do about broken annotations",
     )
     parser.add_argument(
         "--size", type=size, metavar="HxW", help="height and width of the crops, such as 256x192"
     )
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that make crops (default: 0)"
     )

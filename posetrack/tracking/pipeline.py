@@ -116,6 +116,11 @@ class Background(Generic[Item]):
         if self._error is not None:
             raise self._error
 
+    def drain(self) -> None:
+        """Wait until all is done, whatever the work raised: another error is the one to show."""
+        self._items.put(None)
+        self._thread.join()
+
     def _run(self) -> None:
         while (item := self._items.get()) is not None:
             if self._error is None:
@@ -135,6 +140,5 @@ class Background(Generic[Item]):
     ) -> None:
         if error is None:
             self.close()
-        else:  # what is going on is the error to tell; still let the thread finish
-            self._items.put(None)
-            self._thread.join()
+        else:
+            self.drain()

@@ -1,0 +1,366 @@
+"""How the command line is built: one parser, and options that follow from a signature.
+
+A function of the library, or a class, has its settings as keyword-only parameters and says in its
+docstring what each is for. `add_settings` makes a flag of each, `settings_from` the keywords of the
+call; so a setting is added in one file, and its flag, its help, its default and its place in the
+provenance of a run's files follow. docs/developers.md says why this is argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, NoReturn, cast, get_args, get_origin
+
+from posetrack.checks import did_you_mean
+
+_TIMES: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "": 1.0}
+
+
+class Formatter(argparse.HelpFormatter):
+    """Shows the default of an option that has one; a switch that is off is not worth a word."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help
+        if not text or "%(default)" in text or not action.option_strings:
+            return text
+        if action.nargs == 0 and not isinstance(action, argparse.BooleanOptionalAction):
+            return text
+        if action.default in (None, argparse.SUPPRESS, ""):
+            return text
+        return f"{text} (default: %(default)s)"
+
+
+class Preset(NamedTuple):
+    """A named set of settings, for a purpose."""
+
+    purpose: str
+    settings: Mapping[str, Any]
+
+    def as_options(self) -> str:
+        """The same as words on a command line.
+
+        Examples
+        --------
+        >>> Preset("quiet", {"min_hits": 1, "coasting": False}).as_options()
+        '--min-hits 1 --no-coasting'
+        """
+        return " ".join(
+            f"--{'no-' * (value is False)}{name.replace('_', '-')}"
+            + ("" if isinstance(value, bool) else f" {value}")
+            for name, value in self.settings.items()
+        )
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of a command.
+
+    ``--help`` shows its main options; where it has more (`add_rare_group`), ``--help-all`` shows
+    these, too. What is misspelt is refused in a line that names what comes near.
+    """
+
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        super().__init__(*words, **{"formatter_class": Formatter, **settings})
+        self._rare: list[Any] = []
+        self._presets: dict[str, Preset] = {}
+        self._help_all = self.add_argument("--help-all", action=_HelpAll, help=argparse.SUPPRESS)
+
+    def add_rare_group(self, title: str) -> Any:
+        """A group of options that ``--help`` leaves out and ``--help-all`` shows."""
+        self._help_all.help = "show all options, and exit"
+        self._rare.append(self.add_argument_group(title))
+        return self._rare[-1]
+
+    def add_presets(self, presets: Mapping[str, Preset]) -> None:
+        """Add ``--preset NAME``: defaults of other options, which the line may still set."""
+        self._presets = dict(presets)
+        listed = "; ".join(
+            f"{name}, {preset.purpose}: {preset.as_options()}" for name, preset in presets.items()
+        )
+        self.add_argument(
+            "--preset",
+            action="append",
+            choices=tuple(presets),
+            default=argparse.SUPPRESS,
+            help=f"settings for a purpose, which other options may overrule: {listed}",
+        )
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but presets first, and an unknown option is refused here."""
+        if self._presets and args:
+            self._take_presets(list(args))
+        found, others = super().parse_known_args(args, namespace)
+        for word in others:
+            if word.startswith("-") and not _is_number(word):
+                hint = did_you_mean(word.partition("=")[0], self._option_string_actions)
+                self.error(f"there is no option {word}{hint}")
+        return found, others
+
+    def _take_presets(self, words: Sequence[str]) -> None:
+        first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        first.add_argument("--preset", action="append", default=[])
+        before_end = words[: words.index("--")] if "--" in words else words
+        try:
+            names = first.parse_known_args(before_end)[0].preset
+        except SystemExit:
+            return  # the whole parser says what is wrong
+        for name in names:
+            if name in self._presets:
+                self.set_defaults(**self._presets[name].settings)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            hint = did_you_mean(str(value), map(str, action.choices))
+            names = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint} (of {names})")
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and one line."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+    def format_help(self, *, everything: bool = False) -> str:
+        """The help; without the groups of rare options unless ``everything`` is wanted."""
+        hidden = [] if everything else [one for group in self._rare for one in group._group_actions]
+        texts = [action.help for action in hidden]
+        for action in hidden:
+            action.help = argparse.SUPPRESS
+        try:
+            text = super().format_help()
+        finally:
+            for action, words in zip(hidden, texts, strict=True):
+                action.help = words
+        if not hidden:
+            return text
+        titles = ", ".join(str(group.title).partition(" (")[0] for group in self._rare)
+        return f"{text}\n{self.prog} --help-all shows {len(hidden)} more: {titles}\n"
+
+
+class _HelpAll(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
+        del dest
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **settings)
+        self.default = argparse.SUPPRESS
+
+    def __call__(self, parser: Any, *_: Any) -> None:
+        print(parser.format_help(everything=True), end="")
+        parser.exit()
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+class Kind(NamedTuple):
+    """How a parameter of some type is given on the command line.
+
+    Parameters
+    ----------
+    parse
+        From the word; what it gives is kept, also in provenance.
+    metavar
+        Stands for the word in the help.
+    convert
+        From what was parsed to what the function takes.
+    choices
+        Words that are known, each with what it means as ``module:name``.
+    """
+
+    parse: Callable[[str], Any] = str
+    metavar: str | None = None
+    convert: Callable[[Any], Any] | None = None
+    choices: Mapping[str, str] | None = None
+
+
+def seconds_from(text: str) -> float:
+    """A length of time from the command line.
+
+    Examples
+    --------
+    >>> seconds_from("0.3s"), seconds_from("300ms"), seconds_from("2")
+    (0.3, 0.3, 2.0)
+    """
+    parts = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|)\s*", text)
+    if parts is None:
+        raise argparse.ArgumentTypeError(f"expected a time such as 0.3s or 300ms, got {text!r}")
+    return float(parts[1]) * _TIMES[parts[2]]
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "int": Kind(int, "N"),
+    "float": Kind(float, "X"),
+    "str": Kind(str, "NAME"),
+    "Path": Kind(Path, "FILE"),
+    "Seconds": Kind(seconds_from, "TIME"),
+    "Hertz": Kind(float, "HZ"),
+    "Similarity": Kind(
+        choices={
+            "oks": "posetrack.tracking.association:pose_similarity",
+            "iou": "posetrack.tracking.association:box_similarity",
+        }
+    ),
+    "Matching": Kind(
+        choices={
+            "greedy": "posetrack.ops.matching:match_greedily",
+            "optimal": "posetrack.ops.matching:match_optimally",
+        }
+    ),
+}
+"""By the name of a parameter's type."""
+
+
+def add_settings(
+    group: Any,
+    function: Callable[..., Any],
+    names: Iterable[str] | None = None,
+    *,
+    without: Sequence[str] = (),
+    kinds: Mapping[str, Kind] = KINDS,
+) -> None:
+    """Add a flag for each setting of a function, with its words and its default.
+
+    Parameters
+    ----------
+    group
+        A parser, or a group of one.
+    function
+        A function or class; its settings are its keyword-only parameters whose types are known.
+    names
+        Those wanted; None: all.
+    without
+        Those not wanted.
+    kinds
+        What types are known besides ``bool`` and ``Literal``.
+
+    Raises
+    ------
+    KeyError
+        If the function has no such setting.
+
+    Examples
+    --------
+    >>> def shrink(image, *, factor: float = 0.5, keep_ratio: bool = True):
+    ...     '''Make smaller.
+    ...
+    ...     Parameters
+    ...     ----------
+    ...     factor
+    ...         Of the sides. Smaller is faster.
+    ...     keep_ratio
+    ...         Keep the ratio of sides.
+    ...     '''
+    >>> parser = Parser(prog="shrink", add_help=False)
+    >>> add_settings(parser, shrink)
+    >>> print(parser.format_help())
+    usage: shrink [--factor X] [--keep-ratio | --no-keep-ratio]
+    <BLANKLINE>
+    options:
+      --factor X            Of the sides (default: 0.5)
+      --keep-ratio, --no-keep-ratio
+                            Keep the ratio of sides (default: True)
+    <BLANKLINE>
+    >>> settings_from(parser.parse_args(["--factor", "0.1"]), shrink)
+    {'factor': 0.1, 'keep_ratio': True}
+    """
+    meaning = first_sentences(inspect.getdoc(function) or "")
+    known = _settings(function, kinds)
+    for name in known if names is None else names:
+        if name in without:
+            continue
+        parameter, kind = known[name]
+        default, more = parameter.default, cast("dict[str, Any]", {})
+        if kind is None:
+            more["action"] = argparse.BooleanOptionalAction if default else "store_true"
+        elif kind.choices is not None:
+            more["choices"] = tuple(kind.choices)
+            default = _name_of(default, kind.choices)
+        else:
+            more |= {"type": kind.parse, "metavar": kind.metavar}
+        # Under python -OO there are no docstrings, and so no help.
+        flag = "--" + name.replace("_", "-")
+        group.add_argument(flag, default=default, help=meaning.get(name), **more)
+
+
+def settings_from(
+    arguments: argparse.Namespace,
+    function: Callable[..., Any],
+    names: Iterable[str] | None = None,
+    *,
+    without: Sequence[str] = (),
+    kinds: Mapping[str, Kind] = KINDS,
+) -> dict[str, Any]:
+    """The keywords of a call, from the flags that `add_settings` added."""
+    known = _settings(function, kinds)
+    found: dict[str, Any] = {}
+    for name in known if names is None else names:
+        if name in without:
+            continue
+        value, kind = getattr(arguments, name), known[name][1]
+        if value is not None and kind is not None:
+            if kind.choices is not None:
+                value = _named(kind.choices[value], value)
+            elif kind.convert is not None:
+                value = kind.convert(value)
+        found[name] = value
+    return found
+
+
+def _settings(
+    function: Callable[..., Any], kinds: Mapping[str, Kind]
+) -> dict[str, tuple[inspect.Parameter, Kind | None]]:
+    """Keyword-only parameters whose types are known; None for one that is true or false."""
+    body: Any = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+    found: dict[str, tuple[inspect.Parameter, Kind | None]] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            continue
+        kind = str(parameter.annotation).removesuffix(" | None")
+        alias = getattr(body, "__globals__", {}).get(kind)
+        if kind == "bool":
+            found[name] = parameter, None
+        elif get_origin(alias) is Literal:
+            found[name] = parameter, Kind(choices=dict.fromkeys(get_args(alias), ""))
+        elif kind in kinds:
+            found[name] = parameter, kinds[kind]
+    return found
+
+
+def _named(path: str, word: str) -> Any:
+    """What ``module:name`` is; the word itself where that says nothing."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name) if name else word
+
+
+def _name_of(default: Any, choices: Mapping[str, str]) -> str | None:
+    if default is None or default in choices:
+        return cast("str | None", default)
+    return next(word for word, path in choices.items() if _named(path, word) is default)
+
+
+def first_sentences(docstring: str) -> dict[str, str]:
+    r"""What each parameter of a numpydoc docstring means, in its first sentence.
+
+    Examples
+    --------
+    >>> first_sentences("Cut.\n\nParameters\n----------\nsize\n    In pixels. Large is slow.")
+    {'size': 'In pixels'}
+    """
+    meaning: dict[str, str] = {}
+    name = ""
+    section = docstring.partition("Parameters\n----------\n")[2]
+    for line in re.split(r"\n\n\w+\n-+\n", section)[0].splitlines():
+        if line and not line.startswith(" "):
+            name = line.strip()
+        elif name and line.strip():
+            meaning[name] = f"{meaning.get(name, '')} {line.strip()}".strip()
+    return {
+        key: re.split(r"(?<=[.:;]) ", text)[0].rstrip(".:;").replace("%", "%%").replace("`", "")
+        for key, text in meaning.items()
+    }

@@ -1,0 +1,530 @@
+"""Where a run's results go: sinks take its frames as they come, finishers make the rest.
+
+A sink is opened with the first frame, which says what the keypoints are and how large the images.
+Its file appears when it is whole; where the run breaks off, it keeps what it has beside it. When
+the video is over the finishers run, one after the other: cleaning, angles, pictures. All of them
+take the run's trajectories from `RunWriter.trajectories`, so that all its files speak of the same
+people. With cleaning, the tracker's own results go to ``NAME.raw.parquet`` while it runs, and the
+tables asked for and the overlay are made from the cleaned ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from posetrack.cli.outputs import ENDINGS
+from posetrack.structures import Tracks
+
+if TYPE_CHECKING:
+    from posetrack.draw.faces import Cover
+
+_OF_THE_RUN = ("frames", "audit")  # of the run, and not of the tracks
+
+
+class Sink(Protocol):
+    """Takes one frame after another."""
+
+    def write(self, frame: Any, tracks: Tracks, /) -> None:
+        """Add a frame."""
+        ...
+
+    def close(self) -> None:
+        """Finish: the file appears under its name."""
+        ...
+
+    def abort(self) -> Path | None:
+        """Keep what there is, and return where; None if there is nothing."""
+        ...
+
+
+class Places:
+    """Where the results of one video go: under its name, but never over what the run needs.
+
+    Parameters
+    ----------
+    folder, name
+        Each result is ``folder/NAME`` and an ending.
+    keep
+        Files that are not to be written over.
+    """
+
+    def __init__(self, folder: Path, name: str, keep: Iterable[Path] = ()) -> None:
+        self.folder, self.name = folder, name
+        self.keep = [path for path in keep if path.exists()]
+        self.paths: list[Path] = []
+        """Those given so far."""
+
+    def __call__(self, ending: str) -> Path:
+        """Give an ending its path."""
+        path = self.folder / f"{self.name}{ending}"
+        while path.exists() and any(path.samefile(kept) for kept in self.keep):
+            path = path.with_name(f"{path.name.removesuffix(ending)}-tracked{ending}")
+        self.paths.append(path)
+        return path
+
+
+OpenSink = Callable[["RunWriter", Any, Tracks], Sink]
+"""Opens a sink for the run, with its first frame and whom it shows."""
+
+Finisher = Callable[["RunWriter"], str]
+"""Makes something of the run in the end; returns a line to show, or ""."""
+
+
+class RunWriter:
+    """All results of one video.
+
+    Parameters
+    ----------
+    places
+        Where they go.
+    sinks
+        Opened with the first frame, in this order.
+    finishers
+        Run by `finish`, in this order.
+    """
+
+    def __init__(
+        self, places: Places, sinks: Sequence[OpenSink], finishers: Sequence[Finisher] = ()
+    ) -> None:
+        self.places, self.finishers = places, finishers
+        self.frames = 0
+        self.tables: list[Path] = []
+        """Own tables; the first is the one that everything else is made from."""
+        self._open_sinks = sinks
+        self._sinks: list[Sink] = []
+        self._partials: list[Path] = []
+        self._stack = ExitStack()
+        self._trajectories: Any = None
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        """Add a frame to every sink. The overlay is drawn into the frame's own image."""
+        if not self.frames:
+            self.places.folder.mkdir(parents=True, exist_ok=True)
+            for open_sink in self._open_sinks:
+                self._sinks.append(open_sink(self, frame, tracks))
+                self._stack.push(self._finish_sink(self._sinks[-1]))
+        self.frames += 1
+        for sink in self._sinks:
+            sink.write(frame, tracks)
+
+    def finish(self) -> list[str]:
+        """Run the finishers after the last frame; gives their lines."""
+        lines = [finisher(self) for finisher in self.finishers] if self.frames else []
+        return [line for line in lines if line]
+
+    @property
+    def trajectories(self) -> Any:
+        """The run's trajectories after the last frame: those of a finisher that changed them."""
+        from posetrack.trajectories import load
+
+        if self._trajectories is None:
+            self._trajectories = load(self.tables[0])
+        return self._trajectories
+
+    @trajectories.setter
+    def trajectories(self, changed: Any) -> None:
+        self._trajectories = changed
+
+    def _finish_sink(self, sink: Sink) -> Callable[[Any, Any, Any], None]:
+        """What is done with a sink at the end: close it, or keep what it has and note where."""
+
+        def leave(kind: Any, error: BaseException | None, trace: Any) -> None:
+            del kind, trace
+            if error is None:
+                sink.close()
+                return
+            try:
+                kept = sink.abort()
+            except OSError as second:  # a full disk fails again; the first error is the one to see
+                path = getattr(sink, "path", "a result")
+                error.add_note(f"{path}: could not save all of what there was: {second}")
+            else:
+                self._partials += [kept] if kept else []
+
+        return leave
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+        if error is not None and self.frames:
+            where = ", ".join(str(path) for path in self._partials if path.exists())
+            print(
+                f"{self.places.name}: {self.frames} frames so far are in {where}", file=sys.stderr
+            )
+
+
+# Sinks.
+
+
+class _Table:
+    """A writer of tracks, which wants index, time and tracks."""
+
+    def __init__(self, writer: Any) -> None:
+        self.path, self._writer = writer.path, writer
+        self.close, self.abort = writer.close, writer.abort
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        self._writer.write(frame.index, frame.seconds, tracks)
+
+
+def open_tables(
+    formats: Iterable[str],
+    video: Any,
+    *,
+    settings: Mapping[str, object],
+    weights: Mapping[str, Path | Mapping[str, object]],
+    explain: Callable[[], Any] | None = None,
+) -> list[OpenSink]:
+    """Sinks of the formats of `posetrack.cli.outputs.FORMATS`, and of ``raw``.
+
+    Parameters
+    ----------
+    formats
+        Their names.
+    video
+        An open video, or what has its ``rate``, ``scale`` and ``source.name``.
+    settings, weights
+        For provenance, see `posetrack.formats.describe_run`.
+    explain
+        Gives why the tracker gave each identity, for ``audit``.
+    """
+
+    @cache
+    def provenance() -> dict[str, Any]:
+        from posetrack.formats.provenance import describe_run
+
+        made = describe_run(settings=settings, weights=weights, source=video.source.name)
+        if video.scale != (1.0, 1.0):
+            made["source"] |= {"stored_size": video.stored_size, "scale": video.scale}
+        return made
+
+    def opener(name: str) -> OpenSink:
+        def open_sink(run: RunWriter, frame: Any, tracks: Tracks) -> Sink:
+            from posetrack import formats as known
+
+            ending = ".raw.parquet" if name == "raw" else ENDINGS[name]
+            described, path = provenance(), run.places(ending)
+            if name == "frames":
+                return _Ledger(path, video)
+            if name == "audit":
+                from posetrack.audit import MatchWriter
+
+                assert explain is not None  # who asks for an audit has a tracker
+                return _Table(MatchWriter(path, explain))
+            writers = {
+                "csv": known.CsvWriter,
+                "coco": known.CocoWriter,
+                "posetrack18": known.PoseTrack18Writer,
+            }
+            run.tables += [path] if name in ("raw", "csv", "parquet") else []
+            height, width = frame.image.shape[:2]
+            return _Table(
+                writers.get(name, known.ParquetWriter)(
+                    path,
+                    tracks.skeleton,
+                    image_size=(width, height),
+                    rate=float(video.rate),
+                    provenance=described,
+                )
+            )
+
+        return open_sink
+
+    return [opener(name) for name in formats]
+
+
+class _Ledger:
+    """``frames``: index, seconds and status of every frame of the file, written in the end."""
+
+    def __init__(self, path: Path, video: Any) -> None:
+        self.path, self._video = path, video
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        """Nothing: the video keeps the ledger."""
+
+    def close(self) -> None:
+        self._write().publish()
+
+    def abort(self) -> Path:
+        kept: Path = self._write().keep()
+        return kept
+
+    def _write(self) -> Any:
+        from posetrack.files import PartialFile
+
+        file = PartialFile(self.path)
+        file.write(b"frame,seconds,status\n")
+        for index, seconds, status in self._video.ledger:
+            file.write(f"{index},{seconds:.6f},{status.name.lower()}\n".encode())
+        return file
+
+
+class Colours:
+    """A sink that gathers the colours people wear, while there are images, for joining."""
+
+    def __init__(self) -> None:
+        from posetrack.cleaning import TorsoColours
+
+        self._colours = TorsoColours()
+
+    def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
+        """Open it."""
+        return self
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        """Look at a frame."""
+        self._colours.update(frame.image, tracks, frame.seconds)
+
+    def close(self) -> None:
+        """Nothing: it has no file."""
+
+    def abort(self) -> None:
+        """Nothing."""
+
+    def histograms(self) -> Any:
+        """By id, see `posetrack.cleaning.TorsoColours`."""
+        return self._colours.histograms()
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """How the overlay is drawn.
+
+    Parameters
+    ----------
+    rate
+        Its frames a second.
+    trails
+        For how many frames a line follows each person.
+    cover
+        How faces are covered; None: not.
+    """
+
+    rate: Any
+    trails: int = 0
+    cover: Cover | None = None
+
+    def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
+        """Open the sink."""
+        return _OverlaySink(run.places(".mp4"), self)
+
+
+class _OverlaySink:
+    """Draws and encodes in the background.
+
+    ``faces`` is by frame what to cover, where that is known before.
+    """
+
+    def __init__(self, path: Path, look: Overlay, faces: Mapping[int, Any] | None = None) -> None:
+        from posetrack.draw import FaceCover, Trails
+        from posetrack.tracking.pipeline import Background
+        from posetrack.video import VideoWriter
+
+        self._cover, self._faces, self._recent = look.cover, faces, FaceCover()
+        self._trails = Trails(look.trails) if look.trails else None
+        self._writer = VideoWriter(path, rate=look.rate, queue=0)
+        self.path = path
+        self._work = Background(self._draw)
+
+    def _draw(self, item: tuple[Any, Tracks]) -> None:
+        from posetrack.draw import cover_regions, draw_tracks, find_heads
+
+        frame, tracks = item
+        if self._cover:
+            regions = (
+                self._recent.update(find_heads(tracks), frame.seconds)
+                if self._faces is None
+                else self._faces[frame.index]
+            )
+            cover_regions(frame.image, regions, cover=self._cover, out=frame.image)
+        image = draw_tracks(frame.image, tracks, trails=self._trails, out=frame.image)
+        self._writer.write(image, frame.seconds)
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        self._work.put((frame, tracks))
+
+    def close(self) -> None:
+        try:
+            self._work.close()
+        except BaseException:
+            self._writer.abort()
+            raise
+        self._writer.close()
+
+    def abort(self) -> Path:
+        self._work.drain()
+        self._writer.abort()
+        return self._writer.partial
+
+
+# Finishers.
+
+
+def clean_tracks(
+    settings: Mapping[str, Any],
+    formats: Iterable[str],
+    *,
+    colours: Colours | None = None,
+    overlay: Overlay | None = None,
+    reopen: Callable[[], Any] | None = None,
+) -> Finisher:
+    """Clean what was tracked, and write the tables and the overlay of that.
+
+    Parameters
+    ----------
+    settings
+        Of `posetrack.cleaning.clean`.
+    formats
+        Tables to write.
+    colours
+        Of people's clothes.
+    overlay, reopen
+        How to draw it in a second pass over the video, and what opens that again.
+    """
+
+    def finish(run: RunWriter) -> str:
+        from posetrack.cleaning import clean
+        from posetrack.cli.cleaning import describe_cleaning, write_formats
+
+        (raw,) = run.tables
+        try:
+            before = run.trajectories
+            worn = None if colours is None else colours.histograms()
+            after = clean(before, **settings, colours=worn)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}\nWhat was tracked is in {raw}; try `posetrack clean` on it"
+            ) from error
+        tables = [name for name in formats if name not in _OF_THE_RUN]
+        write_formats(after, tables, lambda name: run.places(ENDINGS[name]))
+        if overlay is not None and reopen is not None:
+            _draw_again(after, before, overlay, reopen, run.places)
+        run.trajectories = after
+        return f"cleaned: {describe_cleaning(before, after)}"
+
+    return finish
+
+
+def _draw_again(
+    trajectories: Any, before: Any, overlay: Overlay, reopen: Callable[[], Any], places: Places
+) -> None:
+    """The overlay of cleaned trajectories, in a second pass over the video."""
+    from posetrack.draw.video import faces_of_tables
+
+    faces = None
+    if overlay.cover:  # also those of people whom cleaning left out
+        faces = faces_of_tables([before, trajectories], before.frame.tolist())
+    coming = trajectories.to_table().frames()
+    with reopen() as video:
+        sink = _OverlaySink(places(".mp4"), overlay, faces)
+        try:
+            index, tracks = -1, Tracks.empty(trajectories.skeleton)
+            for frame in video:
+                while index < frame.index:
+                    index, _, tracks = next(coming, (sys.maxsize, 0.0, tracks))
+                if index == sys.maxsize:
+                    break
+                if index == frame.index:
+                    sink.write(frame, tracks)
+        except BaseException:
+            sink.abort()
+            raise
+        sink.close()
+
+
+def write_angles(names: Sequence[str] | None) -> Finisher:
+    """``NAME.angles.csv``: these angles, or all."""
+
+    def finish(run: RunWriter) -> str:
+        from posetrack.analysis import angles_csv
+        from posetrack.files import write_whole
+
+        try:
+            text = angles_csv(run.trajectories, None if names is None else list(names))
+        except KeyError as error:
+            raise ValueError(f"--angles: {error.args[0]}") from error
+        write_whole(run.places(".angles.csv"), text)
+        return ""
+
+    return finish
+
+
+def draw_plots(video: str | None, *, one_person: bool) -> Finisher:
+    """Pictures of what was tracked, see `write_plots`."""
+
+    def finish(run: RunWriter) -> str:
+        write_plots(run.trajectories, run.places, video=video, chosen=one_person)
+        return ""
+
+    return finish
+
+
+_KEYPOINTS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
+_ANGLES = ("left_elbow", "right_elbow", "left_knee", "right_knee")
+
+
+def write_plots(
+    trajectories: Any, place: Callable[[str], Path], *, video: str | None, chosen: bool
+) -> list[Path]:
+    """A timeline, trails and a heat map; of a chosen person also keypoints, angles and a strip.
+
+    Parameters
+    ----------
+    trajectories
+        What was tracked; of nobody there are no pictures.
+    place
+        Gives an ending its path.
+    video
+        What was tracked, to draw over its last frame; None where it comes once.
+    chosen
+        Whether these are of one person who was selected.
+    """
+    from posetrack import plots
+    from posetrack.ops.angles import angle_names
+
+    if not trajectories.present.any():
+        return []
+    image = None if video is None else _last_image(video, trajectories)
+    paths: list[Path] = []
+
+    def path(kind: str) -> Path:
+        paths.append(place(f"-{kind}.png"))
+        return paths[-1]
+
+    plots.plot_presence(trajectories, path("timeline"))
+    plots.plot_trails(trajectories, path("trails"), image=image)
+    plots.plot_heatmap(trajectories, path("heatmap"), image=image)
+    if not chosen or len(trajectories.ids) != 1:
+        return paths
+    keypoints = [name for name in _KEYPOINTS if name in trajectories.skeleton.keypoints]
+    angles = [name for name in _ANGLES if name in angle_names(trajectories.skeleton)]
+    if keypoints:
+        plots.plot_keypoint(trajectories, keypoints, path("keypoints"))
+    if angles:
+        plots.plot_angle(trajectories, angles, path("angles"))
+    plots.plot_strip(trajectories, path("strip"))
+    return paths
+
+
+def _last_image(video: str, trajectories: Any) -> Any:
+    """The last frame that was tracked; nothing where the source is not to be read again."""
+    from posetrack.cli.plot import frame_of
+
+    try:
+        return frame_of(video, int(trajectories.frame[-1]))
+    except (OSError, ValueError):
+        return None
