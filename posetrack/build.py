@@ -457,7 +457,8 @@ def build_estimator(
         If the weights cannot be had; the message names the ways out.
     """
     is_file = name is not None and str(name) != BUNDLED and Path(name).is_file()
-    if name is not None and is_file and _row_of(Path(name), "pose") is None:
+    is_folder = name is not None and Path(name).is_dir()
+    if name is not None and (is_folder or (is_file and _row_of(Path(name), "pose") is None)):
         from posetrack.estimators.from_file import load_estimator
 
         return load_estimator(name, device=device, dark=dark, **settings)
@@ -497,6 +498,8 @@ def _estimator_of(
     from posetrack.estimators.from_file import load_estimator
     from posetrack.ops.crops import Normalisation
 
+    if card.builder in ("posenet", "trt_pose", "onnx"):  # the file says, or its outputs do
+        return cast(PoseEstimator, load_estimator(path, device=device, **settings))
     if card.skeleton is None or card.input_size is None or card.mean is None or card.std is None:
         raise ValueError(f"{card.name}: its row lacks skeleton, input size, mean or std")
     return cast(
@@ -591,7 +594,9 @@ def _row_of(path: Path, kind: Kind) -> CatalogueEntry | None:
     """The row of the table that a file is of, by its hash."""
     digest = sha256_of(path)
     for card in MODELS.values():
-        if card.kind == kind and any(digest.startswith(file.sha256) for file in card.files):
+        if card.kind == kind and any(
+            file.sha256 and digest.startswith(file.sha256) for file in card.files
+        ):
             return card
     return None
 

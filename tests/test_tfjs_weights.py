@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from posetrack.checkpoints.loading import load_network
-from posetrack.checkpoints.reading import is_tfjs, posenet_name, read_tfjs_weights
+from posetrack.checkpoints.tfjs import is_tfjs, posenet_name, read_tfjs_weights
 from posetrack.networks.posenet import PoseNet
 
 

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.checkpoints.card import ModelCard, read_card
-from posetrack.checkpoints.reading import WeightFile, is_tfjs, read_tfjs_weights, read_weights
+from posetrack.checkpoints.reading import WeightFile, read_weights
 from posetrack.checkpoints.recognition import FAMILIES, convert_keys, recognise, source_of
+from posetrack.checkpoints.tfjs import is_tfjs, read_tfjs_weights
 from posetrack.networks.family import Architecture, Family
 from posetrack.networks.person_detector import FAMILY as PERSON_DETECTOR
 from posetrack.networks.pose_resnet import PoseResNet
@@ -81,7 +82,7 @@ def load_network(
     path
         See `posetrack.checkpoints.reading.read_weights`. Names may be the authors' or mmpose's,
         with or without ``module.``. Or a folder of PoseNet's weights for TensorFlow.js, or the
-        ``manifest.json`` in it.
+        ``manifest.json`` or graph model in it, see `posetrack.checkpoints.tfjs`.
     skeleton
         What the keypoints are. When None: as the file says, if it was trained here or by mmpose,
         else by their number: COCO's for 17, MPII's for 16, COCO's and the neck for trt_pose's
@@ -221,7 +222,8 @@ def _load(
                 "reads it"
             )
         with torch.device("cpu" if partial else "meta"):
-            network = found.build(**{**(said.options if said else {}), **wanted.options})
+            stated = said.options if said else {}
+            network = found.build(**{**file.options, **stated, **wanted.options})
         source = "posetrack" if said else source_of(file.tensors, found.family)
         needs = _needs(file, found, source, wanted, said or ModelCard())
         missing, left_over = fill(network, found.name, state, partial=partial)

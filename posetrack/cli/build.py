@@ -23,9 +23,10 @@ from posetrack.weights.catalogue import MODELS, Kind
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
 _FLOW_NETWORKS = ("raft-small", "raft-large")
 _NETWORK_FILES = (
-    ".pth", ".pt", ".tar", ".safetensors", "manifest.json", ".onnx", ".zip", ".pt2", ".xml",
+    ".pth", ".pt", ".tar", ".safetensors", ".json", ".onnx", ".zip", ".pt2", ".xml",
     ".engine",
 )  # fmt: skip
+_OF_WHOLE_IMAGES = ("output_stride", "pose_threshold", "keypoint_threshold")
 
 
 def skeleton_from(name: str) -> Skeleton:
@@ -184,6 +185,24 @@ def add_networks(parser: Parser) -> None:
         metavar="HEIGHTxWIDTH",
         help="the estimator's input size, if not in its file",
     )
+    group.add_argument(
+        "--output-stride",
+        type=int,
+        choices=(8, 16, 32),
+        help="pixels to a cell of a PoseNet's maps; smaller is finer and slower",
+    )
+    group.add_argument(
+        "--pose-threshold",
+        type=float,
+        metavar="X",
+        help="of a network that sees the image whole: people who score less are dropped",
+    )
+    group.add_argument(
+        "--keypoint-threshold",
+        type=float,
+        metavar="X",
+        help="of a network that sees the image whole: keypoints that score less are unseen",
+    )
     group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
     group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
 
@@ -246,19 +265,38 @@ def build_estimator(
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     settings: dict[str, Any] = {"flip_test": True} if arguments.flip_test else {}
+    given = {key: getattr(arguments, key) for key in _OF_WHOLE_IMAGES}
+    settings |= {key: value for key, value in given.items() if value is not None}
     if name is None:
+        _refuse_of_whole_images(settings)
         default = default or find_defaults(arguments, "estimator")["estimator"]
         if arguments.dark:
             settings["decode"] = build.dark_decoder(build.ESTIMATOR)
         return cast(
             PoseEstimator, build.build_default(default, device=arguments.device, **settings)
         )
-    if name.endswith(_NETWORK_FILES):
+    if name == BUNDLED:
+        _refuse_of_whole_images(settings)
+    if _is_network_file(name):
         from posetrack.estimators.from_file import load_estimator
 
         settings |= {"skeleton": skeleton, "input_size": arguments.size}
         return load_estimator(name, dark=arguments.dark, device=arguments.device, **settings)
     return build.build_estimator(name, dark=arguments.dark, **fetching(arguments, name), **settings)
+
+
+def _is_network_file(name: str) -> bool:
+    """Whether a name is of a file, by its ending, or of a folder of weights that is there."""
+    return name.endswith(_NETWORK_FILES) or Path(name).is_dir()
+
+
+def _refuse_of_whole_images(settings: Mapping[str, Any]) -> None:
+    wrong = [name.replace("_", "-") for name in _OF_WHOLE_IMAGES if name in settings]
+    if wrong:
+        raise ValueError(
+            f"--{' and --'.join(wrong)} goes with a network that sees the image whole, such as "
+            "--estimator posenet-100"
+        )
 
 
 def check_networks(arguments: argparse.Namespace) -> None:

@@ -133,6 +133,7 @@ def _as_object(card: CatalogueEntry) -> dict[str, Any]:
         "accuracy": card.accuracy,
         "note": card.note,
         "bundled": card.bundled,
+        "by_hand": card.by_hand,
         "files": [
             {"url": file.url, "sha256": file.sha256, "layout": file.layout} for file in card.files
         ],

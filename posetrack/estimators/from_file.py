@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from posetrack.checkpoints.card import Decode, decoder_of, read_card, usual_sigma
 from posetrack.devices import require_torch
 from posetrack.estimators.one_stage import OneStage
+from posetrack.estimators.openpose import has_openpose_maps, openpose_estimator
 from posetrack.estimators.top_down import TopDown
 from posetrack.interfaces import BottomUpEstimator, PoseEstimator
 from posetrack.ops.crops import PLUS_MINUS_ONE, Normalisation
@@ -26,8 +27,17 @@ _WHOLE_IMAGE: Mapping[str, str] = {
     "posenet": "PoseNet",
     "trt_pose": "TrtPose",
     "one_stage": "one-stage network",
+    "openpose": "network of OpenPose's kind",
 }
 """What kinds that see the image whole are called in messages."""
+
+_THRESHOLDS: Mapping[str, Mapping[str, str]] = {
+    "posenet": {"pose_threshold": "min_pose_score", "keypoint_threshold": "min_keypoint_score"},
+    "trt_pose": {"keypoint_threshold": "min_score"},
+    "openpose": {"keypoint_threshold": "min_score"},
+    "one_stage": {"pose_threshold": "min_score", "keypoint_threshold": "min_keypoint_score"},
+}
+"""What these settings are called in the estimator of each kind."""
 
 
 def load_estimator(
@@ -38,6 +48,9 @@ def load_estimator(
     input_size: tuple[int, int] | None = None,
     dark: bool = False,
     device: str | torch.device = "auto",
+    output_stride: int | None = None,
+    pose_threshold: float | None = None,
+    keypoint_threshold: float | None = None,
     **settings: Any,
 ) -> PoseEstimator | BottomUpEstimator:
     """An estimator for the network in a file.
@@ -56,6 +69,12 @@ def load_estimator(
         says or that is usual for its input size. Else as the file says.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
+    output_stride
+        Of a PoseNet's weights: pixels to a cell, 8, 16 or 32. Smaller is finer and slower. When
+        None: as the file says, else 16.
+    pose_threshold, keypoint_threshold
+        Of networks that see the image whole: people who score less are dropped, and keypoints that
+        score less are unseen. When None: what is usual for the kind.
     **settings
         Of `posetrack.estimators.top_down.TopDown` for a network that sees crops, of
         `posetrack.estimators.one_stage.OneStage`,
@@ -85,15 +104,30 @@ def load_estimator(
     """
     if dark and "decode" in settings:
         raise ValueError("give dark=True or a decode function, not both")
-    needs = {"skeleton": skeleton, "normalisation": normalisation, "input_size": input_size}
+    needs: dict[str, Any] = {
+        "skeleton": skeleton,
+        "normalisation": normalisation,
+        "input_size": input_size,
+    }
+    thresholds = {
+        "output_stride": output_stride,
+        "pose_threshold": pose_threshold,
+        "keypoint_threshold": keypoint_threshold,
+    }
+    wanted = {name: value for name, value in thresholds.items() if value is not None}
     if is_exported(path):
-        return _exported(path, needs, dark, device, settings)
+        return _exported(path, needs, dark, device, settings, wanted)
     require_torch(path)
     from posetrack.checkpoints.loading import load_network
 
-    network, found = load_network(
-        path, skeleton=skeleton, normalisation=normalisation, input_size=input_size
-    )
+    stride: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
+    try:
+        network, found = load_network(path, **needs, **stride)
+    except TypeError as error:
+        if output_stride is None:
+            raise
+        raise ValueError(f"{path}: an output stride is for a PoseNet's weights alone") from error
+    wanted.pop("output_stride", None)
     common: dict[str, Any] = {
         "input_size": found.input_size,
         "normalisation": found.normalisation,
@@ -101,7 +135,9 @@ def load_estimator(
     }
     if found.family != "heatmaps":
         _refuse_of_crops(path, found.family, settings, dark)
+        settings |= _thresholds(path, found.family, wanted)
         return _of_whole_images(found.family, network, found.skeleton, {**common, **settings})
+    _thresholds(path, "heatmaps", wanted)
     said = read_card(path) if Path(path).is_file() else None
     decode = decode_for(said.decode if said else None, found.input_size, dark=dark)
     return TopDown(network, found.skeleton, **common, **{"decode": decoder_of(decode), **settings})
@@ -127,6 +163,7 @@ def _exported(
     dark: bool,
     device: str | torch.device,
     settings: dict[str, Any],
+    wanted: dict[str, float],
 ) -> PoseEstimator | BottomUpEstimator:
     network = open_exported(path, device=device, threads=settings.get("threads"))
     about = network.card
@@ -136,10 +173,12 @@ def _exported(
             "posetrack.detectors.light.load_light_detector runs it"
         )
     kind = about.outputs.family if about.outputs is not None else _kind_of(network)
-    if kind == "one_stage":
+    thresholds = _thresholds(path, kind, wanted)
+    if about.outputs is None and kind != "heatmaps":
         settings = {name: value for name, value in settings.items() if name != "threads"}
         _refuse_of_crops(path, kind, settings, dark)
-        return OneStage(network, **needs, **settings)
+        build: Any = OneStage if kind == "one_stage" else openpose_estimator
+        return cast(BottomUpEstimator, build(network, **needs, **thresholds, **settings))
     if about.outputs is None or kind == "heatmaps":
         if dark:
             size = network.size_for(needs["input_size"])
@@ -153,7 +192,9 @@ def _exported(
     if about.skeleton is None:
         raise ValueError(f"{network}: the file does not say what its keypoints are")
     skeleton = needs["skeleton"] or about.skeleton
-    return _of_whole_images(about.outputs.family, network, skeleton, {**given, **settings})
+    return _of_whole_images(
+        about.outputs.family, network, skeleton, {**given, **thresholds, **settings}
+    )
 
 
 def _of_whole_images(
@@ -180,11 +221,26 @@ def _refuse_of_crops(path: str | Path, kind: str, settings: dict[str, Any], dark
         )
 
 
+def _thresholds(path: str | Path, kind: str, wanted: dict[str, float]) -> dict[str, float]:
+    """Thresholds under the names that the estimator of a kind has for them."""
+    known = _THRESHOLDS.get(kind, {})
+    strange = [name for name in wanted if name not in known]
+    if strange:
+        what = _WHOLE_IMAGE.get(kind, "network that sees a crop of each person")
+        raise ValueError(
+            f"{path}: a {what} has no {' or '.join(strange).replace('_', ' ')}"
+            + ("; its weights have" if strange == ["output_stride"] and kind == "posenet" else "")
+        )
+    return {known[name]: value for name, value in wanted.items()}
+
+
 def _kind_of(network: Session) -> str:
     """What a file that says nothing of itself is for, from the shapes it declares.
 
     One array with three axes, or boxes beside keypoints with four, are people; the rest are maps
     or vectors of a crop.
     """
+    if has_openpose_maps(network.output_shapes):
+        return "openpose"
     ranks = sorted(len(shape) for shape in network.output_shapes)
     return "one_stage" if ranks in ([3], [3, 4]) else "heatmaps"

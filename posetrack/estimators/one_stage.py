@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import check_fraction
 from posetrack.detectors.decoding import DecodeContext, Outputs, shapes
 from posetrack.detectors.filtering import check_thresholds, select_people
 from posetrack.detectors.onnx_guess import usual_size
@@ -81,6 +82,8 @@ class OneStage:
         Of two boxes that overlap more, the weaker is dropped. Lower loses people close together.
     max_people
         The best so many are kept; None for all.
+    min_keypoint_score
+        Keypoints that score less are unseen.
 
     Raises
     ------
@@ -115,8 +118,11 @@ class OneStage:
         min_score: float = 0.3,
         max_iou: float = 0.65,
         max_people: int | None = 100,
+        min_keypoint_score: float = 0.0,
     ) -> None:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
+        check_fraction(min_keypoint_score=min_keypoint_score)
+        self.min_keypoint_score = min_keypoint_score
         if network.batch not in (None, 1):
             raise ValueError(f"{network}: expected a batch of 1; export it with one image")
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
@@ -177,7 +183,9 @@ class OneStage:
             raise ValueError(f"{self._network}: {error}") from error
         xy = np.array(found.xy[rows], np.float32)
         scores = np.array(found.keypoint_scores[rows], np.float32)
-        unseen = ~(np.isfinite(xy).all(axis=2) & np.isfinite(scores))
+        with np.errstate(invalid="ignore"):
+            known = np.isfinite(scores) & (scores >= self.min_keypoint_score)
+        unseen = ~(np.isfinite(xy).all(axis=2) & known)
         xy[unseen], scores[unseen] = np.nan, 0
         people = Detections(boxes, np.asarray(found.scores, np.float32)[rows])
         return Poses(xy, scores, people, self._skeleton)

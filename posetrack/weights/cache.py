@@ -14,6 +14,7 @@ from pathlib import Path
 
 from posetrack.files import cache_folder, sha256_of, write_whole
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile, find_entry
+from posetrack.weights.shards import shard_names
 
 
 def weights_folder() -> Path:
@@ -50,7 +51,7 @@ def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
     """
     digest = sha256_of(Path(path))
     for file in card.files:
-        if digest.startswith(file.sha256):
+        if file.sha256 and digest.startswith(file.sha256):
             return file
     expected = " or ".join(file.sha256 for file in card.files)
     raise ValueError(
@@ -68,9 +69,32 @@ def find_verified(card: CatalogueEntry, folder: Path) -> Path | None:
         inside = Path(__file__).parents[1] / "bundled" / card.bundled
         return inside if inside.is_file() else None
     for file in card.files:
-        if is_verified(folder / file.name, file):
-            return folder / file.name
+        path = place_of(file, card, folder)
+        if is_verified(path, file) and all(is_verified(*shard) for shard in shards_of(path, file)):
+            return path
     return None
+
+
+def place_of(file: RemoteFile, card: CatalogueEntry, folder: Path) -> Path:
+    """Where in the cache folder a file of a model is kept."""
+    return folder / card.name / file.name if file.layout == "tfjs" else folder / file.name
+
+
+def shards_of(path: Path, file: RemoteFile) -> list[tuple[Path, RemoteFile]]:
+    """The further files that a file here needs beside it, and where they come from.
+
+    Raises
+    ------
+    ValueError
+        If it is no graph model for TensorFlow.js, where it should be one.
+    """
+    if file.layout != "tfjs":
+        return []
+    root = file.url.rpartition("/")[0]
+    return [
+        (path.with_name(name), RemoteFile(f"{root}/{name}", "", "tfjs"))
+        for name in shard_names(path)
+    ]
 
 
 def is_verified(path: Path, file: RemoteFile) -> bool:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from posetrack.checks import did_you_mean
 
 Kind = Literal["pose", "detector", "flow"]
-Layout = Literal["mmpose1", "mmpose0", "torchvision"]
+Layout = Literal["mmpose1", "mmpose0", "torchvision", "tfjs", "onnx"]
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -39,12 +39,15 @@ class RemoteFile:
         the name of the file in the cache folder.
     sha256
         The file's SHA-256, or its first digits where only those are published; at least 8 hex
-        digits, lower case. Eight digits tell a broken or mistaken file, not a forged one
-        (integrity, not authenticity): what guards against forgery is https, and that weights are
-        loaded as tensors only. The whole hash of the first download is remembered beside the
+        digits, lower case; empty where nothing is published. Eight digits tell a broken or
+        mistaken file, not a forged one (integrity, not authenticity): what guards against forgery
+        is https, and that weights are loaded as tensors only. The whole hash of the first download
+        is remembered beside the
         file, and a later one must be the same.
     layout
-        How the tensors in it are called: MMPose 1.x, MMPose 0.x or torchvision.
+        How the tensors in it are called: MMPose 1.x, MMPose 0.x or torchvision; or what else it
+        is: a graph model for TensorFlow.js, whose binary files are brought with it and which lies
+        in a folder of the model's name; an ONNX file or an archive of one.
 
     Raises
     ------
@@ -65,7 +68,7 @@ class RemoteFile:
         require_safe_url(self.url)
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", self.name):
             raise ValueError(f"{self.url}: its last part must be a plain file name")
-        if not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
+        if self.sha256 and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
             raise ValueError(
                 f"{self.url}: expected 8 to 64 lower-case hex digits of SHA-256, "
                 f"got {self.sha256!r}"
@@ -88,10 +91,11 @@ class CatalogueEntry:
     kind
         ``"pose"`` (top-down heatmaps), ``"detector"`` (boxes) or ``"flow"`` (optical flow).
     builder
-        ``"pose_resnet"``, ``"hrnet"``, ``"light"``, or the name of torchvision's function that
-        builds the network.
+        ``"pose_resnet"``, ``"hrnet"``, ``"posenet"``, ``"trt_pose"``, ``"onnx"``, ``"light"``, or
+        the name of torchvision's function that builds the network.
     files
-        Where the weights are, first choice first; at least one, unless they are ``bundled``.
+        Where the weights are, first choice first; at least one, unless they are ``bundled`` or
+        had ``by_hand``.
     size
         Bytes of a file, to about a percent.
     input_size
@@ -112,6 +116,8 @@ class CatalogueEntry:
     bundled
         Name of the file with the weights in the package's folder ``bundled``; empty for networks
         that do not come with the package.
+    by_hand
+        Where a person has to get the file, for weights that no program can fetch.
     """
 
     name: str
@@ -129,9 +135,10 @@ class CatalogueEntry:
     accuracy: str = ""
     note: str = ""
     bundled: str = ""
+    by_hand: str = ""
 
     def __post_init__(self) -> None:
-        if not self.files and not self.bundled:
+        if not (self.files or self.bundled or self.by_hand):
             raise ValueError(f"{self.name}: a model needs at least one file")
         if self.size <= 0:
             raise ValueError(f"{self.name}: size must be a positive number of bytes")
@@ -318,6 +325,40 @@ def _bundled(
     )
 
 
+def _posenet(width: str, bytes_: int) -> CatalogueEntry:
+    """PoseNet as Google publishes it for TensorFlow.js: a graph model of 32-bit floats."""
+    root = "https://storage.googleapis.com/tfjs-models/savedmodel/posenet/mobilenet/float"
+    return CatalogueEntry(
+        name=f"posenet_{width}",
+        kind="pose",
+        builder="posenet",
+        files=(RemoteFile(f"{root}/{width}/model-stride16.json", "", "tfjs"),),
+        size=bytes_,
+        skeleton="coco_17",
+        licence="Apache-2.0",
+        accuracy="none published",
+        note="finds people by itself, without a detector; no hash is published, so the first "
+        f"download counts; {_COCO_TERMS}",
+    )
+
+
+def _trt_pose(network: str, file: str, drive_id: str, bytes_: int) -> CatalogueEntry:
+    """A network of NVIDIA's trt_pose, which is on Google Drive only."""
+    return CatalogueEntry(
+        name=f"trt_pose_{network}",
+        kind="pose",
+        builder="trt_pose",
+        files=(),
+        size=bytes_,
+        skeleton="coco_17_neck",
+        licence="MIT",
+        accuracy="none published",
+        note=f"finds people by itself, without a detector; {_COCO_TERMS}",
+        by_hand=f"get {file} in a browser from https://drive.google.com/open?id={drive_id} (the "
+        "link in trt_pose's README) and give its path in place of the name",
+    )
+
+
 # Sources: the model zoo tables of MMPose 1.3.2 and 0.x (AP on COCO val2017 with person boxes of
 # 56.4 AP, flip test on) and the metadata in torchvision 0.29.2. MMPose's 1.x table links, for
 # ResNet-101 at 384x288, the file of 256x192 by mistake: that row here has the 0.x file alone.
@@ -469,6 +510,21 @@ _ROWS: Final = (
         "PoseTrack18 val AP 84.6, boxes given",
         "hrnet_w48_posetrack18_384x288-5fd6d3ff_20211130.pth",
         note=_FROM_COCO,
+    ),
+    _posenet("050", 2_000_000),
+    _posenet("075", 5_100_000),
+    _posenet("100", 13_400_000),
+    _trt_pose(
+        "resnet18",
+        "resnet18_baseline_att_224x224_A_epoch_249.pth",
+        "1XYDdCUdiF2xxx4rznmLb62SdOUZuoNbd",
+        81_000_000,
+    ),
+    _trt_pose(
+        "densenet121",
+        "densenet121_baseline_att_256x256_B_epoch_160.pth",
+        "13FkJkx7evQ1WwP54UmdiDXWyFMY1OxDU",
+        84_000_000,
     ),
     _torchvision(
         "fasterrcnn_resnet50_fpn_v2",

@@ -18,7 +18,9 @@ from posetrack.weights.cache import (
     find_verified,
     first_hash,
     is_verified,
+    place_of,
     remember,
+    shards_of,
     weights_folder,
     what_it_is,
 )
@@ -168,12 +170,14 @@ def _find_or_bring(
             f"{card.name} comes with the package, but this copy has no {card.bundled}; install "
             "posetrack from a wheel, or name another network"
         )
-    failures = [
-        (str(folder / file.name), _what_changed(folder / file.name, file))
-        for file in card.files
-        if (folder / file.name).exists()
-    ]
-    for changed, file in ((folder / file.name, file) for file in card.files):
+    if card.by_hand:
+        raise FileNotFoundError(
+            f"{card.name} cannot be fetched by a program: {card.by_hand}, or take what needs no "
+            f"download: {_NO_DOWNLOAD[card.kind]}"
+        )
+    places = [(place_of(file, card, folder), file) for file in card.files]
+    failures = [(str(path), _what_changed(path, file)) for path, file in places if path.exists()]
+    for changed, file in places:
         if changed.exists() and first_hash(changed, file):
             warnings.warn(f"{changed}: {_what_changed(changed, file)}", stacklevel=3)
     if offline or is_offline():
@@ -187,12 +191,35 @@ def _find_or_bring(
             failures.append((file.url, silent[host]))
             continue
         try:
-            return _bring(file, folder, card.size, progress, timeout, answer_within, wait)
+            return _bring_all(file, card, folder, progress, timeout, answer_within, wait)
         except ConnectionError as error:
             failures.append((file.url, str(error)))
             if isinstance(error, SilentHostError):
                 silent[host] = str(error)
     return _Missing(ConnectionError, f"{card.name} could not be had", failures)
+
+
+def _bring_all(
+    file: RemoteFile,
+    card: CatalogueEntry,
+    folder: Path,
+    progress: Progress | None,
+    timeout: float,
+    answer_within: float | None,
+    wait: float,
+) -> Path:
+    """A file with the further files that it needs beside it."""
+    target = place_of(file, card, folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _bring(file, target, card.size, progress, timeout, answer_within, wait)
+    try:
+        shards = shards_of(target, file)
+    except ValueError as error:
+        target.unlink(missing_ok=True)
+        raise ConnectionError(f"not the file expected: {error}") from error
+    for path, shard in shards:
+        _bring(shard, path, card.size, progress, timeout, answer_within, wait)
+    return target
 
 
 def _what_changed(path: Path, file: RemoteFile) -> str:
@@ -208,15 +235,14 @@ def _host(url: str) -> str:
 
 def _bring(
     file: RemoteFile,
-    folder: Path,
+    target: Path,
     size: int,
     progress: Progress | None,
     timeout: float,
     answer_within: float | None,
     wait: float,
 ) -> Path:
-    """One file from its URL into the folder; ConnectionError if it does not come, or is wrong."""
-    target = folder / file.name
+    """One file from its URL to its place; ConnectionError if it does not come, or is wrong."""
     with _partial(target) as part:
         if is_verified(target, file):  # brought by another process while we waited
             return target
@@ -308,6 +334,8 @@ def _ways_out(
 ) -> str:
     """What went wrong, URL by URL, and what can be done."""
     names = " or ".join(file.name for file in card.files)
+    if any(file.layout == "tfjs" for file in card.files):
+        folder, names = folder / card.name, f"{names} with the .bin files beside it"
     tried = "".join(f"\n  {url}: {reason}" for url, reason in failures)
     return (
         f"{head}{':' if failures else '.'}{tried}\nWhat you can do:\n"
