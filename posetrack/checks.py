@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral
@@ -92,6 +93,22 @@ def no_such(kind: str, name: str, known: Iterable[str], *, has: str = "there are
     return f"no {kind} {name!r}{f' ({hint})' * bool(hint)}; {has} {', '.join(known)}"
 
 
+def check_all_known(
+    kind: str, names: Iterable[str], known: Iterable[str], *, has: str = "there are"
+) -> None:
+    """Refuse the first of several names that is not in a list; see `check_known`.
+
+    Examples
+    --------
+    >>> check_all_known("quantity", ["x", "sped"], ["x", "y", "speed"])
+    Traceback (most recent call last):
+    ValueError: no quantity 'sped' (did you mean 'speed'?); there are x, y, speed
+    """
+    known = tuple(known)
+    for name in names:
+        check_known(kind, name, known, has=has)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'this' or 'that'?``, or nothing where no name comes near.
 
@@ -122,6 +139,27 @@ def not_found(path: Path) -> FileNotFoundError:
     parent = path.parent
     if not parent.is_dir():
         return FileNotFoundError(f"{path}: no such file, and no folder {parent}")
-    near = get_close_matches(path.name, [entry.name for entry in parent.iterdir()])
+    try:
+        near = get_close_matches(path.name, [entry.name for entry in parent.iterdir()])
+    except OSError:  # a folder that may be passed through, and not read
+        near = []
     hint = f"; near it: {', '.join(near)}" if near else ""
     return FileNotFoundError(f"{path}: no such file or folder{hint}")
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says against something, without its number.
+
+    Examples
+    --------
+    >>> reason_of(OSError(28, "No space left on device", "out/match.csv"))
+    'out/match.csv: no space left on device'
+    >>> reason_of(OSError("match.csv: nothing can be written here"))
+    'match.csv: nothing can be written here'
+    """
+    if error.strerror is None:
+        return str(error)
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+        return str(not_found(Path(error.filename)))
+    reason = f"{error.strerror[:1].lower()}{error.strerror[1:]}"
+    return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"

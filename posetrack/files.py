@@ -23,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
+from posetrack.checks import not_found, reason_of
+
 Kind = TypeVar("Kind")
 Content: TypeAlias = bytes | str | Iterable[bytes]
 
@@ -103,7 +105,7 @@ class PartialFile:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise type(error)(f"cannot write {path}: {error}") from error
+                raise type(error)(f"cannot write {path}: {reason_of(error)}") from error
             self._length = 0
             return
         raise FileExistsError(f"{_MAX_PARTIALS} unfinished files beside {path}; remove some")
@@ -285,7 +287,7 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: a folder; expected a file")
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+        raise not_found(Path(path))
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             data = stream.read(max_bytes + 1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +101,96 @@ def test_a_password_is_not_shown() -> None:
     with pytest.raises(ConnectionError) as caught:
         check_live("rtsp://me:secret@127.0.0.1:9/door")
     assert "secret" not in str(caught.value)
+
+
+DATA = "--data coco --images run --annotations tracks.csv"
+LINES = (
+    ("link nothere.json", "nothere.json: no such file or folder"),
+    ("link tracks.csv --video vido.mp4", "vido.mp4: no such file or folder; near it: video.mp4"),
+    ("link tracks.csv --video rtsp://127.0.0.1:9/x", "127.0.0.1 refuses at port 9"),
+    ("audit track.csv", "track.csv: no such file or folder; near it: tracks.csv"),
+    ("audit tracks.csv --video vido.mp4", "near it: video.mp4"),
+    ("audit tracks.csv --video http://127.0.0.1:9/x.mp4", "127.0.0.1 refuses at port 9"),
+    ("audit tracks.csv --apply edits", "edits: no such file or folder"),
+    ("audit tracks.csv --out tracks.csv/x", "is a file, not a folder"),
+    ("clean track.csv --fill 1s", "near it: tracks.csv"),
+    ("clean tracks.csv --join 1s --video vido.mp4", "near it: video.mp4"),
+    ("clean tracks.csv --select larges", "did you mean 'largest' or 'longest'?"),
+    ("overlay track.csv --background black -o new.mp4", "near it: tracks.csv"),
+    ("overlay tracks.csv --video vido.mp4 -o new.mp4", "near it: video.mp4"),
+    ("overlay tracks.csv --video rtsp://127.0.0.1:9/x -o new.mp4", "refuses at port 9"),
+    ("overlay tracks.csv --background black -o new.mp3", "expected a name that ends in .mp4"),
+    ("overlay tracks.csv --background black -o no/new.mp4", "there is no folder no"),
+    ("eval poses --gt nothere --pred tracks.csv", "nothere: no such file or folder"),
+    ("eval poses --gt tracks.csv --pred track.csv", "near it: tracks.csv"),
+    ("eval poses --gt tracks.csv --pred tracks.csv -o tracks.csv", "expected a folder"),
+    ("eval pose --gt a --pred b", "did you mean 'poses'"),
+    ("curves runn", "runn: no such file or folder; near it: run"),
+    ("curves run -o curves.pgn", "expected a name that ends in .png"),
+    ("ablation --blocks stepz", "no block 'stepz' (did you mean 'steps'?)"),
+    ("ablation --scenes crosing", "no scene 'crosing' (did you mean 'crossing'?)"),
+    ("analyse track.csv --angles", "near it: tracks.csv"),
+    ("analyse tracks.csv --rules nothere.toml", "nothere.toml: no such file or folder"),
+    ("analyse tracks.csv --repetitions squatt", "did you mean 'squat'?"),
+    ("plot track.csv --kind trails", "near it: tracks.csv"),
+    ("plot tracks.csv --kind trails --video vido.mp4", "near it: video.mp4"),
+    ("postures apply tracks.csv --model nothere.npz -o new.csv", "nothere.npz: no such file"),
+    ("convert track.csv --to coco", "near it: tracks.csv"),
+    ("convert tracks.csv --to coc", "did you mean 'coco'?"),
+    ("convert tracks.csv --to coco --skeleton coco17", "did you mean 'coco_17'"),
+    ("synth crosing", "did you mean 'crossing'?"),
+    ("synth train --backgrounds nothere", "nothere: no such file or folder"),
+    ("export nothere.pth --to onnx", "nothere.pth: no such file or folder"),
+    ("export bundeld --to onnx", "did you mean 'bundled'"),
+    ("export bundled --to onyx", "did you mean 'onnx'?"),
+    ("export bundled --to onnx --images nothere", "nothere: no such file or folder"),
+    ("export bundled --to onnx -o no/net.onnx", "there is no folder no"),
+    ("models convert nothere.pth -o new.safetensors", "nothere.pth: no such file or folder"),
+    ("models convert tracks.csv -o new", "expected a name that ends in .safetensors"),
+    ("models download raft_smal", "did you mean 'raft_small'"),
+    (f"train {DATA} -o tracks.csv", "--out tracks.csv: expected a folder, this is a file"),
+    (f"train {DATA} -o new --init bundeld", "did you mean 'bundled'"),
+    (f"train {DATA} -o new --val-annotations track.csv", "near it: tracks.csv"),
+    (f"train {DATA} -o new --skeleton coco17", "did you mean 'coco_17'"),
+    (f"train {DATA} -o new --resume run/las.pth", "run/las.pth: no such file"),
+    ("train --data coco --images runn --annotations tracks.csv -o new", "near it: run"),
+    (f"validate {DATA} --weights bundeld", "did you mean 'bundled'"),
+    (f"inspect {DATA} -o new --weights nothere.pth", "nothere.pth: no such file or folder"),
+    ("track video.mp4 --faces", "did you mean '--blur-faces'"),
+    ("demo --framez 3", "there is no option --framez; did you mean '--frames'"),
+    ("recover nothere", "nothere: expected a folder with results"),
+)
+
+
+def test_every_command_refuses_a_wrong_line_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "tracks.csv").write_text("frame\n")
+    (tmp_path / "video.mp4").write_bytes(b"")
+    code = (
+        "import contextlib, io, json, sys; sys.modules['torch'] = None\n"
+        "from posetrack.cli import main\n"
+        "said = []\n"
+        "for line in json.load(sys.stdin):\n"
+        "    with contextlib.redirect_stderr(io.StringIO()) as error:\n"
+        "        try:\n"
+        "            status = main(line.split())\n"
+        "        except SystemExit as end:\n"
+        "            status = end.code\n"
+        "    said.append((status, error.getvalue()))\n"
+        "print(json.dumps(said))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps([line for line, _ in LINES]),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    wrong = {
+        line: (status, said)
+        for (line, expected), (status, said) in zip(LINES, json.loads(done.stdout), strict=True)
+        if status not in (1, 2) or expected not in said or "Traceback" in said
+    }
+    assert wrong == {}
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "tracks.csv", "video.mp4"}

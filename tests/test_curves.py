@@ -115,4 +115,4 @@ def test_the_command_draws_and_writes_the_table(tmp_path, capsys):
     assert [row["run"] for row in rows] == ["x", "y"]
     assert float(rows[0]["AP"]) == 0.4
     assert main(["curves", str(tmp_path / "nowhere")]) == 1
-    assert "no log at" in capsys.readouterr().err
+    assert "nowhere: no such file or folder" in capsys.readouterr().err

@@ -147,7 +147,7 @@ def test_numbers_with_many_digits_survive() -> None:
 
 @pytest.mark.parametrize("read", [read_text, read_json, read_toml])
 def test_what_is_not_there_or_a_folder_is_said(read: object, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.x: there is no such file"):
+    with pytest.raises(FileNotFoundError, match=r"none\.x: no such file or folder"):
         read(tmp_path / "none.x")
     with pytest.raises(IsADirectoryError, match="a folder"):
         read(tmp_path)

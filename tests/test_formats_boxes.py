@@ -193,7 +193,7 @@ def test_bad_json_is_named(tmp_path: Path, content: Any, message: str) -> None:
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no such file"):
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
         read_boxes(tmp_path / "nowhere.json")
     with pytest.raises(IsADirectoryError, match="folder"):
         read_boxes(tmp_path)

@@ -219,7 +219,7 @@ class TestCommand:
         [
             (["-o", "a.png"], "is one picture: choose one"),
             (["-o", "a", "--what", "worst"], "needs a network; give --weights"),
-            (["-o", "a", "--keypoints", "tail"], "no keypoint tail; coco_17 has nose"),
+            (["-o", "a", "--keypoints", "tail"], "no keypoint 'tail'; coco_17 has nose"),
             (["-o", "a", "--count", "0"], "at least 1"),
             ([], "missing: --out"),
         ],

@@ -252,5 +252,5 @@ def test_what_cannot_be_drawn_is_refused_by_name(tmp_path: Path) -> None:
         plots.plot_presence(tr, tmp_path / "none" / "x.png")
     with pytest.raises(ValueError, match="nobody"):
         plots.plot_trails(tr.select(seconds=(9, 10)))
-    with pytest.raises(ValueError, match="quantities"):
+    with pytest.raises(ValueError, match="no quantity 'z'; there are x, y"):
         plots.plot_keypoint(tr, "nose", quantities=["z"])

@@ -177,7 +177,7 @@ def test_broken_items_are_named_counted_and_skipped(tmp_path):
 def test_empty_and_missing_folders_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no \.json files"):
         read_dataloop(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no such folder"):
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
         read_dataloop(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="nobody with a labelled keypoint"):
         read_dataloop(export(tmp_path, []))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from posetrack import __version__
+from posetrack.checks import reason_of
 from posetrack.cli.options import Parser
 
 COMMANDS: Mapping[str, str] = {
@@ -120,7 +121,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except OSError as error:
+        print(f"posetrack: {reason_of(error)}", file=sys.stderr)
+        return 1
+    except (ValueError, RuntimeError, ImportError) as error:
         # What a user can mend comes as one of these, with a message that says how; anything else
         # is a fault of ours and keeps its traceback.
         print(f"posetrack: {error}", file=sys.stderr)

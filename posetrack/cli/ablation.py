@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from posetrack.checks import check_all_known
+
 
 def add_parser(commands: Any) -> None:
     """Add the command and its options."""
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Render, track, score, write."""
     from tqdm import tqdm
 
-    from posetrack.cli.outputs import check_folder
+    from posetrack.cli.checking import check_folder
     from posetrack.world.ablation import (
         BLOCKS,
         NETWORK_STEPS,
@@ -54,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_folder(arguments.out)
     quick = arguments.quick
-    worlds = _chosen(arguments.scenes, QUICK if quick else WORLDS, "scenes")
-    blocks = _chosen(arguments.blocks, (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS), "blocks")
+    worlds = _chosen(arguments.scenes, QUICK if quick else WORLDS, "scene", fewer=quick)
+    blocks = _chosen(arguments.blocks, (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS), "block")
     if arguments.blocks is None:
         blocks.remove(SLOW_FLOWS)
     seeds = (1 if quick else 3) if arguments.seeds is None else arguments.seeds
@@ -84,14 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(names: list[str] | None, known: Any, what: str) -> list[Any]:
+def _chosen(names: list[str] | None, known: Any, what: str, *, fewer: bool = False) -> list[Any]:
     by_name = {item.name: item for item in known}
-    unknown = [name for name in names or () if name not in by_name]
-    if unknown:
-        raise ValueError(
-            f"--{what}: no {', '.join(unknown)}; there are {', '.join(by_name)}"
-            + (" (--quick has fewer)" if what == "scenes" else "")
-        )
+    has = "--quick has" if fewer else "there are"
+    check_all_known(what, names or (), by_name, has=has)
     return [item for name, item in by_name.items() if names is None or name in names]
 
 

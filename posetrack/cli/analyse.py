@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.cli.outputs import check_folder
+from posetrack.checks import did_you_mean
+from posetrack.cli.checking import check_files, check_folder
 from posetrack.files import read_toml
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def exercise_from(text: str) -> Exercise:
         pass
     raise ValueError(
         f"--repetitions: expected {', '.join(EXERCISES)}, or ANGLE:REST:REACHED such as "
-        f"left_elbow:150:90; got {text!r}"
+        f"left_elbow:150:90; got {text!r}{did_you_mean(text, EXERCISES)}"
     )
 
 
@@ -112,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = ("angles", "repetitions", "rules", "postures", "floor", "report")
     if not any(getattr(arguments, name) for name in outputs):
         raise ValueError("nothing to do: give --angles, --repetitions, --rules or --report")
+    check_files(arguments.file, arguments.rules, arguments.postures, arguments.floor)
     check_folder(arguments.out)
     from posetrack import analysis
     from posetrack.trajectories import load

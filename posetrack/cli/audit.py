@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from posetrack.cli.checking import check_files, check_folder, check_video
 from posetrack.cli.convert import name_of
 
 _TABLES = (".parquet", ".csv")
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Rank, or correct."""
     if arguments.top < 1:
         raise ValueError(f"--top must be at least 1, got {arguments.top}")
+    check_files(arguments.file, arguments.apply)
+    check_video(arguments.video)
     return _apply(arguments) if arguments.apply is not None else _rank(arguments)
 
 
@@ -51,6 +54,7 @@ def _rank(arguments: argparse.Namespace) -> int:
     from posetrack.audit import find_moments, write_moments
     from posetrack.trajectories import load
 
+    check_folder(arguments.out)
     trajectories = load(arguments.file)
     moments = find_moments(
         trajectories,
@@ -130,6 +134,7 @@ def _apply(arguments: argparse.Namespace) -> int:
     from posetrack.trajectories import load, save
 
     path, target = arguments.apply, _target(arguments)
+    check_folder(target.parent)
     edits = parse_edits(read_text(path, 64_000_000), str(path))
     beside = path.with_name(f"{path.name}.anchors.json")
     known = load_anchors(beside, edits) if beside.exists() else (None,) * len(edits)

@@ -309,24 +309,41 @@ def check_networks(arguments: argparse.Namespace) -> None:
         name: str | None = getattr(arguments, option)
         if name is None or name in more or Path(name).exists():
             continue
-        if name.endswith(_NETWORK_FILES):
-            raise not_found(Path(name))
-        if name.replace("-", "_") in MODELS:
-            card = build.card_of_kind(name, kinds[option])
-            if arguments.offline or is_offline():
-                fetch(card, offline=True)  # says so, where it is not here
-            continue
-        known = [*more, *(card.name for card in MODELS.values() if card.kind == kinds[option])]
-        raise ValueError(
-            f"--{option}: no {option} is called {name!r}{did_you_mean(name, known) or '.'} "
-            "`posetrack models list` shows all names; a file of your own is given by its path"
-        )
+        offline = arguments.offline or is_offline()
+        check_network_name(f"--{option}", name, kinds[option], more=more, offline=offline)
     if arguments.decode is not None:
         if not (arguments.detector or "").endswith((".onnx", ".zip")):
             raise ValueError("--decode goes with an ONNX detector: --detector FILE.onnx")
         _layout(arguments.decode)
     if (arguments.offline or is_offline()) and arguments.flow in _FLOW_NETWORKS:
         fetch(arguments.flow, offline=True)
+
+
+def check_network_name(
+    option: str, name: str, kind: Kind, *, more: tuple[str, ...] = (), offline: bool = False
+) -> None:
+    """Refuse what is no name of the table, of ``kind``; ``more`` are known besides.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is a file that is not there, or offline and its weights are not here.
+    ValueError
+        With the names that come near.
+    """
+    if name.endswith(_NETWORK_FILES):
+        raise not_found(Path(name))
+    if name.replace("-", "_") in MODELS:
+        card = build.card_of_kind(name, kind)
+        if offline:
+            fetch(card, offline=True)  # says so, where it is not here
+        return
+    known = [*more, *(card.name for card in MODELS.values() if card.kind == kind)]
+    noun = "detector" if kind == "detector" else "estimator"
+    raise ValueError(
+        f"{option}: no {noun} is called {name!r}{did_you_mean(name, known) or '.'} "
+        "`posetrack models list` shows all names; a file of your own is given by its path"
+    )
 
 
 def skeleton_ahead(arguments: argparse.Namespace) -> Skeleton | None:

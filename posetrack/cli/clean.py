@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from posetrack.cli.checking import check_files, check_folder, check_video
 from posetrack.cli.cleaning import add_cleaning, cleaning_from, describe_cleaning, write_formats
-from posetrack.cli.outputs import ENDINGS, check_folder, formats_from
+from posetrack.cli.outputs import ENDINGS, formats_from
 
 _FORMATS = tuple(name for name in ENDINGS if name not in ("frames", "audit"))
 
@@ -55,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("nothing to do: give --fill, --smooth or another step; see --help-all")
     if arguments.video and arguments.join is None:
         raise ValueError("--video is for --join; leave it away or give --join TIME")
+    check_files(arguments.file)
+    check_video(arguments.video)
     paths = _paths(arguments)
     from posetrack.cleaning import clean, undo
     from posetrack.trajectories import load

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from posetrack.checks import did_you_mean
 from posetrack.cli.options import KINDS, Kind, Parser, add_settings, seconds_from, settings_from
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def ranking_from(text: str) -> Any:
         pass
     raise argparse.ArgumentTypeError(
         f"expected {', '.join(_RANKINGS)}, an id, a box as left,top,right,bottom@seconds or a "
-        f"place as x,y@seconds; got {text!r}"
+        f"place as x,y@seconds; got {text!r}" + did_you_mean(text, _RANKINGS)
     )
 
 

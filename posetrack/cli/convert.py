@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from posetrack.cli.build import skeleton_from
-from posetrack.cli.outputs import check_folder, formats_from
+from posetrack.cli.checking import check_files, check_folder
+from posetrack.cli.outputs import formats_from
 from posetrack.formats.catalogue import FORMATS, as_text
 from posetrack.skeletons import COCO_18
 
@@ -103,8 +104,11 @@ def paths_of(arguments: argparse.Namespace) -> dict[str, Path]:
     formats = formats_from("--to", arguments.to, ENDINGS)
     if not formats:
         raise ValueError(f"--to: expected a list of {', '.join(ENDINGS)}")
+    check_files(arguments.file, arguments.images)
     check_folder(arguments.out)
     source: Path = arguments.file
+    if arguments.skeleton is not None:
+        skeleton_from(arguments.skeleton)
     name = name_of(source)
     paths = {kind: arguments.out / f"{name}{ENDINGS[kind]}" for kind in formats}
     for kind, path in paths.items():

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from posetrack.cli.checking import check_files, check_new_file
 from posetrack.files import write_whole
 
 
@@ -42,6 +43,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, and print the best epochs; 0 when done."""
+    check_files(*args.runs)
+    check_new_file(args.out, (".png", ".svg", ".pdf"))
+    check_new_file(args.csv)
     from posetrack.plots import best_epochs, plot_curves, read_runs
 
     runs = read_runs(args.runs, args.names)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from posetrack.cli.checking import check_files, check_folder
 from posetrack.files import write_whole
 
 
@@ -144,6 +145,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate every run, print the tables and write the files."""
     from posetrack.evaluation.report import metrics_json
 
+    check_files(arguments.gt, *arguments.pred, getattr(arguments, "heads", None))
+    check_folder(arguments.out)
     protocol = PROTOCOLS[arguments.protocol]
     settings = {name: getattr(arguments, name) for name in protocol.options}
     names = run_names(arguments.pred)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import no_such
+from posetrack.cli.checking import check_files, check_new_file, check_video
 from posetrack.files import write_whole
 
 FORMATS = ("onnx", "torch-export", "openvino", "tensorrt")
@@ -60,7 +62,7 @@ def _format_from(text: str) -> str:
             "are being loaded; take torch-export (.pt2) or onnx"
         )
     if text not in FORMATS:
-        raise argparse.ArgumentTypeError(f"expected {', '.join(FORMATS)}, got {text!r}")
+        raise argparse.ArgumentTypeError(no_such("form", text, FORMATS))
     return text
 
 
@@ -99,6 +101,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write every form asked for; 0 if all are near enough to the source, else 1."""
     _refuse_nonsense(arguments)
+    _check_names(arguments)
     from posetrack.checkpoints.conversion import describe
     from posetrack.checkpoints.loading import load_network, outputs_of
     from posetrack.cli.build import skeleton_from
@@ -145,6 +148,26 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
         raise ValueError("--crops, --repeats and --batch must be at least 1")
     if arguments.max_drift is not None and not arguments.max_drift >= 0:
         raise ValueError(f"--max-drift must be at least 0, got {arguments.max_drift}")
+
+
+def _check_names(arguments: argparse.Namespace) -> None:
+    """Refuse what is not there before torch and networks are loaded; find the checkpoint."""
+    from posetrack.cli.build import skeleton_from
+    from posetrack.cli.training import check_weights, init_file
+
+    check_weights("CHECKPOINT", arguments.checkpoint)
+    if arguments.skeleton:
+        skeleton_from(arguments.skeleton)
+    if arguments.annotations is None:
+        check_video(arguments.images)
+    check_files(arguments.annotations, arguments.images)
+    check_video(arguments.calibrate)
+    if not Path(arguments.checkpoint).exists():
+        arguments.checkpoint = str(init_file(arguments.checkpoint, "estimator"))
+        arguments.out = arguments.out or Path()  # not into the package or the cache
+    out: Path = arguments.out or Path(arguments.checkpoint).parent
+    alone = arguments.out is not None and len(arguments.to) == 1 and not out.is_dir()
+    check_new_file(out if alone else out / "network")
 
 
 def _path(arguments: argparse.Namespace, form: str) -> Path:

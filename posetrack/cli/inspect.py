@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posetrack.checks import check_all_known
 from posetrack.cli import training as shared
+from posetrack.cli.checking import check_folder, check_new_file
 from posetrack.files import write_whole
 
 if TYPE_CHECKING:
@@ -66,6 +68,11 @@ def run(args: argparse.Namespace) -> int:
     if args.count < 1:
         raise ValueError(f"--count must be at least 1, got {args.count}")
     wanted = _wanted(args)
+    shared.check_data(args)
+    if args.out.suffix.lower() in _PICTURES:
+        check_new_file(args.out)
+    else:
+        check_folder(args.out)
     skeleton = shared.skeleton_named(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, skeleton)
     print(shared.describe(people, args.annotations))
@@ -96,10 +103,8 @@ def _wanted(args: argparse.Namespace) -> tuple[str, ...]:
 def _keypoints(names: Sequence[str] | None, people: Samples) -> list[int] | None:
     if names is None:
         return None
-    unknown = [name for name in names if name not in people.skeleton.keypoints]
-    if unknown:
-        known = ", ".join(people.skeleton.keypoints)
-        raise ValueError(f"no keypoint {', '.join(unknown)}; {people.skeleton.name} has {known}")
+    skeleton = people.skeleton
+    check_all_known("keypoint", names, skeleton.keypoints, has=f"{skeleton.name} has")
     return [people.skeleton.index(name) for name in names]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.build import add_device, add_flow, build_flow
+from posetrack.cli.checking import check_video
 from posetrack.cli.convert import (
     ENDINGS,
     add_reading,
@@ -73,6 +74,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, link, write."""
     paths = paths_of(arguments)
+    check_video(arguments.video)
     video = _opened(arguments.video)
     try:
         if video is not None and arguments.rate is None and not _tells_times(arguments.file):

@@ -7,6 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from posetrack.checks import did_you_mean
+from posetrack.cli.checking import check_files, check_new_file
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, UNIT, Normalisation
 
 NORMALISATIONS = {
@@ -81,13 +83,19 @@ def normalisation_from(text: str) -> Normalisation:
     except ValueError as error:
         raise argparse.ArgumentTypeError(
             f"expected one of {', '.join(NORMALISATIONS)}, or rgb:M,M,M:S,S,S, got {text!r}"
+            + did_you_mean(text, NORMALISATIONS)
         ) from error
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and say what was written; 0 when it was."""
-    from posetrack.checkpoints.conversion import convert_checkpoint
     from posetrack.cli.build import skeleton_from
+
+    check_files(args.input)
+    check_new_file(args.out, (".safetensors",))
+    if args.skeleton:
+        skeleton_from(args.skeleton)
+    from posetrack.checkpoints.conversion import convert_checkpoint
 
     found, about = convert_checkpoint(
         args.input,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from posetrack.checks import no_such
+from posetrack.cli.checking import is_camera
 
 FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames", "audit")
 ENDINGS = {
@@ -18,17 +18,6 @@ ENDINGS = {
     "frames": ".frames.csv",
     "audit": ".audit.parquet",
 }
-
-
-def is_camera(source: str) -> bool:
-    """Whether a source is a camera's number, and not the name of a file or folder that is there.
-
-    Examples
-    --------
-    >>> is_camera("0"), is_camera("walk/0")
-    (True, False)
-    """
-    return source.isdecimal() and not Path(source).exists()
 
 
 def output_name(source: str, taken: set[str]) -> str:
@@ -56,23 +45,6 @@ def output_name(source: str, taken: set[str]) -> str:
     while unique in taken:
         unique, number = f"{name}-{number}", number + 1
     return unique
-
-
-def check_folder(path: Path) -> None:
-    """Refuse a folder for results that cannot become one; it is made with the first frame."""
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"--out {path}: expected a folder, this is a file")
-    # The nearest folder that is there decides whether those below can be made.
-    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not there.is_dir():
-        raise NotADirectoryError(f"--out {path}: {there} is a file, not a folder")
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise type(error)(
-            f"--out {path}: nothing can be written in {there}: {error.strerror}; give another"
-        ) from error
 
 
 def formats_from(option: str, text: str, known: Iterable[str]) -> list[str]:

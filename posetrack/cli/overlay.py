@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from posetrack.cli.checking import check_files, check_new_file, check_video
 from posetrack.cli.plot import add_part, named_errors, people_of, span_of
 
 _BACKGROUNDS = {"video": None, "black": (0, 0, 0), "white": (255, 255, 255)}
@@ -87,6 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--blur-faces is for --background video; there are no faces on others")
     if arguments.faces_of is not None and not arguments.blur_faces:
         raise ValueError("--faces-of goes with --blur-faces")
+    from posetrack.video.writer import VIDEO_ENDINGS
+
+    check_files(arguments.file, arguments.faces_of)
+    check_new_file(arguments.out, VIDEO_ENDINGS)
+    check_video(arguments.video)
     from posetrack.draw import draw_video
     from posetrack.trajectories import load
 

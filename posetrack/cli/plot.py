@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posetrack.cli.checking import check_files, check_video
 from posetrack.cli.options import seconds_from
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
     from posetrack.plots.paper import check_path
     from posetrack.trajectories import load
 
+    check_files(arguments.file)
+    check_video(arguments.video)
     check_path(out)
     with named_errors():
         whole = load(arguments.file, rate=arguments.rate)

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posetrack.cli.checking import check_files, check_new_file
+
 if TYPE_CHECKING:
     from posetrack.analysis import Trained
 
@@ -51,6 +53,8 @@ def run_training(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--out {arguments.out}: expected a name that ends in .npz")
     if not arguments.penalty > 0:
         raise ValueError(f"--penalty must be more than 0, got {arguments.penalty}")
+    check_files(*files)
+    check_new_file(arguments.out)
     pairs = zip(files[::2], files[1::2], strict=True)
     examples = [(load(tracks), read_labels(labels)) for tracks, labels in pairs]
     listed = [name.strip() for name in (arguments.keypoints or "").split(",") if name.strip()]
@@ -70,6 +74,8 @@ def run_applying(arguments: argparse.Namespace) -> int:
     from posetrack.files import write_whole
     from posetrack.trajectories import load
 
+    check_files(arguments.file, arguments.model)
+    check_new_file(arguments.out)
     classifier = load_postures(arguments.model)
     trajectories = load(arguments.file)
     if arguments.out.resolve() == arguments.file.resolve():

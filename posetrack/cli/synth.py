@@ -81,11 +81,16 @@ def scene_of(name: str, **settings: Any) -> Any:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render what was asked for."""
-    from posetrack.cli.outputs import check_folder
+    from posetrack.cli.checking import check_files, check_folder
 
     check_folder(arguments.out)
     if arguments.frames is not None and arguments.frames < 1:
         raise ValueError(f"--frames must be at least 1, got {arguments.frames}")
+    check_files(arguments.backgrounds)
+    if arguments.rate is not None and not arguments.rate > 0:
+        raise ValueError(f"--rate must be more than 0, got {arguments.rate}")
+    if arguments.people is not None and arguments.people < 0:
+        raise ValueError(f"--people must be at least 0, got {arguments.people}")
     if arguments.backgrounds is not None and arguments.name != TRAIN:
         raise ValueError(f"--backgrounds goes with {TRAIN!r}, not with {arguments.name!r}")
     if not 1 <= arguments.quality <= 100:

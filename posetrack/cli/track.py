@@ -23,15 +23,10 @@ from posetrack.cli.build import (
     skeleton_ahead,
     weight_files,
 )
+from posetrack.cli.checking import check_files, check_folder, check_video, is_camera
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.options import Parser, Preset, add_settings, settings_from
-from posetrack.cli.outputs import (
-    FORMATS,
-    check_folder,
-    formats_from,
-    is_camera,
-    output_name,
-)
+from posetrack.cli.outputs import FORMATS, formats_from, output_name
 from posetrack.cli.overlay import add_faces
 from posetrack.cli.run_writer import (
     Colours,
@@ -163,7 +158,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder(arguments.out)
     check_networks(arguments)
     _check_angle_names(arguments.angles, skeleton_ahead(arguments))
-    _check_sources(arguments.sources)
+    check_files(arguments.boxes)
+    for source in arguments.sources:
+        check_video(source)
     boxes = _boxes(arguments)
     tracker, defaults = _tracker(arguments)
     names: set[str] = set()
@@ -216,18 +213,6 @@ def _check_angle_names(text: str | None, skeleton: Skeleton | None) -> None:
             angle(nobody, skeleton, name)
         except KeyError as error:
             raise ValueError(f"--angles: {error.args[0]}") from error
-
-
-def _check_sources(sources: list[str]) -> None:
-    """Say what is wrong with any of them before networks are fetched and hours have passed."""
-    from posetrack.video import open_video
-    from posetrack.video.checking import check_live
-
-    for source in sources:
-        if is_camera(source) or "://" in source:
-            check_live(int(source) if is_camera(source) else source)  # opened once
-        else:
-            open_video(source, prefetch=0).close()
 
 
 def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:

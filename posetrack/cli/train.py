@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from posetrack import __version__
 from posetrack.cli import training as shared
+from posetrack.cli.checking import check_folder
 from posetrack.training.logs import open_logs, open_mlflow, open_several, open_wandb
 from posetrack.training.recipe import PAPER, POSETRACK, Recipe
 
@@ -151,10 +152,13 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when done."""
-    from posetrack.training.processes import join, leave
-
     shared.require(args, "data", "images", "annotations", "out")
     recipe = recipe_of(args)
+    shared.check_data(args)
+    check_folder(args.out)
+    _resumed(args)
+    from posetrack.training.processes import join, leave
+
     processes, device = join(args.device)
     try:
         _train(args, recipe, processes, device)

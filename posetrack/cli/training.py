@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from posetrack.checks import did_you_mean
+from posetrack.cli.build import device_from
+from posetrack.cli.checking import check_files
 from posetrack.files import read_toml
 
 if TYPE_CHECKING:
@@ -103,7 +106,8 @@ class Config(argparse.Action):
         for key, value in table.items():
             action = known.get(key.replace("-", "_"))
             if action is None or action.dest in (self.dest, "help"):
-                parser.error(f"{path}: {key!r} is no option of this command")
+                hint = did_you_mean(key, known)
+                parser.error(f"{path}: {key!r} is no option of this command{hint}")
             if getattr(namespace, action.dest, None) == action.default:
                 setattr(namespace, action.dest, _converted(action, value, parser, path))
         setattr(namespace, self.dest, path)
@@ -164,7 +168,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=size, metavar="HxW", help="height and width of the crops, such as 256x192"
     )
-    parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
+    parser.add_argument("--device", type=device_from, default="auto", help="cpu, cuda or auto")
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that make crops (default: 0)"
     )
@@ -210,6 +214,32 @@ def require(args: argparse.Namespace, *names: str) -> None:
     missing = [f"--{name.replace('_', '-')}" for name in needed if getattr(args, name) is None]
     if missing:
         raise ValueError(f"missing: {', '.join(missing)} (on the command line or in --config)")
+
+
+def check_data(args: argparse.Namespace) -> None:
+    """Refuse names, files and folders that are not there, before torch and networks are loaded.
+
+    Raises
+    ------
+    ValueError, OSError
+        With the names that come near.
+    """
+    files = ("annotations", "images", "heads", "val_annotations", "val_images", "resume")
+    check_files(*(getattr(args, name, None) for name in files))
+    if args.skeleton is not None:
+        skeleton_named(args.skeleton)
+    for option in ("init", "weights"):
+        if (name := getattr(args, option, None)) is not None:
+            check_weights(f"--{option}", name)
+
+
+def check_weights(option: str, name: str) -> None:
+    """Refuse what is neither a file, nor ``bundled``, nor a model of the table."""
+    from posetrack.build import BUNDLED
+    from posetrack.cli.build import check_network_name
+
+    if name != BUNDLED and not Path(name).exists():
+        check_network_name(option, name, "pose", more=(BUNDLED,))
 
 
 def skeleton_named(text: str | None) -> Skeleton | None:
@@ -272,7 +302,7 @@ def job_of(arch: str) -> Callable[[argparse.Namespace, Recipe], Job]:
 
 
 def init_file(name: str, kind: str) -> Path:
-    """The file that ``--init`` means: one that is there, the bundled one of a kind, or the table's.
+    """The file that a name means: one that is there, the bundled one of a kind, or the table's.
 
     Raises
     ------
@@ -308,11 +338,7 @@ def open_weights(
     """File, network and what is known of it, of ``--weights``, for people's keypoints."""
     from posetrack.checkpoints.loading import load_network
 
-    path = Path(args.weights)
-    if not path.is_file():
-        from posetrack.weights import fetch
-
-        path = fetch(args.weights)
+    path = init_file(args.weights, "estimator")
     chosen = colours(args.colours) if args.colours else None
     network, about = load_network(
         path, skeleton=people.skeleton, normalisation=chosen, input_size=args.size

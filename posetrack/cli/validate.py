@@ -38,9 +38,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0 when done."""
+    shared.require(args, "data", "images", "annotations", "weights")
+    shared.check_data(args)
     from posetrack.training.processes import join
 
-    shared.require(args, "data", "images", "annotations", "weights")
     _, device = join(args.device)
     wanted = shared.skeleton_named(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, wanted)

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import not_found
 from posetrack.files import unpacked_size
 
 MOST_NUMBERS: Final = 200_000_000
@@ -57,7 +58,7 @@ def opened(path: Path) -> Iterator[Any]:
     """
     h5py = library("h5py")
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+        raise not_found(Path(path))
     try:
         file = h5py.File(path, "r")
     except OSError as error:

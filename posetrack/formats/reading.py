@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from posetrack.checks import not_found
 from posetrack.files import (
     MAX_JSON_BYTES,
     errors_naming,
@@ -128,7 +129,7 @@ def contents(path: Path) -> Contents:
     if path.is_dir():
         return Contents("folder", frozenset())
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+        raise not_found(Path(path))
     sort = _SORTS.get(path.suffix.lower())
     if sort is None:
         known = ", ".join(_SORTS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from posetrack.checks import check_known
 from posetrack.interfaces import Image
 from posetrack.plots.paper import (
     Float64Array,
@@ -51,6 +52,7 @@ def places_of(trajectories: Trajectories, point: str = "hips") -> Float64Array:
     ([[[15.0, 92.0]]], [[[10.0, 90.0]]])
     """
     skeleton = trajectories.skeleton
+    check_known("point", point, (*_PARTS, *skeleton.keypoints), has=f"{skeleton.name} has")
     if point not in _PARTS:
         return trajectories.xy[:, :, skeleton.index(point)].astype(np.float64)
     chosen = [

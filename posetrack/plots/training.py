@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from posetrack.checks import did_you_mean
 from posetrack.plots.canvas import new_figure, write_figure
 
 _PLAIN = ("epoch", "learning_rate", "loss", "images", "seconds", "seconds_data", "seconds_network")
@@ -108,7 +109,10 @@ def plot_curves(
     there = dict.fromkeys(name for run in runs for row in run.rows for name in row)
     for column in chosen:
         if not any(run.series(column)[0] for run in runs):
-            raise ValueError(f"no run has numbers of {column!r}; there are {', '.join(there)}")
+            hint = did_you_mean(column, there)
+            raise ValueError(
+                f"no run has numbers of {column!r}{hint}; there are {', '.join(there)}"
+            )
     figure = new_figure(width=4.6 * min(len(chosen), 3), height=3.4 * -(-len(chosen) // 3) + 0.5)
     grid = figure.subplots(-(-len(chosen) // 3), min(len(chosen), 3), squeeze=False)
     panels = list(itertools.chain.from_iterable(grid))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import check_all_known
 from posetrack.plots.lines import Legend, draw_people, finish
 from posetrack.plots.paper import (
     Float64Array,
@@ -79,8 +80,8 @@ def plot_keypoint(
     """
     names = [keypoints] if isinstance(keypoints, str) else list(keypoints)
     places = [trajectories.skeleton.index(name) for name in names]
-    unknown = [name for name in quantities if name not in _UNITS]
-    if unknown or not quantities or not names:
+    check_all_known("quantity", quantities, _UNITS)
+    if not quantities or not names:
         raise ValueError(f"quantities are of {', '.join(_UNITS)}, got {list(quantities)}")
     check_people(trajectories)
     check_path(path)

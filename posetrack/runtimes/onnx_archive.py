@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.checkpoints.card import ModelCard
+from posetrack.checks import not_found
 from posetrack.files import parse_json
 from posetrack.ops.crops import BGR_255, Normalisation
 
@@ -53,7 +54,7 @@ def read_archived_model(path: str | Path) -> bytes:
     >>> read_archived_model("nowhere.zip")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: nowhere.zip: there is no such archive
+    FileNotFoundError: nowhere.zip: no such file or folder
     """
     path = Path(path)
     with _Archive(path) as archive:
@@ -116,7 +117,7 @@ class _Archive:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: there is no such archive")
+            raise not_found(path)
         self.path = path
 
     def __enter__(self) -> _Archive:

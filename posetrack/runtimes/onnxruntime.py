@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard
+from posetrack.checks import not_found
 from posetrack.devices import onnx_providers, usable_cores
 from posetrack.forks import Reopening
 from posetrack.runtimes.onnx_archive import read_archived_card, read_archived_model
@@ -78,7 +79,7 @@ def open_session(
     >>> open_session("nowhere.onnx")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: nowhere.onnx: there is no such ONNX file
+    FileNotFoundError: nowhere.onnx: no such file or folder
     """
     path = Path(path)
     if threads is not None and threads < 1:
@@ -146,7 +147,7 @@ def open_network(
     >>> open_network("nowhere.onnx")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: nowhere.onnx: there is no such ONNX file
+    FileNotFoundError: nowhere.onnx: no such file or folder
     """
     session = Reopening(open_session, path, threads=threads, providers=providers)
     fixed = {name: np.asarray(value) for name, value in (constants or {}).items()}
@@ -278,7 +279,7 @@ def _refuse_other_files(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected an ONNX file, this is a folder")
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such ONNX file")
+        raise not_found(Path(path))
     with path.open("rb") as file:
         start = file.read(256).lstrip().lower()
     if not start:

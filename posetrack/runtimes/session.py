@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard, parse_card, read_card
+from posetrack.checks import not_found
 from posetrack.devices import require_torch
 from posetrack.skeletons import Skeleton
 
@@ -180,13 +181,13 @@ def open_exported(
     >>> open_exported("nowhere.pt2")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: nowhere.pt2: there is no such file
+    FileNotFoundError: nowhere.pt2: no such file or folder
     """
     path = Path(path)
     if path.suffix not in LIBRARIES:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(LIBRARIES)}")
     if path.suffix not in (".onnx", ".zip") and not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+        raise not_found(path)
     if path.suffix in (".pt2", ".engine"):
         require_torch(path)
     library = importlib.import_module(f"posetrack.runtimes.{LIBRARIES[path.suffix]}")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import not_found
 from posetrack.files import read_json
 from posetrack.skeletons import Skeleton
 from posetrack.training.annotations import (
@@ -126,7 +127,7 @@ def _documents(path: Path) -> list[tuple[Path, Any]]:
     if path.is_file():
         return [(path, read_json(path))]
     if not path.is_dir():
-        raise FileNotFoundError(f"no such folder: {path}")
+        raise not_found(path)
     files = sorted(path.rglob("*.json"))
     if not files:
         raise ValueError(f"{path}: no .json files in this folder; expected Dataloop's item files")

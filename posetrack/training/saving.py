@@ -7,12 +7,13 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
+from posetrack.checks import not_found
 from posetrack.files import read_text, write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MAX_LOG_BYTES = 100_000_000
 _FORMAT = "posetrack training 1"
@@ -29,6 +30,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     state
         Tensors, numbers and text under the names that `load_state` gives back.
     """
+    import torch
+
     buffer = io.BytesIO()
     torch.save({"format": _FORMAT, **state}, buffer)
     write_whole(path, buffer.getvalue())
@@ -44,8 +47,10 @@ def load_state(path: Path) -> dict[str, Any]:
     ValueError
         If it is damaged or not the state of a run.
     """
+    import torch
+
     if not path.is_file():
-        raise FileNotFoundError(f"no state of a run at {path}")
+        raise FileNotFoundError(f"no state of a run: {not_found(path)}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle and zip have many ways to fail
@@ -84,6 +89,8 @@ def save_weights(
     try:
         from safetensors.torch import save
     except ModuleNotFoundError:
+        import torch
+
         path = folder / f"{name}.pth"
         buffer = io.BytesIO()
         torch.save(plain, buffer)

@@ -20,6 +20,8 @@ from posetrack.interfaces import Image
 _TICKS = 90_000  # a second, for frames with times of their own; holds every usual rate exactly
 _SECONDS_A_FRAGMENT = 0.5  # what a killed process loses at most
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+VIDEO_ENDINGS = tuple(_MUXERS)
+"""Of the videos that `VideoWriter` writes."""
 _Item = tuple[Image, "float | None"]
 
 
