@@ -22,7 +22,7 @@ def run(name: str, *words: str | Path, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, words)],
         cwd=folder, capture_output=True, text=True, timeout=PATIENCE,
-        env={**os.environ, "POSETRACK_HOME": str(folder), "MPLBACKEND": "agg"},
+        env={**os.environ, "MPLBACKEND": "agg"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -53,6 +53,7 @@ def test_everything_that_an_example_imports_from_here_exists(path: Path) -> None
             assert all(hasattr(module, name.name) for name in node.names)
 
 
+@pytest.mark.slow
 def test_count_squats_counts_those_of_a_made_scene(tmp_path: Path) -> None:
     lines = run("count_squats.py", folder=tmp_path).splitlines()
     assert [line[:20] for line in lines] == [
@@ -61,6 +62,7 @@ def test_count_squats_counts_those_of_a_made_scene(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_own_poses_gives_two_people_two_ids(tmp_path: Path) -> None:
     lines = run("own_poses.py", folder=tmp_path).splitlines()
     assert len(lines) == 10
@@ -73,6 +75,7 @@ def test_own_poses_gives_two_people_two_ids(tmp_path: Path) -> None:
     assert sorted(round(move / 32) for move in moves.values()) == [-1, 1]
 
 
+@pytest.mark.slow
 def test_own_detector_tracks_what_moves(models: Path, shared: Path, tmp_path: Path) -> None:
     video = shared / "data" / "videos" / "football.mp4"
     estimator = models / "simplepose_256x192.onnx"
@@ -80,6 +83,7 @@ def test_own_detector_tracks_what_moves(models: Path, shared: Path, tmp_path: Pa
     assert [line.split()[0] for line in lines] == list("01234")
 
 
+@pytest.mark.slow
 def test_plot_keypoints_draws_what_a_run_wrote(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("pandas")
@@ -90,6 +94,7 @@ def test_plot_keypoints_draws_what_a_run_wrote(tmp_path: Path) -> None:
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_track_file_prints_wrists(models: Path, shared: Path, tmp_path: Path) -> None:
     video = shared / "data" / "videos" / "football.mp4"
     out = run(

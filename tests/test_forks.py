@@ -52,6 +52,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("network", ["torch", "device", "detector", "onnxruntime"])
 def test_a_forked_child_runs_networks_that_were_opened_before(network, tmp_path):

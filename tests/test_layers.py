@@ -126,7 +126,7 @@ def test_a_tracker_for_given_poses_needs_neither_torch_nor_opencv() -> None:
     assert run(code).strip() == "[]"
 
 
-def test_public_names_are_these() -> None:
+def test_the_package_itself_offers_these() -> None:
     assert sorted(posetrack.__all__) == [
         "BODY_25",
         "COCO_17",

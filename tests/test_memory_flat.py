@@ -17,7 +17,10 @@ from posetrack.tracking.pipeline import track_video
 from posetrack.video import Frame
 
 STATM = Path("/proc/self/statm")
-pytestmark = pytest.mark.skipif(not STATM.exists(), reason="resident memory is read from /proc")
+pytestmark = [
+    pytest.mark.skipif(not STATM.exists(), reason="resident memory is read from /proc"),
+    pytest.mark.slow,
+]
 LENGTH = 10_000
 SETTLED = 2_000
 CYCLE = 40

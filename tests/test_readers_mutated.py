@@ -435,6 +435,7 @@ def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
     reader.read(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
 def test_a_spoiled_value_gives_a_result_or_one_line(name: str, tmp_path: Path) -> None:

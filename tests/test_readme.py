@@ -45,6 +45,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def commands() -> list[str]:
     """Every line that the pages tell people to type, without its comment."""
     lines = [line for page in PAGES for line in page.read_text().splitlines()]
+    # In a container it is the words after the image.
+    lines = [re.sub(r"^    docker run .* posetrack:\w+ ", "    posetrack ", line) for line in lines]
     return [
         re.sub(r"\s+#.*", "", line).strip() for line in lines if line.startswith("    posetrack ")
     ]

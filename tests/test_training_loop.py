@@ -205,6 +205,7 @@ class TestCommandLine:
             "--device", "cpu", "-o", str(out), *more,
         ]  # fmt: skip
 
+    @pytest.mark.slow
     def test_two_processes_have_the_losses_of_one(self, shared, tmp_path):
         assert main(self.options(shared, tmp_path / "one")) == 0
         # 64 x 32 pixels leave a 2 x 1 map of 3 people in each process: it takes the statistics
@@ -220,6 +221,7 @@ class TestCommandLine:
         )
         assert two == pytest.approx(one, rel=1e-4)
 
+    @pytest.mark.slow
     def test_it_overfits_a_handful_of_people_to_pck_one(self, shared, tmp_path, capsys):
         rows = json.loads((shared / "data/coco/test_coco.json").read_text())
         rows["annotations"] = [row for row in rows["annotations"] if row["num_keypoints"] > 14][:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -68,6 +69,26 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
+USAGE_STATISTICS: Mapping[str, str] = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
+}
+"""Settings that keep libraries which a command loads from reporting to their makers."""
+
+
+@contextmanager
+def _no_usage_statistics() -> Iterator[None]:
+    """What a user has set counts; else nothing is reported. Afterwards it is as it was."""
+    added = {name: value for name, value in USAGE_STATISTICS.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
     """What the package warns of is for people: a line without the place in the code."""
@@ -114,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
-        with _interrupted_by_sigterm(), _warnings_as_lines():
+        with _interrupted_by_sigterm(), _warnings_as_lines(), _no_usage_statistics():
             status: int = arguments.run(arguments)
     except KeyboardInterrupt:
         print("posetrack: interrupted", file=sys.stderr)
