@@ -20,13 +20,10 @@ from posetrack.world.rendering.mesh import Mesh, Part
 
 Float64Array = NDArray[np.float64]
 
-_NAMES = tuple(
-    dict.fromkeys(name for known in KNOWN_SKELETONS.values() for name in known.keypoints)
-)
-EVERY_KEYPOINT: Final = Skeleton(
-    "world", _NAMES, (), pairs_by_name(_NAMES), tuple(sigma_of(name) for name in _NAMES)
-)
-"""Every keypoint of every skeleton we know: a `Truth` has them all, whatever it shows."""
+
+def _part_of(keypoint: str) -> str:
+    return keypoint.removeprefix("left_").removeprefix("right_")
+
 
 _THICKNESS: Final[Mapping[str, float]] = {
     "nose": 0.04, "eye": 0.04, "ear": 0.06, "head": 0.15, "head_top": 0.10, "head_bottom": 0.14,
@@ -38,6 +35,19 @@ _THICKNESS: Final[Mapping[str, float]] = {
 
 A joint lies inside its limb. More of the body in front than this is another part of it: an arm in
 front of the hip, the trunk in front of the far shoulder.
+"""
+_NAMES = tuple(
+    name
+    for name in dict.fromkeys(
+        name for known in KNOWN_SKELETONS.values() for name in known.keypoints
+    )
+    if _part_of(name) in _THICKNESS
+)
+EVERY_KEYPOINT: Final = Skeleton(
+    "world", _NAMES, (), pairs_by_name(_NAMES), tuple(sigma_of(name) for name in _NAMES)
+)
+"""Every keypoint of the skeletons we know that a body here has: a `Truth` has them all, whatever
+it shows. Bodies have neither a face of 68 points nor fingers.
 """
 _HEIGHT = 1.75
 _SKIRT = 0.12  # metres more where a skirt is in front: knees under it show through its shape
@@ -355,4 +365,4 @@ def _visibility(
 
 
 def _thickness(keypoint: str) -> float:
-    return _THICKNESS[keypoint.removeprefix("left_").removeprefix("right_")]
+    return _THICKNESS[_part_of(keypoint)]
