@@ -126,26 +126,21 @@ def test_a_tracker_for_given_poses_needs_neither_torch_nor_opencv() -> None:
     assert run(code).strip() == "[]"
 
 
-def test_the_package_itself_offers_these() -> None:
-    assert sorted(posetrack.__all__) == [
-        "BODY_25",
-        "COCO_17",
-        "COCO_18",
-        "COCO_WHOLEBODY_133",
-        "Detections",
-        "HALPE_26",
-        "MPII_16",
-        "POSETRACK_15",
-        "POSETRACK_17",
-        "Person",
-        "Poses",
-        "Skeleton",
-        "Tracker",
-        "Tracks",
-        "Trajectories",
-        "__version__",
-        "load",
-        "read_skeleton",
-    ]
-    for name in posetrack.__all__:
-        assert getattr(posetrack, name) is not None
+def offered() -> set[str]:
+    """Every name that the package, a package or a module right in it says it offers."""
+    rooms = {"": PACKAGE / "__init__.py"}
+    rooms |= {f".{path.parent.name}": path for path in PACKAGE.glob("[!_]*/__init__.py")}
+    rooms |= {f".{path.stem}": path for path in PACKAGE.glob("[!_]*.py")}
+    return {
+        f"posetrack{room}.{name}"
+        for room, path in rooms.items()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+        and [target.id for target in node.targets if isinstance(target, ast.Name)] == ["__all__"]
+        for name in ast.literal_eval(node.value)
+    }
+
+
+def test_all_that_is_offered_is_in_the_list_of_public_names() -> None:
+    listed = (Path(__file__).parent / "public_names.txt").read_text(encoding="utf-8").split()
+    assert offered() - set(listed) == set(), "add to tests/public_names.txt, and to the changelog"
