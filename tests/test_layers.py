@@ -1,6 +1,8 @@
 """The shape of the package: imports point downward, and the top stays light."""
 
 import ast
+import importlib.util
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,17 +130,12 @@ def test_a_tracker_for_given_poses_needs_neither_torch_nor_opencv() -> None:
 
 def offered() -> set[str]:
     """Every name that the package, a package or a module right in it says it offers."""
-    rooms = {"": PACKAGE / "__init__.py"}
-    rooms |= {f".{path.parent.name}": path for path in PACKAGE.glob("[!_]*/__init__.py")}
-    rooms |= {f".{path.stem}": path for path in PACKAGE.glob("[!_]*.py")}
-    return {
-        f"posetrack{room}.{name}"
-        for room, path in rooms.items()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign)
-        and [target.id for target in node.targets if isinstance(target, ast.Name)] == ["__all__"]
-        for name in ast.literal_eval(node.value)
-    }
+    rooms = ["posetrack"]
+    for module in pkgutil.iter_modules(posetrack.__path__, "posetrack."):
+        source = importlib.util.find_spec(module.name).origin
+        if not module.name.startswith("posetrack._") and "__all__" in Path(source).read_text():
+            rooms.append(module.name)
+    return {f"{room}.{name}" for room in rooms for name in importlib.import_module(room).__all__}
 
 
 def test_all_that_is_offered_is_in_the_list_of_public_names() -> None:
