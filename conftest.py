@@ -131,9 +131,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def _kernels_of_this_machine() -> Iterator[None]:
     """Tests with a ``POSETRACK_HOME`` of their own load compiled kernels, as all others do."""
-    from posetrack import _kernel_cache, files
+    from posetrack import _compiled, files
 
     folder = files.cache_folder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_kernel_cache, "cache_folder", lambda: folder)
+        patch.setattr(_compiled, "cache_folder", lambda: folder)
         yield

@@ -3,44 +3,25 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from processes import in_a_fresh_process
 
+import posetrack
 from posetrack._compiled import compiled, kernel_input
 from posetrack.ops.boxes import boxes_around, iou_matrix, nms
 from posetrack.ops.heatmaps import average_flipped, decode_quarter
 from posetrack.ops.matching import match_greedily, match_optimally
 from posetrack.ops.oks import oks_matrix, oks_nms
 
-MODULES = [
-    "ops.boxes",
-    "ops.matching",
-    "ops.heatmaps",
-    "ops.crops",
-    "ops.paf",
-    "ops.posenet",
-    "ops.oks",
-    "cleaning.kernels",
-    "cleaning.kalman_kernels",
-    "cleaning.swap_kernels",
-    "evaluation.accumulate",
-    "evaluation.assignment",
-    "evaluation.distances",
-    "evaluation.hota_kernels",
-    "evaluation.keypoint_hota",
-    "evaluation.precision",
-    "evaluation.regions",
-    "training.paf_targets",
-    "training.posenet_targets",
-    "training.targets",
-    "world.rendering.effects",
-    "world.people._kernels",
-    "world.rendering.raster",
-    "world.rendering.shading",
-    "world.rendering.texturing",
-]
+PACKAGE = Path(posetrack.__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if "_compiled import compiled" in path.read_text()
+)
 
 
 def kernels():

@@ -58,7 +58,7 @@ def test_a_command_says_in_one_line_that_the_date_is_wrong(
     assert not picture.exists()
 
 
-AGES = {"_kernel_cache.py"}
+AGES = {"_compiled.py"}
 """These compare now with the age of a file, and write it nowhere."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from posetrack import COCO_17, Detections, Poses, Tracker
-from posetrack.forks import Reopening
+from posetrack.devices import Reopening
 
 FORKED = """
 import os, sys

@@ -96,6 +96,8 @@ def test_similarity_and_matching_default_to_what_the_tracker_has() -> None:
     assert parameters["similarity"].default is pose_similarity
     assert parameters["match"].default is match_greedily
     assert (arguments.similarity, arguments.match) == ("oks", "greedy")
+    linked = parser().parse_args(["link", "poses.json", "--similarity", "iou"])
+    assert (linked.similarity, linked.match) == ("iou", "greedy")
 
 
 @pytest.mark.parametrize(

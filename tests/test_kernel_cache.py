@@ -19,9 +19,8 @@ import numpy as np
 import pytest
 
 import posetrack
-from posetrack import _kernel_cache, files
-from posetrack._compiled import compiled
-from posetrack._kernel_cache import clear, keep_on_disk, kernel_folder, kernel_key, why_unsafe
+from posetrack import _compiled, files
+from posetrack._compiled import clear, compiled, keep_on_disk, kernel_folder, kernel_key, why_unsafe
 
 SOURCE = """
 from posetrack._compiled import compiled
@@ -49,7 +48,7 @@ posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are POSIX'
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(_kernel_cache, "cache_folder", files.cache_folder)
+    monkeypatch.setattr(_compiled, "cache_folder", files.cache_folder)
     return tmp_path / "home"
 
 
@@ -147,7 +146,7 @@ class Marker:
 
 
 def whole(body: bytes) -> bytes:
-    return _kernel_cache._HEAD + hashlib.sha256(body).digest() + body
+    return _compiled._HEAD + hashlib.sha256(body).digest() + body
 
 
 class TestWhereNothingIsKept:
@@ -179,7 +178,7 @@ class TestWhereNothingIsKept:
         def full(*arguments, **options):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(_kernel_cache, "_write", full)
+        monkeypatch.setattr(_compiled, "_write", full)
         assert start()(3) == 8
         assert list(home.glob("kernels/*/*")) == []
 
@@ -296,7 +295,7 @@ class TestClearing:
         assert len(list(new.iterdir())) == 1
 
     def test_a_platform_is_bounded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_kernel_cache, "_MAX_FILES", 10)
+        monkeypatch.setattr(_compiled, "_MAX_FILES", 10)
         platform = self.make(tmp_path, "a" * 16, days=1, files=12)
         age(platform / "0.kernel", 5)
         age(platform / "1.kernel", 5)
@@ -351,7 +350,7 @@ class TestKeys:
 
     def test_sets_have_one_order(self):
         code = (
-            "from posetrack._kernel_cache import kernel_key\n"
+            "from posetrack._compiled import kernel_key\n"
             "def f(x):\n    return x in {'one', 'two', 'three', 'four'}\n"
             "print(kernel_key(f, {'fastmath': {'contract', 'nsz', 'arcp'}}, 's'))"
         )

@@ -27,6 +27,8 @@ _SETTINGS = (
     "min_keypoint_score",
     "flow_similarity",
     "coasting",
+    "similarity",
+    "match",
 )
 
 

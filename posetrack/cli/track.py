@@ -398,4 +398,4 @@ def _settings(arguments: argparse.Namespace) -> dict[str, object]:
     An address may hold a password, which the provenance leaves out.
     """
     others = ("run", "command", "sources")
-    return {key: value for key, value in vars(arguments).items() if key not in others}
+    return {key: value for key, value in sorted(vars(arguments).items()) if key not in others}

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from posetrack.detectors.filtering import check_thresholds, keep_people
-from posetrack.forks import Reopening
+from posetrack.devices import Reopening
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.boxes import iou_matrix, nms

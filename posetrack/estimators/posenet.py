@@ -13,7 +13,8 @@ from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.crops import PLUS_MINUS_ONE, Normalisation, normalise
 from posetrack.ops.posenet import POSENET_EDGES, decode_posenet
-from posetrack.runtimes.session import Session, output_stride_of, run_whole_image
+from posetrack.runtimes.session import Session
+from posetrack.runtimes.whole_image import output_stride_of, run_whole_image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
 

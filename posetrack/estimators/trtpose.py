@@ -13,7 +13,8 @@ from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.ops.paf import TRT_POSE_LINKS, decode_paf
-from posetrack.runtimes.session import Session, run_whole_image
+from posetrack.runtimes.session import Session
+from posetrack.runtimes.whole_image import run_whole_image
 from posetrack.skeletons import COCO_17_NECK, Skeleton
 from posetrack.structures import Poses
 

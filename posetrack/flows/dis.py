@@ -9,9 +9,9 @@ from typing import Any
 
 import cv2
 
+from posetrack.devices import Reopening
 from posetrack.flows.points import PixelFlow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels
-from posetrack.forks import Reopening
 
 
 class DisFlow(PixelFlow):

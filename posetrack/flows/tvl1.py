@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from posetrack.devices import Reopening
 from posetrack.flows.points import PixelFlow, contrib_flow, follow_field
 from posetrack.flows.scaling import Float32Array, Pixels
-from posetrack.forks import Reopening
 
 
 class TvL1Flow(PixelFlow):

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard
 from posetrack.checks import not_found
-from posetrack.devices import onnx_providers, usable_cores
-from posetrack.forks import Reopening
+from posetrack.devices import Reopening, onnx_providers, usable_cores
 from posetrack.runtimes.onnx_archive import read_archived_card, read_archived_model
 from posetrack.runtimes.onnx_check import require_alone, require_own_data
 from posetrack.runtimes.session import Batch, Run, Session, read_card_of

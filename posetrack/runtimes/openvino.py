@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.devices import usable_cores
-from posetrack.forks import Reopening
+from posetrack.devices import Reopening, usable_cores
 from posetrack.runtimes.session import Batch, Run, Session, in_short, read_card_of
 
 if TYPE_CHECKING:

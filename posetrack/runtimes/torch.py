@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from posetrack.devices import pick_device
-from posetrack.forks import prepare_torch_for_forks
+from posetrack.devices import pick_device, prepare_torch_for_forks
 from posetrack.runtimes.session import Batch, Run, Session
 
 Runtime: TypeAlias = Callable[[nn.Module, tuple[int, int], int], Run]
