@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from timing import interleaved
 
-from posetrack.world.motion.poses import grounded, random_pose
+from posetrack.world.motion.poses import put_on_ground, random_pose
 from posetrack.world.people.body import random_body
 from posetrack.world.places.scenery import ground, standing, wall
 from posetrack.world.rendering.background import random_backdrop, sky
@@ -35,9 +35,9 @@ def people(rng: np.random.Generator, count: int, apart: float) -> list[Surface]:
     surfaces = []
     for number in range(count):
         body = random_body(rng)
-        pose = grounded(body, random_pose(rng, body))
+        pose = put_on_ground(body, random_pose(rng, body))
         root = np.array([(number - (count - 1) / 2) * apart, rng.uniform(-0.5, 0.5), pose.root[2]])
-        vertices = body.posed(dataclasses.replace(pose, root=root)).astype(np.float32)
+        vertices = body.apply_pose(dataclasses.replace(pose, root=root)).astype(np.float32)
         surfaces.append(Surface(body.mesh, vertices, vertices + np.float32(0.02), number + 1))
     return surfaces
 

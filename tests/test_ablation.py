@@ -26,7 +26,7 @@ from posetrack.world.ablation import (
     World,
     run_ablation,
 )
-from posetrack.world.ablation.measures import MEASURES, keypoint_ap, measure, recall_of_missed
+from posetrack.world.ablation.measures import MEASURES, keypoint_ap, measure, recall_after_misses
 from posetrack.world.ablation.report import change, csv_text, markdown, summarise
 from posetrack.world.ablation.running import run_setting
 from posetrack.world.ablation.settings import with_tracker
@@ -46,7 +46,7 @@ def recorded() -> Recorded:
         key = (name, seed, frames)
         if key not in kept:
             world = next(world for world in WORLDS if world.name == name)
-            kept[key] = world.shortened(frames=frames).record(seed, SIZE)
+            kept[key] = world.shorten(frames=frames).record(seed, SIZE)
         return kept[key]
 
     return record
@@ -156,11 +156,11 @@ def test_recall_of_missed_counts_whom_no_box_covers(pair: RecordedScene) -> None
     boxes = [
         Detections(truth.clipped_boxes[[1]], np.ones(1)) for truth in pair.truths
     ]  # the second is detected, the first is missed and found
-    assert recall_of_missed(pair.truths, boxes, pairs) == 100.0
+    assert recall_after_misses(pair.truths, boxes, pairs) == 100.0
     nobody = [None] * len(pair)
-    assert recall_of_missed(pair.truths, nobody, pairs) == 50.0
+    assert recall_after_misses(pair.truths, nobody, pairs) == 50.0
     all_found = [Detections(truth.clipped_boxes, np.ones(2)) for truth in pair.truths]
-    assert np.isnan(recall_of_missed(pair.truths, all_found, pairs))
+    assert np.isnan(recall_after_misses(pair.truths, all_found, pairs))
 
 
 def test_precision_falls_with_keypoints_that_are_off(pair: RecordedScene) -> None:

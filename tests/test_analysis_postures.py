@@ -22,7 +22,7 @@ from posetrack.trajectories import Trajectories, save
 from posetrack.world import motion
 
 sklearn_svm = pytest.importorskip("sklearn.svm")
-DOING = {"standing": motion.standing, "raising": motion.arms_raised, "push-up": motion.push_ups}
+DOING = {"standing": motion.standing, "raising": motion.wave_arms, "push-up": motion.push_ups}
 
 
 @lru_cache

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from posetrack import analysis
 from posetrack.analysis import Rule, find_events, read_rules
-from posetrack.analysis.conditions import switched
+from posetrack.analysis.conditions import apply_hysteresis
 from posetrack.analysis.signals import depth_inside
 from posetrack.skeletons import COCO_17
 from posetrack.trajectories import Trajectories
@@ -59,7 +59,7 @@ def test_who_lies_from_the_start_has_not_fallen() -> None:
 
 def test_hands_are_raised_between_the_true_times() -> None:
     who = body()
-    down, up = motion.standing(who), motion.arms_raised(who, sides=("left",))
+    down, up = motion.standing(who), motion.wave_arms(who, sides=("left",))
     tr = of_people([(who, lambda t: up(t) if 1.0 <= t < 2.5 else down(t))], frames=100, noise=1)
     one = Rule("asks", analysis.hands_raised(which="any"), min_duration=0.5)
     both = Rule("gives up", analysis.hands_raised(which="all"))
@@ -153,7 +153,7 @@ def test_short_gaps_are_closed_before_short_events_are_left_out() -> None:
 
 def test_who_is_not_seen_goes_on_for_the_gap_and_no_longer() -> None:
     values = np.array([0.0, 1, *[np.nan] * 10, 0.6, 0])
-    on = switched(values, np.arange(14) / 10, 1.0, 0.5, 0.3)
+    on = apply_hysteresis(values, np.arange(14) / 10, 1.0, 0.5, 0.3)
     assert np.flatnonzero(on).tolist() == [1, 2, 3, 4]
 
 
@@ -163,7 +163,7 @@ def test_switching_is_what_a_plain_loop_does(values) -> None:
     for value in values:
         state = value >= 1 or (state and value >= -1)
         expected.append(state)
-    found = switched(np.array(values), np.arange(len(values)) / 10, 1.0, -1.0, 0.5)
+    found = apply_hysteresis(np.array(values), np.arange(len(values)) / 10, 1.0, -1.0, 0.5)
     assert found.tolist() == expected
 
 

@@ -13,7 +13,7 @@ from posetrack.ops.angles import (
     is_segment,
     joint_angle,
     segment_angle,
-    unwrapped,
+    unwrap,
 )
 from posetrack.skeletons import BODY_25, COCO_17, KNOWN_SKELETONS, MPII_16
 from posetrack.trajectories import Trajectories
@@ -110,7 +110,7 @@ def test_a_limb_that_goes_round_does_not_jump() -> None:
     true = np.linspace(0, 900, 200)
     wrapped = (true + 180) % 360 - 180
     wrapped[[50, 51, 120]] = np.nan
-    found = unwrapped(wrapped)
+    found = unwrap(wrapped)
     known = np.isfinite(found)
     assert known.sum() == 197
     np.testing.assert_allclose(found[known], true[known], atol=1e-9)

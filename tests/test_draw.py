@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from posetrack.draw import Trails, colour_of, draw_tracks
 from posetrack.draw.colours import from_oklch, to_oklab
-from posetrack.draw.segments import clipped_segments, dashes
+from posetrack.draw.segments import clip_segments, dashes
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses, Tracks
 
@@ -207,7 +207,7 @@ def test_colours_exist_and_keep_their_lightness(light: float, chroma: float, tur
 
 @given(hnp.arrays(np.float64, (5, 2, 2), elements=st.floats(-300, 300)))
 def test_clipped_parts_are_on_their_segment_and_inside(ends: Any) -> None:
-    kept, parts = clipped_segments(ends[:, 0], ends[:, 1], (20, 30, 3))
+    kept, parts = clip_segments(ends[:, 0], ends[:, 1], (20, 30, 3))
     for number, part in zip(kept, parts, strict=True):
         start, end = ends[number]
         for point in part:

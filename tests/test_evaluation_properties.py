@@ -19,11 +19,11 @@ from posetrack.evaluation import (
     evaluate_posetrack21,
     evaluate_similarities,
 )
-from posetrack.evaluation.assignment import assign, assign_allowed
+from posetrack.evaluation.assignment import assign, assign_where_possible
 from posetrack.evaluation.clear import identity_matches, tracking_counts
 from posetrack.evaluation.events import FRAGMENT, SWITCH, events_of_distances
 from posetrack.evaluation.posetrack import posetrack_pair
-from posetrack.evaluation.regions import covered_area, inside_any, region_iou, trapezoids
+from posetrack.evaluation.regions import common_area, inside_any, region_iou, trapezoids
 from posetrack.evaluation.sequences import SequencePair
 
 FEW = settings(max_examples=25)
@@ -152,9 +152,9 @@ def test_assignment_is_scipys_ties_included(ties: bool) -> None:
 
 def test_allowed_pairs_are_assigned_in_the_largest_number() -> None:
     nan = np.nan
-    assert assign_allowed(np.array([[0.0, 0.4], [0.1, nan]])).tolist() == [1, 0]
-    assert assign_allowed(np.array([[nan, nan], [nan, 0.2]])).tolist() == [-1, 1]
-    assert assign_allowed(np.full((2, 3), nan)).tolist() == [-1, -1]
+    assert assign_where_possible(np.array([[0.0, 0.4], [0.1, nan]])).tolist() == [1, 0]
+    assert assign_where_possible(np.array([[nan, nan], [nan, 0.2]])).tolist() == [-1, 1]
+    assert assign_where_possible(np.full((2, 3), nan)).tolist() == [-1, -1]
 
 
 def random_tracking(seed: int) -> FrameSimilarities:
@@ -265,7 +265,7 @@ def test_points_and_areas_of_polygons_agree(corners: int, seed: int) -> None:
     inside = inside_any(points, np.zeros(len(points), np.int64), [[polygon]])
     in_box = ((points > box[:2]) & (points < box[2:])).all(axis=1)
     cut = trapezoids(polygon)
-    assert covered_area(cut, box) == pytest.approx((inside & in_box).sum() / 400, abs=0.6)
+    assert common_area(cut, box) == pytest.approx((inside & in_box).sum() / 400, abs=0.6)
 
 
 def test_points_on_an_outline_are_not_inside() -> None:

@@ -18,10 +18,10 @@ from posetrack.plots.tiles import (
     LEFT,
     RIGHT,
     TRUTH,
-    captioned,
+    add_caption,
     draw_faults,
     draw_skeleton,
-    enlarged,
+    enlarge,
     grid,
     side_colours,
     with_heatmaps,
@@ -130,10 +130,10 @@ class TestTiles:
 
     def test_captions_are_shortened_in_the_middle(self):
         tile = np.zeros((10, 60, 3), np.uint8)
-        short, long = captioned(tile, "abc"), captioned(tile, "abc" * 30)
+        short, long = add_caption(tile, "abc"), add_caption(tile, "abc" * 30)
         assert short.shape == long.shape == (31, 60, 3)
         assert long[:21, -2:].min() == 255  # nothing runs over the edge
-        assert captioned(tile, "Jos\u00e9 \u65e5").shape == (31, 60, 3)
+        assert add_caption(tile, "Jos\u00e9 \u65e5").shape == (31, 60, 3)
 
     def test_tiles_stand_on_one_line(self):
         low, high = np.zeros((10, 20, 3), np.uint8), np.zeros((30, 20, 3), np.uint8)
@@ -145,8 +145,8 @@ class TestTiles:
             grid([[]])
 
     def test_crops_keep_their_shape(self):
-        assert enlarged(np.zeros((64, 48, 3), np.uint8), 256).shape == (256, 192, 3)
-        assert enlarged(np.zeros((256, 192, 3), np.uint8), 64).shape == (64, 48, 3)
+        assert enlarge(np.zeros((64, 48, 3), np.uint8), 256).shape == (256, 192, 3)
+        assert enlarge(np.zeros((256, 192, 3), np.uint8), 64).shape == (64, 48, 3)
 
 
 class TestGrids:

@@ -12,7 +12,7 @@ import pytest
 import posetrack
 from posetrack.checkpoints.card import read_card
 from posetrack.skeletons import KNOWN_SKELETONS
-from posetrack.weights import cached_path, fetch
+from posetrack.weights import fetch, find_cached
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile, find_entry
 
 CARDS = list(MODELS.values())
@@ -68,7 +68,7 @@ def test_rows_of_the_networks_in_the_package_say_what_their_files_do(card):
     assert (card.input_size, card.licence) == (said.input_size, said.licence)
     assert (card.mean, card.std) == (said.normalisation.mean, said.normalisation.std)
     assert card.skeleton == (said.skeleton and said.skeleton.name)
-    assert cached_path(card) == path == fetch(card, offline=True)
+    assert find_cached(card) == path == fetch(card, offline=True)
 
 
 @each(CARDS)

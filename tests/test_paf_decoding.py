@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from posetrack.ops.paf import (
     TRT_POSE_LINKS,
-    _assigned,
+    _assign,
     _best_pairs,
     _find_peaks,
-    _joined,
+    _join_pairs,
     _link_scores,
     _refine_peaks,
     decode_paf,
@@ -56,7 +56,7 @@ def test_every_step_equals_the_reference(shared: Path) -> None:
             assert_allclose(graph, cut(case["score_graph"][image], graph), atol=1e-5)
             partners = _best_pairs(graph, LINKS, counts, np.float32(given["link_threshold"]))
             assert_array_equal(partners, cut(case["connections"][image], partners))
-            people = _joined(LINKS, counts, partners, given["max_num_objects"])
+            people = _join_pairs(LINKS, counts, partners, given["max_num_objects"])
             assert len(people) == case["object_counts"][image]
             assert_array_equal(people, case["objects"][image][: len(people)])
             xy, scores = decode_paf(cmap, paf)
@@ -68,7 +68,7 @@ def test_every_step_equals_the_reference(shared: Path) -> None:
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 3))
 def test_an_assignment_costs_least_of_all(seed: int, rows: int, more: int) -> None:
     cost = np.random.default_rng(seed).normal(size=(rows, rows + more))
-    owner = _assigned(cost)
+    owner = _assign(cost)
     assert sorted(owner[owner >= 0]) == list(range(rows))
     total = sum(cost[i, j] for j, i in enumerate(owner) if i >= 0)
     best = min(sum(cost[i, j] for i, j in enumerate(way))
@@ -79,13 +79,13 @@ def test_an_assignment_costs_least_of_all(seed: int, rows: int, more: int) -> No
 def test_an_assignment_of_many_agrees_with_scipys() -> None:
     optimize = pytest.importorskip("scipy.optimize")
     cost = np.random.default_rng(3).normal(size=(40, 60))
-    owner = _assigned(cost)
+    owner = _assign(cost)
     total = sum(cost[i, j] for j, i in enumerate(owner) if i >= 0)
     assert total == pytest.approx(cost[optimize.linear_sum_assignment(cost)].sum())
 
 
 def test_costs_that_are_not_finite_still_give_every_row_a_column() -> None:
-    owner = _assigned(np.array([[np.nan, 1.0], [np.inf, np.nan]]))
+    owner = _assign(np.array([[np.nan, 1.0], [np.inf, np.nan]]))
     assert_array_equal(owner, [1, 0])
 
 

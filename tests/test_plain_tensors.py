@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.checkpoints.conversion import halve_weights, halved
+from posetrack.checkpoints.conversion import halve_tensors, halve_weights
 from posetrack.checkpoints.reading import read_tensors, read_weights, tensors_as_bytes
 from posetrack.training.saving import save_weights
 
@@ -117,7 +117,7 @@ def test_halved_weights_keep_what_the_file_says(tmp_path):
 
 def test_what_float16_cannot_hold_is_refused(tmp_path):
     with pytest.raises(ValueError, match="too large for float16, or not finite: b"):
-        halved({"a": torch.ones(1), "b": torch.tensor([1e6])})
+        halve_tensors({"a": torch.ones(1), "b": torch.tensor([1e6])})
     with pytest.raises(ValueError, match=r"ends in \.safetensors"):
         halve_weights(tmp_path / "a", tmp_path / "b.pth")
 

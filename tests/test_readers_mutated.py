@@ -26,7 +26,7 @@ from posetrack.formats.metadata import sidecar_path
 from posetrack.formats.reading import read_any, read_images
 from posetrack.skeletons import COCO_17, POSETRACK_17, Skeleton
 from posetrack.training import read_coco, read_dataloop, read_mpii
-from posetrack.training.bottom_up_regions import ignored_regions
+from posetrack.training.bottom_up_regions import read_regions
 from posetrack.training.detection_data import read_boxes as read_training_boxes
 
 EDIT = "swap 1 2 from 12.4s"
@@ -405,7 +405,7 @@ READERS = {
     "training mpii, skipping": Reader(mpii, skip(read_mpii)),
     "training dataloop, skipping": Reader(dataloop, skip(read_dataloop)),
     "training boxes": Reader(coco, with_images(read_training_boxes)),
-    "training regions": Reader(coco, with_images(ignored_regions)),
+    "training regions": Reader(coco, with_images(read_regions)),
     "anchors": Reader(anchors, lambda path: load_anchors(path, parse_edits(EDIT, "e"))),
 }
 

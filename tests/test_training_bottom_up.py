@@ -26,9 +26,9 @@ from posetrack.structures import Poses
 from posetrack.training import Augmentation, Recipe, read_coco, read_mpii, train
 from posetrack.training.augmentation import NONE, Change
 from posetrack.training.bottom_up_data import image_matrix, paf_fit, posenet_fit, rows_by_image
-from posetrack.training.bottom_up_regions import counted_cells, ignored_regions
+from posetrack.training.bottom_up_regions import cells_that_count, read_regions
 from posetrack.training.bottom_up_tasks import PafTask, PoseNetTask
-from posetrack.training.bottom_up_validation import find_people, matched, measure_people
+from posetrack.training.bottom_up_validation import find_people, match_people, measure_people
 from posetrack.training.bottom_up_weights import start_weights
 from posetrack.training.dataset import read_image
 from posetrack.training.validation import network_input
@@ -73,7 +73,7 @@ class TestWhatTheNetworkSees:
             assert estimator._size(image.shape[1], image.shape[0]) == size
 
     def test_it_is_what_trt_poses_estimator_shows(self, coco):
-        people = coco.mapped_to(COCO_17_NECK)
+        people = coco.map_to(COCO_17_NECK)
         task = PafTask(people, (128, 128), augmentation=NONE)
         data = task.dataset(TrtPose(channels=8), Recipe())
         for index, rows in enumerate(data.rows):
@@ -129,7 +129,7 @@ class TestWhatTheNetworkSees:
 class TestRegions:
     def test_people_without_keypoints_and_crowds_do_not_count(self, shared, coco, tmp_path):
         data = shared / "data/coco"
-        regions = ignored_regions(data / "test_coco.json", data)
+        regions = read_regions(data / "test_coco.json", data)
         assert sorted(file.name for file in regions) == ["000000040083.jpg", "000000196141.jpg"]
         task, network = small_posenet(coco, regions=regions, augmentation=NONE)
         counted = task.dataset(network, Recipe()).__getitems__([(0, i) for i in range(4)]).counted
@@ -147,8 +147,8 @@ class TestRegions:
         }  # fmt: skip
         file = tmp_path / "a.json"
         file.write_text(json.dumps(document))
-        polygons = ignored_regions(file, tmp_path)[tmp_path / "a.jpg"]
-        counted = counted_cells(polygons, np.eye(2, 3), (8, 6))
+        polygons = read_regions(file, tmp_path)[tmp_path / "a.jpg"]
+        counted = cells_that_count(polygons, np.eye(2, 3), (8, 6))
         want = np.ones((6, 8), bool)
         want[:3, 2:4] = want[4:, 6:] = want[5:, :2] = False
         assert (counted == want).all()
@@ -163,7 +163,7 @@ class TestMeasure:
 
     def test_the_truth_measures_one(self, shared, coco, mpii):
         file = shared / "data/coco/test_coco.json"
-        for people, truth in ((coco, file), (coco.mapped_to(COCO_17_NECK), file), (mpii, None)):
+        for people, truth in ((coco, file), (coco.map_to(COCO_17_NECK), file), (mpii, None)):
             row = measure_people(people, self.truth_as_found(people), truth=truth)
             assert all(value == pytest.approx(1.0) for value in row.values()), row
 
@@ -171,7 +171,7 @@ class TestMeasure:
         found = self.truth_as_found(coco)
         crowd = max(range(len(found)), key=lambda i: len(found[i]))
         found[crowd] = found[crowd][[2, 0, 1, 3]]
-        xy, _ = matched(coco, found)
+        xy, _ = match_people(coco, found)
         missing = rows_by_image(coco)[crowd][4]
         assert np.isnan(xy[missing]).all()
         others = np.delete(np.arange(len(coco)), missing)
@@ -198,12 +198,12 @@ class TestMeasure:
             )  # fmt: skip
             size = data.fit(width, height)
             found.append(Poses.from_keypoints(xy * [width, height] / size, scores, mpii.skeleton))
-        xy, _ = matched(mpii, found)
+        xy, _ = match_people(mpii, found)
         known = np.isfinite(mpii.xy)
         assert_allclose(xy[known], mpii.xy[known], atol=0.01)
 
     def test_fields_decoded_in_the_image_are_mpiis_people(self, mpii):
-        people = mpii.mapped_to(COCO_17_NECK)
+        people = mpii.map_to(COCO_17_NECK)
         task = PafTask(people, (224, 224), augmentation=NONE)
         data = task.dataset(TrtPose(channels=8), Recipe())
         found = []
@@ -236,7 +236,7 @@ class TestTraining:
 
     def test_the_loss_of_the_fields_falls(self, mpii, tmp_path):
         torch.manual_seed(0)
-        people = mpii.mapped_to(COCO_17_NECK).of(np.array([0, 1]))
+        people = mpii.map_to(COCO_17_NECK).of(np.array([0, 1]))
         network = TrtPose(channels=8)
         start_weights(network)
         task = PafTask(people, (64, 64), augmentation=NONE)
@@ -257,7 +257,7 @@ class TestTraining:
         with pytest.raises(ValueError, match="such as 129 x 129"):
             PoseNetTask(coco, (128, 128)).dataset(network, Recipe())
         with pytest.raises(ValueError, match="multiples of 32"):
-            PafTask(coco.mapped_to(COCO_17_NECK), (100, 64)).dataset(TrtPose(channels=8), Recipe())
+            PafTask(coco.map_to(COCO_17_NECK), (100, 64)).dataset(TrtPose(channels=8), Recipe())
         with pytest.raises(ValueError, match="output_stride 16, wanted for coco_17: 8"):
             PoseNetTask(coco, (129, 129), 8).dataset(network, Recipe())
         with pytest.raises(ValueError, match="hardest"):

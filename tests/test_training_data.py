@@ -21,11 +21,11 @@ from posetrack.skeletons import COCO_17, COCO_17_NECK, COCO_18, MPII_16, POSETRA
 from posetrack.training.augmentation import (
     Augmentation,
     Change,
-    augmented_matrix,
+    augment_matrix,
     draw,
     generator,
     half_body,
-    mirrored_keypoints,
+    mirror_keypoints,
 )
 from posetrack.training.dataset import CropDataset, EpochBatches, centers_and_scales, loader
 from posetrack.training.reading_coco import read_coco
@@ -119,7 +119,7 @@ class TestParityWithTheAuthors:
     @pytest.mark.parametrize(("data", "skeleton"), [("coco", COCO_17), ("mpii", MPII_16)])
     def test_mirrored_keypoints_are_the_same(self, shared, data, skeleton):
         case = cases(shared, "pipe_fliplr_joints")
-        xy, seen = mirrored_keypoints(
+        xy, seen = mirror_keypoints(
             case[f"{data}_joints"][:, :2],
             case[f"{data}_vis"][:, 0],
             skeleton.mirror_order,
@@ -235,7 +235,7 @@ class TestAugmentation:
     def test_one_matrix_equals_mirroring_first(self, factor, angle, mirrored, width):
         center, scale = np.array([33.0, 21.0]), np.array([0.3, 0.4])
         change = Change(factor, angle, mirrored)
-        matrix = augmented_matrix(center, scale, (96, 128), change, image_width=width)
+        matrix = augment_matrix(center, scale, (96, 128), change, image_width=width)
         xy = np.array([[3.0, 4.0], [30.0, 50.0]])
         first = xy * (-1, 1) + (width - 1, 0) if mirrored else xy
         middle = center * (-1, 1) + (width - 1, 0) if mirrored else center

@@ -19,7 +19,7 @@ from posetrack.structures import Detections
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.detection import DetectionTask, box_numbers
 from posetrack.training.detection_data import AnnotatedImages, BoxDataset, read_boxes
-from posetrack.training.detection_targets import centre_targets, detection_loss, generalised_iou
+from posetrack.training.detection_targets import centre_targets, detection_loss, giou
 
 NOBODY = np.zeros((0, 4))
 
@@ -177,7 +177,7 @@ def test_ghosts_in_ignored_boxes_cost_nothing():
 def test_generalised_iou_is_iou_inside_and_negative_apart():
     a = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 1.0, 1.0]])
     b = torch.tensor([[0.0, 0.0, 4.0, 2.0], [9.0, 0.0, 10.0, 1.0]])
-    assert generalised_iou(a, b).tolist() == pytest.approx([0.5, -0.8])
+    assert giou(a, b).tolist() == pytest.approx([0.5, -0.8])
 
 
 def test_cells_far_away_stay_finite():

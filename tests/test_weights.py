@@ -10,7 +10,7 @@ import pytest
 from processes import PATIENCE
 from weight_server import Served, refused_port, serving
 
-from posetrack.weights import cache_folder, cached_path, fetch, verify, weights_folder
+from posetrack.weights import cache_folder, fetch, find_cached, verify, weights_folder
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile
 
 CONTENT = bytes(range(256)) * 4000
@@ -69,7 +69,7 @@ class TestFolder:
 
     def test_asking_for_it_does_not_make_it(self, tmp_path):
         cache_folder()
-        assert cached_path("raft_small") is None
+        assert find_cached("raft_small") is None
         assert not (tmp_path / "home").exists()
 
     def test_that_cannot_be_made_is_an_error_that_names_the_way_out(self, tmp_path, server):
@@ -100,7 +100,7 @@ class TestFetch:
     def test_a_second_time_asks_nobody(self, server):
         server.files["/a.pth"] = Served(CONTENT)
         model = card(f"{server.url}/a.pth")
-        assert get(model) == get(model) == cached_path(model)
+        assert get(model) == get(model) == find_cached(model)
         assert server.paths() == ["/a.pth"]
 
     def test_takes_a_full_hash_as_well_as_its_beginning(self, server):
@@ -328,13 +328,13 @@ class TestOffline:
         copied = weights_folder() / "b.pth"
         copied.write_bytes(CONTENT)
         model = card(f"{server.url}/a.pth", f"{server.url}/b.pth")
-        assert get(model, offline=True) == cached_path(model) == copied
+        assert get(model, offline=True) == find_cached(model) == copied
 
     def test_a_damaged_file_is_not_used_and_said_to_be_damaged(self, server):
         weights_folder().mkdir(parents=True)
         (weights_folder() / "a.pth").write_bytes(CONTENT[:-1])
         model = card(f"{server.url}/a.pth")
-        assert cached_path(model) is None
+        assert find_cached(model) is None
         with pytest.raises(FileNotFoundError, match=r"a\.pth: damaged"):
             get(model, offline=True)
 
@@ -345,7 +345,7 @@ class TestCache:
         model = card(f"{server.url}/a.pth")
         path = get(model)
         path.write_bytes(b"x" * len(CONTENT))
-        assert cached_path(model) is None
+        assert find_cached(model) is None
         with pytest.warns(UserWarning, match="changed since it was brought here"):
             assert get(model).read_bytes() == CONTENT
 
@@ -364,7 +364,7 @@ class TestCache:
         monkeypatch.setattr(
             "posetrack.weights.cache.sha256_of", lambda _: pytest.fail("hashed again")
         )
-        assert cached_path(model) == path
+        assert find_cached(model) == path
 
     @pytest.mark.parametrize("note", ["", "nonsense", "a b c", "ff 1 2"])
     def test_a_note_that_makes_no_sense_is_not_believed(self, server, note):
@@ -372,13 +372,13 @@ class TestCache:
         model = card(f"{server.url}/a.pth")
         path = get(model)
         (path.parent / "a.pth.verified").write_text(note)
-        assert cached_path(model) == path
+        assert find_cached(model) == path
         path.write_bytes(CONTENT[1:])
-        assert cached_path(model) is None
+        assert find_cached(model) is None
 
     def test_a_folder_in_the_files_place_is_not_a_file(self, server):
         (weights_folder() / "a.pth").mkdir(parents=True)
-        assert cached_path(card(f"{server.url}/a.pth")) is None
+        assert find_cached(card(f"{server.url}/a.pth")) is None
 
     def test_the_whole_hash_of_the_first_download_counts_from_then_on(self, server, monkeypatch):
         def digest(path: Path) -> str:  # as if both files were made to begin with the same digits
@@ -392,7 +392,7 @@ class TestCache:
         path = get(model)
         path.write_bytes(CONTENT[::-1])
         for _ in range(2):
-            assert cached_path(model) is None
+            assert find_cached(model) is None
         server.files["/a.pth"] = Served(CONTENT[::-1])
         with (
             pytest.warns(UserWarning, match=r"a\.pth: changed since it was brought here"),

@@ -15,9 +15,9 @@ from posetrack.skeletons import (
 from posetrack.world.motion.poses import (
     STANDING,
     arms_inside,
-    blended,
-    grounded,
+    blend,
     pose_of,
+    put_on_ground,
     random_pose,
 )
 from posetrack.world.people.body import Body, random_body
@@ -122,7 +122,7 @@ def test_the_rest_mesh_is_where_the_bones_are_at_rest(bodies: list[Body]) -> Non
 
 def test_standing_feet_are_on_the_ground_and_the_head_at_the_height(bodies: list[Body]) -> None:
     for body in bodies:
-        vertices = body.posed(neutral_pose((0, 0, body.shape.hip)))
+        vertices = body.apply_pose(neutral_pose((0, 0, body.shape.hip)))
         assert vertices.dtype == np.float32
         assert vertices[:, 2].min() == pytest.approx(0, abs=0.005)
         assert vertices[vertices_of(body, Part.HEAD), 2].max() == pytest.approx(
@@ -164,7 +164,7 @@ def test_keypoints_stay_in_their_own_part_of_the_skin(bodies: list[Body], seed: 
     body, rng = bodies[seed], np.random.default_rng(seed)
     for _ in range(6):
         pose = random_pose(rng, body)
-        vertices = body.posed(pose)
+        vertices = body.apply_pose(pose)
         for name, place in zip(HALPE_26.keypoints, body.keypoints(pose, HALPE_26), strict=True):
             away = np.linalg.norm(vertices[own_vertices(body, name)] - place, axis=1).min()
             most = 0.16 if name in ("neck", "mid_hip") else 0.09
@@ -178,7 +178,7 @@ def test_face_keypoints_lie_on_the_skin_of_the_face(bodies: list[Body]) -> None:
         nose, left_eye, right_eye, left_ear, right_ear = xyz[:5]
         assert nose[0] > left_eye[0] > left_ear[0]  # forward of each other
         assert left_ear[1] > left_eye[1] > nose[1] > right_eye[1] > right_ear[1]
-        head = body.posed(pose)[vertices_of(body, Part.HEAD)]
+        head = body.apply_pose(pose)[vertices_of(body, Part.HEAD)]
         assert nose[0] == pytest.approx(head[:, 0].max(), abs=0.002)
         assert left_eye[2] > nose[2]
 
@@ -207,7 +207,7 @@ def test_random_poses_are_within_the_joints_limits_and_on_the_ground(seed: int) 
     turned_far = np.hypot(angles[:, 0], angles[:, 1]) > np.pi - 0.1  # comes back the other way
     inside = (angles > LIMITS[1:, :, 0] - 1e-6) & (angles < LIMITS[1:, :, 1] + 1e-6)
     assert (inside.all(axis=1) | turned_far).all()
-    assert body.posed(pose)[:, 2].min() == pytest.approx(0, abs=1e-5)
+    assert body.apply_pose(pose)[:, 2].min() == pytest.approx(0, abs=1e-5)
     lengths = [np.linalg.norm(body.rig.offsets[joint]) for joint in range(1, len(JOINTS))]
     _, places = body.rig.place(pose)
     bones = places[1:] - places[list(PARENTS[1:])]
@@ -235,9 +235,9 @@ def test_a_turn_and_a_shift_of_a_pose_turn_and_shift_skin_and_keypoints(
 ) -> None:
     body = bodies[1]
     pose = random_pose(np.random.default_rng(4), body)
-    turned = BodyPose(pose.rotations, pose.root, pose.heading + 0.7).moved((1, -2, 0))
+    turned = BodyPose(pose.rotations, pose.root, pose.heading + 0.7).translate((1, -2, 0))
     for before, after in (
-        (body.posed(pose), body.posed(turned)),
+        (body.apply_pose(pose), body.apply_pose(turned)),
         (body.keypoints(pose, COCO_17), body.keypoints(turned, COCO_17)),
     ):
         expected = (before - pose.root) @ turn_z(0.7).T + pose.root + (1, -2, 0)
@@ -261,7 +261,7 @@ def test_flexion_goes_where_joints_bend(bodies: list[Body]) -> None:
     body = bodies[0]
     straight = body.keypoints(pose_of({}), HALPE_26)
 
-    def moved(joint: str, angles: tuple[float, float, float], keypoint: str) -> np.ndarray:
+    def translate(joint: str, angles: tuple[float, float, float], keypoint: str) -> np.ndarray:
         row = HALPE_26.index(keypoint)
         return body.keypoints(pose_of({joint: angles}), HALPE_26)[row] - straight[row]
 
@@ -279,14 +279,14 @@ def test_blending_poses_goes_from_one_to_the_other(bodies: list[Body]) -> None:
     body = bodies[0]
     first, second = (random_pose(np.random.default_rng(seed), body) for seed in (1, 2))
     for share, pose in ((0.0, first), (1.0, second)):
-        between = blended(first, second, share)
+        between = blend(first, second, share)
         np.testing.assert_allclose(between.root, pose.root)
         np.testing.assert_allclose(between.rotations, pose.rotations, atol=1e-6)
 
 
 def test_grounded_puts_the_lowest_point_on_the_ground(bodies: list[Body]) -> None:
-    pose = grounded(bodies[2], neutral_pose((0, 0, 5.0)), ground=0.4)
-    assert bodies[2].posed(pose)[:, 2].min() == pytest.approx(0.4, abs=1e-5)
+    pose = put_on_ground(bodies[2], neutral_pose((0, 0, 5.0)), ground=0.4)
+    assert bodies[2].apply_pose(pose)[:, 2].min() == pytest.approx(0.4, abs=1e-5)
 
 
 def test_people_can_be_dressed_alike() -> None:

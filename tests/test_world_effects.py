@@ -12,15 +12,15 @@ from posetrack.world.rendering.background import plain
 from posetrack.world.rendering.camera import looking_at
 from posetrack.world.rendering.effects import (
     Effects,
+    blur_by_disc,
+    blur_motion,
     coarse,
-    defocused,
-    exposed,
+    expose,
     jpeg,
     mean_of,
-    motion_blurred,
     noisy,
     random_effects,
-    saturated,
+    saturate,
 )
 from posetrack.world.rendering.light import Light
 from posetrack.world.rendering.mesh import Surface
@@ -59,7 +59,7 @@ def test_motion_blur_is_near_the_mean_of_moments_between() -> None:
     drawn = scene(0.0)
     moments = [scene(shift).image for shift in np.linspace(-0.25, 0.25, 41) * 0.8]
     expected = mean_of(moments).astype(float)
-    blurred = motion_blurred(drawn.image, drawn.flow, drawn.depth, shutter=0.8)
+    blurred = blur_motion(drawn.image, drawn.flow, drawn.depth, shutter=0.8)
     before = np.abs(drawn.image - expected).mean()
     after = np.abs(blurred - expected).mean()
     assert before > 1
@@ -68,7 +68,7 @@ def test_motion_blur_is_near_the_mean_of_moments_between() -> None:
 
 def test_motion_blur_leaves_alone_what_is_far_from_all_motion() -> None:
     drawn = scene(0.0)
-    blurred = motion_blurred(drawn.image, drawn.flow, drawn.depth, shutter=0.8)
+    blurred = blur_motion(drawn.image, drawn.flow, drawn.depth, shutter=0.8)
     columns = np.argwhere(drawn.owner == 1)[:, 1]
     far = np.abs(np.arange(160) - columns.mean()) > 55
     np.testing.assert_array_equal(blurred[:, far], drawn.image[:, far])
@@ -77,7 +77,7 @@ def test_motion_blur_leaves_alone_what_is_far_from_all_motion() -> None:
 def test_motion_blur_takes_flow_that_is_not_known_as_none() -> None:
     image = picture()
     flow = np.full((48, 48, 2), np.nan, np.float32)
-    blurred = motion_blurred(image, flow, np.ones((48, 48), np.float32))
+    blurred = blur_motion(image, flow, np.ones((48, 48), np.float32))
     np.testing.assert_array_equal(blurred, image)
 
 
@@ -85,12 +85,12 @@ def test_motion_blur_of_an_even_picture_is_the_picture() -> None:
     image = np.full((40, 50, 3), 77, np.uint8)
     flow = np.random.default_rng(0).normal(0, 20, (40, 50, 2)).astype(np.float32)
     depth = np.random.default_rng(1).random((40, 50)).astype(np.float32)
-    assert (motion_blurred(image, flow, depth, shutter=1.0) == 77).all()
+    assert (blur_motion(image, flow, depth, shutter=1.0) == 77).all()
 
 
 def test_huge_flow_is_cut() -> None:
     flow = np.full((40, 50, 2), 1e6, np.float32)
-    blurred = motion_blurred(picture()[:40, :48], flow[:, :48], np.ones((40, 48), np.float32))
+    blurred = blur_motion(picture()[:40, :48], flow[:, :48], np.ones((40, 48), np.float32))
     assert blurred.shape == (40, 48, 3)
 
 
@@ -98,7 +98,7 @@ def test_huge_flow_is_cut() -> None:
 @given(st.floats(0.2, 6.0))
 def test_defocus_keeps_the_mean_and_takes_detail(radius: float) -> None:
     image = picture()
-    blurred = defocused(image, radius)
+    blurred = blur_by_disc(image, radius)
     assert abs(blurred.mean() - image.mean()) < 3
     assert blurred.std() <= image.std() + 0.5
     if radius > 1:
@@ -107,9 +107,9 @@ def test_defocus_keeps_the_mean_and_takes_detail(radius: float) -> None:
 
 def test_exposure_is_the_stated_factor() -> None:
     image = np.full((2, 2, 3), 80, np.uint8)
-    assert exposed(image, gain=2.0)[0, 0].tolist() == [160, 160, 160]
-    assert exposed(image, balance=(0.5, 1, 4))[0, 0].tolist() == [40, 80, 255]
-    assert exposed(image, gamma=2.0)[0, 0, 0] == round(80 * 80 / 255)
+    assert expose(image, gain=2.0)[0, 0].tolist() == [160, 160, 160]
+    assert expose(image, balance=(0.5, 1, 4))[0, 0].tolist() == [40, 80, 255]
+    assert expose(image, gamma=2.0)[0, 0, 0] == round(80 * 80 / 255)
 
 
 def test_noise_has_the_stated_strength() -> None:
@@ -122,7 +122,7 @@ def test_noise_has_the_stated_strength() -> None:
 
 def test_grey_has_no_colour_and_more_saturation_has_more() -> None:
     image = smooth_picture()
-    spread = [np.ptp(saturated(image, share).astype(int), axis=2).mean() for share in (0, 1, 1.5)]
+    spread = [np.ptp(saturate(image, share).astype(int), axis=2).mean() for share in (0, 1, 1.5)]
     assert spread[0] == 0
     assert spread[1] < spread[2]
 

@@ -10,7 +10,6 @@ from posetrack.world.motion import (
     Gait,
     Manner,
     Motion,
-    arms_raised,
     bending,
     falling,
     gesturing,
@@ -23,6 +22,7 @@ from posetrack.world.motion import (
     squats,
     standing,
     walking,
+    wave_arms,
 )
 from posetrack.world.motion.legs import Sole, ankle_of, two_links
 from posetrack.world.people.body import Body, random_body
@@ -41,7 +41,7 @@ MOTIONS: dict[str, Callable[[Body], Motion]] = {
     "running": lambda body: running(body, STRAIGHT),
     "standing": standing,
     "gesturing": gesturing,
-    "arms raised": arms_raised,
+    "arms raised": wave_arms,
     "bending": bending,
     "squats": squats,
     "jumping jacks": jumping_jacks,
@@ -83,7 +83,7 @@ def test_nobody_sinks_into_the_ground_or_floats(name: str, bodies: list[Body]) -
     airborne = name in ("running", "jumping jacks")
     for body in bodies:
         lowest = [
-            body.posed(motion(t))[:, 2].min()
+            body.apply_pose(motion(t))[:, 2].min()
             for motion in [MOTIONS[name](body)]
             for t in np.arange(0, 4, 0.23)
         ]
@@ -166,7 +166,7 @@ def test_runners_fly_and_walkers_do_not(bodies: list[Body]) -> None:
     body = bodies[0]
     for gait, flies in ((walking(body, STRAIGHT), False), (running(body, STRAIGHT), True)):
         seconds = 2 + np.linspace(0, gait.period, 60)
-        lowest = np.array([body.posed(gait(t))[:, 2].min() for t in seconds])
+        lowest = np.array([body.apply_pose(gait(t))[:, 2].min() for t in seconds])
         assert (lowest > 0.02).any() == flies
 
 
@@ -206,7 +206,7 @@ def test_who_sits_down_is_at_the_seats_height_and_may_rise(bodies: list[Body]) -
     sit = sitting_down(body, begin=1.0, duration=1.0, seat=0.45, rise=4.0)
     seconds = (0.5, 3.0, 6.0)
     before, seated, after = (sit(t).root for t in seconds)
-    under = body.posed(sit(3.0))
+    under = body.apply_pose(sit(3.0))
     seat = under[(under[:, 0] < seated[0] + 0.1), 2].min()
     assert seat == pytest.approx(0.45, abs=0.06)
     assert seated[0] < before[0] - 0.2
@@ -229,7 +229,7 @@ def test_who_falls_stands_before_and_lies_afterwards(forward: bool, bodies: list
 
 def test_raised_arms_are_above_the_head(bodies: list[Body]) -> None:
     body = bodies[0]
-    xyz = body.keypoints(arms_raised(body, sides=("left",))(0.0), HALPE_26)
+    xyz = body.keypoints(wave_arms(body, sides=("left",))(0.0), HALPE_26)
     left, right, top = (HALPE_26.index(name) for name in ("left_wrist", "right_wrist", "head"))
     assert xyz[left, 2] > xyz[top, 2] > xyz[right, 2]
 

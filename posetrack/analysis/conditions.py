@@ -88,10 +88,12 @@ class Threshold:
         """(T, N, 1) or (T, N, N)."""
         sign = 1 if self.above else -1
         found = sign * self.values(trajectories)
-        return switched(found, trajectories.seconds, sign * self.enter, sign * self.leave, max_gap)
+        return apply_hysteresis(
+            found, trajectories.seconds, sign * self.enter, sign * self.leave, max_gap
+        )
 
 
-def switched(
+def apply_hysteresis(
     values: Float64Array, seconds: Float64Array, enter: float, leave: float, max_gap: float
 ) -> BoolArray:
     """On from above ``enter`` to below ``leave``; unknown values change nothing for ``max_gap``.
@@ -109,7 +111,7 @@ def switched(
 
     Examples
     --------
-    >>> switched(np.array([0, 3, 2, np.nan, 2, 0]), np.arange(6) / 10, 3, 1, 0.2).tolist()
+    >>> apply_hysteresis(np.array([0, 3, 2, np.nan, 2, 0]), np.arange(6) / 10, 3, 1, 0.2).tolist()
     [False, True, True, True, True, False]
     """
     rows = np.arange(len(values)).reshape(-1, *(1,) * (values.ndim - 1))
@@ -194,7 +196,7 @@ class Fallen:
     def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
         """(T, N, 1)."""
         seconds, found = np.asarray(trajectories.seconds), uprightness(trajectories)
-        lies = switched(-found, seconds, -self.below, -self.leave, max_gap)
+        lies = apply_hysteresis(-found, seconds, -self.below, -self.leave, max_gap)
         for row in range(lies.shape[1]):
             edges = np.flatnonzero(np.diff(lies[:, row].astype(np.int8), prepend=0, append=0))
             for start, stop in edges.reshape(-1, 2).tolist():

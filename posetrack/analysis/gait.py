@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.analysis.measures import body_height, measure
-from posetrack.analysis.smoothing import filled, smoothed, turning_points
+from posetrack.analysis.smoothing import fill_gaps, smooth_series, turning_points
 from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 
@@ -74,9 +74,9 @@ def step_times(
     for row in range(len(trajectories.ids)):
         along = _main_direction(apart[:, row])
         times: list[float] = []
-        for piece in filled(apart[:, row] @ along, seconds, max_gap):
+        for piece in fill_gaps(apart[:, row] @ along, seconds, max_gap):
             within = seconds[piece.start : piece.stop]
-            steady = smoothed(piece.values, within, smooth)
+            steady = smooth_series(piece.values, within, smooth)
             times += [float(within[place]) for place in turning_points(steady, _MIN_SWING)]
         steps.append(np.array(times))
     return steps
@@ -150,7 +150,7 @@ def _lag(
 ) -> tuple[float, float]:
     """Seconds and share of the period, of the longest piece in which both are known."""
     both = np.where(np.isfinite(right), left, np.nan)
-    pieces = list(filled(both, seconds, max_gap))
+    pieces = list(fill_gaps(both, seconds, max_gap))
     if not pieces:
         return np.nan, np.nan
     piece = max(pieces, key=lambda one: one.stop - one.start)

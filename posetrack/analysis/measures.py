@@ -63,12 +63,12 @@ def body_height(trajectories: Trajectories, *, window: float = 8.0) -> Float64Ar
 
 def leg_length(trajectories: Trajectories, *, window: float = 8.0) -> Float64Array:
     """(T, N) pixels of thigh and shank, as long as they look within a window; see `body_height`."""
-    return _stretched(trajectories, (("hip", "knee"), ("knee", "ankle")), window)
+    return _limb_lengths(trajectories, (("hip", "knee"), ("knee", "ankle")), window)
 
 
 def arm_length(trajectories: Trajectories, *, window: float = 8.0) -> Float64Array:
     """(T, N) pixels of upper arm and forearm, as long as they look within a window."""
-    return _stretched(trajectories, (("shoulder", "elbow"), ("elbow", "wrist")), window)
+    return _limb_lengths(trajectories, (("shoulder", "elbow"), ("elbow", "wrist")), window)
 
 
 def hip_height(trajectories: Trajectories) -> Float64Array:
@@ -110,7 +110,7 @@ def uprightness(trajectories: Trajectories) -> Float64Array:
     enough = seen.mean(axis=-1) >= _MIN_SHARE
     body = np.where(enough, bottom - top, np.nan) / body_height(trajectories)
     trunk = np.abs(_rise(trajectories, "hip", "shoulder"))
-    return np.fmax(body, trunk / _stretched(trajectories, (("shoulder", "hip"),), 8.0))
+    return np.fmax(body, trunk / _limb_lengths(trajectories, (("shoulder", "hip"),), 8.0))
 
 
 def trunk_tilt(trajectories: Trajectories) -> Float64Array:
@@ -151,7 +151,7 @@ def measure(trajectories: Trajectories, name: str) -> Float64Array:
         raise KeyError(f"{error.args[0]}; measures are {known}") from None
 
 
-def _stretched(
+def _limb_lengths(
     trajectories: Trajectories, parts: tuple[tuple[str, str], ...], window: float
 ) -> Float64Array:
     """(T, N) the length of a limb, the ninth decile within a window; NaN where never seen."""

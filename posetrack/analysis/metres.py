@@ -92,7 +92,7 @@ class Floor:
             )
         if not (np.isfinite(here).all() and np.isfinite(there).all()):
             raise ValueError("points of the floor must be finite numbers")
-        (one, in_here), (other, in_there) = _normalised(here), _normalised(there)
+        (one, in_here), (other, in_there) = _normalise(here), _normalise(there)
         rows = []
         for (x, y), (u, v) in zip(one, other, strict=True):
             rows += [[-x, -y, -1, 0, 0, 0, u * x, u * y, u], [0, 0, 0, -x, -y, -1, v * x, v * y, v]]
@@ -102,16 +102,16 @@ class Floor:
         made = np.linalg.inv(in_there) @ axes[-1].reshape(3, 3) @ in_here
         if abs(np.linalg.det(axes[-1].reshape(3, 3))) < 1e-9:
             raise ValueError("the points do not fix a floor: three of four lie on one line")
-        miss = _mapped(made, here) - there
+        miss = _map_points(made, here) - there
         return cls(made, float(np.sqrt((miss**2).sum(axis=1).mean())))
 
     def to_metres(self, xy: ArrayLike) -> Float64Array:
         """(..., 2) metres on the floor of pixels (..., 2); NaN stays."""
-        return _mapped(self.homography, np.asarray(xy, np.float64))
+        return _map_points(self.homography, np.asarray(xy, np.float64))
 
     def to_pixels(self, metres: ArrayLike) -> Float64Array:
         """(..., 2) pixels of places (..., 2) on the floor."""
-        return _mapped(np.linalg.inv(self.homography), np.asarray(metres, np.float64))
+        return _map_points(np.linalg.inv(self.homography), np.asarray(metres, np.float64))
 
 
 def feet(trajectories: Trajectories) -> Float64Array:
@@ -141,7 +141,7 @@ def floor_speed(trajectories: Trajectories, floor: Floor, *, window: float = 1.0
     return np.asarray(np.hypot(way[..., 0], way[..., 1]))
 
 
-def _normalised(points: Float64Array) -> tuple[Float64Array, Float64Array]:
+def _normalise(points: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Points about 0 at a mean distance of root 2, and the (3, 3) that makes them so."""
     middle = points.mean(axis=0)
     spread = float(np.hypot(*(points - middle).T).mean())
@@ -150,6 +150,6 @@ def _normalised(points: Float64Array) -> tuple[Float64Array, Float64Array]:
     return (points - middle) * scale, to
 
 
-def _mapped(homography: NDArray[Any], xy: Float64Array) -> Float64Array:
+def _map_points(homography: NDArray[Any], xy: Float64Array) -> Float64Array:
     whole = np.concatenate([xy, np.ones((*xy.shape[:-1], 1))], axis=-1) @ homography.T
     return np.asarray(whole[..., :2] / whole[..., 2:])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.analysis.measures import Measure, measure
-from posetrack.analysis.smoothing import filled, smoothed
+from posetrack.analysis.smoothing import fill_gaps, smooth_series
 from posetrack.checks import no_such
 from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
@@ -177,9 +177,9 @@ def find_repetitions(
     found = []
     for row, person in enumerate(trajectories.ids.tolist()):
         number = 0
-        for piece in filled(values[:, row], seconds, max_gap):
+        for piece in fill_gaps(values[:, row], seconds, max_gap):
             times = seconds[piece.start : piece.stop]
-            level = smoothed(piece.values, times, smooth)
+            level = smooth_series(piece.values, times, smooth)
             for one in _repetitions(level, times, wanted):
                 span = slice(piece.start + one.first, piece.start + one.last + 1)
                 if one.end - one.start < min_duration or not _moves(
@@ -235,10 +235,10 @@ def _repetitions(level: Float64Array, seconds: Float64Array, wanted: Exercise) -
         swings.append(
             _Swing(first, stop - 1, start, float(seconds[turn]), end, float(level[turn]), outcome)
         )
-    return _joined(swings)
+    return _join_swings(swings)
 
 
-def _joined(swings: list[_Swing]) -> list[_Swing]:
+def _join_swings(swings: list[_Swing]) -> list[_Swing]:
     """Swings with hardly a rest between them: one ends where the next starts, half way."""
     made = list(swings)
     for number in range(1, len(made)):
@@ -273,7 +273,7 @@ def _moves(trajectories: Trajectories, row: int, span: slice, wanted: Exercise) 
         spreads = [0.0]
         for heights in trajectories.xy[span, row, points, 1].T.astype(np.float64):
             known = np.isfinite(heights)
-            steady = smoothed(heights[known], trajectories.seconds[span][known], _MOMENT)
+            steady = smooth_series(heights[known], trajectories.seconds[span][known], _MOMENT)
             spreads.append(float(np.ptp(steady)) if known.any() else 0.0)
         ranges.append(max(spreads))
     return ranges[1] < _MAX_STAYS * ranges[0]

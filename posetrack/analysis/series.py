@@ -36,7 +36,7 @@ def angle(
     ((4, 2), (4,))
     """
     found = plane.angle(trajectories.xy, trajectories.skeleton, name, against=against)
-    return plane.unwrapped(found) if plane.is_segment(name) else found
+    return plane.unwrap(found) if plane.is_segment(name) else found
 
 
 def rate_of_change(

@@ -200,18 +200,20 @@ def faster(
     """Any of some keypoints faster than so many body heights a second, over ``window`` seconds."""
 
     def signal(trajectories: Trajectories) -> Float64Array:
-        speeds = [series.speed(trajectories, name, window=window) for name in named(keypoints)]
+        speeds = [
+            series.speed(trajectories, name, window=window) for name in expand_names(keypoints)
+        ]
         return np.asarray(np.fmax.reduce(speeds) / body_height(trajectories))
 
     return Threshold(signal, than, 0.8 * than if leave is None else leave)
 
 
-def named(keypoints: Sequence[str]) -> list[str]:
+def expand_names(keypoints: Sequence[str]) -> list[str]:
     """Names of keypoints, those of groups written out.
 
     Examples
     --------
-    >>> named(["nose", "hands"])
+    >>> expand_names(["nose", "hands"])
     ['nose', 'left_wrist', 'right_wrist']
     """
     return [point for name in keypoints for point in GROUPS.get(name, (name,))]
@@ -255,14 +257,14 @@ def _bones(names: Sequence[str]) -> list[Bone]:
             pairs = pairwise(chain)
             bones += [(f"{s}_{a}", f"{s}_{b}") for a, b in pairs for s in SIDES]
         else:
-            bones += [(point, point) for point in named([name])]
+            bones += [(point, point) for point in expand_names([name])]
     return bones
 
 
 def _places(trajectories: Trajectories, keypoints: Sequence[str]) -> Float64Array:
     """(T, N, P, 2)."""
     skeleton: Skeleton = trajectories.skeleton
-    points = [skeleton.index(name) for name in named(keypoints)]
+    points = [skeleton.index(name) for name in expand_names(keypoints)]
     return np.asarray(trajectories.xy[:, :, points], np.float64)
 
 

@@ -20,13 +20,13 @@ class Piece:
     values: Float64Array
 
 
-def filled(values: Float64Array, seconds: Float64Array, max_gap: float) -> Iterator[Piece]:
+def fill_gaps(values: Float64Array, seconds: Float64Array, max_gap: float) -> Iterator[Piece]:
     """The pieces of a series (T,), gaps of at most ``max_gap`` seconds bridged straight.
 
     Examples
     --------
     >>> series = np.array([1.0, np.nan, 3.0, np.nan, np.nan, 5.0])
-    >>> [piece.values.tolist() for piece in filled(series, np.arange(6) / 10, 0.2)]
+    >>> [piece.values.tolist() for piece in fill_gaps(series, np.arange(6) / 10, 0.2)]
     [[1.0, 2.0, 3.0], [5.0]]
     """
     known = np.flatnonzero(np.isfinite(values))
@@ -39,12 +39,12 @@ def filled(values: Float64Array, seconds: Float64Array, max_gap: float) -> Itera
         yield Piece(start, stop, between)
 
 
-def smoothed(values: Float64Array, seconds: Float64Array, window: float) -> Float64Array:
+def smooth_series(values: Float64Array, seconds: Float64Array, window: float) -> Float64Array:
     """Means over a window of seconds, centred; it shrinks alike on both sides at the ends.
 
     Examples
     --------
-    >>> smoothed(np.array([0.0, 3.0, 0.0, 3.0]), np.arange(4) / 10, 0.2).tolist()
+    >>> smooth_series(np.array([0.0, 3.0, 0.0, 3.0]), np.arange(4) / 10, 0.2).tolist()
     [0.0, 1.0, 2.0, 3.0]
     """
     if window <= 0 or len(values) < 3:

@@ -15,7 +15,7 @@ import numpy as np
 from posetrack.audit.colours import ColourSeries
 from posetrack.audit.continuity import motion_of
 from posetrack.audit.matches import Matches
-from posetrack.audit.signals import Signal, beginnings, breaks, doubted_matches, exchanges
+from posetrack.audit.signals import Signal, beginnings, breaks, doubtful_matches, exchanges
 from posetrack.files import write_whole
 from posetrack.trajectories import Trajectories
 
@@ -95,9 +95,9 @@ def find_moments(
         *exchanges(trajectories, motions, worn),
         *breaks(trajectories, motions, worn),
         *beginnings(trajectories, motions, worn, size),
-        *(() if matches is None else doubted_matches(trajectories, matches)),
+        *(() if matches is None else doubtful_matches(trajectories, matches)),
     ]
-    moments = [_moment(trajectories, group) for group in _grouped(trajectories, signals)]
+    moments = [_moment(trajectories, group) for group in _group_signals(trajectories, signals)]
     kept = [moment for moment in moments if moment.score >= min_score]
     return sorted(kept, key=lambda moment: (-moment.score, moment.frame, moment.ids))
 
@@ -112,7 +112,7 @@ def _size(trajectories: Trajectories, image_size: tuple[int, int] | None) -> tup
     return float(width), float(height)
 
 
-def _grouped(trajectories: Trajectories, signals: Sequence[Signal]) -> list[list[Signal]]:
+def _group_signals(trajectories: Trajectories, signals: Sequence[Signal]) -> list[list[Signal]]:
     """Signs of the same people at the same time together, the strongest first."""
     groups: list[list[Signal]] = []
     near: dict[tuple[int, int], list[list[Signal]]] = {}  # by id and slice of time

@@ -56,7 +56,7 @@ def draw_moments(
             mine = panels.setdefault(number, {})
             mine[place] = _panel(frame.image, trajectories, moment, rows, rows[place])
             if len(mine) == len(rows):
-                yield number, _joined(moment, [panels[number][n] for n in range(len(rows))])
+                yield number, _join_panels(moment, [panels[number][n] for n in range(len(rows))])
                 del panels[number]
         if not asked:
             break
@@ -125,7 +125,7 @@ def _with_line(image: Image, text: str) -> Image:
     return np.concatenate([line, image])
 
 
-def _joined(moment: Moment, panels: list[Image]) -> Image:
+def _join_panels(moment: Moment, panels: list[Image]) -> Image:
     """Panels side by side under what there is to say."""
     tall = max(panel.shape[0] for panel in panels)
     padded = [np.pad(one, ((0, tall - len(one)), (0, 6), (0, 0))) for one in panels]

@@ -237,7 +237,7 @@ def _inside(box: NDArray[np.float32], size: tuple[float, float]) -> bool:
     return bool((low > edge).all() and (high < np.array(size) - edge).all())
 
 
-def doubted_matches(trajectories: Trajectories, matches: Matches) -> Iterator[Signal]:
+def doubtful_matches(trajectories: Trajectories, matches: Matches) -> Iterator[Signal]:
     """Small margins and low similarities that the tracker noted, a moment for each run of them."""
     where = _columns_of_ids(trajectories)
     is_known = matches.reason != int(Reason.NEW)

@@ -184,12 +184,12 @@ def halve_weights(
         training_data=said.training_data if training_data is None else training_data,
         licence=said.licence if licence is None else licence,
     )
-    tensors = halved(read_weights(source).tensors)
+    tensors = halve_tensors(read_weights(source).tensors)
     write_whole(target, tensors_as_bytes(tensors, {"posetrack": card_text(about)}))
     return target
 
 
-def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def halve_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights in float16, without the counts of batches, which nothing but training needs.
 
     Raises
@@ -199,7 +199,7 @@ def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Examples
     --------
-    >>> halved({"weight": torch.ones(1), "bn.num_batches_tracked": torch.tensor(7)})
+    >>> halve_tensors({"weight": torch.ones(1), "bn.num_batches_tracked": torch.tensor(7)})
     {'weight': tensor([1.], dtype=torch.float16)}
     """
     kept = {

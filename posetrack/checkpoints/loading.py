@@ -338,9 +338,9 @@ def fill(
         ]
         raise ValueError(
             f"does not fit {title}."
-            + _listed("Missing", missing)
-            + _listed("Left over", left_over)
-            + _listed("Of the wrong shape", shapes)
+            + _list_names("Missing", missing)
+            + _list_names("Left over", left_over)
+            + _list_names("Of the wrong shape", shapes)
             + " With partial=True what fits is taken."
         )
     fitting = {
@@ -350,12 +350,12 @@ def fill(
     }
     broken = [name for name, tensor in fitting.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise ValueError(f"has NaN or infinity in its weights.{_listed('In', broken)}")
+        raise ValueError(f"has NaN or infinity in its weights.{_list_names('In', broken)}")
     network.load_state_dict(fitting, strict=False, assign=True)
     return (*missing, *wrong), (*left_over, *wrong)
 
 
-def _listed(title: str, names: list[str]) -> str:
+def _list_names(title: str, names: list[str]) -> str:
     """The first few of some names, and how many more; nothing if there are none."""
     if not names:
         return ""

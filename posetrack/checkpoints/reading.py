@@ -137,7 +137,7 @@ def _first_bytes(path: Path) -> bytes:
     return start
 
 
-def _allowed() -> list[Any]:
+def _safe_globals() -> list[Any]:
     """NumPy's array, number and types, under the names NumPy 1 and 2 give them in a pickle."""
     # The functions that NumPy itself names in a pickle, without naming its private modules here.
     rebuild: Any = np.empty(0).__reduce__()[0]
@@ -157,15 +157,15 @@ def _allowed() -> list[Any]:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_allowed()):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_safe_globals()):
             # PyTorch warns of pickle protocols it did not write; what it cannot read, it refuses.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can fail in any way; each means the same
-        raise ValueError(_why_refused(path, error)) from error
+        raise ValueError(_refusal(path, error)) from error
 
 
-def _why_refused(path: Path, error: Exception) -> str:
+def _refusal(path: Path, error: Exception) -> str:
     """PyTorch's refusal in our words; it advises to switch the protection off, we do not."""
     named = re.search(r"GLOBAL ([\w.]+)|[Uu]nsupported class (\S+)", str(error))
     if named:

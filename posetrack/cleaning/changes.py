@@ -22,7 +22,7 @@ def with_raw(trajectories: Trajectories) -> Trajectories:
     return replace(trajectories, raw=_raw_of(trajectories))
 
 
-def changed(
+def apply_changes(
     trajectories: Trajectories,
     xy: NDArray[Any],
     scores: NDArray[Any],
@@ -53,10 +53,10 @@ def changed(
     )
 
 
-def smoothed(trajectories: Trajectories, xy: NDArray[Any]) -> Trajectories:
+def apply_filter(trajectories: Trajectories, xy: NDArray[Any]) -> Trajectories:
     """The places that a filter gave; those it moved are flagged."""
     moved = (xy != trajectories.xy).any(axis=-1) & seen(trajectories)
-    return changed(trajectories, xy, trajectories.scores, moved, Origin.SMOOTHED)
+    return apply_changes(trajectories, xy, trajectories.scores, moved, Origin.SMOOTHED)
 
 
 def _raw_of(trajectories: Trajectories) -> Raw:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.cleaning.changes import check_positive, check_times, segments, smoothed
+from posetrack.cleaning.changes import apply_filter, check_positive, check_times, segments
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -162,7 +162,7 @@ def _evenly(
                 alike.setdefault((row, stop - start), []).append((start, points))
         elif int((times[-1] - times[0]) / step) + 1 >= shortest:
             piece = xy[start:stop, row, points]
-            xy[start:stop, row, points] = _resampled(piece, times, step, smooth, shortest)
+            xy[start:stop, row, points] = _resample(piece, times, step, smooth, shortest)
     for (row, length), pieces in alike.items():
         # A filter's call costs more than its work on a short piece: those of a length go together.
         frames = np.concatenate([np.full(len(points), start) for start, points in pieces])
@@ -172,10 +172,10 @@ def _evenly(
         first = values[0].copy()  # small numbers round less, and a shift shifts the answer exactly
         flat = (values - first).reshape(length, -1)
         xy[at] = smooth(flat).reshape(values.shape) + first
-    return smoothed(trajectories, xy)
+    return apply_filter(trajectories, xy)
 
 
-def _resampled(
+def _resample(
     xy: NDArray[np.float32],
     times: Float64Array,
     step: float,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.cleaning.changes import changed, check_positive, check_times, seen, with_raw
+from posetrack.cleaning.changes import apply_changes, check_positive, check_times, seen, with_raw
 from posetrack.trajectories import Origin, Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -71,7 +71,7 @@ def fill_gaps(
     if not filled.any():
         return trajectories
     made = _with_boxes(with_raw(trajectories), filled, max_gap)
-    return changed(made, xy, scores, filled, Origin.FILLED)
+    return apply_changes(made, xy, scores, filled, Origin.FILLED)
 
 
 def short_gaps(there: NDArray[np.bool_], seconds: Float64Array, max_gap: float) -> NDArray[np.intp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.cleaning.changes import changed, check_positive, seen, sizes
+from posetrack.cleaning.changes import apply_changes, check_positive, seen, sizes
 from posetrack.trajectories import Origin, Trajectories
 
 
@@ -29,7 +29,7 @@ def gate_scores(trajectories: Trajectories, min_score: float) -> Trajectories:
     if not np.isfinite(min_score):
         raise ValueError(f"min_score must be a number, got {min_score}")
     low = seen(trajectories) & (trajectories.scores < min_score)
-    return changed(trajectories, np.array(np.nan), np.array(0.0), low, Origin.REJECTED)
+    return apply_changes(trajectories, np.array(np.nan), np.array(0.0), low, Origin.REJECTED)
 
 
 def reject_outliers(
@@ -85,4 +85,4 @@ def reject_outliers(
             sigmas,
             min_distance * size,
         )
-    return changed(trajectories, np.array(np.nan), np.array(0.0), far, Origin.REJECTED)
+    return apply_changes(trajectories, np.array(np.nan), np.array(0.0), far, Origin.REJECTED)

@@ -97,7 +97,7 @@ def join_tracklets(
             if one is not None and other is not None:
                 similarity[row, column] *= colour_similarity(one, other) ** 2
     rows, columns = match_optimally(similarity, at_least=min_similarity)
-    return _joined(trajectories, dict(zip(columns.tolist(), rows.tolist(), strict=True)))
+    return _join_rows(trajectories, dict(zip(columns.tolist(), rows.tolist(), strict=True)))
 
 
 def _candidates(tracklets: list[_Tracklet | None], max_gap: float) -> list[tuple[int, int]]:
@@ -174,7 +174,7 @@ def _similarity(ended: _Tracklet, began: _Tracklet, reach: float) -> float:
     return float(place * np.exp(-0.5 * (grown / 0.25) ** 2) * limbs)
 
 
-def _joined(trajectories: Trajectories, before: dict[int, int]) -> Trajectories:
+def _join_rows(trajectories: Trajectories, before: dict[int, int]) -> Trajectories:
     """Rows put into those of the tracklets that come first; ``before`` maps a row to its prior."""
     if not before:
         return trajectories

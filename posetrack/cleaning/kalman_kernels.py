@@ -11,7 +11,7 @@ Float64Array = NDArray[np.float64]
 
 
 @compiled
-def kalman_smoothed(
+def smooth_kalman(
     xy: Float64Array,
     spread: Float64Array,
     seconds: Float64Array,

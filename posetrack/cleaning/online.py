@@ -139,7 +139,7 @@ class OnlineCleaner:
         memory.size += 0.1 * (size - memory.size)
         if self.smooth:
             going = seen & (step <= max(self.max_gap, 0.5) + 1e-6)
-            moved = self._filtered(xy, memory, going, step)
+            moved = self._filter(xy, memory, going, step)
             changed = going & (moved != xy).any(axis=1)
             xy[going] = moved[going]
             origin[changed] |= np.int8(Origin.SMOOTHED)
@@ -151,7 +151,7 @@ class OnlineCleaner:
         xy[held], scores[held] = memory.xy[held], memory.scores[held]
         origin[held] |= np.int8(Origin.FILLED)
 
-    def _filtered(
+    def _filter(
         self, xy: Float64Array, memory: _Memory, going: NDArray[np.bool_], step: Float64Array
     ) -> Float64Array:
         """One-Euro where it goes on, NaN elsewhere."""

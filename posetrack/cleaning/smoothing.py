@@ -11,7 +11,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.cleaning.changes import check_positive, check_times, longest_step, sizes, smoothed
+from posetrack.cleaning.changes import (
+    apply_filter,
+    check_positive,
+    check_times,
+    longest_step,
+    sizes,
+)
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -129,7 +135,7 @@ def kalman(
     >>> bool(moved.std(axis=0).mean() < 0.5 * tr.xy.std(axis=0).mean())
     True
     """
-    from posetrack.cleaning.kalman_kernels import kalman_smoothed
+    from posetrack.cleaning.kalman_kernels import smooth_kalman
 
     drive = (20.0 if acceleration else 1.0) if agility is None else agility
     check_positive(noise=noise, agility=drive, max_gap=max_gap)
@@ -139,9 +145,7 @@ def kalman(
         scores = np.clip(trajectories.scores[:, row].astype(np.float64), _LEAST_SCORE, 1)
         spread = noise * each[row] / scores
         order = 3 if acceleration else 2
-        return kalman_smoothed(
-            xy, spread, seconds, drive * each[row], 3 * each[row], order, max_gap
-        )
+        return smooth_kalman(xy, spread, seconds, drive * each[row], 3 * each[row], order, max_gap)
 
     return _by_person(trajectories, smooth)
 
@@ -205,4 +209,4 @@ def _by_person(
     xy, seconds = trajectories.xy.copy(), np.array(trajectories.seconds)
     for row in range(len(trajectories.ids)):
         xy[:, row] = smooth(row, xy[:, row].astype(np.float64), seconds)
-    return smoothed(trajectories, xy)
+    return apply_filter(trajectories, xy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.cleaning.changes import changed, check_positive, check_times, sizes
+from posetrack.cleaning.changes import apply_changes, check_positive, check_times, sizes
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories import Origin, Trajectories
 
@@ -83,7 +83,7 @@ def mend_swaps(
     scores = np.take_along_axis(trajectories.scores, index, axis=2)
     something = np.isfinite(places[..., 0]) | np.isfinite(trajectories.xy[..., 0])
     touched = (index != order) & something
-    return changed(trajectories, places, scores, touched, Origin.SWAPPED)
+    return apply_changes(trajectories, places, scores, touched, Origin.SWAPPED)
 
 
 def _groups(skeleton: Skeleton) -> list[NDArray[np.intp]]:

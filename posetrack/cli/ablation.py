@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if seeds < 1 or (arguments.frames is not None and arguments.frames < 2):
         raise ValueError("--seeds must be at least 1, and --frames at least 2")
     if arguments.frames is not None:
-        worlds = [world.shortened(frames=arguments.frames) for world in worlds]
+        worlds = [world.shorten(frames=arguments.frames) for world in worlds]
     size = arguments.size or (320, 180)
     networks, notes = _networks() if NETWORK_STEPS in blocks else (None, [])
     with tqdm(total=len(worlds) * seeds, unit="scene") as bar:

@@ -371,7 +371,7 @@ def weight_files(
 
     Where a network took the place of a default, the file is described, with the reason.
     """
-    from posetrack.weights import cached_path
+    from posetrack.weights import find_cached
 
     named = {"estimator": arguments.estimator, "flow": arguments.flow}
     files: dict[str, Path | dict[str, Any]] = {}
@@ -388,7 +388,7 @@ def weight_files(
             files[kind] = build.bundled_file(kind)
         elif Path(name).is_file():
             files[kind] = Path(name)
-        elif name in MODELS and (path := cached_path(name)) is not None:
+        elif name in MODELS and (path := find_cached(name)) is not None:
             files[kind] = path
     for kind, default in defaults.items():
         files[kind] = default.file if default.path is not None else _substitute(default)

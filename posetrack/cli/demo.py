@@ -110,9 +110,9 @@ def _tracker(scene: Scene, arguments: argparse.Namespace) -> Tracker:
 
 def _report(truths: Any, found: Any) -> None:
     """Print what became of each person, and the scores."""
-    from posetrack.world.scoring import found_as, score_tracks
+    from posetrack.world.scoring import score_tracks, track_ids_of
 
-    given = found_as(truths, found)
+    given = track_ids_of(truths, found)
     print(f"\n{'person':>8} {'frames':>7} {'found':>7} {'ids':>12}")
     for person, ids in sorted(given.items()):
         known = [identity for identity in ids if identity]

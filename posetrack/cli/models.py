@@ -10,7 +10,7 @@ from typing import Any
 
 from posetrack.cli import models_convert
 from posetrack.cli.build import DownloadBar
-from posetrack.weights import cached_path, fetch, weights_folder
+from posetrack.weights import fetch, find_cached, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, find_entry
 
 KINDS = ("pose", "detector", "flow")
@@ -88,7 +88,7 @@ def as_table(cards: Sequence[CatalogueEntry]) -> str:
             card.skeleton or "-",
             card.accuracy,
             card.licence,
-            "yes" if cached_path(card) else "no",
+            "yes" if find_cached(card) else "no",
         )
         for card in cards
     ]
@@ -117,7 +117,7 @@ def as_json(cards: Sequence[CatalogueEntry]) -> str:
 
 
 def _as_object(card: CatalogueEntry) -> dict[str, Any]:
-    here = cached_path(card)
+    here = find_cached(card)
     return {
         "name": card.name,
         "kind": card.kind,
@@ -142,7 +142,7 @@ def _as_object(card: CatalogueEntry) -> dict[str, Any]:
 
 
 def _print_path(name: str) -> int:
-    path = cached_path(name)
+    path = find_cached(name)
     if path is None:
         print(
             f"posetrack: {name} is not in {weights_folder()}; "

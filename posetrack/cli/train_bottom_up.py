@@ -152,9 +152,9 @@ def _colours(args: argparse.Namespace, first: _Start | None) -> dict[str, Any]:
 def _regions(args: argparse.Namespace) -> dict[Path, Polygons]:
     if args.data in ("mpii", *shared.WITH_IMAGES):
         return {}
-    from posetrack.training.bottom_up_regions import ignored_regions
+    from posetrack.training.bottom_up_regions import read_regions
 
-    return ignored_regions(args.annotations, args.images)
+    return read_regions(args.annotations, args.images)
 
 
 def _validation(

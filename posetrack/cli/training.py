@@ -279,13 +279,13 @@ def read_people(
 
 def describe(people: Samples, annotations: Path) -> str:
     """One line about people read, and one about what was wrong."""
-    from posetrack.training.samples import listed
+    from posetrack.training.samples import list_problems
 
     text = f"{annotations}: {len(people)} people with {people.skeleton.name} keypoints"
     if people.left_out:
         text += f", {people.left_out} left out (crowds, nothing labelled)"
     if people.problems:
-        text += f"\n{annotations}: skipped {listed(people.problems)}"
+        text += f"\n{annotations}: skipped {list_problems(people.problems)}"
     return text
 
 

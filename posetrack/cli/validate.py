@@ -71,7 +71,7 @@ def _numbers(
         "normalisation": about.normalisation,
     }
     if isinstance(network, PoseNet | TrtPose):
-        asked = people.mapped_to(about.skeleton)
+        asked = people.map_to(about.skeleton)
         found = find_people(network, asked, **common)
         return measure_people(asked, found, truth=truth), "people found in the whole image"
     flip_test = not args.no_flip_test

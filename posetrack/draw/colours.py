@@ -117,12 +117,12 @@ def to_oklab(colour: Colour) -> tuple[float, float, float]:
     )
 
 
-def mixed(colour: Colour, other: Colour, share: float) -> Colour:
+def mix(colour: Colour, other: Colour, share: float) -> Colour:
     """``share`` of ``other`` mixed into ``colour``.
 
     Examples
     --------
-    >>> mixed((0, 0, 0), (200, 100, 50), 0.5)
+    >>> mix((0, 0, 0), (200, 100, 50), 0.5)
     (100, 50, 25)
     """
     blue, green, red = (

@@ -74,7 +74,7 @@ class FaceCover:
             # The last place, and an older one in case the face is taken for something else now.
             for then, place in (kept[-1], kept[0])[: len(kept)]:
                 if abs(seconds - then) <= limit:
-                    grown = self._grown(abs(seconds - then))
+                    grown = self._growth(abs(seconds - then))
                     regions.append(place * [1, 1, grown, grown])
         for who, place, sure in zip(heads.ids.tolist(), heads.ellipses, heads.sure, strict=True):
             if sure:
@@ -83,7 +83,7 @@ class FaceCover:
                 recent.append((seconds, place))
         return np.array(regions, np.float64).reshape(-1, 4)
 
-    def _grown(self, age: float) -> float:
+    def _growth(self, age: float) -> float:
         return 1 + self.growth * age / self.memory if self.memory else 1.0
 
 
@@ -161,11 +161,11 @@ def cover_regions(
         rows, columns = np.ogrid[top:bottom, left:right]
         inside = ((columns - x) / across) ** 2 + ((rows - y) / down) ** 2 <= 1
         part = canvas[top:bottom, left:right]
-        part[inside] = _covered(part, cover, 2 * max(across, down))[inside]
+        part[inside] = _cover(part, cover, 2 * max(across, down))[inside]
     return canvas
 
 
-def _covered(part: Image, cover: Cover, size: float) -> Image:
+def _cover(part: Image, cover: Cover, size: float) -> Image:
     """A rectangle of an image with about six values across a face left of it."""
     if cover == "fill":
         return np.full_like(part, _GREY)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.draw.colours import Colour, colour_of, mixed
-from posetrack.draw.segments import clipped_segments, dashes
+from posetrack.draw.colours import Colour, colour_of, mix
+from posetrack.draw.segments import clip_segments, dashes
 from posetrack.draw.trails import Trails
 from posetrack.interfaces import Image
 from posetrack.skeletons import Skeleton
@@ -160,7 +160,7 @@ def _limbs(canvas: Image, tracks: Tracks, min_score: float) -> dict[int, list[li
     rows, numbers = np.nonzero(shown[:, edges[:, 0]] & shown[:, edges[:, 1]])
     starts = tracks.xy[rows, edges[numbers, 0]]
     ends = tracks.xy[rows, edges[numbers, 1]]
-    kept, points = clipped_segments(starts, ends, canvas.shape)
+    kept, points = clip_segments(starts, ends, canvas.shape)
     fixed = (points * _ONE).round().astype(np.int32)
     sides = _sides(tracks.skeleton)
     for segment, row, number in zip(
@@ -179,7 +179,7 @@ def _draw_limbs(
         return
     rim = 2 if width > 1 else 1  # small people must not drown in their outlines
     cv2.polylines(canvas, every, False, _DARK, width + rim, cv2.LINE_AA, _SHIFT)
-    shades = (colour, mixed(colour, _WHITE, 0.4), mixed(colour, _BLACK, 0.3))
+    shades = (colour, mix(colour, _WHITE, 0.4), mix(colour, _BLACK, 0.3))
     for shade, segments in zip(shades, limbs[row], strict=True):
         if segments:
             cv2.polylines(canvas, segments, False, shade, width, cv2.LINE_AA, _SHIFT)
@@ -199,7 +199,7 @@ def _draw_keypoints(
             & (xy[:, 0] < across + reach)
             & (xy[:, 1] < height + reach)
         )
-    light = mixed(colour, _WHITE, 0.75)
+    light = mix(colour, _WHITE, 0.75)
     radius = round((0.55 * width + 0.6) * _ONE)
     rim = round(min(1.0, 0.25 * width) * _ONE)
     for x, y in (xy[shown] * _ONE).round().astype(np.int32).tolist():
@@ -213,7 +213,7 @@ def _draw_box(canvas: Image, tracks: Tracks, row: int, colour: Colour, width: in
     left, top, right, bottom = tracks.boxes.xyxy[row].astype(np.float64).tolist()
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     starts, ends = corners, np.roll(corners, -1, axis=0)
-    _, sides = clipped_segments(starts, ends, canvas.shape)
+    _, sides = clip_segments(starts, ends, canvas.shape)
     thin = max(1, round(width / 3))
     if tracks.flow_age[row]:
         sides = dashes(sides, 6.0 * width + 4)

@@ -10,7 +10,7 @@ FloatArray = NDArray[np.float64]
 _MARGIN = 64.0
 
 
-def clipped_segments(
+def clip_segments(
     starts: ArrayLike, ends: ArrayLike, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.intp], FloatArray]:
     """The part of each segment in an image and a margin of 64 pixels around it.
@@ -34,7 +34,7 @@ def clipped_segments(
 
     Examples
     --------
-    >>> kept, segments = clipped_segments([[0, 5], [900, 0]], [[1e9, 5], [900, 9]], (10, 20))
+    >>> kept, segments = clip_segments([[0, 5], [900, 0]], [[1e9, 5], [900, 9]], (10, 20))
     >>> kept.tolist(), segments.tolist()
     ([0], [[[0.0, 5.0], [84.0, 5.0]]])
     """

@@ -7,8 +7,8 @@ from collections import deque
 import cv2
 import numpy as np
 
-from posetrack.draw.colours import colour_of, mixed
-from posetrack.draw.segments import clipped_segments
+from posetrack.draw.colours import colour_of, mix
+from posetrack.draw.segments import clip_segments
 from posetrack.interfaces import Image
 from posetrack.structures import Tracks
 
@@ -105,7 +105,7 @@ class Trails:
         widest = max(2.0, min(image.shape[:2]) / 220)
         for track_id, way in self._ways.items():
             made = np.array(way)
-            kept, segments = clipped_segments(made[:-1, 1:], made[1:, 1:], image.shape)
+            kept, segments = clip_segments(made[:-1, 1:], made[1:, 1:], image.shape)
             near = np.diff(made[:, 0])[kept] <= self.max_gap + 1
             fixed = (segments[near] * (1 << _SHIFT)).round().astype(np.int32)
             age = self._frame - made[kept + 1, 0][near]
@@ -117,7 +117,7 @@ class Trails:
             for step in np.unique(steps).tolist():
                 lines = list(fixed[steps == step])
                 width = max(1, round(widest * (step + 1) / _STEPS))
-                colour = mixed(colour_of(track_id), _DARK, 0.5 * (1 - (step + 1) / _STEPS))
+                colour = mix(colour_of(track_id), _DARK, 0.5 * (1 - (step + 1) / _STEPS))
                 cv2.polylines(image, lines, False, colour, width, cv2.LINE_AA, _SHIFT)
 
     def clear(self) -> None:

@@ -97,7 +97,7 @@ def _assign_rows(cost: Floats) -> Ints:
 
 
 @compiled
-def assign_allowed(cost: Floats) -> Ints:
+def assign_where_possible(cost: Floats) -> Ints:
     """Assignment with as many allowed pairs as possible and then the least total cost.
 
     Parameters

@@ -17,7 +17,7 @@ from posetrack.evaluation.hota import Hota, combine
 from posetrack.evaluation.poses import FrameSimilarities, iou_similarities
 from posetrack.evaluation.reading import image_regions
 from posetrack.evaluation.regions import Trapezoids, region_iou, trapezoids
-from posetrack.evaluation.report import Result, Row, named_rows
+from posetrack.evaluation.report import Result, Row, name_rows
 from posetrack.evaluation.sequences import Bools, Floats, Ints, Region
 from posetrack.files import read_json
 from posetrack.formats.coco import Picture
@@ -85,7 +85,7 @@ def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
 def _read(folder: Path, predictions: Path) -> BoxSequence:
     info_path = folder / "image_info.json"
     regions = tuple(
-        image_regions(_nested(image), f"{info_path}: image {i}") or ()
+        image_regions(_nest_polygons(image), f"{info_path}: image {i}") or ()
         for i, image in enumerate(read_json(info_path, list[Picture]))
     )
     found = [predictions / (folder.name + end) for end in (".txt", "")]
@@ -100,15 +100,15 @@ def _read(folder: Path, predictions: Path) -> BoxSequence:
     )
 
 
-def _nested(image: Picture) -> Picture:
+def _nest_polygons(image: Picture) -> Picture:
     """A single polygon may stand without the list around it."""
 
-    def nested(value: Any) -> Any:
+    def nest(value: Any) -> Any:
         return [value] if value and not isinstance(value[0], list) else value
 
     return Picture(
-        ignore_regions_x=nested(image.ignore_regions_x),
-        ignore_regions_y=nested(image.ignore_regions_y),
+        ignore_regions_x=nest(image.ignore_regions_x),
+        ignore_regions_y=nest(image.ignore_regions_y),
     )
 
 
@@ -166,7 +166,7 @@ class BoxResult(Result):
     def by_sequence(self) -> dict[str, dict[str, Row]]:
         """The same row of each sequence."""
         rows = [self._row(s) for s in range(len(self.sequences))]
-        return {"boxes": named_rows(self.sequences, rows)}
+        return {"boxes": name_rows(self.sequences, rows)}
 
     def _row(self, sequence: int) -> Row:
         mean = (*self.hota_by_sequence, self.hota)[sequence].mean()
@@ -247,7 +247,7 @@ def _hota(sequence: BoxSequence) -> Hota:
         p = np.flatnonzero(sequence.frame == f)
         iou = iou_similarities(sequence.true_xywh[g], sequence.xywh[p])
         if len(g) and len(p) and regions[f]:
-            ignored = ~_matched(iou) & _in_regions(regions[f], sequence.xywh[p])
+            ignored = ~_find_matches(iou) & _in_regions(regions[f], sequence.xywh[p])
             p, iou = p[~ignored], iou[:, ~ignored]
         true_ids.append(sequence.true_ids[g])
         ids.append(sequence.ids[p])
@@ -257,7 +257,7 @@ def _hota(sequence: BoxSequence) -> Hota:
     return similar.hota()
 
 
-def _matched(iou: Floats) -> Bools:
+def _find_matches(iou: Floats) -> Bools:
     """(P,), predictions that an assignment of the pairs above 0.5 uses."""
     scores = np.where(iou < _MIN_IOU - _EPS, 0.0, iou)
     columns = assign(-scores)
@@ -289,7 +289,7 @@ def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
         )
     rows, _, known = events_of_distances(true_ids, ids, distances)
     plain = _counts(rows, true_ids, ids, distances)
-    ignored = _ignored(rows, known, ids, candidates)
+    ignored = _find_ignorable(rows, known, ids, candidates)
     kept_rows = rows.take(~ignored)
     far = [
         candidate & np.isnan(distance).all(axis=0)
@@ -300,7 +300,7 @@ def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
     return plain, _counts(kept_rows, true_ids, ids, distances)
 
 
-def _ignored(rows: Rows, known: Ints, ids: list[Ints], candidates: list[Bools]) -> Bools:
+def _find_ignorable(rows: Rows, known: Ints, ids: list[Ints], candidates: list[Bools]) -> Bools:
     """False positives that are candidates to be ignored."""
     gone = {
         (f, track)

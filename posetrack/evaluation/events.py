@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack._compiled import compiled
-from posetrack.evaluation.assignment import assign_allowed
+from posetrack.evaluation.assignment import assign_where_possible
 from posetrack.evaluation.sequences import (
     MAX_DISTANCE,
     Bools,
@@ -57,7 +57,7 @@ class Rows(NamedTuple):
         )  # fmt: skip
 
 
-class Memory(NamedTuple):
+class MatchHistory(NamedTuple):
     """What is remembered of the frames before, per keypoint and identity; -1 = never."""
 
     last: Ints  # (K, true ids), who was matched to it last
@@ -76,9 +76,9 @@ def empty_rows(size: int) -> Rows:
     )  # fmt: skip
 
 
-def empty_memory(keypoints: int, true_ids: int, predicted_ids: int) -> Memory:
+def empty_history(keypoints: int, true_ids: int, predicted_ids: int) -> MatchHistory:
     """Nothing seen yet."""
-    return Memory(
+    return MatchHistory(
         np.full((keypoints, true_ids), -1),
         np.full((keypoints, predicted_ids), -1),
         np.zeros((keypoints, predicted_ids), np.bool_),
@@ -267,12 +267,12 @@ def log_of(
     pair_distances
         (S, K).
     """
-    tables = [_named_rows(*part) for part in parts]
+    tables = [_name_rows(*part) for part in parts]
     rows = [part[0] for part in parts]
     lengths = [len(part.kind) for part in rows]
     empty = np.zeros(0, np.int64)
 
-    def joined(name: str) -> Ints:
+    def join_columns(name: str) -> Ints:
         return np.concatenate([empty, *(table[name] for table in tables)])
 
     def column(name: str, dtype: Any) -> Any:
@@ -280,12 +280,12 @@ def log_of(
 
     return EventLog(
         sequence=np.repeat(np.arange(len(parts), dtype=np.int32), lengths),
-        frame=joined("frame").astype(np.int32),
+        frame=join_columns("frame").astype(np.int32),
         keypoint=column("keypoint", np.int8),
         kind=column("kind", np.int8),
-        truth=joined("truth"),
-        predicted=joined("predicted"),
-        previous=joined("previous"),
+        truth=join_columns("truth"),
+        predicted=join_columns("predicted"),
+        previous=join_columns("previous"),
         distance=column("distance", np.float64),
         sequences=tuple(sequences),
         keypoints=tuple(keypoints),
@@ -293,20 +293,20 @@ def log_of(
     )
 
 
-def _named_rows(rows: Rows, frames: Ints, true_ids: Ints, predicted_ids: Ints) -> dict[str, Ints]:
+def _name_rows(rows: Rows, frames: Ints, true_ids: Ints, predicted_ids: Ints) -> dict[str, Ints]:
     """Columns with the positions replaced by what is there."""
     by_owner = np.isin(rows.kind, (TRANSFER, MIGRATE))
-    previous = _named(np.where(by_owner, NOBODY, rows.previous), predicted_ids)
-    previous[by_owner] = _named(rows.previous[by_owner], true_ids)
+    previous = _ids_at(np.where(by_owner, NOBODY, rows.previous), predicted_ids)
+    previous[by_owner] = _ids_at(rows.previous[by_owner], true_ids)
     return {
         "frame": frames[rows.frame],
-        "truth": _named(rows.truth, true_ids),
-        "predicted": _named(rows.predicted, predicted_ids),
+        "truth": _ids_at(rows.truth, true_ids),
+        "predicted": _ids_at(rows.predicted, predicted_ids),
         "previous": previous,
     }
 
 
-def _named(index: NDArray[np.int32], ids: Ints) -> Ints:
+def _ids_at(index: NDArray[np.int32], ids: Ints) -> Ints:
     """Ids at positions; position -1 is nobody."""
     return np.append(ids, NO_ID)[index]
 
@@ -342,7 +342,7 @@ def keypoint_events(
     people, others = np.diff(truth.offsets), np.diff(predicted.offsets)
     most = int((np.minimum(people, others) * MOST_ROWS + people + others + 2).sum()) * keypoints
     rows = empty_rows(most)
-    memory = empty_memory(keypoints, len(true_ids), len(predicted_ids))
+    memory = empty_history(keypoints, len(true_ids), len(predicted_ids))
     sums = np.zeros(keypoints)
     count = _keypoint_events(
         truth.offsets, true_index, truth.xy, truth.has, truth.sizes,
@@ -381,7 +381,7 @@ def events_of_distances(
     empty = np.zeros(0, np.int64)
     all_true, true_index = np.unique(np.concatenate([empty, *true_ids]), return_inverse=True)
     all_other, other_index = np.unique(np.concatenate([empty, *predicted_ids]), return_inverse=True)
-    memory = empty_memory(1, len(all_true), len(all_other))
+    memory = empty_history(1, len(all_true), len(all_other))
     parts = []
     starts = [np.cumsum([0, *map(len, ids)]) for ids in (true_ids, predicted_ids)]
     for f, distance in enumerate(distances):
@@ -409,7 +409,7 @@ def _keypoint_events(
     other_xy: Floats,
     other_has: Bools,
     placeholder_frames: bool,
-    memory: Memory,
+    memory: MatchHistory,
     rows: Rows,
     sums: Floats,
 ) -> int:
@@ -462,7 +462,7 @@ def _step(
     people: Ints,
     others: Ints,
     distance: Floats,
-    memory: Memory,
+    memory: MatchHistory,
     rows: Rows,
     n: int,
 ) -> int:
@@ -477,7 +477,7 @@ def _step(
         h = memory.last[k, o]
         j = memory.place[h] if h >= 0 else -1
         if j >= 0 and free_others[j] and not np.isnan(distance[i, j]):
-            n = _found(rows, n, k, o, memory)
+            n = _end_gap(rows, n, k, o, memory)
             n = _put(rows, n, frame, k, MATCH, o, h, NOBODY, distance[i, j])
             free[i] = False
             free_others[j] = False
@@ -491,11 +491,11 @@ def _step(
             for j in range(len(others)):
                 if not (free[i] and free_others[j]):
                     distance[i, j] = np.nan
-        column = assign_allowed(distance)
+        column = assign_where_possible(distance)
         for i in range(len(people)):
             j = column[i]
             if j >= 0:
-                n = _assigned(rows, n, frame, k, people[i], others[j], distance[i, j], memory)
+                n = _put_pair(rows, n, frame, k, people[i], others[j], distance[i, j], memory)
                 free[i] = False
                 free_others[j] = False
     for i in range(len(people)):
@@ -511,12 +511,12 @@ def _step(
 
 
 @compiled
-def _assigned(
-    rows: Rows, n: int, frame: int, k: int, o: int, h: int, distance: float, memory: Memory
+def _put_pair(
+    rows: Rows, n: int, frame: int, k: int, o: int, h: int, distance: float, memory: MatchHistory
 ) -> int:
     """Events of a pair that the assignment made."""
     last, owner = memory.last[k, o], memory.owner[k, h]
-    n = _found(rows, n, k, o, memory)
+    n = _end_gap(rows, n, k, o, memory)
     switch = last >= 0 and last != h
     if switch and not memory.matched[k, h]:
         n = _put(rows, n, frame, k, ASCEND, o, h, last, distance)
@@ -532,7 +532,7 @@ def _assigned(
 
 
 @compiled
-def _found(rows: Rows, n: int, k: int, o: int, memory: Memory) -> int:
+def _end_gap(rows: Rows, n: int, k: int, o: int, memory: MatchHistory) -> int:
     """A gap in the track of ``o`` is over: it was a fragmentation, in the frame it began."""
     if memory.lost[k, o] >= 0:
         last = memory.last[k, o]

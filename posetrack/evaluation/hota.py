@@ -220,7 +220,7 @@ def hota_of(
     )
 
 
-def nothing_found(true_total: float) -> Hota:
+def empty_hota(true_total: float) -> Hota:
     """HOTA of a sequence without any prediction."""
     zero = np.zeros(len(ALPHAS))
     return _finish(
@@ -233,7 +233,7 @@ def combine(parts: Sequence[Hota]) -> Hota:
     """HOTA over sequences: counts added, association averaged with true positives as weights."""
     tp, fn, fp = (np.sum([getattr(part, name) for part in parts], axis=0) for name in _COUNTS)
 
-    def weighted(name: str) -> Floats:
+    def weigh(name: str) -> Floats:
         total: Floats = np.sum([getattr(part, name) * part.tp for part in parts], axis=0)
         return total
 
@@ -242,11 +242,11 @@ def combine(parts: Sequence[Hota]) -> Hota:
         tp=tp,
         fn=fn,
         fp=fp,
-        ass_a=weighted("ass_a") / found,
-        ass_re=weighted("ass_re") / found,
-        ass_pr=weighted("ass_pr") / found,
-        frag_a=weighted("frag_a") / found,
-        loc_a=np.maximum(_TINY, weighted("loc_a")) / np.maximum(_TINY, tp),
+        ass_a=weigh("ass_a") / found,
+        ass_re=weigh("ass_re") / found,
+        ass_pr=weigh("ass_pr") / found,
+        frag_a=weigh("frag_a") / found,
+        loc_a=np.maximum(_TINY, weigh("loc_a")) / np.maximum(_TINY, tp),
     )
 
 
@@ -292,7 +292,7 @@ def _finish(
     )
 
 
-def aligned_scores(
+def align_scores(
     where: Similarities, similarity: Floats, true_sizes: Floats, other_sizes: Floats
 ) -> Floats:
     """(R,) similarities times how well the two whole tracks agree, as HOTA is published."""

@@ -15,15 +15,15 @@ from posetrack.evaluation.events import EventLog, events_of_distances, log_of
 from posetrack.evaluation.hota import (
     Hota,
     Similarities,
-    aligned_scores,
+    align_scores,
     combine,
     hota_of,
     pair_offsets,
 )
 from posetrack.evaluation.reading import Source, evaluate_pairs
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.report import Result, Row, named_rows
-from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints, repeated_id
+from posetrack.evaluation.report import Result, Row, name_rows
+from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints, find_repeat
 from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17, Skeleton
 from posetrack.skeletons.skeleton import sigma_of
@@ -92,7 +92,7 @@ class FrameSimilarities:
         flat = np.concatenate([np.zeros(0), *(matrix.ravel() for matrix in self.similarities)])
         true_sizes = np.bincount(true_index, minlength=len(true_ids)).astype(np.float64)
         other_sizes = np.bincount(other_index, minlength=len(other_ids)).astype(np.float64)
-        scores = aligned_scores(where, flat, true_sizes, other_sizes)
+        scores = align_scores(where, flat, true_sizes, other_sizes)
         return hota_of(
             where, flat, scores, true_sizes, other_sizes, float(len(true)), float(len(other))
         )
@@ -202,7 +202,7 @@ class TrackingResult(Result):
     def by_sequence(self) -> dict[str, dict[str, Row]]:
         """The same row of each sequence."""
         rows = [self._row(s) for s in range(len(self.sequences))]
-        return {"poses": named_rows(self.sequences, rows)}
+        return {"poses": name_rows(self.sequences, rows)}
 
     def _row(self, sequence: int) -> Row:
         hota = (*self.hota_by_sequence, self.hota)[sequence]
@@ -343,7 +343,7 @@ def pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) ->
             f"has {count}"
         )
     for sequence in (truth, predicted):
-        repeated = repeated_id(sequence.frame, sequence.ids)
+        repeated = find_repeat(sequence.frame, sequence.ids)
         if repeated is not None:
             raise ValueError(
                 f"{sequence.source}: track id {repeated[1]} occurs twice in frame {repeated[0]}"

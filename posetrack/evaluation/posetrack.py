@@ -20,7 +20,7 @@ from posetrack.evaluation.precision import (
 )
 from posetrack.evaluation.reading import Source, evaluate_pairs
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.report import Result, Row, group_means, keypoint_rows, named_rows
+from posetrack.evaluation.report import Result, Row, group_means, keypoint_rows, name_rows
 from posetrack.evaluation.sequences import (
     MISSING_SCORE,
     AnnotatedSequence,
@@ -31,10 +31,10 @@ from posetrack.evaluation.sequences import (
     Region,
     SequencePair,
     SparePoints,
+    find_repeat,
     head_sizes,
     image_numbers,
     offsets_of,
-    repeated_id,
 )
 from posetrack.skeletons import POSETRACK_15
 
@@ -98,7 +98,7 @@ def posetrack_pair(
         _remaining(other_side, kept, regions),
     )
     frame = np.repeat(pair.frames, np.diff(pair.truth.offsets))
-    repeated = repeated_id(frame, pair.truth.ids)
+    repeated = find_repeat(frame, pair.truth.ids)
     if repeated is not None:
         raise ValueError(_twice(truth.source, *repeated))
     _refuse_missing_heads(pair, truth.source)
@@ -137,7 +137,7 @@ def _side(sequence: AnnotatedSequence, *, map_keypoints: bool) -> _Side:
         scores=np.where(np.isnan(scores), MISSING_SCORE, scores),
         sizes=head_sizes(sequence.heads[rows]),
         spare=sequence.spare,
-        repeated=sequence.repeated if of_2017 else repeated_id(sequence.frame[rows], ids),
+        repeated=sequence.repeated if of_2017 else find_repeat(sequence.frame[rows], ids),
     )
 
 
@@ -313,7 +313,7 @@ class PoseTrackResult(Result):
         ap = [ap_row(part, self.keypoints) for part in self.ap_by_sequence]
         mot = [_mot_row(part, self.keypoints) for part in self.mot_by_sequence]
         tables = {"AP": ap, "MOTA": mot} if mot else {"AP": ap}
-        return {title: named_rows(self.sequences, rows) for title, rows in tables.items()}
+        return {title: name_rows(self.sequences, rows) for title, rows in tables.items()}
 
     def by_keypoint(self) -> dict[str, Row]:
         """AP, precision and recall, then MOTA and MOTP, of each keypoint and in total."""

@@ -12,8 +12,8 @@ from posetrack.evaluation.hota import (
     Hota,
     Similarities,
     combine,
+    empty_hota,
     hota_of,
-    nothing_found,
     pair_offsets,
     stack,
 )
@@ -27,7 +27,7 @@ from posetrack.evaluation.precision import (
 )
 from posetrack.evaluation.reading import Source, evaluate_pairs
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.report import Result, Row, keypoint_rows, named_rows
+from posetrack.evaluation.report import Result, Row, keypoint_rows, name_rows
 from posetrack.evaluation.sequences import (
     MISSING_SCORE,
     AnnotatedSequence,
@@ -36,10 +36,10 @@ from posetrack.evaluation.sequences import (
     Ints,
     People,
     SequencePair,
+    find_repeat,
     frame_distances,
     head_sizes,
     offsets_of,
-    repeated_id,
 )
 from posetrack.skeletons import POSETRACK_17
 
@@ -163,7 +163,7 @@ def _people(
     if len(rows):
         xy = sequence.keypoints[rows][:, _COLUMNS, :2]
         scores15 = scores[rows][:, _COLUMNS]
-    keep = _remove_ignored(xy, frame, regions)
+    keep = _clear_regions(xy, frame, regions)
     has = np.asarray((xy[keep] > 0).all(axis=2))
     return People(
         offsets=offsets_of(frame[keep], len(frames)),
@@ -175,7 +175,7 @@ def _people(
     )
 
 
-def _remove_ignored(xy: Floats, frame: Ints, regions: list[tuple[Floats, ...]]) -> Bools:
+def _clear_regions(xy: Floats, frame: Ints, regions: list[tuple[Floats, ...]]) -> Bools:
     """Move ignored keypoints to the origin, in place; True for the people who remain.
 
     Keypoints that do not exist sit at the origin or wherever the file puts them, and can lie in a
@@ -205,7 +205,7 @@ def _check_pair(pair: SequencePair, truth: AnnotatedSequence, predicted: Annotat
         )
     for people, sequence in ((pair.truth, truth), (pair.predicted, predicted)):
         frame = np.repeat(pair.frames, np.diff(people.offsets))
-        repeated = repeated_id(frame, people.ids)
+        repeated = find_repeat(frame, people.ids)
         if repeated is not None:
             raise ValueError(
                 f"{sequence.source}: track id {repeated[1]} occurs twice in frame {repeated[0]}"
@@ -242,7 +242,7 @@ def keypoint_hota(pair: SequencePair, *, per_frame_misses: bool = False) -> Hota
     totals = truth.has.sum(axis=0)
     keypoints = truth.has.shape[1]
     if not len(predicted):
-        return stack([nothing_found(total) for total in totals.tolist()]).with_total()
+        return stack([empty_hota(total) for total in totals.tolist()]).with_total()
     true_ids, true_index = np.unique(truth.ids, return_inverse=True)
     other_ids, other_index = np.unique(predicted.ids, return_inverse=True)
     offsets = pair_offsets(truth.offsets, predicted.offsets)
@@ -365,8 +365,8 @@ class PoseTrack21Result(Result):
         hota = [_hota_row(part) for part in self.hota_by_sequence]
         ap = [ap_row(part, self.keypoints) for part in self.ap_by_sequence]
         return {
-            "HOTA": named_rows(self.sequences, hota),
-            "AP": named_rows(self.sequences, ap),
+            "HOTA": name_rows(self.sequences, hota),
+            "AP": name_rows(self.sequences, ap),
         }
 
     def by_keypoint(self) -> dict[str, Row]:

@@ -246,15 +246,15 @@ def _count_parts(slabs: list[list[tuple[float, ...]]]) -> int:
     return max(parts, 1)
 
 
-def covered_area(polygon: Trapezoids, box: Floats) -> float:
+def common_area(polygon: Trapezoids, box: Floats) -> float:
     """Area in square pixels that a polygon and a box (left, top, right, bottom) have in common."""
     total = 0.0
     for y, left, right in zip(polygon.y, polygon.left, polygon.right, strict=True):
-        total += _covered(y, left, right, box)
+        total += _common_width(y, left, right, box)
     return total
 
 
-def _covered(y: Floats, left: Floats, right: Floats, box: Floats) -> float:
+def _common_width(y: Floats, left: Floats, right: Floats, box: Floats) -> float:
     """The integral over y of the common width, exact: the width is linear between its breaks."""
     top, bottom = max(y[0], box[1]), min(y[1], box[3])
     if bottom <= top:
@@ -278,7 +278,7 @@ def region_iou(polygon: Trapezoids, box: Floats) -> float:
     For a polygon of several parts they add up the unions of the box with each, so that the box
     counts once a part.
     """
-    common = covered_area(polygon, box)
+    common = common_area(polygon, box)
     box_area = abs((box[2] - box[0]) * (box[3] - box[1]))
     union = polygon.area + polygon.parts * box_area - common
     return common / union if union > 0 else 0.0

@@ -86,7 +86,7 @@ def group_means(values: Floats, keypoints: Sequence[str]) -> dict[str, float]:
     }
 
 
-def named_rows(names: Sequence[str], rows: Sequence[Row]) -> dict[str, Row]:
+def name_rows(names: Sequence[str], rows: Sequence[Row]) -> dict[str, Row]:
     """Rows by the names of their sequences."""
     return dict(zip(names, rows, strict=True))
 

@@ -208,12 +208,12 @@ def offsets_of(frame: Ints, frames: int) -> Ints:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
 
 
-def repeated_id(frame: Ints, ids: Ints) -> tuple[int, int] | None:
+def find_repeat(frame: Ints, ids: Ints) -> tuple[int, int] | None:
     """A frame and an id that occurs twice in it, or None; ``frame`` rising.
 
     Examples
     --------
-    >>> repeated_id(np.array([0, 0, 1, 1]), np.array([3, 4, 7, 7]))
+    >>> find_repeat(np.array([0, 0, 1, 1]), np.array([3, 4, 7, 7]))
     (1, 7)
     """
     order = np.lexsort((ids, frame))

@@ -220,12 +220,12 @@ def largest_difference(have: NDArray[Any], want: NDArray[Any]) -> float:
     return float(np.abs(have - want).max(initial=0.0))
 
 
-def interleaved(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def time_in_turn(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each, in turn, so that a noisy machine is noisy for all of them.
 
     Examples
     --------
-    >>> list(interleaved({"nothing": lambda: None}, 3))
+    >>> list(time_in_turn({"nothing": lambda: None}, 3))
     ['nothing']
     """
     taken: dict[str, list[float]] = {name: [] for name in runs}
@@ -298,7 +298,7 @@ def check_forms(
     runs: dict[str, Callable[[Float32Array], list[NDArray[Any]]]] = {"torch": _source(network)}
     runs |= {form: open_exported(path, device="cpu") for form, path in paths.items()}
     few = np.ascontiguousarray(np.resize(crops, (batch, *crops.shape[1:])))
-    seconds = interleaved({name: _timed(run, few) for name, run in runs.items()}, repeats)
+    seconds = time_in_turn({name: _make_timer(run, few) for name, run in runs.items()}, repeats)
     rows: list[dict[str, Any]] = []
     for name, run in runs.items():
         row: dict[str, Any] = {
@@ -311,12 +311,12 @@ def check_forms(
             "problem": None,
         }
         if name != "torch":
-            row |= _compared(runs["torch"], run, crops, about, flip_test, max_drift)
+            row |= _compare(runs["torch"], run, crops, about, flip_test, max_drift)
         rows.append(row)
     return rows
 
 
-def _compared(
+def _compare(
     source: Any,
     export: Any,
     crops: Float32Array,
@@ -375,7 +375,7 @@ def _source(network: nn.Module) -> Callable[[Float32Array], list[NDArray[Any]]]:
     return run
 
 
-def _timed(run: Callable[[Float32Array], object], batch: Float32Array) -> Callable[[], object]:
+def _make_timer(run: Callable[[Float32Array], object], batch: Float32Array) -> Callable[[], object]:
     return lambda: run(batch)
 
 

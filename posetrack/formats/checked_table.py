@@ -85,7 +85,7 @@ def make_table(
         raise ValueError(f"{where}: a time is not finite")
     order = np.lexsort((np.arange(len(frame)), frame))
     frame, ids = frame[order], ids[order]
-    xy, scores, seen = _sorted_out(xy[order], scores[order])
+    xy, scores, seen = _sort_out(xy[order], scores[order])
     boxes, marks = _boxes(where, xy, scores, seen, xyxy, box_scores, order)
     there = np.isfinite(boxes).all(axis=1)
     by_id = np.lexsort((ids, frame))
@@ -109,7 +109,7 @@ def make_table(
     )
 
 
-def _sorted_out(
+def _sort_out(
     xy: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     with np.errstate(over="ignore"):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from posetrack.files import MAX_JSON_BYTES, as_kind, read_bytes, read_json
 from posetrack.formats.hints import NO_HINTS, Hints
-from posetrack.formats.json_writer import JsonWriter, boxes_xywh, rounded
+from posetrack.formats.json_writer import JsonWriter, boxes_xywh, round_nested
 from posetrack.formats.metadata import parse_metadata, sidecar_path
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
@@ -365,8 +365,8 @@ class CocoWriter(JsonWriter):
         marks = np.where(seen, tracks.scores[..., None].astype(np.float64).round(6), 0)
         keypoints = np.concatenate([places, marks], axis=-1).reshape(len(tracks), -1).tolist()
         boxes = boxes_xywh(tracks.boxes.xyxy)
-        scores = rounded(pose_scores(tracks, self._min_score), 6)
-        box_scores = rounded(tracks.boxes.scores, 6)
+        scores = round_nested(pose_scores(tracks, self._min_score), 6)
+        box_scores = round_nested(tracks.boxes.scores, 6)
         image_id = index if self._image_id is None else int(self._image_id(index))
         for row, track_id in enumerate(tracks.ids.tolist()):
             self._person(

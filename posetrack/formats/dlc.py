@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from posetrack.files import text_of, write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, marks
-from posetrack.formats.hdf5 import dataset, library, opened
+from posetrack.formats.hdf5 import dataset, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
 
@@ -232,7 +232,7 @@ def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is no such file or damaged; the message names the file and the place.
     """
     path = Path(path)
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         if f"{_KEY}/table" not in file:
             raise ValueError(f"{path}: no {_KEY}/table; save it as pandas' format='table'")
         names = [column[-3:] for column in _names(path, file[_KEY].attrs["non_index_axes"])]

@@ -44,7 +44,7 @@ def library(name: str) -> Any:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def open_hdf5(path: Path) -> Iterator[Any]:
     """An HDF5 file for reading, all of it within that one file and of sizes that can be held.
 
     Raises
@@ -148,7 +148,7 @@ def _require_honest_chunks(found: Any, name: str, path: Path) -> None:
 
 
 def dataset(group: Any, name: str, path: Path, ndim: int) -> Any:
-    """A dataset by name; its size was checked when the file was `opened`.
+    """A dataset by name; its size was checked when `open_hdf5` opened the file.
 
     Raises
     ------

@@ -87,12 +87,12 @@ class JsonWriter(FrameWriter):
         self._file.discard()
 
 
-def rounded(values: FloatArray, decimals: int) -> list[Any]:
+def round_nested(values: FloatArray, decimals: int) -> list[Any]:
     """Nested lists of short decimals.
 
     Examples
     --------
-    >>> rounded(np.array([0.1, 2 / 3], np.float32), 2)
+    >>> round_nested(np.array([0.1, 2 / 3], np.float32), 2)
     [0.1, 0.67]
     """
     nested: list[Any] = values.astype(np.float64).round(decimals).tolist()
@@ -103,4 +103,4 @@ def boxes_xywh(xyxy: FloatArray) -> list[list[float]]:
     """(N, 4) boxes as lists of left, top, width and height, to a hundredth of a pixel."""
     wide = xyxy.astype(np.float64)
     wide[:, 2:] -= wide[:, :2]
-    return rounded(wide, 2)
+    return round_nested(wide, 2)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import dense, marks
-from posetrack.formats.hdf5 import dataset, library, opened
+from posetrack.formats.hdf5 import dataset, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
 
@@ -81,7 +81,7 @@ def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     path = Path(path)
     xarray = library("xarray")
     library("h5netcdf")
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         dataset(file, "position", path, 4)
         if "confidence" in file:
             dataset(file, "confidence", path, 3)

@@ -90,14 +90,14 @@ def _people(tracks: Tracks, skeleton: Skeleton) -> list[dict[str, Any]]:
     xy, scores = tracks.skeleton.map_to(skeleton, tracks.xy, tracks.scores)
     points = np.concatenate([np.nan_to_num(xy), scores[..., None]], axis=-1).astype(np.float64)
     points[~np.isfinite(xy).all(axis=-1)] = 0
-    flat = _rounded(points)
+    flat = _flat_lists(points)
     return [
         {"person_id": [who], "pose_keypoints_2d": row} | {name: [] for name in _OTHERS}
         for who, row in zip(tracks.ids.tolist(), flat, strict=True)
     ]
 
 
-def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
+def _flat_lists(points: NDArray[np.float64]) -> list[list[float]]:
     """(N, K, 3) as N flat lists: places to a thousandth, scores to six decimals."""
     points[..., :2] = points[..., :2].round(3)
     points[..., 2] = points[..., 2].round(6)

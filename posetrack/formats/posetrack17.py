@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from posetrack.files import dump_json, read_json, write_whole
 from posetrack.formats.hints import NO_HINTS, Hints
-from posetrack.formats.json_writer import rounded
+from posetrack.formats.json_writer import round_nested
 from posetrack.formats.people import People
 from posetrack.formats.posetrack18 import frames_by_name, sequence_name
 from posetrack.formats.table import TrackTable
@@ -203,8 +203,8 @@ def _people(tracks: Tracks, approximate_head: bool) -> list[dict[str, Any]]:
         POSETRACK_15, tracks.xy, tracks.scores, approximate_head=approximate_head
     )
     seen: NDArray[np.bool_] = np.isfinite(xy[..., 0])
-    places, marks = rounded(xy, 2), rounded(scores, 6)
-    means = rounded(tracks.scores.mean(axis=1), 6)
+    places, marks = round_nested(xy, 2), round_nested(scores, 6)
+    means = round_nested(tracks.scores.mean(axis=1), 6)
     return [
         {
             "track_id": [who],

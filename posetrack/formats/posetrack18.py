@@ -18,7 +18,7 @@ import numpy as np
 from posetrack.files import read_json
 from posetrack.formats.coco import Document, Person, identity
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
-from posetrack.formats.json_writer import JsonWriter, boxes_xywh, rounded
+from posetrack.formats.json_writer import JsonWriter, boxes_xywh, round_nested
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.formats.values import array_of, number, threes, whole, xyxy_of
@@ -160,11 +160,11 @@ class PoseTrack18Writer(JsonWriter):
         seen = np.count_nonzero(keypoints[:, :, 2], axis=1).tolist()
         # Floats throughout: where all numbers of a frame are integers, the evaluation of
         # PoseTrack21 cuts the scores to integers with them.
-        flat = rounded(keypoints.reshape(len(tracks), -1), 2)
+        flat = round_nested(keypoints.reshape(len(tracks), -1), 2)
         boxes = boxes_xywh(tracks.boxes.xyxy)
-        pose_scores = rounded(tracks.scores.mean(axis=1), 6)
-        box_scores = rounded(tracks.boxes.scores, 6)
-        score_lists = rounded(scores, 6)
+        pose_scores = round_nested(tracks.scores.mean(axis=1), 6)
+        box_scores = round_nested(tracks.boxes.scores, 6)
+        score_lists = round_nested(scores, 6)
         for row, track_id in enumerate(tracks.ids.tolist()):
             self._people += 1
             small = self._small_ids(track_id)

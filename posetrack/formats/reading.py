@@ -137,9 +137,9 @@ def contents(path: Path) -> Contents:
     if sort == "json":
         return _json_contents(path)
     if sort == "hdf5":
-        from posetrack.formats.hdf5 import opened
+        from posetrack.formats.hdf5 import open_hdf5
 
-        with opened(path) as file:
+        with open_hdf5(path) as file:
             return Contents(sort, frozenset(file))
     return Contents(sort, _csv_names(path) if sort == "csv" else frozenset())
 

@@ -146,7 +146,7 @@ def json_from_spool(spool: Path, target: Path) -> None:
     if kind == "posetrack18":
         write_whole(target, _posetrack18(spool, described))
     elif kind == "coco":
-        results = _joined(b"[", _items(spool, PERSON), b"]\n")
+        results = _join_items(b"[", _items(spool, PERSON), b"]\n")
         write_together((sidecar_path(target), dump_json(described)), (target, results))
     else:
         raise ValueError(f"{spool}: line 1 names no format that is known here: {kind!r:.80}")
@@ -155,15 +155,15 @@ def json_from_spool(spool: Path, target: Path) -> None:
 def _posetrack18(spool: Path, described: dict[str, Any]) -> Iterator[bytes]:
     # Every image says how many there are, which is known only now.
     count = b',"nframes":%d}' % sum(1 for _ in _items(spool, IMAGE))
-    yield from _joined(
+    yield from _join_items(
         b'{"images":[', (image[:-1] + count for image in _items(spool, IMAGE)), b'],"annotations":['
     )
-    yield from _joined(b"", _items(spool, PERSON), b"]")
+    yield from _join_items(b"", _items(spool, PERSON), b"]")
     yield b',"categories":' + dump_json(described.get("categories"))
     yield b',"info":' + dump_json(described.get("info")) + b"}\n"
 
 
-def _joined(before: bytes, items: Iterator[bytes], after: bytes) -> Iterator[bytes]:
+def _join_items(before: bytes, items: Iterator[bytes], after: bytes) -> Iterator[bytes]:
     """Items with commas between, in pieces of about a megabyte."""
     piece, size, comma = [before], 0, b"\n"
     for item in items:

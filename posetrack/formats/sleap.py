@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import every_frame, marks
-from posetrack.formats.hdf5 import dataset, floats, image_of, opened, strings
+from posetrack.formats.hdf5 import dataset, floats, image_of, open_hdf5, strings
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
 
@@ -85,7 +85,7 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is no such file or damaged; the message names the file and the dataset.
     """
     path = Path(path)
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         order = _order(path, dataset(file, "tracks", path, 4))
         nodes = strings(file, "node_names", path)
         names = strings(file, "track_names", path) if "track_names" in file else []

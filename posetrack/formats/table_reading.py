@@ -168,13 +168,13 @@ def _end_of_last_line(raw: BinaryIO) -> int:
 
 
 def _read_parquet(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
-    with _opened(path) as file:
+    with _open_parquet(path) as file:
         if file.metadata.num_rows > max_rows:
             raise ValueError(
                 f"{path}: {file.metadata.num_rows} rows; at most {max_rows} are read at once, "
                 "see max_rows"
             )
-        described, skeleton = _described(path, file.schema_arrow)
+        described, skeleton = _read_metadata(path, file.schema_arrow)
         rows = Rows(path, skeleton, file.schema_arrow.names, max_rows, file.metadata.num_rows)
         try:
             for group in range(file.metadata.num_row_groups):
@@ -188,13 +188,13 @@ def _read_parquet(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
 
 def _read_spool(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
     schema, batches = spool_batches(path)
-    described, skeleton = _described(path, schema)
+    described, skeleton = _read_metadata(path, schema)
     rows = Rows(path, skeleton, schema.names, max_rows)
     rows.add(batch.select(rows.names) for batch in batches)
     return rows, described
 
 
-def _opened(path: Path) -> pa.parquet.ParquetFile:
+def _open_parquet(path: Path) -> pa.parquet.ParquetFile:
     if not path.is_file():
         raise not_found(path)
     try:
@@ -203,7 +203,7 @@ def _opened(path: Path) -> pa.parquet.ParquetFile:
         raise ValueError(f"{path}: not a whole Parquet file: {error}") from error
 
 
-def _described(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skeleton]:
+def _read_metadata(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skeleton]:
     """What a schema's metadata says of the table, and its skeleton; its columns are all there."""
     text = (schema.metadata or {}).get(METADATA_KEY)
     described = parse_metadata(text, f"{path} (metadata)") if text else {}
@@ -248,8 +248,8 @@ def _skeleton_of_columns(path: Path, names: list[str]) -> Skeleton:
 
 def parquet_skeleton(path: Path) -> tuple[Skeleton, int]:
     """What the keypoints of a Parquet table are, and how many rows it has; no row is read."""
-    with _opened(path) as file:
-        return _described(path, file.schema_arrow)[1], file.metadata.num_rows
+    with _open_parquet(path) as file:
+        return _read_metadata(path, file.schema_arrow)[1], file.metadata.num_rows
 
 
 def read_part(
@@ -270,8 +270,8 @@ def read_part(
     ValueError
         If the file is damaged or no table of tracks, or the part has more than ``max_rows`` rows.
     """
-    with _opened(path) as file:
-        described, _ = _described(path, file.schema_arrow)
+    with _open_parquet(path) as file:
+        described, _ = _read_metadata(path, file.schema_arrow)
         names = [column.name for column in columns_to_read(skeleton, file.schema_arrow.names)]
         parts = [pa.Table.from_batches([], file.schema_arrow).select(names)]
         times: dict[int, float] = {}
@@ -280,7 +280,7 @@ def read_part(
                 arrow = file.read_row_group(group, columns=names, use_threads=False)
             except (pa.ArrowInvalid, OSError) as error:
                 raise ValueError(f"{path}: row group {group + 1} is damaged: {error}") from error
-            parts.append(_chosen(arrow, frames, seconds, ids, times))
+            parts.append(_choose_rows(arrow, frames, seconds, ids, times))
             if sum(map(len, parts)) > max_rows:
                 raise ValueError(f"{path}: more than {max_rows} rows in the part; select less")
     arrow = pa.concat_tables(part.replace_schema_metadata(None) for part in parts)
@@ -316,7 +316,7 @@ def _groups(
             yield number
 
 
-def _chosen(
+def _choose_rows(
     arrow: pa.Table,
     frames: tuple[int, int] | None,
     seconds: tuple[float, float] | None,

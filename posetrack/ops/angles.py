@@ -98,12 +98,12 @@ def segment_angle(
     return np.where(way.any(axis=-1), found, np.nan)
 
 
-def unwrapped(degrees: ArrayLike) -> Float64Array:
+def unwrap(degrees: ArrayLike) -> Float64Array:
     """Angles over time (first axis) without jumps of a turn; across NaN they go the shorter way.
 
     Examples
     --------
-    >>> unwrapped([170.0, 179.0, np.nan, -176.0, -90.0]).tolist()
+    >>> unwrap([170.0, 179.0, np.nan, -176.0, -90.0]).tolist()
     [170.0, 179.0, nan, 184.0, 270.0]
     """
     values = np.array(degrees, np.float64)

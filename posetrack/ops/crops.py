@@ -68,7 +68,7 @@ def crop_matrices(
     >>> crop_matrices([[125, 200]], [[0.96, 1.28]], (192, 256)).tolist()
     [[[1.0, 0.0, -29.0], [0.0, 1.0, -72.0]]]
     """
-    width, height = _checked_size(input_size)
+    width, height = _check_size(input_size)
     centers, scales = _rows_of_two(center, "center"), _rows_of_two(scale, "scale")
     _same_count(centers, scales)
     middle = centers + UNIT_OF_SCALE * scales * np.asarray(shift, np.float64)
@@ -117,7 +117,7 @@ def udp_matrices(
     >>> udp_matrices([[100, 100]], [[0.955, 1.275]], (192, 256)).round(9).tolist()
     [[[1.0, 0.0, -4.5], [0.0, 1.0, 27.5]]]
     """
-    width, height = _checked_size(input_size)
+    width, height = _check_size(input_size)
     centers, scales = _rows_of_two(center, "center"), _rows_of_two(scale, "scale")
     _same_count(centers, scales)
     last = np.array([width - 1, height - 1])
@@ -229,7 +229,7 @@ def heatmap_to_image(
     >>> heatmap_to_image([[[24, 32], [0, 0]]], [[125, 200]], [[0.96, 1.28]], (48, 64)).tolist()
     [[[125.0, 200.0], [29.0, 72.0]]]
     """
-    width, height = _checked_size(heatmap_size)
+    width, height = _check_size(heatmap_size)
     centers, scales = _rows_of_two(center, "center"), _rows_of_two(scale, "scale")
     _same_count(centers, scales)
     cell = _crop_widths(scales) / width
@@ -244,7 +244,7 @@ def _crop_widths(scales: Float64Array) -> Float64Array:
     return np.maximum(UNIT_OF_SCALE * scales[:, 0], 1.0)
 
 
-def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
     width, height = size
     if width < 1 or height < 1:
         raise ValueError(f"sizes must be a positive (width, height), got {size}")
@@ -381,7 +381,7 @@ def box_to_center_scale(
     >>> center.tolist(), scale.tolist()
     ([[125.0, 200.0]], [[0.9375, 1.25]])
     """
-    aspect = _checked_size(input_size)[0] / input_size[1]
+    aspect = _check_size(input_size)[0] / input_size[1]
     if not padding > 0:
         raise ValueError(f"padding must be positive, got {padding}")
     boxes = np.asarray(xyxy, np.float64)
@@ -433,7 +433,7 @@ def crop_people(image: Images, matrices: ArrayLike, input_size: tuple[int, int])
     >>> crop_people(image, [[[1, 0, -10], [0, 1, -10]]], (192, 256)).shape
     (1, 256, 192, 3)
     """
-    width, height = _checked_size(input_size)
+    width, height = _check_size(input_size)
     forward = _affine_rows(matrices)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"image must have shape (H, W, 3), got {image.shape}")

@@ -269,7 +269,7 @@ def _shift_a_quarter(maps: Float32Array, xy: Float32Array) -> None:
 
 
 @compiled
-def _log_smoothed(
+def _smooth_log(
     maps: Float32Array, p: int, x: int, y: int, window: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Logarithm of map p, smoothed with zeros outside, in the 5 x 5 cells around (x, y)."""
@@ -301,7 +301,7 @@ def _fit_gaussians(maps: Float32Array, window: NDArray[np.float64], xy: Float32A
         x, y = int(xy[p, 0]), int(xy[p, 1])
         if not (1 < x < width - 2 and 1 < y < height - 2):
             continue
-        g = _log_smoothed(maps, p, x, y, window)
+        g = _smooth_log(maps, p, x, y, window)
         dx, dy = (g[2, 3] - g[2, 1]) / 2, (g[3, 2] - g[1, 2]) / 2
         dxx = (g[2, 4] - 2 * g[2, 2] + g[2, 0]) / 4
         dyy = (g[4, 2] - 2 * g[2, 2] + g[0, 2]) / 4

@@ -142,7 +142,7 @@ def _decode(
     places = _refine_peaks(cmap, counts, peaks, window)
     graph = _link_scores(paf, links, counts, places, samples)
     partners = _best_pairs(graph, links, counts, min_link_score)
-    people = _joined(links, counts, partners, max_people)
+    people = _join_pairs(links, counts, partners, max_people)
     return people, places, peaks
 
 
@@ -225,7 +225,7 @@ def _refine_peaks(
             y, x = peaks[k, p]
             for row in range(y - reach, y + reach + 1):
                 for column in range(x - reach, x + reach + 1):
-                    weight = cmap[k, _mirrored(row, height), _mirrored(column, width)]
+                    weight = cmap[k, _mirror(row, height), _mirror(column, width)]
                     down += weight * np.float32(row)
                     across += weight * np.float32(column)
                     total += weight
@@ -242,7 +242,7 @@ def _refine_peaks(
 
 
 @compiled
-def _mirrored(index: int, size: int) -> int:
+def _mirror(index: int, size: int) -> int:
     if index < 0:
         index = -index
     elif index >= size:
@@ -317,7 +317,7 @@ def _best_pairs(
         turned = rows > columns
         scores = graph[i, :rows, :columns]
         cost = -(scores.T if turned else scores).astype(np.float64)
-        owner = _assigned(cost)
+        owner = _assign(cost)
         for j in range(len(owner)):
             if owner[j] < 0:
                 continue
@@ -328,7 +328,7 @@ def _best_pairs(
 
 
 @compiled
-def _assigned(cost: NDArray[np.float64]) -> IntArray:
+def _assign(cost: NDArray[np.float64]) -> IntArray:
     """Row of each column, -1 for none, so that every row has one at the least total cost.
 
     Shortest augmenting paths (Jonker and Volgenant), for at least as many columns as rows. A cost
@@ -371,7 +371,7 @@ def _assigned(cost: NDArray[np.float64]) -> IntArray:
 
 
 @compiled
-def _joined(links: IntArray, counts: IntArray, partners: IntArray, max_people: int) -> IntArray:
+def _join_pairs(links: IntArray, counts: IntArray, partners: IntArray, max_people: int) -> IntArray:
     """What hangs together by pairs, breadth first, a lone peak too.
 
     Returns

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.plots.tiles import (
-    captioned,
+    add_caption,
     draw_faults,
     draw_skeleton,
-    enlarged,
+    enlarge,
     grid,
     side_colours,
     with_heatmaps,
@@ -84,7 +84,7 @@ def heatmap_grid(
     rows = []
     for view in views:
         assert view.answer is not None
-        crop = enlarged(view.crop, height)
+        crop = enlarge(view.crop, height)
         row = [
             _tile(crop, view.name, view.note),
             _tile(with_heatmaps(crop, view.answer, colours), "all keypoints"),
@@ -122,7 +122,7 @@ def target_grid(
         groups = [(skeleton.keypoints[k], [k]) for k in keypoints]
     rows = []
     for view in views:
-        crop = enlarged(view.crop, height)
+        crop = enlarge(view.crop, height)
         row = [_tile(_with_points(view, skeleton, height), view.name, view.note)]
         for name, group in groups:
             hues = [colours[k] for k in group]
@@ -178,7 +178,7 @@ def augmentation_grid(
     for name, crops in rows:
         row = []
         for number, (crop, xy) in enumerate(crops):
-            image = enlarged(crop, height)
+            image = enlarge(crop, height)
             draw_skeleton(image, xy, skeleton, height / crop.shape[0])
             row.append(_tile(image, name if number == 0 else f"epoch {number}"))
         shown.append(row)
@@ -186,7 +186,7 @@ def augmentation_grid(
 
 
 def _with_points(view: View, skeleton: Skeleton, height: int) -> Image:
-    image = enlarged(view.crop, height)
+    image = enlarge(view.crop, height)
     if view.found is None:
         draw_skeleton(image, view.xy, skeleton, height / view.crop.shape[0])
     else:
@@ -195,4 +195,4 @@ def _with_points(view: View, skeleton: Skeleton, height: int) -> Image:
 
 
 def _tile(image: Image, *lines: str) -> Image:
-    return captioned(image, *(line for line in lines if line), least_width=image.shape[1])
+    return add_caption(image, *(line for line in lines if line), least_width=image.shape[1])

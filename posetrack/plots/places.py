@@ -60,12 +60,12 @@ def places_of(trajectories: Trajectories, point: str = "hips") -> Float64Array:
         for place, name in enumerate(skeleton.keypoints)
         if name.removeprefix("left_").removeprefix("right_") in _PARTS[point]
     ]
-    found = _mean_seen(trajectories.xy[:, :, chosen].astype(np.float64))
+    found = _nan_mean(trajectories.xy[:, :, chosen].astype(np.float64))
     boxes = trajectories.boxes.astype(np.float64)
     if point == "feet":
         other = np.stack([(boxes[..., 0] + boxes[..., 2]) / 2, boxes[..., 3]], axis=-1)
     else:
-        other = _mean_seen(trajectories.xy.astype(np.float64))
+        other = _nan_mean(trajectories.xy.astype(np.float64))
     found = np.where(np.isfinite(found), found, other)
     return np.where(trajectories.present[..., None], found, np.nan)
 
@@ -120,7 +120,7 @@ def plot_trails(
     size = picture_size(trajectories, image)
     figure, axes = picture_figure(size)
     show_picture(axes, size, image, fade=0.25)
-    filled = _filled(trajectories)
+    filled = _fill_mask(trajectories)
     for column, who in enumerate(trajectories.ids.tolist()):
         way, seconds, dotted = with_breaks(
             trajectories.frame, places[:, column], trajectories.seconds, filled[:, column]
@@ -265,7 +265,7 @@ def _round_side(bandwidth: float) -> int:
     return int(max(step * power for step in (1, 2, 5) if step * power <= max(bandwidth, 1.0)))
 
 
-def _mean_seen(xy: Float64Array) -> Float64Array:
+def _nan_mean(xy: Float64Array) -> Float64Array:
     """The mean over the last but one axis of what is not NaN; NaN where nothing is."""
     seen = np.isfinite(xy[..., :1])
     count = seen.sum(axis=-2)
@@ -273,7 +273,7 @@ def _mean_seen(xy: Float64Array) -> Float64Array:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _filled(trajectories: Trajectories) -> Any:
+def _fill_mask(trajectories: Trajectories) -> Any:
     """(T, N) whether most of what is seen of a person was filled."""
     from posetrack.plots.people import FILLED, presence
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.draw.colours import mixed, paper_colour_of
+from posetrack.draw.colours import mix, paper_colour_of
 from posetrack.plots.paper import (
     check_path,
     check_people,
@@ -168,8 +168,8 @@ def _stick_figure(
         if not (known[a] and known[b]):
             continue
         side = {a, b}
-        shade = mixed(base, _LIGHT, 0.45) if side <= left else base
-        shade = mixed(base, _DARK, 0.55) if side <= right else shade
+        shade = mix(base, _LIGHT, 0.45) if side <= left else base
+        shade = mix(base, _DARK, 0.55) if side <= right else shade
         dotted = bool(filled[a] or filled[b])
         axes.plot(
             places[[a, b], 0], places[[a, b], 1], linewidth=1.2 if side <= face else 2.4,

@@ -42,7 +42,7 @@ def side_colours(skeleton: Skeleton) -> list[Colour]:
     return [sides.get(name, MIDDLE) for name in skeleton.keypoints]
 
 
-def enlarged(crop: Image, height: int) -> Image:
+def enlarge(crop: Image, height: int) -> Image:
     """A crop at another height in pixels, its shape kept."""
     width = max(1, round(crop.shape[1] * height / crop.shape[0]))
     how = cv2.INTER_AREA if height < crop.shape[0] else cv2.INTER_LINEAR
@@ -129,12 +129,12 @@ def draw_faults(image: Image, truth: NDArray[Any], found: NDArray[Any], scale: f
             cv2.drawMarker(image, there, colour, cv2.MARKER_TILTED_CROSS, 9, width, cv2.LINE_AA)
 
 
-def captioned(image: Image, *lines: str, least_width: int = 0) -> Image:
+def add_caption(image: Image, *lines: str, least_width: int = 0) -> Image:
     """An image below lines of text, which are shortened in the middle to fit.
 
     Examples
     --------
-    >>> captioned(np.zeros((20, 30, 3), np.uint8), "one", "two", least_width=40).shape
+    >>> add_caption(np.zeros((20, 30, 3), np.uint8), "one", "two", least_width=40).shape
     (58, 40, 3)
     """
     width = max(image.shape[1], least_width)

@@ -7,8 +7,7 @@ textured stick people whom optical flow can follow; that takes a millisecond. Th
 that is a `KnownScene`, and add faults at rates given. No weights, no downloads.
 """
 
-from posetrack.testing.fakes import SceneDetector, SceneEstimator
-from posetrack.testing.known import KnownPeople, KnownScene
+from posetrack.testing.fakes import KnownPeople, KnownScene, SceneDetector, SceneEstimator
 from posetrack.testing.scenes import Scene, camera_pan, crossing, leaving, walking
 
 __all__ = [

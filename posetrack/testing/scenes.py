@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
-from posetrack.testing.known import KnownPeople
+from posetrack.testing.fakes import KnownPeople
 
 # A standing person of height 1 seen from the front, feet at y = 0, y down: COCO's order.
 _STANDING = np.array(
@@ -86,7 +86,7 @@ class Scene:
         xy = self.xy[frame][here]
         return Poses(xy, np.ones(xy.shape[:2]), boxes, self.skeleton), here + 1
 
-    def known(self, frame: int) -> KnownPeople:
+    def everybody(self, frame: int) -> KnownPeople:
         """What a fake needs to know of a frame; nobody ever hides anybody."""
         xy, share = self.xy[frame], self.present[frame].astype(np.float64)
         ids = np.arange(1, len(xy) + 1)

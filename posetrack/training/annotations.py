@@ -88,7 +88,7 @@ def image_file(root: Path, name: str) -> Path | None:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Placement:
     """An image file, and how its annotations lie on it.
 
     Networks are trained on pixels as they are stored, and annotations are of these. Tools that
@@ -116,7 +116,7 @@ class Shown:
 
         Examples
         --------
-        >>> turned = Shown(Path("a.jpg"), 640, 480, (True, False, True))
+        >>> turned = Placement(Path("a.jpg"), 640, 480, (True, False, True))
         >>> turned.xy(np.array([[0.0, 10.0]])).tolist()
         [[10.0, 479.0]]
         """
@@ -133,7 +133,7 @@ class Shown:
 
         Examples
         --------
-        >>> turned = Shown(Path("a.jpg"), 640, 480, (True, False, True))
+        >>> turned = Placement(Path("a.jpg"), 640, 480, (True, False, True))
         >>> turned.xywh([0, 10, 30, 20])
         [10.0, 450.0, 20.0, 30.0]
         """
@@ -145,7 +145,7 @@ class Shown:
         return [float(value) for value in (*low, *(high - low))]
 
 
-def shown(file: Path, width: Any, height: Any) -> Shown | str:
+def find_placement(file: Path, width: Any, height: Any) -> Placement | str:
     """How annotations lie on an image of which they give the size; or what is wrong with it.
 
     Parameters
@@ -156,14 +156,14 @@ def shown(file: Path, width: Any, height: Any) -> Shown | str:
         As the annotations have them; what is no size is passed over.
     """
     if not all(is_number(side) and side > 0 for side in (width, height)):
-        return Shown(file)
+        return Placement(file)
     with file.open("rb") as stream:
         stored = image_size(stream)
         if stored is None or stored == (width, height):
-            return Shown(file, float(width), float(height))
+            return Placement(file, float(width), float(height))
         turn = image_orientation(stream)
     if stored == (height, width) and turn[0]:
-        return Shown(file, float(stored[0]), float(stored[1]), turn)
+        return Placement(file, float(stored[0]), float(stored[1]), turn)
     return f"an image whose size is not that of its file ({width:g} x {height:g})"
 
 
@@ -212,7 +212,7 @@ def around_keypoints(xy: Any) -> tuple[float, float, float, float]:
     return float(corner[0]), float(corner[1]), float(sides[0]), float(sides[1])
 
 
-def checked(path: Path, people: Samples, broken: Broken) -> Samples:
+def check_people(path: Path, people: Samples, broken: Broken) -> Samples:
     """The people, if there are any and their file's problems need not stop us.
 
     Raises

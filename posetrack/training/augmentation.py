@@ -125,7 +125,7 @@ def draw(augmentation: Augmentation, rng: np.random.Generator) -> Change:
     return Change(float(factor), float(angle), bool(rng.random() < augmentation.flip))
 
 
-def augmented_matrix(
+def augment_matrix(
     center: ArrayLike,
     scale: ArrayLike,
     input_size: tuple[int, int],
@@ -154,7 +154,7 @@ def augmented_matrix(
     Examples
     --------
     >>> change = Change(1.0, 0.0, mirrored=True)
-    >>> augmented_matrix((25, 50), (0.25, 0.5), (50, 100), change, image_width=100).tolist()
+    >>> augment_matrix((25, 50), (0.25, 0.5), (50, 100), change, image_width=100).tolist()
     [[-1.0, 0.0, 50.0], [0.0, 1.0, 0.0]]
     """
     middle = np.array(center, np.float64)
@@ -170,7 +170,7 @@ def augmented_matrix(
     return matrix
 
 
-def mirrored_keypoints(
+def mirror_keypoints(
     xy: ArrayLike, visible: ArrayLike, mirror_order: ArrayLike, *, image_width: int
 ) -> tuple[Float64Array, NDArray[Any]]:
     """Keypoints of the mirrored image, left and right swapped.
@@ -188,7 +188,7 @@ def mirrored_keypoints(
 
     Examples
     --------
-    >>> mirrored_keypoints([[10, 5], [2, 7]], [1, 0], [1, 0], image_width=21)[0].tolist()
+    >>> mirror_keypoints([[10, 5], [2, 7]], [1, 0], [1, 0], image_width=21)[0].tolist()
     [[0.0, 0.0], [10.0, 5.0]]
     """
     order = np.asarray(mirror_order)

@@ -18,7 +18,7 @@ def settings_of(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]
     return {"input_size": list(input_size), "keypoints": list(samples.skeleton.keypoints)}
 
 
-def described(
+def describe_network(
     samples: Samples, input_size: tuple[int, int], normalisation: Normalisation
 ) -> dict[str, Any]:
     """What a checkpoint tells of its network."""

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from posetrack.ops.crops import Normalisation, transform_points
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator
-from posetrack.training.bottom_up_regions import Polygons, counted_cells
+from posetrack.training.bottom_up_regions import Polygons, cells_that_count
 from posetrack.training.dataset import Key, read_image
 from posetrack.training.samples import Samples
 
@@ -143,7 +143,7 @@ class ImageDataset(Dataset[Any]):
         to_cells = moved / self.cells.stride
         to_cells[:, 2] -= self.cells.middle
         regions = self.regions.get(self.samples.images[int(rows[0])], ())
-        return *self.targets(xy), counted_cells(regions, to_cells, self.cells.size)
+        return *self.targets(xy), cells_that_count(regions, to_cells, self.cells.size)
 
     def _shrunk(
         self, image: NDArray[np.uint8], matrix: Float64Array, shown: Float64Array

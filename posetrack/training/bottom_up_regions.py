@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.files import json_files, read_json
-from posetrack.training.annotations import Shown, image_file, shown
+from posetrack.training.annotations import Placement, find_placement, image_file
 
 Polygons = tuple[NDArray[np.float64], ...]
 """Outlines (P, 2) in image pixels."""
@@ -20,7 +20,7 @@ _LARGEST = 1 << 26
 """Pixels of a run-length mask believed."""
 
 
-def ignored_regions(path: str | Path, images: str | Path) -> dict[Path, Polygons]:
+def read_regions(path: str | Path, images: str | Path) -> dict[Path, Polygons]:
     """Outlines of crowds and of people without keypoints, by image file.
 
     Parameters
@@ -47,19 +47,19 @@ def ignored_regions(path: str | Path, images: str | Path) -> dict[Path, Polygons
         document = read_json(file)
         if not isinstance(document, Mapping):
             continue
-        names: dict[Any, Shown] = {}
+        names: dict[Any, Placement] = {}
         for row in _objects(document.get("images")):
             if isinstance(row.get("file_name"), str) and isinstance(row.get("id"), int | str):
                 image = image_file(Path(images), row["file_name"])
                 if image is None:
                     continue
                 lies = (
-                    shown(image, row.get("width"), row.get("height"))
+                    find_placement(image, row.get("width"), row.get("height"))
                     if image.is_file()
-                    else Shown(image)
+                    else Placement(image)
                 )
-                names[row["id"]] = Shown(image) if isinstance(lies, str) else lies
-                _add(found, names[row["id"]], _listed(row))
+                names[row["id"]] = Placement(image) if isinstance(lies, str) else lies
+                _add(found, names[row["id"]], _list_regions(row))
         for row in _objects(document.get("annotations")):
             key = row.get("image_id")
             if isinstance(key, int | str) and key in names and _is_unlabelled(row):
@@ -67,7 +67,7 @@ def ignored_regions(path: str | Path, images: str | Path) -> dict[Path, Polygons
     return found
 
 
-def counted_cells(
+def cells_that_count(
     polygons: Polygons, matrix: NDArray[np.float64], map_size: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """Cells of a map that are in no region.
@@ -89,7 +89,7 @@ def counted_cells(
     Examples
     --------
     >>> left = (np.array([[0.0, 0], [30, 0], [30, 60], [0, 60]]),)
-    >>> counted_cells(left, np.array([[0.1, 0, 0], [0, 0.1, 0]]), (6, 2))[0].tolist()
+    >>> cells_that_count(left, np.array([[0.1, 0, 0], [0, 0.1, 0]]), (6, 2))[0].tolist()
     [False, False, False, False, True, True]
     """
     covered = np.zeros((map_size[1], map_size[0]), np.uint8)
@@ -104,7 +104,9 @@ def _objects(rows: Any) -> Iterator[Mapping[str, Any]]:
     return (row for row in rows if isinstance(row, Mapping)) if isinstance(rows, list) else iter(())
 
 
-def _add(found: dict[Path, Polygons], image: Shown, polygons: list[NDArray[np.float64]]) -> None:
+def _add(
+    found: dict[Path, Polygons], image: Placement, polygons: list[NDArray[np.float64]]
+) -> None:
     if polygons:
         turned = (image.xy(polygon) for polygon in polygons)
         found[image.file] = (*found.get(image.file, ()), *turned)
@@ -117,7 +119,7 @@ def _is_unlabelled(row: Mapping[str, Any]) -> bool:
     return not isinstance(keypoints, list) or not any(keypoints[2::3])
 
 
-def _listed(row: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+def _list_regions(row: Mapping[str, Any]) -> list[NDArray[np.float64]]:
     """PoseTrack18's regions of an image."""
     across, down = row.get("ignore_regions_x"), row.get("ignore_regions_y")
     if not (isinstance(across, list) and isinstance(down, list)):

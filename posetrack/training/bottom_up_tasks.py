@@ -18,7 +18,7 @@ from posetrack.ops.crops import IMAGENET_RGB, PLUS_MINUS_ONE, Normalisation
 from posetrack.ops.links import Pairs, paf_links, posenet_edges
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.bottom_up_checks import (
-    described,
+    describe_network,
     require_network,
     require_plain,
     settings_of,
@@ -78,7 +78,7 @@ class PoseNetTask:
         The network's.
     regions
         Where people are who are not labelled, see
-        `posetrack.training.bottom_up_regions.ignored_regions`.
+        `posetrack.training.bottom_up_regions.read_regions`.
     radius
         Of the disks around keypoints, in input pixels; two cells when None.
     augmentation
@@ -124,7 +124,7 @@ class PoseNetTask:
     def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size, colours and output stride."""
         return {
-            **described(self.samples, self.input_size, self.normalisation),
+            **describe_network(self.samples, self.input_size, self.normalisation),
             "told": {"output_stride": self.output_stride},
         }
 
@@ -189,7 +189,7 @@ class PafTask:
         Width and height of what the network sees, multiples of 32.
     regions
         Where people are who are not labelled, see
-        `posetrack.training.bottom_up_regions.ignored_regions`.
+        `posetrack.training.bottom_up_regions.read_regions`.
     stdev, limb_width
         See `posetrack.training.paf_targets.paf_targets`.
     augmentation
@@ -229,7 +229,7 @@ class PafTask:
 
     def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size and colours."""
-        return described(self.samples, self.input_size, self.normalisation)
+        return describe_network(self.samples, self.input_size, self.normalisation)
 
     def dataset(self, network: nn.Module, recipe: Recipe) -> ImageDataset:
         """Whole images with targets.

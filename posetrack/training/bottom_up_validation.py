@@ -138,7 +138,7 @@ def measure_people(
         of those that nobody found is matched to are wrong. And AP, where those found that are
         nobody cost, too.
     """
-    xy, scores = matched(samples, found)
+    xy, scores = match_people(samples, found)
     row = measure(samples, xy, scores)
     if truth is not None and _has_ap(samples):
         values = _coco(samples, found, truth)
@@ -146,7 +146,7 @@ def measure_people(
     return row
 
 
-def matched(samples: Samples, found: list[Poses]) -> tuple[Float32Array, Float32Array]:
+def match_people(samples: Samples, found: list[Poses]) -> tuple[Float32Array, Float32Array]:
     """Whom was found for each annotated person, one for one, so that OKS sums up highest.
 
     Returns

@@ -17,7 +17,7 @@ from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import (
     NONE,
     Augmentation,
-    augmented_matrix,
+    augment_matrix,
     draw,
     generator,
     half_body,
@@ -132,9 +132,7 @@ class CropDataset(Dataset[Batch]):
                 half = half_body(xy, self.samples.skeleton, self.input_size, rng)
             center, scale = half or (center, scale)
         change = draw(self.augmentation, rng)
-        matrix = augmented_matrix(
-            center, scale, self.input_size, change, image_width=image.shape[1]
-        )
+        matrix = augment_matrix(center, scale, self.input_size, change, image_width=image.shape[1])
         cv2.warpAffine(image, matrix, self.input_size, dst=crop, flags=cv2.INTER_LINEAR)
         change_pixels(crop, self.augmentation.appearance, rng)
         moved: Float64Array = transform_points(matrix[None], xy[None])[0]

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from posetrack.formats.coco import Category, Person, read_what_is_right
 from posetrack.formats.values import Id
-from posetrack.training.annotations import Shown
+from posetrack.training.annotations import Placement
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator
 from posetrack.training.bottom_up_data import image_matrix
@@ -125,7 +125,7 @@ def _person(categories: Sequence[Category], path: Path) -> Id:
 
 
 def _box(
-    row: Person, position: int, images: Mapping[Id, Shown], problems: list[Problem]
+    row: Person, position: int, images: Mapping[Id, Placement], problems: list[Problem]
 ) -> Float64Array | None:
     """Corners within the image; None if there is no box, or a broken one."""
     name = f"annotation {position if row.id is None else row.id}"
@@ -228,7 +228,7 @@ class BoxDataset(Dataset[DetectionBatch]):
         change_pixels(image, self.augmentation.appearance, rng)
         to_small = np.divide((small.shape[1], small.shape[0]), size)
         boxes, ignored = (
-            _moved(part[index] * np.tile(to_small, 2), matrix)
+            _map_boxes(part[index] * np.tile(to_small, 2), matrix)
             for part in (self.annotated.boxes, self.annotated.ignored)
         )
         return _in_view(boxes, ignored, self.input_size)
@@ -256,7 +256,7 @@ def _shrunk(image: NDArray[np.uint8], seen: tuple[int, int], change: Change) -> 
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _moved(boxes: Float64Array, matrix: Float64Array) -> Float64Array:
+def _map_boxes(boxes: Float64Array, matrix: Float64Array) -> Float64Array:
     """Boxes under a matrix that is for pixel centres, while their sides are pixel edges."""
     corners = (boxes.reshape(-1, 2, 2) - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)

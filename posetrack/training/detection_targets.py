@@ -125,11 +125,11 @@ def detection_loss(
     centres = -((found + ghosts) * counted).sum() / here.sum().clamp(min=1)
     cells = weights > 0
     boxes = boxes_of(output)[cells]
-    near = (1 - generalised_iou(boxes, sides.movedim(1, 3)[cells])) * weights[cells]
+    near = (1 - giou(boxes, sides.movedim(1, 3)[cells])) * weights[cells]
     return centres + _SIDES_WEIGHT * near.sum() / weights.sum().clamp(min=1)
 
 
-def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
+def giou(a: Tensor, b: Tensor) -> Tensor:
     """Overlap of each box of ``a`` with the one of ``b`` in its row, in (-1, 1].
 
     Parameters
@@ -140,7 +140,7 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     Examples
     --------
     >>> box = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
-    >>> generalised_iou(box, box + 2).item(), generalised_iou(box, box).item()
+    >>> giou(box, box + 2).item(), giou(box, box).item()
     (-0.5, 1.0)
     """
     both = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)

@@ -93,7 +93,7 @@ def open_wandb(folder: Path, settings: Mapping[str, Any]) -> Logs:
             name=folder.resolve().name,
             dir=str(folder),
             config=dict(settings),
-            id=_remembered(folder).get("wandb"),
+            id=_read_run_names(folder).get("wandb"),
             resume="allow",
         )
     except Error as error:
@@ -130,7 +130,7 @@ def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
         ) from error
     try:
         client = MlflowClient()
-        number = _remembered(folder).get("mlflow")
+        number = _read_run_names(folder).get("mlflow")
         if number is None:
             number = _new_mlflow_run(client, folder, settings)
             _remember(folder, "mlflow", number)
@@ -162,10 +162,10 @@ def open_several(openers: Sequence[OpenLogs]) -> OpenLogs:
     ...     logs.close()
     """
 
-    def opened(folder: Path, settings: Mapping[str, Any]) -> Logs:
+    def open_all(folder: Path, settings: Mapping[str, Any]) -> Logs:
         return _Several(tuple(opener(folder, settings) for opener in openers))
 
-    return opened
+    return open_all
 
 
 class _Several:
@@ -232,7 +232,7 @@ def _numbers(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield name, value
 
 
-def _remembered(folder: Path) -> dict[str, str]:
+def _read_run_names(folder: Path) -> dict[str, str]:
     """Names that other programs gave the run of this folder."""
     file = folder / _REMEMBERED
     if not file.is_file():
@@ -245,5 +245,5 @@ def _remembered(folder: Path) -> dict[str, str]:
 
 
 def _remember(folder: Path, key: str, value: str) -> None:
-    text = json.dumps({**_remembered(folder), key: value}, indent=2)
+    text = json.dumps({**_read_run_names(folder), key: value}, indent=2)
     write_whole(folder / _REMEMBERED, text)

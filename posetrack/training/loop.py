@@ -12,7 +12,7 @@ from torch import nn
 
 from posetrack.training.dataset import EpochBatches, loader
 from posetrack.training.logs import OpenLogs, open_logs
-from posetrack.training.processes import summed
+from posetrack.training.processes import sum_over_processes
 from posetrack.training.recipe import PAPER, Recipe
 from posetrack.training.run import Hardware, Run
 from posetrack.training.saving import read_log, save_state, save_weights, write_log
@@ -150,7 +150,7 @@ def _train_epoch(run: Run, batches: EpochBatches, made: Iterable[Any], watch: Wa
         share = len(batch[0]) * place.processes.world / sizes[number]
         total += run.step(batch, rate, share) * len(batch[0])
         asked = time.perf_counter()
-    loss = float(summed(total, place.processes)) / sum(sizes)
+    loss = float(sum_over_processes(total, place.processes)) / sum(sizes)
     seconds = time.perf_counter() - start
     if loss != loss or loss == float("inf"):
         raise FloatingPointError(

@@ -159,7 +159,7 @@ def posenet_loss(
     if counted is not None:
         asked = ((heatmap > 0) | counted[:, None].bool()).float()
     logistic = functional.binary_cross_entropy(
-        _unsaturated(maps.heatmap), heatmap, reduction="none"
+        _limit_shares(maps.heatmap), heatmap, reduction="none"
     )
     loss = terms[0] * _mean_of_each(logistic, asked).mean()
     for share, output, target in (
@@ -173,7 +173,7 @@ def posenet_loss(
     return loss
 
 
-def _unsaturated(shares: Tensor) -> Tensor:
+def _limit_shares(shares: Tensor) -> Tensor:
     """Float32 shares a little above 0 and below 1, with the gradient as if nothing was done.
 
     At exactly 0 or 1 the logistic loss has no finite slope, and in half precision a sigmoid

@@ -95,7 +95,7 @@ def spread(network: nn.Module, device: torch.device) -> nn.parallel.DistributedD
     return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
 
 
-def summed(value: Tensor, processes: Processes) -> Tensor:
+def sum_over_processes(value: Tensor, processes: Processes) -> Tensor:
     """Sum of a tensor over all processes."""
     if processes.world > 1:
         dist.all_reduce(value)

@@ -15,13 +15,13 @@ from posetrack.formats.values import Id, Number
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
-    Shown,
+    Placement,
     box_within,
-    checked,
+    check_people,
+    find_placement,
     image_file,
     one_place,
     plain_name,
-    shown,
     skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Problem, Samples
@@ -80,7 +80,7 @@ def read_coco(
         parts.append(_read_file(file, root, skeleton or (parts[0].skeleton if parts else None)))
     if not parts:
         raise ValueError(f"{path}: no .json files in this folder")
-    return checked(path, _joined(parts), broken)
+    return check_people(path, _join_samples(parts), broken)
 
 
 def _read_file(path: Path, root: Path, wanted: Skeleton | None) -> Samples:
@@ -193,9 +193,11 @@ def _shares(own: Skeleton, target: Skeleton) -> bool:
     return bool(np.isfinite(moved).any())
 
 
-def image_entries(rows: Sequence[Picture], root: Path, problems: list[Problem]) -> dict[Id, Shown]:
+def image_entries(
+    rows: Sequence[Picture], root: Path, problems: list[Problem]
+) -> dict[Id, Placement]:
     """The images that are there by id; what is wrong with others is added to ``problems``."""
-    known: dict[Id, Shown] = {}
+    known: dict[Id, Placement] = {}
     for position, row in enumerate(rows):
         if row.file_name is None or row.id is None:
             problems.append(Problem("an image without id or file_name", f"image {position}"))
@@ -208,7 +210,7 @@ def image_entries(rows: Sequence[Picture], root: Path, problems: list[Problem]) 
         elif not file.is_file():
             problems.append(Problem("an image file that is missing", str(file)))
         else:
-            found = shown(file, row.width, row.height)
+            found = find_placement(file, row.width, row.height)
             if isinstance(found, str):
                 problems.append(Problem(found, str(file)))
             else:
@@ -219,7 +221,7 @@ def image_entries(rows: Sequence[Picture], root: Path, problems: list[Problem]) 
 def _person(
     row: Person,
     position: int,
-    images: Mapping[Id, Shown],
+    images: Mapping[Id, Placement],
     skeletons: Mapping[Id, Skeleton],
     problems: list[Problem],
 ) -> tuple[Any, ...] | None:
@@ -262,7 +264,7 @@ def _keypoints(values: Sequence[Number], count: int) -> Any:
     return np.where(labelled[:, None], rows[:, :2], np.nan)
 
 
-def _joined(parts: list[Samples]) -> Samples:
+def _join_samples(parts: list[Samples]) -> Samples:
     if len(parts) == 1:
         return parts[0]
     return Samples(

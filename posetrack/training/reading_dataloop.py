@@ -16,7 +16,7 @@ from posetrack.skeletons import Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
     box_within,
-    checked,
+    check_people,
     image_file,
     is_number,
     one_place,
@@ -112,11 +112,11 @@ def read_dataloop(
         name for item in items for person in item.people for name in person.points
     )
     if not labels:
-        return checked(path, _samples(skeleton or _NOTHING, [], problems, 0), broken)
+        return check_people(path, _samples(skeleton or _NOTHING, [], problems, 0), broken)
     own = skeleton_for(tuple(labels), recipes, path)
     rows, left_out = _rows(items, own, problems)
     people = _samples(own, rows, problems, left_out)
-    return checked(path, people if skeleton is None else people.mapped_to(skeleton), broken)
+    return check_people(path, people if skeleton is None else people.map_to(skeleton), broken)
 
 
 _NOTHING = Skeleton("annotated", ("nothing",), (), (), (1.0,))

@@ -92,7 +92,7 @@ def read_mpii(
         tuple(problems),
         left_out,
     )
-    return samples.mapped_to(skeleton or MPII_16)
+    return samples.map_to(skeleton or MPII_16)
 
 
 def _rows(path: Path) -> tuple[Sequence[Person | None], list[Problem]]:

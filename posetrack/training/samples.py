@@ -99,7 +99,7 @@ class Samples:
         """(N, K), which keypoints are labelled."""
         return np.asarray(np.isfinite(self.xy).all(axis=2))
 
-    def mapped_to(self, skeleton: Skeleton) -> Samples:
+    def map_to(self, skeleton: Skeleton) -> Samples:
         """The same people with another skeleton's keypoints, by name; see `Skeleton.map_to`.
 
         Raises
@@ -122,16 +122,16 @@ class Samples:
     def of(self, rows: NDArray[np.intp], *, left_out: int = 0) -> Samples:
         """Some of the people, by position."""
 
-        def picked(values: Float64Array | None) -> Float64Array | None:
+        def pick(values: Float64Array | None) -> Float64Array | None:
             return None if values is None else values[rows]
 
         return replace(
             self,
             images=tuple(self.images[i] for i in rows),
             xy=self.xy[rows],
-            boxes=picked(self.boxes),
-            center=picked(self.center),
-            scale=picked(self.scale),
+            boxes=pick(self.boxes),
+            center=pick(self.center),
+            scale=pick(self.scale),
             sizes=self.sizes[rows],
             names=tuple(self.names[i] for i in rows),
             image_ids=tuple(self.image_ids[i] for i in rows) if self.image_ids else (),
@@ -149,17 +149,17 @@ def settle(path: Path, problems: Sequence[Problem], broken: Broken) -> None:
     """
     if problems and broken == "refuse":
         raise ValueError(
-            f"{path}: {listed(problems)}. Mend the file, or leave these out (broken='skip', "
+            f"{path}: {list_problems(problems)}. Mend the file, or leave these out (broken='skip', "
             "--broken skip)"
         )
 
 
-def listed(problems: Sequence[Problem]) -> str:
+def list_problems(problems: Sequence[Problem]) -> str:
     """Problems as one line: how many of each kind, and where the first few are.
 
     Examples
     --------
-    >>> listed([Problem("no bbox", "annotation 3"), Problem("no bbox", "annotation 7")])
+    >>> list_problems([Problem("no bbox", "annotation 3"), Problem("no bbox", "annotation 7")])
     '2 times no bbox (annotation 3, annotation 7)'
     """
     parts = []

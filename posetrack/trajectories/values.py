@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack.formats.dense import dense, empty_frames
 from posetrack.formats.table import ALL_ORIGINS, NOBODY, SOURCES, RawRows, TrackTable
-from posetrack.ops.angles import angle, is_segment, unwrapped
+from posetrack.ops.angles import angle, is_segment, unwrap
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
@@ -224,7 +224,7 @@ class Trajectories:
                 "first, or posetrack.analysis.angle for everybody's"
             )
         found = angle(self.xy[:, 0], self.skeleton, name)
-        return unwrapped(found) if is_segment(name) else found
+        return unwrap(found) if is_segment(name) else found
 
     @classmethod
     def from_table(cls, table: TrackTable) -> Trajectories:

@@ -6,7 +6,7 @@ Nothing here opens what is in a file: see `posetrack.networks`.
 """
 
 from posetrack.files import cache_folder
-from posetrack.weights.cache import cached_path, verify, weights_folder
+from posetrack.weights.cache import find_cached, verify, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry
 from posetrack.weights.fetching import fetch, is_offline
 
@@ -14,8 +14,8 @@ __all__ = [
     "MODELS",
     "CatalogueEntry",
     "cache_folder",
-    "cached_path",
     "fetch",
+    "find_cached",
     "is_offline",
     "verify",
     "weights_folder",

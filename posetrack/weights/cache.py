@@ -22,7 +22,7 @@ def weights_folder() -> Path:
     return cache_folder() / "weights"
 
 
-def cached_path(model: str | CatalogueEntry, *, folder: str | Path | None = None) -> Path | None:
+def find_cached(model: str | CatalogueEntry, *, folder: str | Path | None = None) -> Path | None:
     """Path of a model's verified file if it is on this machine, else None. Never connects.
 
     Raises
@@ -32,7 +32,7 @@ def cached_path(model: str | CatalogueEntry, *, folder: str | Path | None = None
 
     Examples
     --------
-    >>> cached_path("raft_small", folder="/nonexistent") is None
+    >>> find_cached("raft_small", folder="/nonexistent") is None
     True
     """
     card = find_entry(model) if isinstance(model, str) else model
@@ -103,7 +103,7 @@ def is_verified(path: Path, file: RemoteFile) -> bool:
         status = path.stat()
     except OSError:
         return False
-    digest, size, changed = _remembered(path)
+    digest, size, changed = _recall(path)
     if (size, changed) != (status.st_size, status.st_mtime_ns):
         first = digest
         try:
@@ -118,7 +118,7 @@ def is_verified(path: Path, file: RemoteFile) -> bool:
 
 def first_hash(path: Path, file: RemoteFile) -> str:
     """Whole SHA-256 that ``file`` had when it first came to ``path``; empty if it never did."""
-    digest = _remembered(path)[0]
+    digest = _recall(path)[0]
     return digest if _is_hash_of(digest, file) else ""
 
 
@@ -127,7 +127,7 @@ def _is_hash_of(digest: str, file: RemoteFile) -> bool:
     return len(digest) == 64 and digest.startswith(file.sha256)
 
 
-def _remembered(path: Path) -> tuple[str, int, int]:
+def _recall(path: Path) -> tuple[str, int, int]:
     """Hash, size and time of change written down by `remember`; nonsense if there are none."""
     try:
         digest, size, changed = _note(path).read_text(encoding="ascii").split()

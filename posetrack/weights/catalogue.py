@@ -299,7 +299,7 @@ def _torchvision(
     )
 
 
-def _bundled(
+def _small_network(
     kind: Kind,
     file: str,
     size: int,
@@ -363,7 +363,7 @@ def _trt_pose(network: str, file: str, drive_id: str, bytes_: int) -> CatalogueE
 # 56.4 AP, flip test on) and the metadata in torchvision 0.29.2. MMPose's 1.x table links, for
 # ResNet-101 at 384x288, the file of 256x192 by mistake: that row here has the 0.x file alone.
 _ROWS: Final = (
-    _bundled(
+    _small_network(
         "pose",
         "pose_light.safetensors",
         6_854_730,
@@ -371,7 +371,7 @@ _ROWS: Final = (
         (192, 256),
         "coco_17",
     ),
-    _bundled(
+    _small_network(
         "detector",
         "person_detector.safetensors",
         4_058_018,

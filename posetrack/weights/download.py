@@ -141,7 +141,7 @@ def _download_once(
         done = start
         if progress is not None:
             progress(done, total)
-        with _opened(part, start) as file:
+        with _open_part(part, start) as file:
             file.truncate(start)
             file.seek(start)
             for chunk in _chunks(response, first):
@@ -329,7 +329,7 @@ def _size(part: Path) -> int:
     return status.st_size
 
 
-def _opened(part: Path, start: int) -> IO[bytes]:
+def _open_part(part: Path, start: int) -> IO[bytes]:
     """The partial file: made anew, or opened to go on; in neither case through a link."""
     if not start:
         part.unlink(missing_ok=True)

@@ -176,10 +176,10 @@ def _find_or_bring(
             f"download: {_NO_DOWNLOAD[card.kind]}"
         )
     places = [(place_of(file, card, folder), file) for file in card.files]
-    failures = [(str(path), _what_changed(path, file)) for path, file in places if path.exists()]
+    failures = [(str(path), _describe_change(path, file)) for path, file in places if path.exists()]
     for changed, file in places:
         if changed.exists() and first_hash(changed, file):
-            warnings.warn(f"{changed}: {_what_changed(changed, file)}", stacklevel=3)
+            warnings.warn(f"{changed}: {_describe_change(changed, file)}", stacklevel=3)
     if offline or is_offline():
         head = f"{card.name} is not in {folder}, and downloads are switched off"
         return _Missing(FileNotFoundError, head, failures)
@@ -222,7 +222,7 @@ def _bring_all(
     return target
 
 
-def _what_changed(path: Path, file: RemoteFile) -> str:
+def _describe_change(path: Path, file: RemoteFile) -> str:
     first = first_hash(path, file)
     if first:
         return f"changed since it was brought here: its SHA-256 was {first}"

@@ -10,10 +10,10 @@ from posetrack.world import motion
 from posetrack.world.motion import Motion
 from posetrack.world.people.body import random_body
 from posetrack.world.scene import Actor, Event, Scene
-from posetrack.world.staging import Generator, Shot, named_scene, usual_scene
+from posetrack.world.staging import Generator, Shot, scene_maker, usual_scene
 
 
-@named_scene(people=1, frames=300)
+@scene_maker(people=1, frames=300)
 def squats(shot: Shot, rng: Generator) -> Scene:
     """People who squat some times, each at an own pace; every repetition is an `Event`.
 
@@ -26,13 +26,13 @@ def squats(shot: Shot, rng: Generator) -> Scene:
     return _exercise(shot, rng, "squat", motion.squats, (1.6, 2.6))
 
 
-@named_scene(people=1, frames=250)
+@scene_maker(people=1, frames=250)
 def jumping_jacks(shot: Shot, rng: Generator) -> Scene:
     """People who do jumping jacks some times; every repetition is an `Event`."""
     return _exercise(shot, rng, "jumping_jack", motion.jumping_jacks, (0.9, 1.3))
 
 
-@named_scene(people=1, frames=150)
+@scene_maker(people=1, frames=150)
 def falling(shot: Shot, rng: Generator) -> Scene:
     """People stand and then fall and lie; the falls are events, from upright to the ground."""
     actors, events = [], []

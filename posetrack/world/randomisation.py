@@ -19,7 +19,7 @@ from posetrack.world.people.rig import BodyPose
 from posetrack.world.places.surroundings import random_surroundings
 from posetrack.world.rendering.background import random_backdrop
 from posetrack.world.rendering.camera import Camera, looking_at
-from posetrack.world.rendering.cameras import turned
+from posetrack.world.rendering.cameras import turn_camera
 from posetrack.world.rendering.effects import random_effects
 from posetrack.world.rendering.light import random_light
 from posetrack.world.rendering.mesh import Surface
@@ -125,15 +125,15 @@ def random_frame(
     everybody = []
     for identity, person in enumerate(group, 1):
         body, pose = person.body, person.pose
-        vertices = body.posed(pose)
-        surfaces.append(Surface(body.mesh, vertices, body.posed(person.then), owner=identity))
+        vertices = body.apply_pose(pose)
+        surfaces.append(Surface(body.mesh, vertices, body.apply_pose(person.then), owner=identity))
         points = np.asarray(body.keypoints(pose, EVERY_KEYPOINT), float)
         everybody.append(Whereabouts(identity, body.mesh, vertices, points, body.height))
     alike = cut is not None and rng.random() < _LIT_ALIKE
     drawn = render(
         surfaces,
         camera,
-        _moved(rng, camera),
+        _next_camera(rng, camera),
         light=light_like(rng, cut) if alike and cut is not None else random_light(rng),
         backdrop=random_backdrop(rng) if cut is None else behind(rng, cut, camera),
     )
@@ -149,7 +149,7 @@ def random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyP
     if kind < 0.45:
         pose = random_pose(rng, body)
         speed = rng.gamma(1.0, 0.5)
-        return pose, pose.moved((*(speed / 25 * way), 0.0))
+        return pose, pose.translate((*(speed / 25 * way), 0.0))
     moving: motion.Motion
     if kind < 0.65:
         speed = float(rng.uniform(0.6, 2.0))
@@ -157,7 +157,7 @@ def random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyP
     elif kind < 0.71:
         moving = motion.running(body, [-25 * way, 25 * way], speed=float(rng.uniform(2, 5)))
     elif kind < 0.92:
-        stay = (motion.standing, motion.gesturing, motion.arms_raised)
+        stay = (motion.standing, motion.gesturing, motion.wave_arms)
         moving = stay[rng.choice(3, p=[0.5, 0.3, 0.2])](body, (0, 0), heading, seed=seed)
     else:
         moving = _TRAINING[rng.integers(len(_TRAINING))](body, (0, 0), heading)
@@ -174,14 +174,14 @@ def _random_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
     aim = (0.0, ahead, np.clip(rng.normal(0.9, 0.5), -0.5, height + 1.0))
     camera = looking_at((0.0, 0.0, height), aim, focal=float(focal), size=size)
     roll = rng.normal(0, np.deg2rad(2 if rng.random() < 0.8 else 12))
-    return turned(camera, roll=float(roll))
+    return turn_camera(camera, roll=float(roll))
 
 
-def _moved(rng: np.random.Generator, camera: Camera) -> Camera:
+def _next_camera(rng: np.random.Generator, camera: Camera) -> Camera:
     """The camera a frame later: mostly still, else turning."""
     still = rng.random() < 0.7
     right, up = rng.normal(0, 1e-5 if still else 0.008, 2).tolist()
-    return turned(camera, right=right, up=up)
+    return turn_camera(camera, right=right, up=up)
 
 
 def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list[_Person]:
@@ -195,9 +195,9 @@ def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list
             near = group[rng.integers(len(group))] if group and rng.random() < 0.35 else None
             place = _beside(rng, near) if near else _somewhere(rng, camera)
             apart = [np.hypot(*(place - other.pose.root[:2])) for other in group]
-            moved = pose.moved((*(shift + place), 0.0))
+            moved = pose.translate((*(shift + place), 0.0))
             if min(apart, default=9.0) > 0.35 and _is_seen(camera, body, moved):
-                group.append(_Person(body, moved, then.moved((*(shift + place), 0.0))))
+                group.append(_Person(body, moved, then.translate((*(shift + place), 0.0))))
                 break
     return group
 
@@ -219,6 +219,6 @@ def _beside(rng: np.random.Generator, near: _Person) -> Float64Array:
 
 def _is_seen(camera: Camera, body: Body, pose: BodyPose) -> bool:
     """Whether at least a fifth of the body is in the picture."""
-    xy, depth = camera.project(body.posed(pose)[::7])
+    xy, depth = camera.project(body.apply_pose(pose)[::7])
     inside = (depth > 0.3) & (xy >= 0).all(axis=1) & (xy < camera.size).all(axis=1)
     return float(inside.mean()) > 0.2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
-from posetrack.testing.known import KnownPeople
+from posetrack.testing.fakes import KnownPeople
 from posetrack.world.people.body import Body
 from posetrack.world.rendering.background import Backdrop, plain
 from posetrack.world.rendering.camera import Camera
@@ -157,7 +157,7 @@ class Scene:
         number = self._number(number)
         seconds = number / self.rate
         camera = self.camera(seconds)
-        drawn, people = self._drawn(number, camera)
+        drawn, people = self._draw(number, camera)
         truth = truth_of(people, camera, drawn, skeleton=self.skeleton, seconds=seconds)
         image: Image = drawn.image
         if self.effects is not None:
@@ -200,9 +200,9 @@ class Scene:
             )
         return number
 
-    def known(self, number: int) -> KnownPeople:
+    def everybody(self, number: int) -> KnownPeople:
         """What a fake needs to know of a frame: everybody, those not there with nothing to see."""
-        there = self.facts(number).known()
+        there = self.facts(number).everybody()
         rows = there.ids - 1
         count, keypoints = len(self.people), len(self.skeleton)
         xy, boxes = np.full((count, keypoints, 2), np.nan), np.zeros((count, 4))
@@ -211,7 +211,7 @@ class Scene:
         heights[rows], share[rows] = there.heights, there.share
         return KnownPeople(np.arange(1, count + 1), xy, visible, boxes, heights, share)
 
-    def _drawn(self, number: int, camera: Camera) -> tuple[Render, list[Whereabouts]]:
+    def _draw(self, number: int, camera: Camera) -> tuple[Render, list[Whereabouts]]:
         """The rendered frame and where the people are."""
         now, then = number / self.rate, (number + 1) / self.rate
         surfaces = [Surface(mesh, mesh.vertices, mesh.vertices) for mesh in self.scenery]
@@ -220,9 +220,9 @@ class Scene:
             if not actor.enters <= now < actor.leaves:
                 continue
             body, pose = actor.body, actor.motion(now)
-            vertices = body.posed(pose)
+            vertices = body.apply_pose(pose)
             surfaces.append(
-                Surface(body.mesh, vertices, body.posed(actor.motion(then)), owner=identity)
+                Surface(body.mesh, vertices, body.apply_pose(actor.motion(then)), owner=identity)
             )
             points: NDArray[np.float64] = np.asarray(body.keypoints(pose, EVERY_KEYPOINT), float)
             people.append(Whereabouts(identity, body.mesh, vertices, points, body.height))

@@ -26,7 +26,7 @@ from posetrack.world.staging import (
     Generator,
     Shot,
     lanes,
-    named_scene,
+    scene_maker,
     stander,
     strollers,
     to_and_fro,
@@ -35,7 +35,7 @@ from posetrack.world.staging import (
 )
 
 
-@named_scene(people=4, frames=250)
+@scene_maker(people=4, frames=250)
 def crossing(shot: Shot, rng: Generator) -> Scene:
     """People walk to and fro side by side and hide each other where they cross.
 
@@ -49,7 +49,7 @@ def crossing(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors)
 
 
-@named_scene(people=3, frames=250)
+@scene_maker(people=3, frames=250)
 def behind_pole(shot: Shot, rng: Generator) -> Scene:
     """People walk to and fro behind two pillars that hide them for a while."""
     bodies = [random_body(rng) for _ in range(shot.people)]
@@ -59,7 +59,7 @@ def behind_pole(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors, things=pillars)
 
 
-@named_scene(people=6, frames=250)
+@scene_maker(people=6, frames=250)
 def entering_leaving(shot: Shot, rng: Generator) -> Scene:
     """People come in on one side, one after the other, and leave on the other for good."""
     bodies = [random_body(rng) for _ in range(shot.people)]
@@ -77,7 +77,7 @@ def entering_leaving(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors)
 
 
-@named_scene(people=3, frames=300)
+@scene_maker(people=3, frames=300)
 def coming_back(shot: Shot, rng: Generator) -> Scene:
     """People walk out of the picture and come back after one to four seconds."""
     bodies = [random_body(rng) for _ in range(shot.people)]
@@ -92,7 +92,7 @@ def coming_back(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors)
 
 
-@named_scene(people=10, frames=200)
+@scene_maker(people=10, frames=200)
 def crowd(shot: Shot, rng: Generator) -> Scene:
     """Many people walk and stand in rows behind each other, seen from a little above."""
     bodies = [random_body(rng) for _ in range(shot.people)]
@@ -105,7 +105,7 @@ def crowd(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors, height=2.6, away=9.0)
 
 
-@named_scene(people=4, frames=250)
+@scene_maker(people=4, frames=250)
 def same_clothes(shot: Shot, rng: Generator) -> Scene:
     """The crossing of people who are dressed alike."""
     clothes = random_clothes(rng, female=0.0)
@@ -114,7 +114,7 @@ def same_clothes(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors)
 
 
-@named_scene(people=3, frames=150)
+@scene_maker(people=3, frames=150)
 def fast_motion(shot: Shot, rng: Generator) -> Scene:
     """People run past each other close to a slow shutter: large steps between frames, and blur."""
     bodies = [random_body(rng, child=False) for _ in range(shot.people)]
@@ -126,7 +126,7 @@ def fast_motion(shot: Shot, rng: Generator) -> Scene:
     )  # fmt: skip
 
 
-@named_scene(people=4, frames=60, rate=5.0)
+@scene_maker(people=4, frames=60, rate=5.0)
 def low_frame_rate(shot: Shot, rng: Generator) -> Scene:
     """The crossing as a camera with few frames a second sees it."""
     bodies = [random_body(rng) for _ in range(shot.people)]
@@ -134,7 +134,7 @@ def low_frame_rate(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors)
 
 
-@named_scene(people=4, frames=250)
+@scene_maker(people=4, frames=250)
 def camera_pan(shot: Shot, rng: Generator) -> Scene:
     """A camera in a hand swings to and fro past people who stand and stroll."""
     bodies = [random_body(rng) for _ in range(shot.people)]
@@ -150,7 +150,7 @@ def camera_pan(shot: Shot, rng: Generator) -> Scene:
     return replace(scene, camera=moving)
 
 
-@named_scene(people=4, frames=200)
+@scene_maker(people=4, frames=200)
 def detector_gaps(shot: Shot, rng: Generator) -> Scene:
     """A group side by side, in plain sight, for detectors that lose people (see the fakes)."""
     actors = []
@@ -164,7 +164,7 @@ def detector_gaps(shot: Shot, rng: Generator) -> Scene:
     return usual_scene(shot, rng, actors)
 
 
-@named_scene(people=5, frames=150)
+@scene_maker(people=5, frames=150)
 def street(shot: Shot, rng: Generator) -> Scene:
     """People cross and pass behind a post on a square with trees; the camera turns a little."""
     rows = lanes(shot.people, 0.7)

@@ -80,7 +80,7 @@ def frame_similarities(
     )
 
 
-def found_as(
+def track_ids_of(
     truths: Sequence[Truth],
     tracks: Sequence[Tracks],
     *,

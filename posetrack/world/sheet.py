@@ -60,7 +60,7 @@ def person(seed: int, number: int, *, size: tuple[int, int] = (160, 240)) -> Ima
     rng = np.random.default_rng((seed, number, 5))
     body = random_body(rng)
     pose = random_pose(rng, body) if number % 2 else standing(body, heading=-1.2)(0.0)
-    vertices = body.posed(pose)
+    vertices = body.apply_pose(pose)
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     reach = float((vertices.max(axis=0) - vertices.min(axis=0)).max())
     eye = middle + np.array([0.0, -2.6 * reach, 0.35 * reach])

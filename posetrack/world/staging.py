@@ -86,7 +86,7 @@ class NamedScene(Protocol):
         ...
 
 
-def named_scene(
+def scene_maker(
     *, people: int, frames: int, rate: float = 25.0
 ) -> Callable[[Callable[[Shot, Generator], Scene]], NamedScene]:
     """Make a function of a shot and its chance into a scene of `NamedScene`'s arguments.

@@ -91,7 +91,7 @@ def write_training_files(
         if not _is_done(folder, start, min(start + CHUNK, count))
     ]
     done = count - sum(end - start for start, end in waiting)
-    for made in _all_made(partial(make_chunk, folder, pictures), waiting, processes):
+    for made in _make_all(partial(make_chunk, folder, pictures), waiting, processes):
         done += made
         if report is not None:
             report(done)
@@ -153,7 +153,7 @@ def _is_done(folder: Path, start: int, end: int) -> bool:
     return path.exists() and len(read_json(path)["images"]) >= end - start
 
 
-def _all_made(
+def _make_all(
     make: Callable[[tuple[int, int]], int], spans: list[tuple[int, int]], processes: int
 ) -> Iterator[int]:
     """How many pictures each chunk has, as they are done."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.structures import Detections, Poses
-from posetrack.testing.known import KnownPeople
+from posetrack.testing.fakes import KnownPeople
 from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.mesh import Mesh, Part
 
@@ -211,7 +211,7 @@ class Truth:
         xy = np.where(inside, self.xy[rows], np.nan)
         return Poses(xy, inside[..., 0].astype(np.float32), boxes, self.skeleton)
 
-    def known(self) -> KnownPeople:
+    def everybody(self) -> KnownPeople:
         """What a fake needs of it."""
         heights = np.nan_to_num(self.boxes[:, 3] - self.boxes[:, 1])
         share = np.where((self.pixels > 0) & np.isfinite(self.clipped_boxes[:, 0]), self.share, 0)
@@ -277,7 +277,7 @@ def truth_of(
         top = np.unique(faces)
         heads[row] = _box(corners[top][away[top] > _NEAREST])
         share[row] = _visible_share(person, corners, away, pixels.owner)
-    visible_boxes, counts = _seen_in(pixels.owner, [person.id for person in people])
+    visible_boxes, counts = _visible_boxes(pixels.owner, [person.id for person in people])
     return Truth(
         skeleton=skeleton,
         size=camera.size,
@@ -303,7 +303,9 @@ def _box(xy: Float64Array) -> Float64Array:
     return np.concatenate([xy.min(axis=0), xy.max(axis=0)])
 
 
-def _seen_in(owner: NDArray[Any], ids: Sequence[int]) -> tuple[Float64Array, NDArray[np.int64]]:
+def _visible_boxes(
+    owner: NDArray[Any], ids: Sequence[int]
+) -> tuple[Float64Array, NDArray[np.int64]]:
     """Box around each person's pixels and their number."""
     from scipy.ndimage import find_objects
 

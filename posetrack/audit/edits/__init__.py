@@ -19,7 +19,7 @@ rest to the original. `anchors_of` notes where the people are whom the lines spe
 
 from posetrack.audit.edits.anchor_files import load_anchors, save_anchors
 from posetrack.audit.edits.anchors import Anchor, anchors_of, follow
-from posetrack.audit.edits.apply import apply_edits, edited_labels
+from posetrack.audit.edits.apply import apply_edits, edit_labels
 from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Span, Split, Swap, parse_edits
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "Swap",
     "anchors_of",
     "apply_edits",
-    "edited_labels",
+    "edit_labels",
     "follow",
     "load_anchors",
     "parse_edits",

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.audit.edits.apply import edited_labels, next_free
+from posetrack.audit.edits.apply import edit_labels, next_free
 from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Split, Swap
 from posetrack.ops.boxes import iou_matrix
 from posetrack.ops.oks import oks_matrix
@@ -116,18 +116,18 @@ def follow(
     notes: list[str] = []
     kept: list[tuple[Anchor, ...]] = []
     for edit, known in zip(edits, anchors, strict=True):
-        kept.append(_anchored(trajectories, labels, edit) if known is None else known)
+        kept.append(_find_anchors(trajectories, labels, edit) if known is None else known)
         meant: Sequence[Edit] = [edit]
         if known is not None:
-            meant, note = _meant(trajectories, labels, edit, known)
+            meant, note = _interpret(trajectories, labels, edit, known)
             notes += [f"{edit}: {note}"] if note else []
         for one in meant:
-            labels = edited_labels(trajectories, labels, one)
+            labels = edit_labels(trajectories, labels, one)
         made += meant
     return Followed(tuple(made), tuple(notes), tuple(kept))
 
 
-def _anchored(
+def _find_anchors(
     trajectories: Trajectories, labels: NDArray[np.int64], edit: Edit
 ) -> tuple[Anchor, ...]:
     rows = edit.span.rows(trajectories.frame, trajectories.seconds)
@@ -172,7 +172,7 @@ def _anchor(trajectories: Trajectories, row: int, place: int, who: int) -> Ancho
     )
 
 
-def _meant(
+def _interpret(
     trajectories: Trajectories,
     labels: NDArray[np.int64],
     edit: Edit,
@@ -204,20 +204,20 @@ def _meant(
             if not target or not others:
                 return [], "this is one person already; left out"
             merged: list[Edit] = [Merge(one, target[0]) for one in others]
-            return merged, "" if merged == [edit] else _told(merged)
+            return merged, "" if merged == [edit] else _describe(merged)
         case Delete(who):
             deleted: list[Edit] = [replace(edit, who=one) for one in ids.get(who, [])]
-            return deleted, "" if deleted == [edit] else _told(deleted)
+            return deleted, "" if deleted == [edit] else _describe(deleted)
         case Rename(who, new):
             renamed: list[Edit] = [replace(edit, who=one) for one in ids.get(who, []) if one != new]
-            return renamed, "" if renamed == [edit] else _told(renamed)
+            return renamed, "" if renamed == [edit] else _describe(renamed)
 
 
 def _same_or(edit: Edit, other: Edit) -> tuple[list[Edit], str]:
-    return [other], "" if other == edit else _told([other])
+    return [other], "" if other == edit else _describe([other])
 
 
-def _told(edits: Sequence[Edit]) -> str:
+def _describe(edits: Sequence[Edit]) -> str:
     return f"here it is {'; '.join(map(str, edits))}" if edits else "it is so already; left out"
 
 

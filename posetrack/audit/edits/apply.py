@@ -42,7 +42,7 @@ def apply_edits(trajectories: Trajectories, edits: Sequence[Edit]) -> Trajectori
     """
     labels = labels_of(trajectories)
     for edit in edits:
-        labels = edited_labels(trajectories, labels, edit)
+        labels = edit_labels(trajectories, labels, edit)
     made = relabelled(trajectories, labels)
     before = dict(trajectories.metadata.get("provenance") or {})
     lines = [*before.get("edited", []), *map(str, edits)]
@@ -50,7 +50,7 @@ def apply_edits(trajectories: Trajectories, edits: Sequence[Edit]) -> Trajectori
     return replace(made, metadata=metadata)
 
 
-def edited_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Labels:
+def edit_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Labels:
     """(T, N) who is at each place after one more edit.
 
     Parameters

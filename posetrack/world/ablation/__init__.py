@@ -1,7 +1,7 @@
 """What each step of the tracker is worth: the paper's ablation on rendered scenes.
 
 >>> from posetrack.world.ablation import QUICK, STEPS, run_ablation
->>> worlds = [QUICK[0].shortened(frames=6)]
+>>> worlds = [QUICK[0].shorten(frames=6)]
 >>> rows = run_ablation([STEPS], worlds, seeds=[0], size=(160, 90))
 >>> [row.setting for row in rows][:2]
 ['detector only, box IoU', 'detector only, pose OKS']

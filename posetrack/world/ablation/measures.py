@@ -66,7 +66,7 @@ def measure(
         "HOTA": row["HOTA"],
         "switches": row["IDs"],
         "recall": row["Rec"],
-        "missed": recall_of_missed(truths, detected, pairs),
+        "missed": recall_after_misses(truths, detected, pairs),
     }
 
 
@@ -109,7 +109,7 @@ def _people(frames: Sequence[_Frame]) -> People:
     )
 
 
-def recall_of_missed(
+def recall_after_misses(
     truths: Sequence[Truth], detected: Sequence[Detections | None], pairs: FrameSimilarities
 ) -> float:
     """Of the people to be found whom no detection covers, the percentage in the tracks.
@@ -120,14 +120,14 @@ def recall_of_missed(
     for truth, boxes, true_ids, matrix in zip(
         truths, detected, pairs.true_ids, pairs.similarities, strict=True
     ):
-        lost = ~_covered(truth, boxes, true_ids)
+        lost = ~_have_detection(truth, boxes, true_ids)
         rows, _ = match_optimally(matrix, at_least=MIN_OKS)
         missed += int(lost.sum())
         found += int(lost[rows].sum())
     return 100 * found / missed if missed else float("nan")
 
 
-def _covered(truth: Truth, boxes: Detections | None, ids: Ints) -> Bools:
+def _have_detection(truth: Truth, boxes: Detections | None, ids: Ints) -> Bools:
     """Which people a detection belongs to, one to one."""
     covered = np.zeros(len(ids), np.bool_)
     if boxes is not None and len(boxes) and len(ids):

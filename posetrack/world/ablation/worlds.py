@@ -13,7 +13,7 @@ from posetrack.flows.points import check_points
 from posetrack.interfaces import Image, Points
 from posetrack.ops.motion import inside_image
 from posetrack.skeletons import Skeleton
-from posetrack.testing.known import KnownPeople
+from posetrack.testing.fakes import KnownPeople
 from posetrack.world import (
     Scene,
     behind_pole,
@@ -50,7 +50,7 @@ class World:
     settings: Mapping[str, Any] = field(default_factory=dict)
     faults: Mapping[str, float] = field(default_factory=dict)
 
-    def shortened(self, *, frames: int) -> World:
+    def shorten(self, *, frames: int) -> World:
         """The same with another number of frames."""
         return replace(self, settings={**self.settings, "frames": frames})
 
@@ -83,7 +83,7 @@ class RecordedScene:
             self.images.append(image)
             self.flows.append(np.asarray(truth.flow, np.float32))
         self.truths = [scene.facts(number) for number in range(len(scene))]
-        self._known = [scene.known(number) for number in range(len(scene))]
+        self._known = [scene.everybody(number) for number in range(len(scene))]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -102,7 +102,7 @@ class RecordedScene:
         """Which frame an image is, see `posetrack.world.Scene.frame_of`."""
         return self.scene.frame_of(image)
 
-    def known(self, frame: int, /) -> KnownPeople:
+    def everybody(self, frame: int, /) -> KnownPeople:
         """What fakes need to know."""
         return self._known[frame]
 
@@ -199,7 +199,7 @@ class OwnMotionFlow:
         return moved, inside_image(moved, self._scene.size)
 
 
-def halved_fast_motion(*, rate: float = 12.5, **settings: Any) -> Scene:
+def every_second_frame(*, rate: float = 12.5, **settings: Any) -> Scene:
     """Every second frame of the runners: steps twice as long, the blur as it was."""
     scene = fast_motion(rate=rate, **settings)
     return replace(scene, effects=Effects(shutter=0.35, noise=3.0))
@@ -231,7 +231,7 @@ WORLDS = (
     World("crowd", crowd, {"people": 9, "frames": 40, "rate": 12.5}),
     World("same_clothes", same_clothes, {"people": 4, "frames": 50, "rate": 12.5}),
     World("fast_motion", fast_motion, {"people": 3, "frames": 50, "rate": 25.0}),
-    World("fast_halved", halved_fast_motion, {"people": 3, "frames": 35}),
+    World("fast_halved", every_second_frame, {"people": 3, "frames": 35}),
     World("low_frame_rate", low_frame_rate, {"people": 4, "frames": 40, "rate": 5.0}),
     World("camera_pan", camera_pan, {"people": 4, "frames": 50, "rate": 12.5}),
     World(
@@ -244,7 +244,7 @@ WORLDS = (
 """What trackers get wrong, a few seconds each. Walks at 12.5 frames a second: more happens."""
 
 QUICK = tuple(
-    world.shortened(frames=25)
+    world.shorten(frames=25)
     for world in WORLDS
     if world.name in ("crossing", "behind_pole", "fast_halved", "detector_gaps")
 )

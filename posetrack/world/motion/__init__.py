@@ -5,13 +5,13 @@ from posetrack.world.motion.gait import Gait, Path, running, walking
 from posetrack.world.motion.manners import Manner, random_manner
 from posetrack.world.motion.stances import Motion
 from posetrack.world.motion.standing import (
-    arms_raised,
     bending,
     gesturing,
     jumping_jacks,
     sitting_down,
     squats,
     standing,
+    wave_arms,
 )
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "Manner",
     "Motion",
     "Path",
-    "arms_raised",
     "bending",
     "falling",
     "gesturing",
@@ -32,4 +31,5 @@ __all__ = [
     "squats",
     "standing",
     "walking",
+    "wave_arms",
 ]

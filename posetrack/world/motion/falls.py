@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.motion.legs import SIDES, leg_length, two_links
-from posetrack.world.motion.poses import LYING, angles_of, blended, grounded, with_collar
+from posetrack.world.motion.poses import LYING, angles_of, blend, put_on_ground, with_collar
 from posetrack.world.motion.stances import Motion
 from posetrack.world.motion.standing import standing
 from posetrack.world.people.body import Body
@@ -49,7 +49,7 @@ def lying(
     def pose(seconds: float) -> BodyPose:
         breath = angles.copy()
         breath[JOINT["chest"], 0] += 0.02 * np.sin(2 * np.pi * 0.25 * seconds)
-        return grounded(body, BodyPose(rotations_from(with_collar(breath)), at, heading))
+        return put_on_ground(body, BodyPose(rotations_from(with_collar(breath)), at, heading))
 
     return pose
 
@@ -84,7 +84,7 @@ def falling(
         if seconds <= begin:
             return upright(seconds)
         share = min((seconds - begin) / duration, 1.0) ** 2  # faster and faster, as things fall
-        mixed = blended(upright(seconds), lies(seconds), share)
+        mixed = blend(upright(seconds), lies(seconds), share)
         crumple = 4 * share * (1 - share)
         rotations = mixed.rotations.copy()
         for side, _ in SIDES:
@@ -94,7 +94,7 @@ def falling(
         away = ahead * leg * float(np.sin(0.5 * np.pi * share))
         start = upright(begin).root[:2]
         root = np.array([*(start + away), mixed.root[2]])
-        return grounded(body, BodyPose(rotations, root, mixed.heading))
+        return put_on_ground(body, BodyPose(rotations, root, mixed.heading))
 
     return pose
 

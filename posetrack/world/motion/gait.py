@@ -97,7 +97,7 @@ class Gait:
         at = self.place(seconds) + sway * turn_z(heading)[:2, 1]
         root = np.array([*at, self._height(cycle, effort)])
         pose = BodyPose(self._upper(cycle, effort), root, heading)
-        pose = pose.moved((0, 0, -reach(body, pose, soles, shares)))
+        pose = pose.translate((0, 0, -reach(body, pose, soles, shares)))
         return with_feet(body, pose, soles)
 
     def _height(self, cycle: float, effort: float) -> float:

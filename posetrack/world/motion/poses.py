@@ -62,13 +62,13 @@ def within_limits(angles: Float64Array) -> Float64Array:
     return np.clip(angles, LIMITS[..., 0], LIMITS[..., 1])
 
 
-def grounded(body: Body, pose: BodyPose, *, ground: float = 0.0) -> BodyPose:
+def put_on_ground(body: Body, pose: BodyPose, *, ground: float = 0.0) -> BodyPose:
     """The pose moved up or down until its lowest point touches the ground."""
-    lowest = float(body.posed(pose)[:, 2].min())
-    return pose.moved((0.0, 0.0, ground - lowest))
+    lowest = float(body.apply_pose(pose)[:, 2].min())
+    return pose.translate((0.0, 0.0, ground - lowest))
 
 
-def blended(first: BodyPose, second: BodyPose, share: float) -> BodyPose:
+def blend(first: BodyPose, second: BodyPose, share: float) -> BodyPose:
     """Between two poses: 0 the first, 1 the second; joints turn the shorter way."""
     angles = (1 - share) * angles_from(first.rotations) + share * angles_from(second.rotations)
     turn = (second.heading - first.heading + np.pi) % (2 * np.pi) - np.pi
@@ -198,8 +198,8 @@ def random_pose(rng: np.random.Generator, body: Body) -> BodyPose:
             fresh[JOINT[f"{side}_elbow"], 0] = np.deg2rad(rng.uniform(0, 120))
         pose = replace(pose, rotations=rotations_from(with_collar(within_limits(fresh))))
     if rng.random() < 0.1:
-        pose = _tilted(rng, pose)
-    return grounded(body, pose)
+        pose = _tilt(rng, pose)
+    return put_on_ground(body, pose)
 
 
 def arms_inside(body: Body, pose: BodyPose) -> bool:
@@ -242,7 +242,7 @@ def _free_arms(rng: np.random.Generator, angles: Float64Array) -> None:
             angles[JOINT[f"{side}_elbow"], 0] = np.deg2rad(rng.uniform(0, 140))
 
 
-def _tilted(rng: np.random.Generator, pose: BodyPose) -> BodyPose:
+def _tilt(rng: np.random.Generator, pose: BodyPose) -> BodyPose:
     """The whole body turned by up to about half a right angle."""
     tilt = np.deg2rad(rng.normal(0, 25, 3)) * (1, 1, 0)
     rotations = pose.rotations.copy()

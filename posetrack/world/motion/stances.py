@@ -39,7 +39,7 @@ def feet(
     return soles
 
 
-def planted(
+def plant_feet(
     body: Body,
     place: ArrayLike,
     heading: float,
@@ -62,5 +62,5 @@ def planted(
     ground = np.asarray(place, np.float64)[:2] + turn_z(heading)[:2, :2] @ shift
     height = UPRIGHT * leg_length(body) + body.shape.ankle - drop
     pose = BodyPose(rotations, np.array([*ground, height]), heading)
-    pose = pose.moved((0.0, 0.0, -reach(body, pose, soles)))
+    pose = pose.translate((0.0, 0.0, -reach(body, pose, soles)))
     return with_feet(body, pose, soles, knees_out=knees_out)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.motion.legs import Sole, leg_length
-from posetrack.world.motion.stances import UPRIGHT, Motion, feet, planted
+from posetrack.world.motion.stances import UPRIGHT, Motion, feet, plant_feet
 from posetrack.world.people.body import Body
 from posetrack.world.people.flesh import smooth
 from posetrack.world.people.rig import BodyPose
@@ -52,7 +52,7 @@ def standing(
             "elbow": (bent + 3 * wave[5], 0.0, 0.0),
         }
         shift = (0.006 * wave[0], 0.012 * wave[1])
-        return planted(body, place, heading, soles, given, shift=shift)
+        return plant_feet(body, place, heading, soles, given, shift=shift)
 
     return pose
 
@@ -77,12 +77,12 @@ def gesturing(
             )  # fmt: skip
             given[f"{side}_elbow"] = (at[3] + 32 * wave[3], 0.0, 30 * wave[4])
             given[f"{side}_wrist"] = (0.0, 25 * wave[5], 0.0)
-        return planted(body, place, heading, soles, given)
+        return plant_feet(body, place, heading, soles, given)
 
     return pose
 
 
-def arms_raised(
+def wave_arms(
     body: Body,
     place: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
@@ -104,7 +104,7 @@ def arms_raised(
         for side in sides:
             given[f"{side}_shoulder"] = (25.0, up + 9 * wave, 0.0)
             given[f"{side}_elbow"] = (bent + 18 * wave, 0.0, 0.0)
-        return planted(body, place, heading, soles, given)
+        return plant_feet(body, place, heading, soles, given)
 
     return pose
 
@@ -135,7 +135,7 @@ def bending(
             "elbow": (12.0, 0.0, 0.0),
         }
         drop = 0.06 * leg * down
-        return planted(
+        return plant_feet(
             body, place, heading, soles, given, drop=drop, shift=(-0.17 * leg * down, 0.0)
         )
 
@@ -172,7 +172,7 @@ def squats(
             "elbow": (15 - 5 * down, 0.0, 0.0),
         }
         shift = (-0.24 * leg * down, 0.0)
-        return planted(
+        return plant_feet(
             body, place, heading, soles, given, drop=0.47 * leg * down, shift=shift, knees_out=0.1
         )
 
@@ -200,7 +200,7 @@ def jumping_jacks(
             "spine": (3.0, 0.0, 0.0),
         }
         drop = 0.03 * leg * (1 - air) - 0.13 * leg * air
-        return planted(body, place, heading, soles, given, drop=drop)
+        return plant_feet(body, place, heading, soles, given, drop=drop)
 
     return pose
 
@@ -247,7 +247,9 @@ def sitting_down(
             "elbow": (12 + 40 * down, 0.0, 0.0),
         }
         back = (-0.44 * leg * down, 0.0)
-        return planted(body, place, heading, soles, given, drop=(upright - low) * down, shift=back)
+        return plant_feet(
+            body, place, heading, soles, given, drop=(upright - low) * down, shift=back
+        )
 
     return pose
 

@@ -13,7 +13,7 @@ from posetrack._compiled import kernel_input
 from posetrack.skeletons import Skeleton
 from posetrack.world.people import _kernels as kernels
 from posetrack.world.people import flesh, heads, limbs
-from posetrack.world.people.lofting import Piece, joined
+from posetrack.world.people.lofting import Piece, join_pieces
 from posetrack.world.people.looks import Clothes, Looks, random_looks
 from posetrack.world.people.painting import cell, paint
 from posetrack.world.people.rig import JOINT, JOINTS, BodyPose, Rig, neutral_pose, turn_x
@@ -51,7 +51,7 @@ class Body:
     >>> from posetrack.skeletons import COCO_17
     >>> body = random_body(np.random.default_rng(0))
     >>> pose = neutral_pose((2, 0, body.shape.hip))
-    >>> body.posed(pose).shape == body.mesh.vertices.shape
+    >>> body.apply_pose(pose).shape == body.mesh.vertices.shape
     True
     >>> body.keypoints(pose, COCO_17).shape
     (17, 3)
@@ -69,7 +69,7 @@ class Body:
         """Metres from the soles to the top of the head, standing."""
         return self.shape.height
 
-    def posed(self, pose: BodyPose) -> Float32Array:
+    def apply_pose(self, pose: BodyPose) -> Float32Array:
         """(V, 3) float32 metres, the vertices in a pose, by linear blend skinning."""
         rest_turned, rest_places = self.rig.place(_rest_pose(self.shape))
         turned, places = self.rig.place(pose)
@@ -155,24 +155,24 @@ def body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
         *heads.hat(shape, looks.hat_kind, cell("hat")),
     ]
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        upper = joined(
+        upper = join_pieces(
             [limbs.arm(shape, worn, cell("arm"), side), *limbs.hand(shape, cell("hand"), side)]
         )
-        lower = joined(
+        lower = join_pieces(
             [limbs.leg(shape, worn, cell("leg"), side), limbs.foot(shape, cell("shoe"), side)]
         )
-        pieces.append(_turned(upper, rig, shape, f"{side}_shoulder", sign * ARMS_OUT))
-        pieces.append(_turned(lower, rig, shape, f"{side}_hip", sign * LEGS_OUT))
+        pieces.append(_turn_limb(upper, rig, shape, f"{side}_shoulder", sign * ARMS_OUT))
+        pieces.append(_turn_limb(lower, rig, shape, f"{side}_hip", sign * LEGS_OUT))
     if worn.skirt > 0:
         pieces.append(flesh.skirt(shape, worn, cell("skirt")))
-    whole = joined(pieces)
+    whole = join_pieces(pieces)
     vertices, uv = (np.asarray(values, np.float32) for values in (whole.vertices, whole.uv))
     mesh = Mesh(vertices, whole.faces, uv, whole.parts, paint(rng, shape, looks))
     weights = np.ascontiguousarray(whole.weights, np.float32)
     return Body(mesh, rig, weights, _landmarks(shape, rig), shape, looks)
 
 
-def _turned(piece: Piece, rig: Rig, shape: Shape, joint: str, angle: float) -> Piece:
+def _turn_limb(piece: Piece, rig: Rig, shape: Shape, joint: str, angle: float) -> Piece:
     """A hanging limb, swung outward about its joint."""
     _, places = rig.place(neutral_pose((0.0, 0.0, shape.hip)))
     place = places[JOINT[joint]]

@@ -104,13 +104,11 @@ def loft(
         _sum_to_one(shares.reshape(-1, len(JOINTS))),
     )
     for end, wanted in zip((0, count - 1), caps, strict=True):
-        piece = (
-            _capped(piece, grid[end], bands[0 if end == 0 else -1], end == 0) if wanted else piece
-        )
+        piece = _cap(piece, grid[end], bands[0 if end == 0 else -1], end == 0) if wanted else piece
     return piece
 
 
-def joined(pieces: Sequence[Piece]) -> Piece:
+def join_pieces(pieces: Sequence[Piece]) -> Piece:
     """All pieces as one."""
     starts = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
     return Piece(
@@ -135,7 +133,7 @@ def circle_of(points: int, roundness: float = 2.0) -> Float64Array:
     return np.asarray(directions / norm)
 
 
-def _capped(piece: Piece, ring: NDArray[np.int32], part: int, first: bool) -> Piece:
+def _cap(piece: Piece, ring: NDArray[np.int32], part: int, first: bool) -> Piece:
     """The piece with a fan over a ring."""
     middle = len(piece.vertices)
     order = (ring[1:], ring[:-1]) if first else (ring[:-1], ring[1:])

@@ -126,7 +126,7 @@ class BodyPose:
         degrees = np.rad2deg(self.heading)
         return f"BodyPose(at {x:.2f}, {y:.2f}, {z:.2f} m, heading {degrees:.0f} degrees)"
 
-    def moved(self, shift: ArrayLike) -> BodyPose:
+    def translate(self, shift: ArrayLike) -> BodyPose:
         """The same pose ``shift`` (3,) metres away."""
         return replace(self, root=self.root + np.asarray(shift, np.float64))
 

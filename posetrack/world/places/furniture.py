@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack.world.places.distractors import ball_profile, lathe
 from posetrack.world.rendering.mesh import Mesh, Part
-from posetrack.world.rendering.textures import near_colours, noise, painted
+from posetrack.world.rendering.textures import near_colours, noise, paint
 
 Texture = NDArray[np.uint8]
 
@@ -103,7 +103,7 @@ def table(
         for x in (-1, 1)
         for y in (-1, 1)
     ]
-    return _built(texture, [((wide, deep, 0.04), (0, 0, tall - 0.04)), *legs], place, turn)
+    return _build(texture, [((wide, deep, 0.04), (0, 0, tall - 0.04)), *legs], place, turn)
 
 
 def bench(
@@ -122,7 +122,7 @@ def bench(
         *(((0.06, 0.4, 0.42), (x * (length / 2 - 0.15), 0, 0)) for x in (-1, 1)),
         *(((0.06, 0.05, 0.4), (x * (length / 2 - 0.15), 0.2, 0.4)) for x in (-1, 1)),
     ]
-    return _built(texture, parts, place, turn)
+    return _build(texture, parts, place, turn)
 
 
 def chair(texture: Texture, *, place: ArrayLike = (0, 0, 0), turn: float = 0.0) -> Mesh:
@@ -135,7 +135,7 @@ def chair(texture: Texture, *, place: ArrayLike = (0, 0, 0), turn: float = 0.0) 
     """
     legs = [((0.04, 0.04, 0.44), (x * 0.19, y * 0.19, 0.0)) for x in (-1, 1) for y in (-1, 1)]
     plates = [((0.42, 0.42, 0.04), (0, 0, 0.43)), ((0.42, 0.04, 0.42), (0, 0.19, 0.48))]
-    return _built(texture, [*plates, *legs], place, turn)
+    return _build(texture, [*plates, *legs], place, turn)
 
 
 def tree(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0), height: float = 5.0) -> Mesh:
@@ -147,10 +147,10 @@ def tree(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0), height: floa
     >>> 4 < mesh.vertices[:, 2].max() < 8
     np.True_
     """
-    bark = painted(noise(rng, (64, 128), cells=(16, 4)), near_colours(rng, (45, 60, 80), 4))
+    bark = paint(noise(rng, (64, 128), cells=(16, 4)), near_colours(rng, (45, 60, 80), 4))
     green = (rng.uniform(15, 60), rng.uniform(60, 130), rng.uniform(30, 120))
     field = noise(rng, (64, 128), cells=(16, 32), octaves=3, roughness=0.9)
-    texture = np.hstack([bark, painted(field, near_colours(rng, green, 5, spread=0.45))])
+    texture = np.hstack([bark, paint(field, near_colours(rng, green, 5, spread=0.45))])
     thick, bare = rng.uniform(0.02, 0.04) * height, rng.uniform(0.3, 0.45) * height
     trunk = lathe([(thick, 0.0), (0.7 * thick, bare), (0.2 * thick, 0.8 * height)], texture)
     parts = [_in_half(trunk, 0, texture)]
@@ -164,7 +164,7 @@ def tree(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0), height: floa
         parts.append(
             _in_half(Mesh(rough + shift, ball.faces, ball.uv, ball.parts, texture), 1, texture)
         )
-    whole = _joined(parts)
+    whole = _join_meshes(parts)
     return scenery_mesh(whole.vertices + np.asarray(place, float), whole.faces, whole.uv, texture)
 
 
@@ -179,7 +179,7 @@ def scenery_mesh(vertices: ArrayLike, faces: ArrayLike, uv: ArrayLike, texture: 
     )
 
 
-def _joined(meshes: Sequence[Mesh]) -> Mesh:
+def _join_meshes(meshes: Sequence[Mesh]) -> Mesh:
     """Meshes of one texture as one."""
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
     return scenery_mesh(
@@ -190,14 +190,14 @@ def _joined(meshes: Sequence[Mesh]) -> Mesh:
     )
 
 
-def _built(
+def _build(
     texture: Texture,
     boxes: Sequence[tuple[tuple[float, float, float], ArrayLike]],
     place: ArrayLike,
     turn: float,
 ) -> Mesh:
     """Boxes of (size, place) as one thing, turned and put somewhere."""
-    whole = _joined([box(texture, size, place=at) for size, at in boxes])
+    whole = _join_meshes([box(texture, size, place=at) for size, at in boxes])
     cosine, sine = math.cos(turn), math.sin(turn)
     turned = whole.vertices @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
     return scenery_mesh(turned + np.asarray(place, float), whole.faces, whole.uv, texture)

@@ -16,7 +16,7 @@ from posetrack.world.rendering.textures import (
     grass,
     near_colours,
     noise,
-    painted,
+    paint,
     random_colour,
     random_texture,
 )
@@ -126,7 +126,7 @@ def forest(rng: np.random.Generator) -> Backdrop:
     up = (horizon - np.arange(HEIGHT, dtype=np.float32))[:, None] / horizon
     wooded = (up < rng.uniform(0.1, 0.3) + 0.4 * crowns) & (up > -0.03)
     green = (rng.uniform(15, 60), rng.uniform(50, 120), rng.uniform(30, 110))
-    foliage = painted(leaves, near_colours(rng, green, 5, spread=0.4))
+    foliage = paint(leaves, near_colours(rng, green, 5, spread=0.4))
     texture[wooded] = foliage[wooded]
     for left in rng.integers(0, WIDTH, int(rng.integers(10, 60))):
         top = horizon - int(rng.integers(4, 30))

@@ -58,7 +58,7 @@ def panning(
 
     def at(seconds: float) -> Camera:
         swing = np.sin(2 * np.pi * seconds / period + phase)
-        return turned(camera(seconds), right=angle * swing, up=tilt * swing)
+        return turn_camera(camera(seconds), right=angle * swing, up=tilt * swing)
 
     return at
 
@@ -94,7 +94,7 @@ def shaking(camera: CameraPath, *, angle: float, seed: int = 0, rate: float = 2.
 
     def at(seconds: float) -> Camera:
         right, up, roll = angle * np.sqrt(2 / 6) * np.sin(speeds * seconds + phases).sum(axis=1)
-        return turned(camera(seconds), right=right, up=up, roll=roll / 2)
+        return turn_camera(camera(seconds), right=right, up=up, roll=roll / 2)
 
     return at
 
@@ -129,13 +129,15 @@ def following(
     return at
 
 
-def turned(camera: Camera, *, right: float = 0.0, up: float = 0.0, roll: float = 0.0) -> Camera:
+def turn_camera(
+    camera: Camera, *, right: float = 0.0, up: float = 0.0, roll: float = 0.0
+) -> Camera:
     """A camera in the same place that looks further right, up, or is rolled clockwise, in radians.
 
     Examples
     --------
     >>> camera = looking_at((0, -5, 1), (0, 0, 1), focal=500, size=(641, 361))
-    >>> turned(camera, up=0.1).project((0, 0, 1))[0].round(1).tolist()
+    >>> turn_camera(camera, up=0.1).project((0, 0, 1))[0].round(1).tolist()
     [320.0, 230.2]
     """
     c, s = np.cos(right), np.sin(right)

@@ -28,7 +28,7 @@ class Effects:
     defocus
         Radius in pixels of the disc that a point becomes.
     gain, balance, gamma
-        See `exposed`.
+        See `expose`.
     saturation
         0 for grey, 1 as it is.
     noise, shot
@@ -65,12 +65,12 @@ class Effects:
         """The picture (H, W, 3) as this camera gives it; only the noise is drawn from ``rng``."""
         image = drawn.image.copy()
         if self.shutter > 0:
-            image = motion_blurred(image, drawn.flow, drawn.depth, shutter=self.shutter)
+            image = blur_motion(image, drawn.flow, drawn.depth, shutter=self.shutter)
         if self.defocus > 0:
-            image = defocused(image, self.defocus)
-        image = exposed(image, gain=self.gain, balance=self.balance, gamma=self.gamma)
+            image = blur_by_disc(image, self.defocus)
+        image = expose(image, gain=self.gain, balance=self.balance, gamma=self.gamma)
         if self.saturation != 1:
-            image = saturated(image, self.saturation)
+            image = saturate(image, self.saturation)
         if self.noise > 0 or self.shot > 0:
             image = noisy(image, rng, noise=self.noise, shot=self.shot)
         if self.resolution < 1:
@@ -105,7 +105,7 @@ def random_effects(rng: np.random.Generator) -> Effects:
     )
 
 
-def motion_blurred(
+def blur_motion(
     image: Image, flow: NDArray[np.float32], depth: NDArray[np.float32], *, shutter: float = 0.5
 ) -> Image:
     """An image as an open shutter sees it, from the flow of its points.
@@ -128,7 +128,7 @@ def motion_blurred(
     >>> edge = np.zeros((4, 40, 3), np.uint8)
     >>> edge[:, 20:] = 200
     >>> flow = np.full((4, 40, 2), (8.0, 0.0), np.float32)
-    >>> blurred = motion_blurred(edge, flow, np.ones((4, 40), np.float32), shutter=1.0)
+    >>> blurred = blur_motion(edge, flow, np.ones((4, 40), np.float32), shutter=1.0)
     >>> int(blurred[0, 10, 0]), 0 < int(blurred[0, 18, 0]) < 200, int(blurred[0, 30, 0])
     (0, True, 200)
     """
@@ -176,14 +176,14 @@ def mean_of(images: list[Image]) -> Image:
     return np.asarray(np.sqrt(squares) + np.float32(0.5)).astype(np.uint8)
 
 
-def defocused(image: Image, radius: float) -> Image:
+def blur_by_disc(image: Image, radius: float) -> Image:
     """Blur by a disc of ``radius`` pixels, its edge soft over one pixel.
 
     Examples
     --------
     >>> dot = np.zeros((5, 5, 3), np.uint8)
     >>> dot[2, 2] = 255
-    >>> defocused(dot, 1.0)[2, :, 0].tolist()
+    >>> blur_by_disc(dot, 1.0)[2, :, 0].tolist()
     [0, 38, 76, 38, 0]
     """
     reach = math.ceil(radius)
@@ -193,7 +193,7 @@ def defocused(image: Image, radius: float) -> Image:
     return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
 
 
-def exposed(
+def expose(
     image: Image,
     *,
     gain: float = 1.0,
@@ -215,7 +215,7 @@ def exposed(
 
     Examples
     --------
-    >>> exposed(np.full((1, 1, 3), 100, np.uint8), gain=1.5, balance=(1, 1, 2))[0, 0].tolist()
+    >>> expose(np.full((1, 1, 3), 100, np.uint8), gain=1.5, balance=(1, 1, 2))[0, 0].tolist()
     [150, 150, 255]
     """
     tone = (np.arange(256) / 255) ** gamma * 255
@@ -223,12 +223,12 @@ def exposed(
     return np.asarray(cv2.LUT(image, table[None]))
 
 
-def saturated(image: Image, share: float) -> Image:
+def saturate(image: Image, share: float) -> Image:
     """Colours moved away from grey (above 1) or to it (below 1).
 
     Examples
     --------
-    >>> saturated(np.array([[[0, 0, 200]]], np.uint8), 0.0)[0, 0].tolist()
+    >>> saturate(np.array([[[0, 0, 200]]], np.uint8), 0.0)[0, 0].tolist()
     [60, 60, 60]
     """
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

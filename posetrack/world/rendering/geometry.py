@@ -68,7 +68,7 @@ def project_surfaces(
         scene.faces,
         _join([s.mesh.uv for s in surfaces], (2,), np.float64),
         raster.vertex_normals(scene.points, scene.faces),
-        raster.transformed(then, *_placed(following)),
+        raster.to_camera(then, *_camera_axes(following)),
         (int(camera.size[0]), int(camera.size[1])),
         planes,
     )
@@ -91,7 +91,7 @@ def pack_textures(surfaces: Sequence[Surface], backdrop: Backdrop) -> texturing.
     return texturing.Textures(texels, levels, np.array([*beyond, 2], np.uint8))
 
 
-def _placed(camera: Camera) -> tuple[Float64Array, Float64Array]:
+def _camera_axes(camera: Camera) -> tuple[Float64Array, Float64Array]:
     return (
         np.ascontiguousarray(camera.rotation, np.float64),
         np.ascontiguousarray(camera.position, np.float64),
@@ -105,7 +105,7 @@ def product(first: Float64Array, second: Float64Array) -> Float64Array:
 
 def project_triangles(camera: Camera, scene: AllSurfaces, near: float) -> raster.Triangles:
     """The triangles in a camera, of what is not nearer than ``near``."""
-    seen = raster.transformed(scene.points, *_placed(camera))
+    seen = raster.to_camera(scene.points, *_camera_axes(camera))
     count, (width, height) = len(scene.faces), camera.size
     triangles = raster.Triangles(np.empty((count, 3, 3)), np.empty(count), np.empty((count, 4)))
     raster.set_up(

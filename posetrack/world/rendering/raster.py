@@ -44,7 +44,7 @@ class Triangles(NamedTuple):
 
 
 @compiled
-def transformed(points: Float32Array, rotation: Float64Array, origin: Float64Array) -> Float64Array:
+def to_camera(points: Float32Array, rotation: Float64Array, origin: Float64Array) -> Float64Array:
     """(V, 3), points in a camera's space."""
     out = np.empty(points.shape, np.float64)
     for i in range(len(points)):

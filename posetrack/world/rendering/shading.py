@@ -110,7 +110,7 @@ def light_up(
         direct = nx * direction[0] + ny * direction[1] + nz * direction[2]
         if direct > 0 and len(shadow_map):
             z = 1 / (total * abs(scale[f]))
-            direct *= _reached(
+            direct *= _sun_share(
                 x * z, y * z, z, nx, ny, nz, to_map, turn, focal, texel, shadow_map, blocks
             )
         direct, up = max(direct, 0.0), 0.5 + 0.5 * nz
@@ -119,7 +119,7 @@ def light_up(
 
 
 @compiled
-def _reached(
+def _sun_share(
     x: float,
     y: float,
     z: float,

@@ -62,12 +62,12 @@ def _finer(field: Field, size: tuple[int, int]) -> Field:
     return np.array(smooth[2 * down : -2 * down, 2 * across : -2 * across])
 
 
-def painted(field: Field, colours: ArrayLike) -> Texture:
+def paint(field: Field, colours: ArrayLike) -> Texture:
     """Values (h, w) in [0, 1] as colours (h, w, 3), by a scale of BGR colours (n, 3).
 
     Examples
     --------
-    >>> painted(np.array([[0, 0.4, 1]], np.float32), [(0, 0, 0), (100, 200, 50)]).tolist()
+    >>> paint(np.array([[0, 0.4, 1]], np.float32), [(0, 0, 0), (100, 200, 50)]).tolist()
     [[[0, 0, 0], [40, 80, 20], [100, 200, 50]]]
     """
     scale = np.asarray(colours, float)
@@ -103,22 +103,22 @@ def near_colours(
     return np.asarray(np.clip(np.asarray(colour, float) * bright * tint, 0, 255))
 
 
-def _mottled(
+def _mottle(
     rng: np.random.Generator, colour: ArrayLike, *, cells: int, octaves: int, spread: float
 ) -> Texture:
     field = noise(rng, cells=(cells, cells), octaves=octaves, roughness=rng.uniform(0.5, 0.9))
-    return painted(field, near_colours(rng, colour, 4, spread=spread))
+    return paint(field, near_colours(rng, colour, 4, spread=spread))
 
 
 def plaster(rng: np.random.Generator) -> Texture:
     """A painted wall with faint stains."""
-    return _mottled(rng, random_colour(rng), cells=2, octaves=6, spread=0.06)
+    return _mottle(rng, random_colour(rng), cells=2, octaves=6, spread=0.06)
 
 
 def asphalt(rng: np.random.Generator) -> Texture:
     """Dark and grainy."""
     grey = np.full(3, rng.uniform(50, 130)) * rng.uniform(0.93, 1.07, 3)
-    base = _mottled(rng, grey, cells=2, octaves=4, spread=0.1)
+    base = _mottle(rng, grey, cells=2, octaves=4, spread=0.1)
     grain = np.float32(rng.uniform(4, 14)) * rng.standard_normal((256, 256, 1), np.float32)
     return _bytes(base + grain)
 
@@ -128,7 +128,7 @@ def grass(rng: np.random.Generator) -> Texture:
     colour = np.array([rng.uniform(20, 60), rng.uniform(80, 150), rng.uniform(50, 130)])
     blades = noise(rng, cells=(64, 16), octaves=2, roughness=0.8)
     patches = noise(rng, cells=(4, 4), octaves=4, roughness=0.6)
-    return painted(0.55 * blades + 0.45 * patches, near_colours(rng, colour, 5, spread=0.35))
+    return paint(0.55 * blades + 0.45 * patches, near_colours(rng, colour, 5, spread=0.35))
 
 
 def wood(rng: np.random.Generator) -> Texture:
@@ -139,7 +139,7 @@ def wood(rng: np.random.Generator) -> Texture:
     height = 256 // boards
     shift = np.repeat(rng.normal(0, 0.12, boards), height)[:, None]
     field = grain * np.float32(0.7) + 0.15 + shift.astype(np.float32)
-    texture = painted(np.asarray(field), near_colours(rng, colour, 4, spread=0.25))
+    texture = paint(np.asarray(field), near_colours(rng, colour, 4, spread=0.25))
     if boards > 1:
         texture[::height] //= 2
     return texture
@@ -147,19 +147,19 @@ def wood(rng: np.random.Generator) -> Texture:
 
 def tiles(rng: np.random.Generator) -> Texture:
     """Squares with joints, alike, or of two colours in turn."""
-    return _laid(rng, 2 ** int(rng.integers(1, 4)), aspect=1, bond=False)
+    return _lay_planks(rng, 2 ** int(rng.integers(1, 4)), aspect=1, bond=False)
 
 
 def brick(rng: np.random.Generator) -> Texture:
     """Courses of bricks, each shifted by half a brick."""
-    return _laid(rng, 2 ** int(rng.integers(2, 4)), aspect=2, bond=True)
+    return _lay_planks(rng, 2 ** int(rng.integers(2, 4)), aspect=2, bond=True)
 
 
 def _bytes(values: NDArray[np.floating]) -> Texture:
     return np.asarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
-def _laid(rng: np.random.Generator, columns: int, *, aspect: int, bond: bool) -> Texture:
+def _lay_planks(rng: np.random.Generator, columns: int, *, aspect: int, bond: bool) -> Texture:
     across, down = 256 // columns, 256 // (columns * aspect)
     rows = 256 // down
     if bond:
@@ -207,7 +207,7 @@ def blotches(rng: np.random.Generator) -> Texture:
     if rng.random() < 0.4:
         steps = len(colours)
         field = np.floor(field * (steps - 0.01)) / max(steps - 1, 1)
-    return painted(np.asarray(field, np.float32), colours)
+    return paint(np.asarray(field, np.float32), colours)
 
 
 _GROUNDS: Final = (asphalt, grass, tiles, wood, plaster, brick)

@@ -193,7 +193,7 @@ def _texel(
     texels: UInt16Array, start: int, height: int, width: int, repeats: int, u: float, v: float
 ) -> Colour:
     """Colour, bilinear, of one level of a texture."""
-    x, y = _folded(u, repeats) * width - 0.5, _folded(v, repeats) * height - 0.5
+    x, y = _fold(u, repeats) * width - 0.5, _fold(v, repeats) * height - 0.5
     column, row = math.floor(x), math.floor(y)
     right, low = x - column, y - row
     x0, x1 = _place(column, width, repeats), _place(column + 1, width, repeats)
@@ -210,7 +210,7 @@ def _texel(
 
 
 @compiled
-def _folded(place: float, repeats: int) -> float:
+def _fold(place: float, repeats: int) -> float:
     """Where in [0, 1] of a texture a place beyond it falls."""
     if repeats == 0:
         return min(max(place, 0.0), 1.0)
