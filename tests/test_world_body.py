@@ -261,7 +261,7 @@ def test_flexion_goes_where_joints_bend(bodies: list[Body]) -> None:
     body = bodies[0]
     straight = body.keypoints(pose_of({}), HALPE_26)
 
-    def translate(joint: str, angles: tuple[float, float, float], keypoint: str) -> np.ndarray:
+    def moved(joint: str, angles: tuple[float, float, float], keypoint: str) -> np.ndarray:
         row = HALPE_26.index(keypoint)
         return body.keypoints(pose_of({joint: angles}), HALPE_26)[row] - straight[row]
 
