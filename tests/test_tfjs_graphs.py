@@ -19,7 +19,7 @@ from posetrack.checkpoints.loading import load_network
 from posetrack.checkpoints.tfjs import is_tfjs
 from posetrack.estimators.from_file import load_estimator
 from posetrack.networks.posenet import PoseNet
-from posetrack.weights import cached_path, fetch
+from posetrack.weights import fetch, find_cached
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile
 
 STRIDES = {0: 2, 2: 2, 4: 2, 6: 2}
@@ -209,7 +209,7 @@ def test_a_model_is_fetched_with_its_files_once_and_into_a_folder_of_its_own(row
     assert path.parent.name == "posenet_050"
     assert load_network(path)[0].width == 0.5
     assert len(server.asked) == 3
-    assert fetch(card) == path == cached_path(card)
+    assert fetch(card) == path == find_cached(card)
     assert len(server.asked) == 3
 
 
@@ -218,7 +218,7 @@ def test_a_file_of_weights_that_changed_is_not_used(row: Any) -> None:
     path = fetch(card)
     shard = path.with_name("group1-shard1of2.bin")
     shard.write_bytes(bytes(len(shard.read_bytes())))
-    assert cached_path(card) is None
+    assert find_cached(card) is None
     server.files["/050/group1-shard1of2.bin"] = Served(shard.read_bytes())
     with pytest.warns(UserWarning, match="changed"), pytest.raises(ConnectionError, match="first"):
         fetch(card)
