@@ -21,6 +21,7 @@ LAYERS = (
         "checks",
         "files",
         "devices",
+        "_compiled",
         "_lazy",
     },
     {"ops"},
