@@ -131,9 +131,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def _kernels_of_this_machine() -> Iterator[None]:
     """Tests with a ``POSETRACK_HOME`` of their own load compiled kernels, as all others do."""
-    from posetrack import _compiled, files
+    from posetrack import files
+    from posetrack.ops import kernels
 
     folder = files.cache_folder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled, "cache_folder", lambda: folder)
+        patch.setattr(kernels, "cache_folder", lambda: folder)
         yield

@@ -10,9 +10,9 @@ import pytest
 from processes import in_a_fresh_process
 
 import posetrack
-from posetrack._compiled import compiled, kernel_input
 from posetrack.ops.boxes import boxes_around, iou_matrix, nms
 from posetrack.ops.heatmaps import average_flipped, decode_quarter
+from posetrack.ops.kernels import compiled, kernel_input
 from posetrack.ops.matching import match_greedily, match_optimally
 from posetrack.ops.oks import oks_matrix, oks_nms
 
@@ -20,7 +20,7 @@ PACKAGE = Path(posetrack.__file__).parent
 MODULES = sorted(
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
     for path in PACKAGE.rglob("*.py")
-    if "_compiled import compiled" in path.read_text()
+    if "ops.kernels import compiled" in path.read_text()
 )
 
 

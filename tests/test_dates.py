@@ -58,7 +58,7 @@ def test_a_command_says_in_one_line_that_the_date_is_wrong(
     assert not picture.exists()
 
 
-AGES = {"_compiled.py"}
+AGES = {"ops/kernels.py"}
 """These compare now with the age of a file, and write it nowhere."""
 
 
@@ -66,7 +66,7 @@ def test_one_function_alone_asks_what_day_it_is() -> None:
     asking = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path in PACKAGE.rglob("*.py")
-        if path.name not in ("files.py", *AGES)
+        if path.relative_to(PACKAGE).as_posix() not in ("files.py", *AGES)
         for node in ast.walk(ast.parse(path.read_text()))
         if (isinstance(node, ast.Attribute) and node.attr in CLOCKS.get(last_name(node.value), ()))
         or (isinstance(node, ast.ImportFrom) and node.module == "time")

@@ -19,18 +19,26 @@ import numpy as np
 import pytest
 
 import posetrack
-from posetrack import _compiled, files
-from posetrack._compiled import clear, compiled, keep_on_disk, kernel_folder, kernel_key, why_unsafe
+from posetrack import files
+from posetrack.ops import kernels
+from posetrack.ops.kernels import (
+    clear,
+    compiled,
+    keep_on_disk,
+    kernel_folder,
+    kernel_key,
+    why_unsafe,
+)
 
 SOURCE = """
-from posetrack._compiled import compiled
+from posetrack.ops.kernels import compiled
 
 @compiled
 def caller(x):
     return x * 2 + 2
 """
 CALLING = """
-from posetrack._compiled import compiled
+from posetrack.ops.kernels import compiled
 
 STEP = 1
 
@@ -48,7 +56,7 @@ posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are POSIX'
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(_compiled, "cache_folder", files.cache_folder)
+    monkeypatch.setattr(kernels, "cache_folder", files.cache_folder)
     return tmp_path / "home"
 
 
@@ -146,7 +154,7 @@ class Marker:
 
 
 def whole(body: bytes) -> bytes:
-    return _compiled._HEAD + hashlib.sha256(body).digest() + body
+    return kernels._HEAD + hashlib.sha256(body).digest() + body
 
 
 class TestWhereNothingIsKept:
@@ -178,7 +186,7 @@ class TestWhereNothingIsKept:
         def full(*arguments, **options):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(_compiled, "_write", full)
+        monkeypatch.setattr(kernels, "_write", full)
         assert start()(3) == 8
         assert list(home.glob("kernels/*/*")) == []
 
@@ -295,7 +303,7 @@ class TestClearing:
         assert len(list(new.iterdir())) == 1
 
     def test_a_platform_is_bounded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_compiled, "_MAX_FILES", 10)
+        monkeypatch.setattr(kernels, "_MAX_FILES", 10)
         platform = self.make(tmp_path, "a" * 16, days=1, files=12)
         age(platform / "0.kernel", 5)
         age(platform / "1.kernel", 5)
@@ -350,7 +358,7 @@ class TestKeys:
 
     def test_sets_have_one_order(self):
         code = (
-            "from posetrack._compiled import kernel_key\n"
+            "from posetrack.ops.kernels import kernel_key\n"
             "def f(x):\n    return x in {'one', 'two', 'three', 'four'}\n"
             "print(kernel_key(f, {'fastmath': {'contract', 'nsz', 'arcp'}}, 's'))"
         )
@@ -400,7 +408,7 @@ class TestKeys:
 def modules_with_kernels():
     for module in pkgutil.walk_packages(posetrack.__path__, "posetrack."):
         source = Path(importlib.util.find_spec(module.name).origin).read_text(encoding="utf-8")
-        if "import compiled" in source and module.name != "posetrack._compiled":
+        if "import compiled" in source and module.name != "posetrack.ops.kernels":
             yield module.name
 
 
@@ -429,7 +437,7 @@ class TestNumba:
 
     def test_functions_stay_functions_where_numba_is_switched_off(self):
         code = (
-            "from posetrack._compiled import compiled\n"
+            "from posetrack.ops.kernels import compiled\n"
             "def f(x):\n    return x\n"
             "assert compiled(f) is f\n"
             "import posetrack.ops.boxes as boxes, numpy as np\n"

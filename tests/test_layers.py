@@ -21,7 +21,6 @@ LAYERS = (
         "checks",
         "files",
         "devices",
-        "_compiled",
         "_lazy",
     },
     {"ops"},

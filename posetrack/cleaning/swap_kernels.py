@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack._compiled import compiled
+from posetrack.ops.kernels import compiled
 
 Float64Array = NDArray[np.float64]
 

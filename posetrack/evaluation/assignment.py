@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack._compiled import compiled
 from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.ops.kernels import compiled
 
 
 @compiled

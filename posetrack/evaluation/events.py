@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack._compiled import compiled
 from posetrack.evaluation.assignment import assign_where_possible
 from posetrack.evaluation.sequences import (
     MAX_DISTANCE,
@@ -23,6 +22,7 @@ from posetrack.evaluation.sequences import (
     frame_distances,
 )
 from posetrack.files import write_whole
+from posetrack.ops.kernels import compiled
 
 MATCH: Final = 0
 SWITCH: Final = 1

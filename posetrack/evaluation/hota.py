@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from posetrack._compiled import compiled
 from posetrack.evaluation.assignment import assign
 from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.ops.kernels import compiled
 
 _EPS: Final = float(np.finfo(np.float64).eps)
 

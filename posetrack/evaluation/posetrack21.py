@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from posetrack._compiled import compiled
 from posetrack.evaluation.hota import (
     Hota,
     Similarities,
@@ -41,6 +40,7 @@ from posetrack.evaluation.sequences import (
     head_sizes,
     offsets_of,
 )
+from posetrack.ops.kernels import compiled
 from posetrack.skeletons import POSETRACK_17
 
 _COLUMNS: Final = np.array([k for k in range(17) if k not in (3, 4)])

@@ -8,7 +8,6 @@ from typing import TypedDict
 
 import numpy as np
 
-from posetrack._compiled import compiled
 from posetrack.evaluation.sequences import (
     MAX_DISTANCE,
     Bools,
@@ -17,6 +16,7 @@ from posetrack.evaluation.sequences import (
     SequencePair,
     frame_distances,
 )
+from posetrack.ops.kernels import compiled
 
 
 @dataclass(frozen=True, eq=False)

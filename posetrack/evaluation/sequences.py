@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack._compiled import compiled
+from posetrack.ops.kernels import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

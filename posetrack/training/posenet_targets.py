@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from posetrack._compiled import compiled, kernel_input
 from posetrack.networks.posenet import PoseMaps
+from posetrack.ops.kernels import compiled, kernel_input
 from posetrack.ops.posenet import POSENET_EDGES
 
 Float32Array = NDArray[np.float32]

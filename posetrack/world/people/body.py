@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack._compiled import kernel_input
+from posetrack.ops.kernels import kernel_input
 from posetrack.skeletons import Skeleton
 from posetrack.world.people import _kernels as kernels
 from posetrack.world.people import flesh, heads, limbs

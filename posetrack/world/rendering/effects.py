@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack._compiled import compiled, kernel_input
+from posetrack.ops.kernels import compiled, kernel_input
 from posetrack.world.rendering.render import Render
 
 Image = NDArray[np.uint8]

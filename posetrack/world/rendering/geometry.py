@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack._compiled import kernel_input
+from posetrack.ops.kernels import kernel_input
 from posetrack.world.rendering import raster, texturing
 from posetrack.world.rendering.background import Backdrop
 from posetrack.world.rendering.camera import Camera
