@@ -77,7 +77,7 @@ def step_times(
         for piece in fill_gaps(apart[:, row] @ along, seconds, max_gap):
             within = seconds[piece.start : piece.stop]
             steady = smooth_series(piece.values, within, smooth)
-            times += [float(within[place]) for place in turning_points(steady, _MIN_SWING)]
+            times += [float(within[position]) for position in turning_points(steady, _MIN_SWING)]
         steps.append(np.array(times))
     return steps
 

@@ -176,7 +176,7 @@ def _longer(trajectories: Trajectories, start: str, end: str) -> Float64Array:
         _steady(_side(trajectories, side, end) - _side(trajectories, side, start), trajectories)
         for side in SIDES
     ]
-    return np.asarray(np.fmax(*(np.hypot(way[..., 0], way[..., 1]) for way in ways)))
+    return np.asarray(np.fmax(*(np.hypot(motion[..., 0], motion[..., 1]) for motion in ways)))
 
 
 def _steady(ways: Float64Array, trajectories: Trajectories) -> Float64Array:

@@ -99,11 +99,11 @@ class Floor:
         _, strength, axes = np.linalg.svd(np.array(rows))
         if strength[7] < 1e-6 * strength[0]:
             raise ValueError("the points do not fix a floor: three of four lie on one line")
-        made = np.linalg.inv(in_there) @ axes[-1].reshape(3, 3) @ in_here
+        fitted = np.linalg.inv(in_there) @ axes[-1].reshape(3, 3) @ in_here
         if abs(np.linalg.det(axes[-1].reshape(3, 3))) < 1e-9:
             raise ValueError("the points do not fix a floor: three of four lie on one line")
-        miss = _map_points(made, here) - there
-        return cls(made, float(np.sqrt((miss**2).sum(axis=1).mean())))
+        miss = _map_points(fitted, here) - there
+        return cls(fitted, float(np.sqrt((miss**2).sum(axis=1).mean())))
 
     def to_metres(self, xy: ArrayLike) -> Float64Array:
         """(..., 2) metres on the floor of pixels (..., 2); NaN stays."""
@@ -137,8 +137,10 @@ def floor_places(trajectories: Trajectories, floor: Floor) -> Float64Array:
 
 def floor_speed(trajectories: Trajectories, floor: Floor, *, window: float = 1.0) -> Float64Array:
     """(T, N) metres a second over the floor, each taken over ``window`` seconds: a step or two."""
-    way = rate_of_change(floor_places(trajectories, floor), trajectories.seconds, window=window)
-    return np.asarray(np.hypot(way[..., 0], way[..., 1]))
+    velocity = rate_of_change(
+        floor_places(trajectories, floor), trajectories.seconds, window=window
+    )
+    return np.asarray(np.hypot(velocity[..., 0], velocity[..., 1]))
 
 
 def _normalise(points: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -64,15 +64,15 @@ def load_postures(path: str | Path) -> PostureClassifier:
             header = file["header"]
             if header.dtype != np.uint8 or header.ndim != 1 or len(header) > _MAX_HEADER:
                 raise ValueError("its header is no text")
-            about = json.loads(header.tobytes())
+            header_values = json.loads(header.tobytes())
             arrays = {name: _numbers(file[name], name, axes) for name, axes in _ARRAYS.items()}
-        if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        if not isinstance(header_values, dict) or header_values.get("format") != _FORMAT:
             raise ValueError(f"its header is not of {_FORMAT!r}")
-        keypoints, labels = (_names(about.get(key), key) for key in ("keypoints", "labels"))
+        keypoints, labels = (_names(header_values.get(key), key) for key in ("keypoints", "labels"))
         counts = arrays.pop("counts")
         if (counts != np.round(counts)).any():
             raise ValueError("counts must be whole numbers")
-        gamma = float(about["gamma"])
+        gamma = float(header_values["gamma"])
         return PostureClassifier(
             keypoints, labels, counts=counts.astype(np.int64), gamma=gamma, **arrays
         )

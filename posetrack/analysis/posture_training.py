@@ -75,18 +75,18 @@ def train_postures(
     if len(kinds) < 2:
         raise ValueError(f"training needs at least two postures, the labels name {list(kinds)}")
     target = np.array([kinds.index(label) for label in labels])
-    made = _fit(rows, target, names, kinds, penalty)
+    model = _fit(rows, target, names, kinds, penalty)
     parts, confusion = _parts(target, groups, folds), np.zeros((len(kinds),) * 2, np.int64)
     for number in np.unique(parts[parts >= 0]):
         held = parts == number
         if set(target[~held]) != set(target):
             continue
-        told = _fit(rows[~held], target[~held], names, kinds, penalty).votes(rows[held])
-        np.add.at(confusion, (target[held], told.argmax(axis=1)), 1)
+        votes_of_held = _fit(rows[~held], target[~held], names, kinds, penalty).votes(rows[held])
+        np.add.at(confusion, (target[held], votes_of_held.argmax(axis=1)), 1)
     total = confusion.sum(axis=1)
     right = np.diag(confusion) / np.maximum(total, 1)
     accuracy = float(right.mean()) if (total > 0).all() else float("nan")
-    return Trained(made, accuracy, int(parts.max()) + 1, confusion)
+    return Trained(model, accuracy, int(parts.max()) + 1, confusion)
 
 
 def _fit(
@@ -135,19 +135,19 @@ def _examples(
     for trajectories, given in examples:
         points = [trajectories.skeleton.index(name) for name in keypoints]
         frames = {int(frame): row for row, frame in enumerate(trajectories.frame)}
-        people = {int(who): row for row, who in enumerate(trajectories.ids)}
+        people = {int(person): row for row, person in enumerate(trajectories.ids)}
         before: tuple[int, str, float] | None = None
-        for (frame, who), label in sorted(given.items(), key=lambda item: item[0][::-1]):
-            if frame not in frames or who not in people:
-                raise ValueError(f"label {label!r}: there is no person {who} in frame {frame}")
-            pose = trajectories.xy[frames[frame], people[who], points]
+        for (frame, person), label in sorted(given.items(), key=lambda item: item[0][::-1]):
+            if frame not in frames or person not in people:
+                raise ValueError(f"label {label!r}: there is no person {person} in frame {frame}")
+            pose = trajectories.xy[frames[frame], people[person], points]
             if np.isfinite(pose[:, 0]).mean() < MIN_SEEN:
                 continue
             seconds = float(trajectories.seconds[frames[frame]])
-            goes_on = before is not None and before[:2] == (who, label)
+            goes_on = before is not None and before[:2] == (person, label)
             if not goes_on or before is None or seconds - before[2] > 1.0:
                 group += 1
-            before = (who, label, seconds)
+            before = (person, label, seconds)
             features.append(pose)
             labels.append(label)
             groups.append(group)

@@ -100,7 +100,7 @@ class PostureClassifier:
 
     def predict(self, features: ArrayLike) -> list[str]:
         """The posture of each row of features; the first of those with as many votes."""
-        return [self.labels[place] for place in self.votes(features).argmax(axis=1).tolist()]
+        return [self.labels[position] for position in self.votes(features).argmax(axis=1).tolist()]
 
     def apply(self, trajectories: Trajectories) -> NDArray[np.str_]:
         """(T, N) postures; an empty text where fewer than half of the keypoints are seen.

@@ -240,15 +240,15 @@ def _repetitions(level: Float64Array, seconds: Float64Array, wanted: Exercise) -
 
 def _join_swings(swings: list[_Swing]) -> list[_Swing]:
     """Swings with hardly a rest between them: one ends where the next starts, half way."""
-    made = list(swings)
-    for number in range(1, len(made)):
-        before, after = made[number - 1], made[number]
+    joined = list(swings)
+    for number in range(1, len(joined)):
+        before, after = joined[number - 1], joined[number]
         pause = after.start - before.end
         if pause < _PAUSE * min(before.end - before.start, after.end - after.start):
             middle = (before.end + after.start) / 2
-            made[number - 1] = replace(before, end=middle)
-            made[number] = replace(after, start=middle)
-    return made
+            joined[number - 1] = replace(before, end=middle)
+            joined[number] = replace(after, start=middle)
+    return joined
 
 
 def _level_time(out: Float64Array, seconds: Float64Array) -> float:

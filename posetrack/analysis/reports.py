@@ -118,25 +118,25 @@ def reports(
     repetitions = [one for each in exercises for one in find_repetitions(trajectories, each)]
     names = angle_names(trajectories.skeleton)
     both = [name for name in JOINTS if {f"left_{name}", f"right_{name}"} <= set(names)]
-    for who in trajectories.ids.tolist():
-        person = trajectories.person(who)
+    for person_id in trajectories.ids.tolist():
+        person = trajectories.person(person_id)
         there = np.flatnonzero(person.present[:, 0])
         if not len(there):
             continue
         speed, unit = _speed(person, metres_per_pixel, floor)
         found.append(
             PersonReport(
-                who,
+                person_id,
                 float(person.seconds[there[0]]),
                 float(person.seconds[there[-1]]),
                 len(there) * step,
                 {name: _range(angle(person, name)[there, 0]) for name in names},
-                tuple(one for one in repetitions if one.person == who),
+                tuple(one for one in repetitions if one.person == person_id),
                 float(cadence(person)[0]),
                 tuple(symmetry(person, name) for name in both),
                 speed,
                 unit,
-                tuple(event for event in events if who in (event.person, event.other)),
+                tuple(event for event in events if person_id in (event.person, event.other)),
             )
         )
     return found
@@ -157,8 +157,8 @@ def _speed(
     if floor is not None:
         speeds, unit = floor_speed(person, floor), "m/s"
     else:
-        way = rate_of_change(feet(person), person.seconds, window=1.0)
-        pixels = np.hypot(way[..., 0], way[..., 1])
+        course = rate_of_change(feet(person), person.seconds, window=1.0)
+        pixels = np.hypot(course[..., 0], course[..., 1])
         scale = 1 / body_height(person) if metres_per_pixel is None else metres_per_pixel
         speeds, unit = pixels * scale, "body heights/s" if metres_per_pixel is None else "m/s"
     known = speeds[np.isfinite(speeds)]

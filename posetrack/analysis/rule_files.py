@@ -140,11 +140,11 @@ def read_rules(path: str | Path) -> list[Rule]:
     rules = table.get("rule")
     if set(table) - {"rule"} or not isinstance(rules, list) or not rules:
         raise ValueError(f"{path}: expected tables [[rule]] and nothing else, got {sorted(table)}")
-    made = [_rule(rule, f"{path}: rule {number}") for number, rule in enumerate(rules, 1)]
-    twice = {rule.name for rule in made if sum(rule.name == other.name for other in made) > 1}
+    parsed = [_rule(rule, f"{path}: rule {number}") for number, rule in enumerate(rules, 1)]
+    twice = {rule.name for rule in parsed if sum(rule.name == other.name for other in parsed) > 1}
     if twice:
         raise ValueError(f"{path}: rules must have different names; twice: {sorted(twice)}")
-    return made
+    return parsed
 
 
 def _rule(table: Any, where: str) -> Rule:
@@ -181,11 +181,11 @@ def _condition(table: Any, where: str, depth: int) -> Condition:
             f"{where}: {heads[0]!r} must be a list of conditions and stand alone, got {parts!r}"
             + (f" beside {strangers}" if strangers else "")
         )
-    made = [
+    parsed = [
         _condition(part, f"{where}, {heads[0]} {number}", depth - 1)
         for number, part in enumerate(parts, 1)
     ]
-    return AllOf(made) if heads[0] == "all" else AnyOf(made)
+    return AllOf(parsed) if heads[0] == "all" else AnyOf(parsed)
 
 
 def _leaf(table: Mapping[str, Any], where: str) -> Condition:

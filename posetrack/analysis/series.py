@@ -136,8 +136,8 @@ def speed(
     trajectories: Trajectories, keypoint: str, *, window: float | None = None
 ) -> Float64Array:
     """(T, N) pixels a second of a keypoint; see `velocity`."""
-    way = velocity(trajectories, keypoint, window=window)
-    return np.asarray(np.hypot(way[..., 0], way[..., 1]))
+    motion = velocity(trajectories, keypoint, window=window)
+    return np.asarray(np.hypot(motion[..., 0], motion[..., 1]))
 
 
 def angular_velocity(
@@ -162,8 +162,8 @@ def distance(trajectories: Trajectories, first: str, second: str) -> Float64Arra
     [5.0]
     """
     index = trajectories.skeleton.index
-    way = trajectories.xy[:, :, index(first)] - trajectories.xy[:, :, index(second)]
-    return np.asarray(np.hypot(way[..., 0], way[..., 1]), np.float64)
+    motion = trajectories.xy[:, :, index(first)] - trajectories.xy[:, :, index(second)]
+    return np.asarray(np.hypot(motion[..., 0], motion[..., 1]), np.float64)
 
 
 def distance_between(

@@ -72,17 +72,17 @@ def turning_points(values: Float64Array, least: float) -> list[int]:
     points: list[int] = []
     low = high = 0
     direction = 0
-    for place, value in enumerate(values.tolist()):
+    for position, value in enumerate(values.tolist()):
         if value > values[high]:
-            high = place
+            high = position
         if value < values[low]:
-            low = place
+            low = position
         if direction >= 0 and value <= values[high] - least:
             if direction:
                 points.append(high)
-            direction, low = -1, place
+            direction, low = -1, position
         elif direction <= 0 and value >= values[low] + least:
             if direction:
                 points.append(low)
-            direction, high = 1, place
+            direction, high = 1, position
     return points

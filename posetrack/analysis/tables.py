@@ -47,7 +47,7 @@ def floor_csv(trajectories: Trajectories, floor: Floor) -> str:
 
 def postures_csv(trajectories: Trajectories, postures: NDArray[np.str_]) -> str:
     """``frame,seconds,id,posture``, from (T, N) postures; empty where there is none to tell."""
-    when, who = np.nonzero(trajectories.present)
+    when, people = np.nonzero(trajectories.present)
     rows = (
         (
             trajectories.frame[t],
@@ -55,7 +55,7 @@ def postures_csv(trajectories: Trajectories, postures: NDArray[np.str_]) -> str:
             trajectories.ids[n],
             postures[t, n],
         )
-        for t, n in zip(when.tolist(), who.tolist(), strict=True)
+        for t, n in zip(when.tolist(), people.tolist(), strict=True)
     )
     return _text(("frame", "seconds", "id", "posture"), rows)
 
@@ -92,14 +92,14 @@ def _by_person(
 ) -> str:
     """One row a person a frame; series (T, N) as columns."""
     at = trajectories.present
-    when, who = np.nonzero(at)
+    when, people = np.nonzero(at)
     table = np.stack([column[at] for column in values], axis=1) if values else np.zeros((0, 0))
     rows = (
         (frame, f"{seconds:.6f}", one, *("" if v != v else f"{v:.{digits}f}" for v in row))
         for frame, seconds, one, row in zip(
             trajectories.frame[when].tolist(),
             trajectories.seconds[when].tolist(),
-            trajectories.ids[who].tolist(),
+            trajectories.ids[people].tolist(),
             table.tolist(),
             strict=True,
         )

@@ -51,7 +51,7 @@ def convert_checkpoint(
     -------
     checkpoint
         What was read; after ``partial`` also what was missing and left over.
-    about
+    card
         What was written.
 
     Raises
@@ -69,7 +69,7 @@ def convert_checkpoint(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     old, new = Path(folder, "old.pth"), Path(folder, "new.safetensors")
     ...     torch.save(PoseResNet(18, 17).state_dict(), old)
-    ...     _, about = convert_checkpoint(old, new, licence="MIT")
+    ...     _, card = convert_checkpoint(old, new, licence="MIT")
     ...     load_network(new)[1].input_size, read_card(new).licence
     ((192, 256), 'MIT')
     """
@@ -92,17 +92,17 @@ def convert_checkpoint(
         partial=partial,
         **options,
     )
-    said = describe(network, found, source)
-    about = dataclasses.replace(
-        said,
-        decode=decode or said.decode,
-        training_data=said.training_data if training_data is None else training_data,
-        licence=said.licence if licence is None else licence,
+    model_card = describe(network, found, source)
+    stored = dataclasses.replace(
+        model_card,
+        decode=decode or model_card.decode,
+        training_data=model_card.training_data if training_data is None else training_data,
+        licence=model_card.licence if licence is None else licence,
     )
     tensors = {name: _plain(value) for name, value in network.state_dict().items()}
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, save(tensors, metadata={"posetrack": card_text(about)}))
-    return found, about
+    write_whole(target, save(tensors, metadata={"posetrack": card_text(stored)}))
+    return found, stored
 
 
 def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> ModelCard:
@@ -116,15 +116,15 @@ def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> M
         The file, or folder, that it was read from.
     """
     path = Path(source)
-    said = (read_card(path) if path.is_file() else None) or ModelCard()
+    model_card = (read_card(path) if path.is_file() else None) or ModelCard()
     usual = None if found.family != "heatmaps" else Decode("quarter", usual_sigma(found.input_size))
     return dataclasses.replace(
-        said,
+        model_card,
         skeleton=found.skeleton,
         input_size=found.input_size,
         normalisation=found.normalisation,
         options=options_of(network),
-        decode=said.decode or usual,
+        decode=model_card.decode or usual,
         source_sha256=sha256_of(path),
     )
 
@@ -177,15 +177,15 @@ def halve_weights(
     target = Path(target)
     if target.suffix != ".safetensors":
         raise ValueError(f"expected a name that ends in .safetensors, got {target}")
-    said = read_card(source) or ModelCard()
-    about = dataclasses.replace(
-        said,
-        input_size=input_size or said.input_size,
-        training_data=said.training_data if training_data is None else training_data,
-        licence=said.licence if licence is None else licence,
+    model_card = read_card(source) or ModelCard()
+    stored = dataclasses.replace(
+        model_card,
+        input_size=input_size or model_card.input_size,
+        training_data=model_card.training_data if training_data is None else training_data,
+        licence=model_card.licence if licence is None else licence,
     )
     tensors = halve_tensors(read_weights(source).tensors)
-    write_whole(target, tensors_as_bytes(tensors, {"posetrack": card_text(about)}))
+    write_whole(target, tensors_as_bytes(tensors, {"posetrack": card_text(stored)}))
     return target
 
 

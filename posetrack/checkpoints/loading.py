@@ -212,7 +212,7 @@ def _load(
     """Read, recognise, build and fill; what is wanted goes before what the file says."""
     tfjs = is_tfjs(path)
     file = read_tfjs_weights(path) if tfjs else read_weights(path)
-    said = None if tfjs else read_card(path)
+    model_card = None if tfjs else read_card(path)
     try:
         state = convert_keys(file.tensors)
         found = recognise(state, keypoints=keypoints, partial=partial)
@@ -222,10 +222,10 @@ def _load(
                 "reads it"
             )
         with torch.device("cpu" if partial else "meta"):
-            stated = said.options if said else {}
+            stated = model_card.options if model_card else {}
             network = found.build(**{**file.options, **stated, **wanted.options})
-        source = "posetrack" if said else source_of(file.tensors, found.family)
-        needs = _needs(file, found, source, wanted, said or ModelCard())
+        source = "posetrack" if model_card else source_of(file.tensors, found.family)
+        needs = _needs(file, found, source, wanted, model_card or ModelCard())
         missing, left_over = fill(network, found.name, state, partial=partial)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -233,22 +233,22 @@ def _load(
 
 
 def _needs(
-    file: WeightFile, found: Architecture, source: str, wanted: ModelCard, said: ModelCard
+    file: WeightFile, found: Architecture, source: str, wanted: ModelCard, model_card: ModelCard
 ) -> PoseCheckpoint:
     """What the network needs around it: as wanted, as the file says, or as is usual."""
     count = found.settings["keypoints"]
     known = wanted.skeleton
-    if known is None and said.skeleton is not None and len(said.skeleton) == count:
-        known = said.skeleton
+    if known is None and model_card.skeleton is not None and len(model_card.skeleton) == count:
+        known = model_card.skeleton
     known = known or _skeleton(count, found.family, file.meta)
     if len(known) != count:
         raise ValueError(
             f"the network has {count} keypoints, skeleton {known.name} has {len(known)}"
         )
-    size = wanted.input_size or said.input_size or _size_in(file.meta)
+    size = wanted.input_size or model_card.input_size or _size_in(file.meta)
     return PoseCheckpoint(
         known,
-        wanted.normalisation or said.normalisation or _normalisation(found.family, source),
+        wanted.normalisation or model_card.normalisation or _normalisation(found.family, source),
         size or found.family.input_size(found.settings, known),
         source,
         family=found.family.outputs,
@@ -272,8 +272,8 @@ def _size_in(meta: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def _skeleton(keypoints: int, family: Family, meta: Mapping[str, Any]) -> Skeleton:
     """By the names in mmpose's ``meta`` where they are a skeleton we know, else by the number."""
-    about = meta.get("dataset_meta")
-    names = about.get("keypoint_id2name") if isinstance(about, Mapping) else None
+    dataset_meta = meta.get("dataset_meta")
+    names = dataset_meta.get("keypoint_id2name") if isinstance(dataset_meta, Mapping) else None
     if isinstance(names, Mapping):
         in_order = tuple(names.get(index) for index in range(keypoints))
         for known in KNOWN_SKELETONS.values():

@@ -23,10 +23,7 @@ from posetrack.cleaning.gaps import cubic, fill_gaps, linear, pchip
 from posetrack.cleaning.gating import gate_scores, reject_outliers
 from posetrack.cleaning.joining import join_tracklets
 from posetrack.cleaning.online import OnlineCleaner
-from posetrack.cleaning.smoothing import kalman, loess, median, one_euro
-from posetrack.cleaning.steps import clean
-from posetrack.cleaning.swaps import mend_swaps
-from posetrack.cleaning.who import (
+from posetrack.cleaning.selection import (
     Ranking,
     at_click,
     drop_short,
@@ -39,6 +36,9 @@ from posetrack.cleaning.who import (
     select_person,
     with_id,
 )
+from posetrack.cleaning.smoothing import kalman, loess, median, one_euro
+from posetrack.cleaning.steps import clean
+from posetrack.cleaning.swaps import mend_swaps
 
 __all__ = [
     "OnlineCleaner",

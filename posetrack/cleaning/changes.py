@@ -26,7 +26,7 @@ def apply_changes(
     trajectories: Trajectories,
     xy: NDArray[Any],
     scores: NDArray[Any],
-    touched: NDArray[np.bool_],
+    changed: NDArray[np.bool_],
     flag: Origin,
 ) -> Trajectories:
     """New values at the places touched, flagged; the raw ones are kept from the first change on.
@@ -36,19 +36,19 @@ def apply_changes(
     trajectories
         What was; its boxes stay as they are.
     xy, scores
-        (T, N, K, 2) and (T, N, K), used where ``touched``.
-    touched
+        (T, N, K, 2) and (T, N, K), used where ``changed``.
+    changed
         (T, N, K).
     flag
         Added to the origin there.
     """
-    if not touched.any():
+    if not changed.any():
         return trajectories
     return replace(
         trajectories,
-        xy=np.where(touched[..., None], xy, trajectories.xy),
-        scores=np.where(touched, scores, trajectories.scores),
-        origin=trajectories.origin | np.where(touched, np.int8(flag), np.int8(0)),
+        xy=np.where(changed[..., None], xy, trajectories.xy),
+        scores=np.where(changed, scores, trajectories.scores),
+        origin=trajectories.origin | np.where(changed, np.int8(flag), np.int8(0)),
         raw=trajectories.raw or _raw_of(trajectories),
     )
 
@@ -83,16 +83,16 @@ def undo(trajectories: Trajectories) -> Trajectories:
     if raw is None:
         return trajectories
     whom = [np.unique(raw.ids[:, row]).tolist() for row in range(len(trajectories.ids))]
-    ids = [who for who in dict.fromkeys(chain(*whom)) if who != NOBODY]
+    ids = [column_ids for column_ids in dict.fromkeys(chain(*whom)) if column_ids != NOBODY]
     # An id may lie under several people, where identities were exchanged by hand.
-    when, place = np.nonzero(raw.ids != NOBODY)
+    when, id_column = np.nonzero(raw.ids != NOBODY)
     known = np.argsort(np.array(ids, np.int64))
-    column = known[np.searchsorted(np.array(ids, np.int64)[known], raw.ids[when, place])]
+    column = known[np.searchsorted(np.array(ids, np.int64)[known], raw.ids[when, id_column])]
 
     def back(values: NDArray[Any], empty: float) -> NDArray[Any]:
-        made = np.full((len(values), len(ids), *values.shape[2:]), empty, values.dtype)
-        made[when, column] = values[when, place]
-        return made
+        values_by_id = np.full((len(values), len(ids), *values.shape[2:]), empty, values.dtype)
+        values_by_id[when, column] = values[when, id_column]
+        return values_by_id
 
     return Trajectories(
         trajectories.frame,

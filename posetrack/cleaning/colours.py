@@ -110,18 +110,18 @@ class TorsoColours:
 
     def update(self, image: Image, tracks: Tracks, seconds: float) -> None:
         """Look at the people of one frame; the image is not kept."""
-        for row, who in enumerate(tracks.ids.tolist()):
-            if seconds - self._looked.get(who, -np.inf) < self.every - 1e-6:
+        for row, person in enumerate(tracks.ids.tolist()):
+            if seconds - self._looked.get(person, -np.inf) < self.every - 1e-6:
                 continue
             xy = np.where(tracks.scores[row][:, None] >= self.min_score, tracks.xy[row], np.nan)
             found = torso_histogram(image, xy, tracks.skeleton)
             if found is not None:
-                self._looked[who] = seconds
-                self._sums[who] = self._sums.get(who, np.float32(0)) + found
+                self._looked[person] = seconds
+                self._sums[person] = self._sums.get(person, np.float32(0)) + found
 
     def histograms(self) -> dict[int, Float32Array]:
         """By id, each with sum 1; without those whose torso was never seen."""
-        return {who: np.asarray(total / total.sum()) for who, total in self._sums.items()}
+        return {person: np.asarray(total / total.sum()) for person, total in self._sums.items()}
 
 
 def collect_colours(

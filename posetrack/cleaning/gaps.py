@@ -62,16 +62,16 @@ def fill_gaps(
                 continue
             known = np.flatnonzero(there[:, row, point])
             values = trajectories.xy[known, row, point].astype(np.float64)
-            way = linear if interpolate is None else interpolate
-            xy[missing, row, point] = way(seconds[known], values, seconds[missing])
+            method = linear if interpolate is None else interpolate
+            xy[missing, row, point] = method(seconds[known], values, seconds[missing])
             after = np.searchsorted(known, missing)
             ends = scores[known[after - 1], row, point], scores[known[after], row, point]
             scores[missing, row, point] = np.minimum(*ends)
             filled[missing, row, point] = True
     if not filled.any():
         return trajectories
-    made = _with_boxes(with_raw(trajectories), filled, max_gap)
-    return apply_changes(made, xy, scores, filled, Origin.FILLED)
+    with_boxes = _with_boxes(with_raw(trajectories), filled, max_gap)
+    return apply_changes(with_boxes, xy, scores, filled, Origin.FILLED)
 
 
 def short_gaps(there: NDArray[np.bool_], seconds: Float64Array, max_gap: float) -> NDArray[np.intp]:

@@ -88,7 +88,7 @@ def join_tracklets(
         for row, size in enumerate(sizes(trajectories))
     ]
     similarity = np.full((len(tracklets), len(tracklets)), np.nan)
-    known = [None if colours is None else colours.get(int(who)) for who in trajectories.ids]
+    known = [None if colours is None else colours.get(int(person)) for person in trajectories.ids]
     for row, column in _candidates(tracklets, max_gap):
         ended, began = tracklets[row], tracklets[column]
         if ended is not None and began is not None:
@@ -164,14 +164,14 @@ def _similarity(ended: _Tracklet, began: _Tracklet, reach: float) -> float:
     # Who is hidden goes on, or stops behind it: the nearest of the places expected counts.
     expected = (ended.speed[1], began.speed[0], (ended.speed[1] + began.speed[0]) / 2, np.zeros(2))
     apart = min(float(np.linalg.norm(step - coast * speed)) for speed in expected)
-    place = np.exp(-0.5 * (apart / (size * (0.25 + reach * gap))) ** 2)
+    nearness = np.exp(-0.5 * (apart / (size * (0.25 + reach * gap))) ** 2)
     grown = np.log(began.size[0] / ended.size[1])
     both = np.isfinite(ended.limbs) & np.isfinite(began.limbs) & (ended.limbs * began.limbs > 0)
     limbs = 1.0
     if both.sum() >= 4:
         ratio = np.abs(np.log(ended.limbs[both] / began.limbs[both]))
         limbs = np.exp(-0.5 * (float(np.median(ratio)) / 0.5) ** 2)
-    return float(place * np.exp(-0.5 * (grown / 0.25) ** 2) * limbs)
+    return float(nearness * np.exp(-0.5 * (grown / 0.25) ** 2) * limbs)
 
 
 def _join_rows(trajectories: Trajectories, before: dict[int, int]) -> Trajectories:

@@ -111,7 +111,7 @@ def _smooth_piece(
 ) -> None:
     length = len(rows)
     gain, top = np.zeros((length, 3)), np.zeros((length, 3))
-    error, place = np.zeros((length, 2)), np.zeros((length, 2))
+    error, position = np.zeros((length, 2)), np.zeros((length, 2))
     f, q = np.zeros((3, 3)), np.zeros((3, 3))
     state, p, first = np.zeros((3, 2)), np.zeros((3, 3)), np.zeros(3)
     origin = xy[rows[0], k].copy()  # so that a shift of everything shifts the answer exactly
@@ -130,7 +130,7 @@ def _smooth_piece(
             error[i, axis] = miss / total
             for a in range(order):
                 state[a, axis] += gain[i, a] * miss
-            place[i, axis] = state[0, axis]
+            position[i, axis] = state[0, axis]
         for a in range(order):
             first[a] = p[0, a]
         for a in range(order):
@@ -138,7 +138,7 @@ def _smooth_piece(
                 p[a, b] -= gain[i, a] * first[b]
         for a in range(order):
             top[i, a] = p[0, a]
-    _back(rows, seconds, order, gain, top, error, place, origin, k, out)
+    _back(rows, seconds, order, gain, top, error, position, origin, k, out)
 
 
 @compiled
@@ -149,7 +149,7 @@ def _back(
     gain: Float64Array,
     top: Float64Array,
     error: Float64Array,
-    place: Float64Array,
+    position: Float64Array,
     origin: Float64Array,
     k: int,
     out: Float64Array,
@@ -162,7 +162,7 @@ def _back(
             correction = 0.0
             for a in range(order):
                 correction += top[i, a] * adjoint[a, axis]
-            out[rows[i], k, axis] = origin[axis] + place[i, axis] - correction
+            out[rows[i], k, axis] = origin[axis] + position[i, axis] - correction
         if i == 0:
             return
         _transition(seconds[rows[i]] - seconds[rows[i - 1]], order, f, q)

@@ -20,18 +20,18 @@ _ROUNDING = 1e-6
 @compiled
 def _insert(sorted_values: Float64Array, count: int, value: float) -> None:
     """Put a value into the first ``count`` sorted ones; there must be room."""
-    place = count
-    while place > 0 and sorted_values[place - 1] > value:
-        sorted_values[place] = sorted_values[place - 1]
-        place -= 1
-    sorted_values[place] = value
+    position = count
+    while position > 0 and sorted_values[position - 1] > value:
+        sorted_values[position] = sorted_values[position - 1]
+        position -= 1
+    sorted_values[position] = value
 
 
 @compiled
 def _remove(sorted_values: Float64Array, count: int, value: float) -> None:
     """Take one such value out of the first ``count`` sorted ones."""
-    place = np.searchsorted(sorted_values[:count], value)
-    for later in range(place, count - 1):
+    position = np.searchsorted(sorted_values[:count], value)
+    for later in range(position, count - 1):
         sorted_values[later] = sorted_values[later + 1]
 
 

@@ -104,19 +104,21 @@ class OnlineCleaner:
         origin = np.zeros(scores.shape, np.int8)
         if tracks.flow_age is not None:
             origin[tracks.flow_age > 0] = Origin.FLOW
-        for row, who in enumerate(tracks.ids.tolist()):
+        for row, person in enumerate(tracks.ids.tolist()):
             box = tracks.boxes.xyxy[row].astype(np.float64)
             size = float(np.sqrt(np.prod(box[2:] - box[:2]))) or 1.0
-            memory = self._people.get(who) or _nothing(len(tracks.skeleton), size)
+            memory = self._people.get(person) or _nothing(len(tracks.skeleton), size)
             if seconds <= memory.last:
                 raise ValueError(
                     f"time must grow: {seconds} s after {memory.last} s; reset() for a new video"
                 )
             self._clean(xy[row], scores[row], origin[row], memory, seconds, size)
-            self._people[who] = memory
+            self._people[person] = memory
         horizon = max(self.max_gap, 0.5)
         self._people = {
-            who: memory for who, memory in self._people.items() if seconds - memory.last <= horizon
+            person: memory
+            for person, memory in self._people.items()
+            if seconds - memory.last <= horizon
         }
         poses = Poses(xy, scores, tracks.boxes, tracks.skeleton)
         return Tracks(poses, tracks.ids, tracks.flow_age), origin

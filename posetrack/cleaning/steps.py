@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, TypeAlias
 from posetrack.cleaning.gaps import fill_gaps
 from posetrack.cleaning.gating import gate_scores, reject_outliers
 from posetrack.cleaning.joining import join_tracklets
+from posetrack.cleaning.selection import Ranking, drop_short, keep, select_person
 from posetrack.cleaning.swaps import mend_swaps
-from posetrack.cleaning.who import Ranking, drop_short, keep, select_person
 from posetrack.trajectories import Trajectories
 
 Seconds: TypeAlias = float

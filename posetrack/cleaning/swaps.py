@@ -82,8 +82,8 @@ def mend_swaps(
     )
     scores = np.take_along_axis(trajectories.scores, index, axis=2)
     something = np.isfinite(places[..., 0]) | np.isfinite(trajectories.xy[..., 0])
-    touched = (index != order) & something
-    return apply_changes(trajectories, places, scores, touched, Origin.SWAPPED)
+    swapped = (index != order) & something
+    return apply_changes(trajectories, places, scores, swapped, Origin.SWAPPED)
 
 
 def _groups(skeleton: Skeleton) -> list[NDArray[np.intp]]:

@@ -64,23 +64,23 @@ class FaceCover:
         """(M, 4) ellipses to cover in this frame; time may also run backwards, but one way."""
         regions = list(heads.ellipses)
         seen = set(heads.ids[heads.sure].tolist())
-        for who, places in list(self._last.items()):
-            limit = self._linger if who in seen else self.memory
-            kept = [(then, place) for then, place in places if abs(seconds - then) <= self.memory]
+        for person, places in list(self._last.items()):
+            limit = self._linger if person in seen else self.memory
+            kept = [(then, spot) for then, spot in places if abs(seconds - then) <= self.memory]
             if not kept:
-                del self._last[who]
+                del self._last[person]
                 continue
-            self._last[who] = kept
+            self._last[person] = kept
             # The last place, and an older one in case the face is taken for something else now.
-            for then, place in (kept[-1], kept[0])[: len(kept)]:
+            for then, spot in (kept[-1], kept[0])[: len(kept)]:
                 if abs(seconds - then) <= limit:
                     grown = self._growth(abs(seconds - then))
-                    regions.append(place * [1, 1, grown, grown])
-        for who, place, sure in zip(heads.ids.tolist(), heads.ellipses, heads.sure, strict=True):
+                    regions.append(spot * [1, 1, grown, grown])
+        for person, spot, sure in zip(heads.ids.tolist(), heads.ellipses, heads.sure, strict=True):
             if sure:
-                recent = self._last.setdefault(who, [])
+                recent = self._last.setdefault(person, [])
                 recent[:] = [one for one in recent if abs(seconds - one[0]) <= self._linger]
-                recent.append((seconds, place))
+                recent.append((seconds, spot))
         return np.array(regions, np.float64).reshape(-1, 4)
 
     def _growth(self, age: float) -> float:
@@ -173,5 +173,5 @@ def _cover(part: Image, cover: Cover, size: float) -> Image:
     cell = size / _CELLS
     few = max(round(wide / cell), 1), max(round(high / cell), 1)
     small = cv2.resize(part, few, interpolation=cv2.INTER_AREA)
-    way = cv2.INTER_NEAREST if cover == "pixelate" else cv2.INTER_LINEAR
-    return cv2.resize(small, (wide, high), interpolation=way).astype(np.uint8)
+    resize_method = cv2.INTER_NEAREST if cover == "pixelate" else cv2.INTER_LINEAR
+    return cv2.resize(small, (wide, high), interpolation=resize_method).astype(np.uint8)

@@ -71,12 +71,12 @@ def find_heads(tracks: Tracks, *, min_score: float = 0.3) -> Heads:
     ([7], [True], [[50.0, 48.0, 22.0, 22.0]])
     """
     ids, places, sure = [], [], []
-    for row, who in enumerate(tracks.ids.tolist()):
+    for row, person in enumerate(tracks.ids.tolist()):
         xyxy = tracks.boxes.xyxy[row].astype(np.float64)
         found, trusted = _heads_of(
             tracks.xy[row].astype(np.float64), tracks.scores[row], xyxy, tracks.skeleton, min_score
         )
-        ids += [who] * len(found)
+        ids += [person] * len(found)
         places += found
         sure += [trusted] * len(found)
     return Heads(
@@ -123,9 +123,9 @@ def _guess(xy: FloatArray, xyxy: FloatArray, skeleton: Skeleton, size: float) ->
     """Above the shoulders along the trunk, or in the upper third of the box."""
     shoulders, hips = (_middle(xy, skeleton, joint) for joint in ("shoulder", "hip"))
     if np.isfinite(shoulders).all():
-        way = shoulders - hips
-        long = float(np.hypot(*way))
-        up = way / long if np.isfinite(long) and long > 0 else np.array([0.0, -1.0])
+        upward = shoulders - hips
+        long = float(np.hypot(*upward))
+        up = upward / long if np.isfinite(long) and long > 0 else np.array([0.0, -1.0])
         centre = shoulders + up * size * _SHOULDERS_TO_HEAD
         return np.array([*centre, size * _RADIUS_OF_GUESS, size * _RADIUS_OF_GUESS])
     left, top, right, bottom = xyxy
@@ -162,8 +162,8 @@ def _head_size(xy: FloatArray, xyxy: FloatArray, skeleton: Skeleton) -> float:
 def _point(xy: FloatArray, skeleton: Skeleton, names: tuple[str, ...]) -> FloatArray:
     """The first of some keypoints that the skeleton has and is seen; NaN if none is."""
     for name in names:
-        if name in skeleton.keypoints and np.isfinite(place := xy[skeleton.index(name)]).all():
-            return np.asarray(place)
+        if name in skeleton.keypoints and np.isfinite(spot := xy[skeleton.index(name)]).all():
+            return np.asarray(spot)
     return np.full(2, np.nan)
 
 

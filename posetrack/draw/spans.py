@@ -53,16 +53,16 @@ def span_of(table: TrackTable, seconds: tuple[float, float] | None) -> Span:
     if seconds is not None:
         frame = frame[(times >= seconds[0]) & (times < seconds[1])]
     if not len(frame):
-        told = "" if seconds is None else f" from {seconds[0]:g} to {seconds[1]:g} s"
-        raise ValueError(f"the table has no frame{told}; there is nothing to draw")
+        time_range = "" if seconds is None else f" from {seconds[0]:g} to {seconds[1]:g} s"
+        raise ValueError(f"the table has no frame{time_range}; there is nothing to draw")
     return Span(int(frame[0]), int(frame[-1]), step)
 
 
 def rate_of(table: TrackTable) -> float:
     """Frames a second: as the file says, else from its times."""
-    said = table.metadata.get("rate")
-    if isinstance(said, int | float) and 0 < said < math.inf:
-        return float(said)
+    rate_in_table = table.metadata.get("rate")
+    if isinstance(rate_in_table, int | float) and 0 < rate_in_table < math.inf:
+        return float(rate_in_table)
     frame, times = times_of(table)
     if len(frame) < 2 or times[-1] <= times[0]:
         return 25.0
@@ -71,9 +71,9 @@ def rate_of(table: TrackTable) -> float:
 
 def size_of(table: TrackTable) -> tuple[int, int] | None:
     """Width and height of the images, if the table knows."""
-    said = table.metadata.get("image_size")
-    if isinstance(said, Sequence) and len(said) == 2 and min(said) > 1:
-        return int(said[0]), int(said[1])
+    rate_in_table = table.metadata.get("image_size")
+    if isinstance(rate_in_table, Sequence) and len(rate_in_table) == 2 and min(rate_in_table) > 1:
+        return int(rate_in_table[0]), int(rate_in_table[1])
     return None
 
 

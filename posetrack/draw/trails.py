@@ -87,28 +87,28 @@ class Trails:
             if seen[row].any():
                 x, y = np.median(points[row][seen[row]].astype(np.float64), axis=0).tolist()
                 self._ways.setdefault(track_id, deque()).append((self._frame, x, y))
-        for track_id, way in list(self._ways.items()):
-            while way and way[0][0] <= self._frame - self.length:
-                way.popleft()
-            if not way:
+        for track_id, path in list(self._ways.items()):
+            while path and path[0][0] <= self._frame - self.length:
+                path.popleft()
+            if not path:
                 del self._ways[track_id]
 
     def of(self, track_id: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """(L, 2) places of an id in pixels, oldest first."""
-        way = self._ways.get(track_id, ())
-        return np.array([(x, y) for _, x, y in way], np.float64).reshape(-1, 2)
+        path = self._ways.get(track_id, ())
+        return np.array([(x, y) for _, x, y in path], np.float64).reshape(-1, 2)
 
     def draw(self, image: Image) -> None:
         """Draw all trails into ``image`` itself, each growing wider towards now."""
         if not image.size:
             return
         widest = max(2.0, min(image.shape[:2]) / 220)
-        for track_id, way in self._ways.items():
-            made = np.array(way)
-            kept, segments = clip_segments(made[:-1, 1:], made[1:, 1:], image.shape)
-            near = np.diff(made[:, 0])[kept] <= self.max_gap + 1
+        for track_id, path in self._ways.items():
+            path_points = np.array(path)
+            kept, segments = clip_segments(path_points[:-1, 1:], path_points[1:, 1:], image.shape)
+            near = np.diff(path_points[:, 0])[kept] <= self.max_gap + 1
             fixed = (segments[near] * (1 << _SHIFT)).round().astype(np.int32)
-            age = self._frame - made[kept + 1, 0][near]
+            age = self._frame - path_points[kept + 1, 0][near]
             steps = (_STEPS * (1 - age / self.length)).astype(int).clip(0, _STEPS - 1)
             for step in np.unique(steps).tolist():
                 lines = list(fixed[steps == step])

@@ -127,7 +127,7 @@ def draw_video(
             shown = range(span.first, span.last + 1, span.step)
             covered = faces_of_tables([table, *everybody], shown)
         writer = stack.enter_context(VideoWriter(path, rate=rate, quality=quality))
-        way = Trails(trails) if trails and people else None
+        past = Trails(trails) if trails and people else None
         late = 0.0
         for frame, time, here in _together(frames, table, span):
             image = frame.image
@@ -136,7 +136,7 @@ def draw_video(
                 cover_regions(image, covered[frame.index], cover=faces, out=image)
             if people:
                 draw_tracks(
-                    image, here, trails=way, boxes=boxes, labels=labels, min_score=min_score,
+                    image, here, trails=past, boxes=boxes, labels=labels, min_score=min_score,
                     thickness=thickness, out=image,
                 )  # fmt: skip
             late = max(late, 0.0 if time is None else abs(frame.seconds - time))

@@ -64,7 +64,7 @@ class MatchHistory(NamedTuple):
     owner: Ints  # (K, predicted ids), whom the assignment last gave it to
     matched: Bools  # (K, predicted ids), ever
     lost: Ints  # (K, true ids), first frame of the gap that it is in
-    place: Ints  # (predicted ids,), scratch: where it is in this frame
+    position: Ints  # (predicted ids,), scratch: where it is in this frame
 
 
 def empty_rows(size: int) -> Rows:
@@ -470,12 +470,12 @@ def _step(
     free = np.ones(len(people), np.bool_)
     free_others = np.ones(len(others), np.bool_)
     for j in range(len(others)):
-        memory.place[others[j]] = j
+        memory.position[others[j]] = j
     left = 0
     for i in range(len(people)):
         o = people[i]
         h = memory.last[k, o]
-        j = memory.place[h] if h >= 0 else -1
+        j = memory.position[h] if h >= 0 else -1
         if j >= 0 and free_others[j] and not np.isnan(distance[i, j]):
             n = _end_gap(rows, n, k, o, memory)
             n = _put(rows, n, frame, k, MATCH, o, h, NOBODY, distance[i, j])
@@ -485,7 +485,7 @@ def _step(
         else:
             left += 1
     for j in range(len(others)):
-        memory.place[others[j]] = -1
+        memory.position[others[j]] = -1
     if left > 0 and free_others.any():
         for i in range(len(people)):
             for j in range(len(others)):

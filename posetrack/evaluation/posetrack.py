@@ -188,10 +188,10 @@ def _first_video(sequence: AnnotatedSequence) -> Bools:
 
 def _remaining(side: _Side, kept: Ints, regions: list[tuple[Region, ...]]) -> People:
     """People of the kept frames, without points inside the regions of their frame."""
-    place = np.full(len(side.frames), -1, np.int64)
-    place[kept] = np.arange(len(kept))
-    rows = np.flatnonzero(place[side.frame] >= 0)
-    frame = place[side.frame[rows]]
+    position = np.full(len(side.frames), -1, np.int64)
+    position[kept] = np.arange(len(kept))
+    rows = np.flatnonzero(position[side.frame] >= 0)
+    frame = position[side.frame[rows]]
     people = People(
         offsets_of(frame, len(kept)),
         side.ids[rows],

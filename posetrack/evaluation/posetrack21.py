@@ -154,10 +154,10 @@ def _people(
     frames: Ints,
     regions: list[tuple[Floats, ...]],
 ) -> People:
-    place = np.full(len(sequence), -1, np.int64)
-    place[frames] = np.arange(len(frames))
-    rows = np.flatnonzero(place[sequence.frame] >= 0)
-    frame = place[sequence.frame[rows]]
+    position = np.full(len(sequence), -1, np.int64)
+    position[frames] = np.arange(len(frames))
+    rows = np.flatnonzero(position[sequence.frame] >= 0)
+    frame = position[sequence.frame[rows]]
     xy = np.zeros((len(rows), len(_COLUMNS), 2))
     scores15 = np.zeros((len(rows), len(_COLUMNS)))
     if len(rows):

@@ -190,13 +190,13 @@ def _frames(
     annotations: list[coco.Person], image_ids: tuple[Any, ...], source: str
 ) -> tuple[Ints, int]:
     """Position of each annotation's image, -1 where the file has none such, and how many have."""
-    place = {image: i for i, image in enumerate(image_ids)}
-    if len(place) != len(image_ids):
+    position = {image: i for i, image in enumerate(image_ids)}
+    if len(position) != len(image_ids):
         twice = next(image for image in image_ids if image_ids.count(image) > 1)
         raise ValueError(f"{source}: image id {twice} occurs twice")
     if any(row.image_id is None for row in annotations):
         raise ValueError(f"{source}: an annotation has no 'image_id'")
-    frame = np.array([place.get(row.image_id, -1) for row in annotations], np.int64)
+    frame = np.array([position.get(row.image_id, -1) for row in annotations], np.int64)
     return frame, int(np.count_nonzero(frame < 0))
 
 
@@ -427,7 +427,7 @@ class _Rows:
             else [float(_one(value, "x1, y1, x2, y2", title)) for value in corners]
         )
 
-    def finish(self, **about: Any) -> AnnotatedSequence:
+    def finish(self, **fields: Any) -> AnnotatedSequence:
         spare = np.array(self.spare, np.float64).reshape(-1, 5)
         scores = np.array(self.scores, np.float64).reshape(-1, _COUNT)
         return AnnotatedSequence(
@@ -446,7 +446,7 @@ class _Rows:
                 spare[:, 2:4].copy(),
                 spare[:, 4].copy(),
             ),
-            **about,
+            **fields,
         )
 
 

@@ -256,7 +256,7 @@ def _heatmaps(
 
 def check_forms(
     network: nn.Module,
-    about: ModelCard,
+    model_card: ModelCard,
     paths: Mapping[str, Path],
     crops: Float32Array,
     *,
@@ -271,7 +271,7 @@ def check_forms(
     ----------
     network
         The source, as it was read, on the CPU.
-    about
+    model_card
         What the files say, see `posetrack.export.graphs.prepare`.
     paths
         Files by form.
@@ -292,18 +292,18 @@ def check_forms(
         ``ms_a_crop``, ``of_torch`` (the time as part of the source's), ``max_drift`` and
         ``problem`` (None where the form is near enough).
     """
-    assert about.outputs is not None
-    if about.outputs.family != "heatmaps":
-        crops = _fitting(crops, about)
+    assert model_card.outputs is not None
+    if model_card.outputs.family != "heatmaps":
+        crops = _fitting(crops, model_card)
     runs: dict[str, Callable[[Float32Array], list[NDArray[Any]]]] = {"torch": _source(network)}
-    runs |= {form: open_exported(path, device="cpu") for form, path in paths.items()}
+    runs |= {kind: open_exported(path, device="cpu") for kind, path in paths.items()}
     few = np.ascontiguousarray(np.resize(crops, (batch, *crops.shape[1:])))
     seconds = time_in_turn({name: _make_timer(run, few) for name, run in runs.items()}, repeats)
     rows: list[dict[str, Any]] = []
     for name, run in runs.items():
         row: dict[str, Any] = {
             "form": name,
-            "precision": "float32" if name == "torch" else about.outputs.precision,
+            "precision": "float32" if name == "torch" else model_card.outputs.precision,
             "ms_a_crop": seconds[name] * 1e3 / batch,
             "of_torch": seconds[name] / seconds["torch"],
             "batch": batch,
@@ -311,7 +311,7 @@ def check_forms(
             "problem": None,
         }
         if name != "torch":
-            row |= _compare(runs["torch"], run, crops, about, flip_test, max_drift)
+            row |= _compare(runs["torch"], run, crops, model_card, flip_test, max_drift)
         rows.append(row)
     return rows
 
@@ -320,31 +320,31 @@ def _compare(
     source: Any,
     export: Any,
     crops: Float32Array,
-    about: ModelCard,
+    model_card: ModelCard,
     flip_test: bool,
     max_drift: float | None,
 ) -> dict[str, Any]:
-    assert about.outputs is not None
-    assert about.skeleton is not None
-    form = about.outputs
-    whole = form.family != "heatmaps"
+    assert model_card.outputs is not None
+    assert model_card.skeleton is not None
+    kind = model_card.outputs
+    whole = kind.family != "heatmaps"
     drift = measure_drift(
         source,
         export,
         crops,
-        decode=decoder_of(about.decode),
-        mirror_order=about.skeleton.mirror_order,
-        precision=form.precision,
-        decoded=form.decoded,
+        decode=decoder_of(model_card.decode),
+        mirror_order=model_card.skeleton.mirror_order,
+        precision=kind.precision,
+        decoded=kind.decoded,
         flip_test=flip_test and not whole,
     )
-    limit = MAX_DRIFT[form.precision] if max_drift is None else max_drift
+    limit = MAX_DRIFT[kind.precision] if max_drift is None else max_drift
     others = _other_maps(source, export, crops[:2]) if whole else 0.0
     return {
         **dataclasses.asdict(drift),
         "other_maps_relative": others if whole else None,
         "max_drift": limit,
-        "problem": _problem(drift, limit, others, form.precision),
+        "problem": _problem(drift, limit, others, kind.precision),
     }
 
 
@@ -379,9 +379,9 @@ def _make_timer(run: Callable[[Float32Array], object], batch: Float32Array) -> C
     return lambda: run(batch)
 
 
-def _fitting(crops: Float32Array, about: ModelCard) -> Float32Array:
+def _fitting(crops: Float32Array, model_card: ModelCard) -> Float32Array:
     """Cut to sides that a network for whole images takes."""
-    width, height = example_size(about)
+    width, height = example_size(model_card)
     return np.ascontiguousarray(crops[:, :, :height, :width])
 
 

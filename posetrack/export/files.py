@@ -43,7 +43,7 @@ _MOST_PEOPLE = 4096
 """Largest batch that a torch.export or TensorRT file is made for."""
 
 
-def outputs_of(about: ModelCard) -> tuple[str, ...]:
+def outputs_of(model_card: ModelCard) -> tuple[str, ...]:
     """Names of what an exported network gives.
 
     Examples
@@ -52,18 +52,18 @@ def outputs_of(about: ModelCard) -> tuple[str, ...]:
     >>> outputs_of(ModelCard(outputs=OutputSpec(decoded=True)))
     ('keypoints', 'scores')
     """
-    assert about.outputs is not None
-    return DECODED if about.outputs.decoded else OUTPUTS[about.outputs.family]
+    assert model_card.outputs is not None
+    return DECODED if model_card.outputs.decoded else OUTPUTS[model_card.outputs.family]
 
 
-def write_onnx(network: nn.Module, about: ModelCard, path: Path, *, opset: int = 17) -> None:
+def write_onnx(network: nn.Module, model_card: ModelCard, path: Path, *, opset: int = 17) -> None:
     """Write a network that `posetrack.export.graphs.prepare` gave as ONNX."""
-    content = with_metadata(_as_onnx(network, about, opset), about)
+    content = with_metadata(_as_onnx(network, model_card, opset), model_card)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)
 
 
-def with_metadata(model: bytes, about: ModelCard) -> bytes:
+def with_metadata(model: bytes, model_card: ModelCard) -> bytes:
     """An ONNX model that says what it needs.
 
     Raises
@@ -73,12 +73,12 @@ def with_metadata(model: bytes, about: ModelCard) -> bytes:
     """
     onnx = _onnx()
     proto = onnx.load_from_string(model)
-    onnx.helper.set_model_props(proto, {"posetrack": card_text(about)})
+    onnx.helper.set_model_props(proto, {"posetrack": card_text(model_card)})
     content: bytes = proto.SerializeToString()
     return content
 
 
-def write_torch_export(network: nn.Module, about: ModelCard, path: Path) -> None:
+def write_torch_export(network: nn.Module, model_card: ModelCard, path: Path) -> None:
     """Write a prepared network that sees crops as a ``torch.export`` program.
 
     Raises
@@ -87,23 +87,23 @@ def write_torch_export(network: nn.Module, about: ModelCard, path: Path) -> None
         If it sees whole images.
     """
     dynamic: dict[int, Any] = {0: torch.export.Dim("people", min=1, max=_MOST_PEOPLE)}
-    if about.outputs is not None and about.outputs.family != "heatmaps":
+    if model_card.outputs is not None and model_card.outputs.family != "heatmaps":
         raise ValueError(
             "a torch.export file is of one image size, and this network sees whole images of any; "
             "export it as onnx or openvino"
         )
     with _quiet(), torch.no_grad():
-        program = torch.export.export(network, (_example(about),), dynamic_shapes=(dynamic,))
+        program = torch.export.export(network, (_example(model_card),), dynamic_shapes=(dynamic,))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # names folders of the machine it was made on
         # The example only says what the input looks like; there is no need to keep its values.
         file = io.BytesIO()
-        torch.export.save(program, file, extra_files={"posetrack.json": card_text(about)})
+        torch.export.save(program, file, extra_files={"posetrack.json": card_text(model_card)})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, file.getvalue())
 
 
-def write_openvino(network: nn.Module, about: ModelCard, path: Path) -> None:
+def write_openvino(network: nn.Module, model_card: ModelCard, path: Path) -> None:
     """Write a prepared network as OpenVINO's pair ``NAME.xml`` and ``NAME.bin``.
 
     Raises
@@ -112,14 +112,16 @@ def write_openvino(network: nn.Module, about: ModelCard, path: Path) -> None:
         If OpenVINO or onnx, by way of which it goes, is not installed.
     """
     openvino = _openvino()
-    assert about.outputs is not None
-    model = openvino.Core().read_model(io.BytesIO(_as_onnx(network, about, 17)))
-    model.set_rt_info(card_text(about), ["posetrack"])
+    assert model_card.outputs is not None
+    model = openvino.Core().read_model(io.BytesIO(_as_onnx(network, model_card, 17)))
+    model.set_rt_info(card_text(model_card), ["posetrack"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    openvino.save_model(model, str(path), compress_to_fp16=about.outputs.precision == "float16")
+    openvino.save_model(
+        model, str(path), compress_to_fp16=model_card.outputs.precision == "float16"
+    )
 
 
-def write_tensorrt(network: nn.Module, about: ModelCard, path: Path) -> None:
+def write_tensorrt(network: nn.Module, model_card: ModelCard, path: Path) -> None:
     """Build a TensorRT engine for the GPU of this machine. Not tested: no test machine has it.
 
     Raises
@@ -135,18 +137,18 @@ def write_tensorrt(network: nn.Module, about: ModelCard, path: Path) -> None:
         raise ModuleNotFoundError(
             "a TensorRT engine needs NVIDIA's package and a GPU: pip install tensorrt"
         ) from error
-    assert about.outputs is not None
-    assert about.input_size is not None
-    width, height = about.input_size
+    assert model_card.outputs is not None
+    assert model_card.input_size is not None
+    width, height = model_card.input_size
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     graph = builder.create_network(0)
     parser = trt.OnnxParser(graph, logger)
-    if not parser.parse(_as_onnx(network, about, 17)):
+    if not parser.parse(_as_onnx(network, model_card, 17)):
         reasons = "; ".join(str(parser.get_error(row)) for row in range(parser.num_errors))
         raise RuntimeError(f"TensorRT cannot read the network: {reasons}")
     config = builder.create_builder_config()
-    if about.outputs.precision == "float16" and hasattr(trt.BuilderFlag, "FP16"):
+    if model_card.outputs.precision == "float16" and hasattr(trt.BuilderFlag, "FP16"):
         config.set_flag(trt.BuilderFlag.FP16)
     profile = builder.create_optimization_profile()
     shapes = [(count, 3, height, width) for count in (1, 8, 64)]
@@ -156,7 +158,7 @@ def write_tensorrt(network: nn.Module, about: ModelCard, path: Path) -> None:
     if engine is None:
         raise RuntimeError("TensorRT could not build an engine; its log says why")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path.with_name(path.name + ".json"), card_text(about).encode())
+    write_whole(path.with_name(path.name + ".json"), card_text(model_card).encode())
     write_whole(path, bytes(engine))
 
 
@@ -182,20 +184,24 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return (path, path.with_name(path.name + ".json")) if path.suffix == ".engine" else (path,)
 
 
-def _as_onnx(network: nn.Module, about: ModelCard, opset: int) -> bytes:
-    assert about.input_size is not None
-    assert about.outputs is not None
-    if about.outputs.decoded and about.decode is not None and about.decode.method == "dark":
+def _as_onnx(network: nn.Module, model_card: ModelCard, opset: int) -> bytes:
+    assert model_card.input_size is not None
+    assert model_card.outputs is not None
+    if (
+        model_card.outputs.decoded
+        and model_card.decode is not None
+        and model_card.decode.method == "dark"
+    ):
         raise ValueError(
             "DARK's window cannot be said in ONNX, by way of which OpenVINO and TensorRT go, too; "
             "decode with quarter or argmax, or export without decoding"
         )
-    any_size = about.outputs.family != "heatmaps"  # images have any shape, crops have one
-    names = outputs_of(about)
-    return onnx_model(network, example_size(about), names, opset=opset, any_size=any_size)
+    any_size = model_card.outputs.family != "heatmaps"  # images have any shape, crops have one
+    names = outputs_of(model_card)
+    return onnx_model(network, example_size(model_card), names, opset=opset, any_size=any_size)
 
 
-def example_size(about: ModelCard) -> tuple[int, int]:
+def example_size(model_card: ModelCard) -> tuple[int, int]:
     """Width and height of an input that the network takes.
 
     Examples
@@ -205,20 +211,20 @@ def example_size(about: ModelCard) -> tuple[int, int]:
     >>> example_size(ModelCard(input_size=(60, 60), outputs=spec))
     (49, 49)
     """
-    assert about.input_size is not None
-    assert about.outputs is not None
-    if about.outputs.family == "posenet":
-        step = about.outputs.output_stride
-        width, height = (max((side - 1) // step, 1) * step + 1 for side in about.input_size)
+    assert model_card.input_size is not None
+    assert model_card.outputs is not None
+    if model_card.outputs.family == "posenet":
+        step = model_card.outputs.output_stride
+        width, height = (max((side - 1) // step, 1) * step + 1 for side in model_card.input_size)
         return width, height
-    if about.outputs.family == "trt_pose":
-        width, height = (max(side // 32, 1) * 32 for side in about.input_size)
+    if model_card.outputs.family == "trt_pose":
+        width, height = (max(side // 32, 1) * 32 for side in model_card.input_size)
         return width, height
-    return about.input_size
+    return model_card.input_size
 
 
-def _example(about: ModelCard) -> torch.Tensor:
-    width, height = example_size(about)
+def _example(model_card: ModelCard) -> torch.Tensor:
+    width, height = example_size(model_card)
     return torch.zeros(2, 3, height, width)
 
 

@@ -50,21 +50,21 @@ def write_graph(weights: str | Path) -> Path:
     weights = Path(weights)
     if weights.suffix != ".safetensors":
         raise ValueError(f"{weights}: expected a .safetensors file")
-    said = read_card(weights) or ModelCard()
-    if said.input_size is None:
+    model_card = read_card(weights) or ModelCard()
+    if model_card.input_size is None:
         raise ValueError(f"{weights}: it does not say its input size, which a graph needs")
     network, family = _network_of(weights)
     model = onnx_model(
         network,
-        said.input_size,
+        model_card.input_size,
         ["boxes" if family == "boxes" else "heatmaps"],
         any_size=family == "boxes",
         keep_names=True,
     )
-    about = dataclasses.replace(said, outputs=OutputSpec(family, "float16"))
+    with_outputs = dataclasses.replace(model_card, outputs=OutputSpec(family, "float16"))
     path = weights.with_suffix(".onnx")
     prefix = "network." if family == "boxes" else ""
-    write_whole(path, _referring(model, weights, prefix, about))
+    write_whole(path, _referring(model, weights, prefix, with_outputs))
     return path
 
 
@@ -76,7 +76,7 @@ def _network_of(weights: Path) -> tuple[nn.Module, str]:
     return network.eval(), "heatmaps"
 
 
-def _referring(model: bytes, weights: Path, prefix: str, about: ModelCard) -> bytes:
+def _referring(model: bytes, weights: Path, prefix: str, with_outputs: ModelCard) -> bytes:
     """A model whose weights are bytes of another file; ``prefix`` is before their names in it."""
     import onnx
 
@@ -115,6 +115,6 @@ def _referring(model: bytes, weights: Path, prefix: str, about: ModelCard) -> by
     for field, items in (("initializer", kept), ("node", [*widened.values(), *nodes])):
         graph.ClearField(field)
         getattr(graph, field).extend(items)
-    onnx.helper.set_model_props(proto, {"posetrack": card_text(about)})
+    onnx.helper.set_model_props(proto, {"posetrack": card_text(with_outputs)})
     content: bytes = proto.SerializeToString()
     return content

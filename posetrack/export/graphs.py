@@ -30,7 +30,7 @@ DECODED = ("keypoints", "scores")
 
 def prepare(
     network: nn.Module,
-    about: ModelCard,
+    model_card: ModelCard,
     *,
     half: bool = False,
     decode: bool = False,
@@ -42,13 +42,13 @@ def prepare(
     ----------
     network
         As `posetrack.checkpoints.loading.load_network` gives it; left as it is.
-    about
+    model_card
         See `posetrack.checkpoints.conversion.describe`.
     half
         Weights and what is between the layers in float16. Inputs and outputs stay float32, so that
         every form is called alike.
     decode
-        Give keypoints instead of heatmaps, by the way that ``about`` says.
+        Give keypoints instead of heatmaps, as ``model_card`` says.
     flip_test
         With ``decode``: average with the heatmaps of the mirrored crop, in the graph.
 
@@ -69,22 +69,22 @@ def prepare(
             "the flip test goes into a graph together with the decoding; without it, it is a "
             "setting of the estimator"
         )
-    assert about.input_size is not None
-    ready: nn.Module = for_inference(network, about.input_size).cpu()
+    assert model_card.input_size is not None
+    ready: nn.Module = for_inference(network, model_card.input_size).cpu()
     if half or family != "heatmaps":
         ready = Plain(ready, half=half)
     if decode:
-        assert about.skeleton is not None
-        order = torch.from_numpy(about.skeleton.mirror_order) if flip_test else None
-        ready = Decoded(ready, decoder_of(about.decode), order)
-    form = OutputSpec(
+        assert model_card.skeleton is not None
+        order = torch.from_numpy(model_card.skeleton.mirror_order) if flip_test else None
+        ready = Decoded(ready, decoder_of(model_card.decode), order)
+    spec = OutputSpec(
         family,
         "float16" if half else "float32",
         decode,
         flip_test,
         int(getattr(network, "output_stride", 0)),
     )
-    return ready.eval(), dataclasses.replace(about, outputs=form)
+    return ready.eval(), dataclasses.replace(model_card, outputs=spec)
 
 
 class Plain(nn.Module):

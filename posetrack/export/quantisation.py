@@ -23,7 +23,12 @@ _KINDS = ("Conv", "Add", "MaxPool", "Clip", "Relu")
 
 
 def write_int8_onnx(
-    network: nn.Module, about: ModelCard, path: Path, batch: NDArray[np.float32], *, opset: int = 17
+    network: nn.Module,
+    model_card: ModelCard,
+    path: Path,
+    batch: NDArray[np.float32],
+    *,
+    opset: int = 17,
 ) -> None:
     """Write a prepared network as ONNX with 8 bit weights and activations.
 
@@ -59,12 +64,12 @@ def write_int8_onnx(
         ) from error
     if not len(batch):
         raise ValueError("8 bits need crops to calibrate on, got none")
-    assert about.outputs is not None
-    form = dataclasses.replace(about.outputs, precision="int8")
+    assert model_card.outputs is not None
+    spec = dataclasses.replace(model_card.outputs, precision="int8")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), _silent():
         warnings.simplefilter("ignore")
         whole, small = Path(folder, "whole.onnx"), Path(folder, "small.onnx")
-        write_onnx(network, about, whole, opset=opset)
+        write_onnx(network, model_card, whole, opset=opset)
         quantization.quantize_static(
             str(whole),
             str(small),
@@ -79,7 +84,7 @@ def write_int8_onnx(
         )
         model = small.read_bytes()
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, with_metadata(model, dataclasses.replace(about, outputs=form)))
+    write_whole(path, with_metadata(model, dataclasses.replace(model_card, outputs=spec)))
 
 
 def _ends(graph: Any) -> list[str]:

@@ -46,14 +46,16 @@ def write_c3d(
         message = 'this format needs ezc3d: pip install "posetrack[c3d]"'
         raise ModuleNotFoundError(message) from error
     path = Path(path)
-    made = every_frame(table)
-    xyz = in_space(table, made, metres_per_pixel).reshape(len(made.frame), -1, 3)
+    whole_table = every_frame(table)
+    xyz = in_space(table, whole_table, metres_per_pixel).reshape(len(whole_table.frame), -1, 3)
     file = ezc3d.c3d()
     points = file["parameters"]["POINT"]
-    points["RATE"]["value"] = [rate_of(table, made)]
+    points["RATE"]["value"] = [rate_of(table, whole_table)]
     points["UNITS"]["value"] = ["px" if metres_per_pixel is None else "m"]
     points["LABELS"]["value"] = [
-        f"id_{who}:{name}" for who in made.ids.tolist() for name in table.skeleton.keypoints
+        f"id_{person}:{name}"
+        for person in whole_table.ids.tolist()
+        for name in table.skeleton.keypoints
     ]
     file["data"]["points"] = np.ones((4, xyz.shape[1], len(xyz)))
     file["data"]["points"][:3] = xyz.transpose(2, 1, 0)

@@ -26,13 +26,13 @@ def table_of_arrays(
     metadata: Mapping[str, Any],
 ) -> TrackTable:
     """Whole arrays, (T, N, K, 2) and (T, N, K), as a table of those with a keypoint seen."""
-    when, who = np.nonzero(np.isfinite(xy).all(axis=-1).any(axis=-1))
+    when, columns = np.nonzero(np.isfinite(xy).all(axis=-1).any(axis=-1))
     return make_table(
         where,
         frames[when],
-        ids[who],
-        xy[when, who],
-        scores[when, who],
+        ids[columns],
+        xy[when, columns],
+        scores[when, columns],
         skeleton,
         frames=frames,
         seconds=seconds,
@@ -133,16 +133,16 @@ def _boxes(
     """Boxes, NaN for those who have neither a box nor a keypoint, and their scores."""
     low = np.where(seen[..., None], xy, np.inf).min(axis=1, initial=np.inf)
     high = np.where(seen[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
-    made = np.concatenate([low, high], axis=1).astype(np.float32)
-    made[~seen.any(axis=1)] = np.nan
+    boxes_xyxy = np.concatenate([low, high], axis=1).astype(np.float32)
+    boxes_xyxy[~seen.any(axis=1)] = np.nan
     marks = (scores.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)).astype(np.float32)
     if xyxy is not None:
         given = xyxy[order]
         known = np.asarray((np.abs(given) <= _LARGEST).all(axis=1))
         if (given[known, 2:] < given[known, :2]).any():
             raise ValueError(f"{where}: a box has negative width or height")
-        made[known] = given[known]
+        boxes_xyxy[known] = given[known]
     if box_scores is not None:
         given = box_scores[order]
         marks = np.where(np.abs(given) <= _LARGEST, given, marks).astype(np.float32)
-    return made, marks
+    return boxes_xyxy, marks

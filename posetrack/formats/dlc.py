@@ -50,8 +50,8 @@ def write_dlc(path: str | Path, table: TrackTable) -> None:
     for name in table.skeleton.keypoints:
         if set(name) & set(',"\r\n'):
             raise ValueError(f"{path}: keypoint {name!r} cannot stand in a header; rename it")
-    made = every_frame(table)
-    write_whole(path, _lines(made, _columns(made, table.skeleton.keypoints)))
+    whole_table = every_frame(table)
+    write_whole(path, _lines(whole_table, _columns(whole_table, table.skeleton.keypoints)))
 
 
 def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
@@ -71,8 +71,8 @@ def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
     """
     library("tables")
     pandas = library("pandas")
-    made = every_frame(table)
-    columns = _columns(made, table.skeleton.keypoints)
+    whole_table = every_frame(table)
+    columns = _columns(whole_table, table.skeleton.keypoints)
     if not columns:
         raise ValueError(f"{path}: nobody is in it, and the layout has no empty table; write CSV")
     size = sum(24 + sum(map(len, column)) for column in columns)
@@ -82,7 +82,7 @@ def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
             "write its CSV, or select fewer people"
         )
     labels = pandas.MultiIndex.from_tuples(columns, names=_LEVELS)
-    frame = pandas.DataFrame(_values(made, slice(None)).astype(np.float64), columns=labels)
+    frame = pandas.DataFrame(_values(whole_table, slice(None)).astype(np.float64), columns=labels)
     store = pandas.HDFStore(path, "w", driver="H5FD_CORE", driver_core_backing_store=0)
     with store:
         # An index would speed up queries inside the file, and keep the time of writing.
@@ -91,24 +91,24 @@ def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
     write_whole(path, image)
 
 
-def _columns(made: Dense, keypoints: tuple[str, ...]) -> list[tuple[str, ...]]:
-    names = [f"id_{who}" for who in made.ids.tolist()]
+def _columns(whole_table: Dense, keypoints: tuple[str, ...]) -> list[tuple[str, ...]]:
+    names = [f"id_{individuals}" for individuals in whole_table.ids.tolist()]
     return [("posetrack", w, point, part) for w in names for point in keypoints for part in _PARTS]
 
 
-def _values(made: Dense, rows: slice) -> NDArray[np.float32]:
+def _values(whole_table: Dense, rows: slice) -> NDArray[np.float32]:
     """(rows, N x K x 3)."""
     part = Dense(**{name: values[rows] if name != "ids" else values for name, values in
-                    vars(made).items()})  # fmt: skip
+                    vars(whole_table).items()})  # fmt: skip
     values = np.concatenate([part.xy, marks(part)[..., None]], axis=-1)
     return values.reshape(len(values), int(np.prod(values.shape[1:])))
 
 
-def _lines(made: Dense, columns: list[tuple[str, ...]]) -> Iterator[bytes]:
+def _lines(whole_table: Dense, columns: list[tuple[str, ...]]) -> Iterator[bytes]:
     head = [[title, *(column[n] for column in columns)] for n, title in enumerate(_LEVELS)]
     yield "".join(",".join(row) + "\n" for row in head).encode()
-    for start in range(0, len(made.frame), _ROWS):
-        flat = _values(made, slice(start, start + _ROWS))
+    for start in range(0, len(whole_table.frame), _ROWS):
+        flat = _values(whole_table, slice(start, start + _ROWS))
         text = np.char.mod("%.9g", flat) if flat.size else flat.astype(str)
         # Not empty: pandas takes an empty first row for names of the index.
         text[~np.isfinite(flat)] = "nan"
@@ -281,26 +281,31 @@ def _table(
     hints: Hints,
 ) -> TrackTable:
     """(T, C) numbers in columns of (individual, body part, coordinate)."""
-    who = list(dict.fromkeys(column[0] for column in columns))
+    individuals = list(dict.fromkeys(column[0] for column in columns))
     parts = list(dict.fromkeys(column[1] for column in columns))
     order = np.argsort(frame, kind="stable")
-    count = len(frame) * len(who) * len(parts)
+    count = len(frame) * len(individuals) * len(parts)
     if count > MOST_VALUES:
         raise ValueError(f"{path}: {count:,} keypoints; at most {MOST_VALUES:,} are read")
-    laid = np.full((len(frame), len(who), max(len(parts), 1), 3), np.nan, np.float32)
+    laid = np.full((len(frame), len(individuals), max(len(parts), 1), 3), np.nan, np.float32)
     taken = set()
     for number, (individual, part, coordinate) in enumerate(columns):
         if coordinate not in _PARTS or (individual, part, coordinate) in taken:
             raise ValueError(f"{path}: column {number + 2}: {coordinate!r} of {part!r}, or twice")
         taken.add((individual, part, coordinate))
-        place = (slice(None), who.index(individual), parts.index(part), _PARTS.index(coordinate))
-        laid[place] = values[order, number]
+        cell = (
+            slice(None),
+            individuals.index(individual),
+            parts.index(part),
+            _PARTS.index(coordinate),
+        )
+        laid[cell] = values[order, number]
     skeleton = hints.skeleton if not parts else skeleton_of_names(parts, path.stem, hints.skeleton)
     if skeleton is None:
         raise ValueError(f"{path}: nobody is in it; give skeleton= (--skeleton on the line)")
     if not parts:
         laid = np.zeros((len(frame), 0, len(skeleton), 3), np.float32)
-    ids, named = ids_of_names(who)
+    ids, named = ids_of_names(individuals)
     frames = frame[order]
     metadata = {"rate": hints.rate, "individuals": named or None}
     seconds = hints.seconds(frames, str(path))

@@ -125,8 +125,8 @@ def _require_within_bounds(found: Any, name: str, path: Path) -> None:
 def _require_honest_chunks(found: Any, name: str, path: Path) -> None:
     """Refuse chunks that unpack to more than a chunk: HDF5 would unpack all of it."""
     h5py = library("h5py")
-    made = found.id.get_create_plist()
-    filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+    creation = found.id.get_create_plist()
+    filters = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())]
     # A checksum stands at the end and hides nothing; whatever else comes after deflate would.
     filters = [code for code in filters if code != h5py.h5z.FILTER_FLETCHER32]
     size = _count(found.chunks) * found.dtype.itemsize

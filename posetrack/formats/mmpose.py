@@ -93,10 +93,10 @@ def _add(people: People, frame: int, instance: _Instance, place: str) -> None:
     given = _alone(instance.bbox_score, 0)
     score = number(given if isinstance(given, int | float) else None, f"{title}: 'bbox_score'")
     track = instance.track_id
-    who = None if track is None else whole(track, f"{title}: 'track_id'")
+    identity = None if track is None else whole(track, f"{title}: 'track_id'")
     points = np.column_stack([xy, marks])
     points[~points.any(axis=1), :2] = np.nan
-    people.add(frame, who, points, xyxy, score, place=place)
+    people.add(frame, identity, points, xyxy, score, place=place)
 
 
 def _alone(value: Any, depth: int) -> Any:

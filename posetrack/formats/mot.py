@@ -60,8 +60,8 @@ def _lines(table: TrackTable) -> Iterator[bytes]:
         rows = slice(start, start + _ROWS)
         columns = (table.frame[rows] + 1, table.ids[rows], boxes[rows], table.box_scores[rows])
         yield "".join(
-            f"{frame},{who},{x:.2f},{y:.2f},{width:.2f},{height:.2f},{score:.6f},-1,-1,-1\n"
-            for frame, who, (x, y, width, height), score in zip(
+            f"{frame},{track_id},{x:.2f},{y:.2f},{width:.2f},{height:.2f},{score:.6f},-1,-1,-1\n"
+            for frame, track_id, (x, y, width, height), score in zip(
                 *(column.tolist() for column in columns), strict=True
             )
         ).encode()
@@ -221,11 +221,11 @@ def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     unseen = np.full((len(skeleton), 3), np.nan)
     people = People(str(path), hints)
     columns = (boxes.line, boxes.frame, boxes.ids, boxes.xyxy, boxes.scores, boxes.of_people)
-    for line, frame, who, xyxy, score, counts in zip(
+    for line, frame, track_id, xyxy, score, counts in zip(
         *(column.tolist() for column in columns), strict=True
     ):
         if counts:
-            known = None if who == -1 else who
+            known = None if track_id == -1 else track_id
             people.add(frame, known, unseen, xyxy, score, place=f", line {line}")
         else:
             people.leave_out("marked as to be ignored or of no person")

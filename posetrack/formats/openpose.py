@@ -74,15 +74,15 @@ def write_openpose(folder: str | Path, table: TrackTable, skeleton: Skeleton = B
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"cannot write {folder}: there is no folder {folder.parent}")
     name = folder.name.removesuffix(".openpose")
-    made = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+    partial_folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
     try:
         for index, _, tracks in table.frames():
-            file = made / f"{name}_{index:012d}_keypoints.json"
+            file = partial_folder / f"{name}_{index:012d}_keypoints.json"
             file.write_bytes(dump_json({"version": 1.3, "people": _people(tracks, skeleton)}))
-        made.chmod(0o755)
-        made.rename(folder)
+        partial_folder.chmod(0o755)
+        partial_folder.rename(folder)
     except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(partial_folder, ignore_errors=True)
         raise
 
 
@@ -92,8 +92,8 @@ def _people(tracks: Tracks, skeleton: Skeleton) -> list[dict[str, Any]]:
     points[~np.isfinite(xy).all(axis=-1)] = 0
     flat = _flat_lists(points)
     return [
-        {"person_id": [who], "pose_keypoints_2d": row} | {name: [] for name in _OTHERS}
-        for who, row in zip(tracks.ids.tolist(), flat, strict=True)
+        {"person_id": [identity], "pose_keypoints_2d": row} | {name: [] for name in _OTHERS}
+        for identity, row in zip(tracks.ids.tolist(), flat, strict=True)
     ]
 
 
@@ -189,7 +189,7 @@ def _add_file(people: People, frame: int, path: Path) -> None:
     seen: set[int] = set()
     for number, person in enumerate(found):
         title = f"{path}: person {number}"
-        who = _id(person.person_id, title)
+        identity = _id(person.person_id, title)
         values = person.pose_keypoints_2d or person.pose_keypoints or person.joints
         if not values:
             people.leave_out("without body keypoints")
@@ -204,10 +204,10 @@ def _add_file(people: People, frame: int, path: Path) -> None:
         if not (np.abs(points) < _LARGEST).all():
             raise ValueError(f"{title}: a number is not finite")
         points[points[:, 2] <= 0, :2] = np.nan
-        if who is not None and who in seen:
-            raise ValueError(f"{path}: an id occurs twice: {who}")
-        seen |= set() if who is None else {who}
-        people.add(frame, who, points, place=f"/{path.name}, person {number}")
+        if identity is not None and identity in seen:
+            raise ValueError(f"{path}: an id occurs twice: {identity}")
+        seen |= set() if identity is None else {identity}
+        people.add(frame, identity, points, place=f"/{path.name}, person {number}")
 
 
 def _id(value: list[Number] | Number | None, title: str) -> int | None:

@@ -147,9 +147,9 @@ def _add(people: People, frame: int, row: Rectangle, place: str) -> None:
             raise ValueError(f"{title}: a point without 'x' and 'y'")
         points[keypoint] = [*(number(value, f"{title}: a point") for value in values), score]
     track = first_of(row.track_id)
-    who = None if track is None else whole(track, f"{title}: 'track_id'")
+    identity = None if track is None else whole(track, f"{title}: 'track_id'")
     if np.isfinite(points[:, :2]).any():
-        people.add(frame, who, points, place=place)
+        people.add(frame, identity, points, place=place)
     else:
         people.leave_out("without points")
 
@@ -203,21 +203,21 @@ def _people(tracks: Tracks, approximate_head: bool) -> list[dict[str, Any]]:
         POSETRACK_15, tracks.xy, tracks.scores, approximate_head=approximate_head
     )
     seen: NDArray[np.bool_] = np.isfinite(xy[..., 0])
-    places, marks = round_nested(xy, 2), round_nested(scores, 6)
+    places, score_lists = round_nested(xy, 2), round_nested(scores, 6)
     means = round_nested(tracks.scores.mean(axis=1), 6)
     return [
         {
-            "track_id": [who],
+            "track_id": [identity],
             "score": [means[row]],
             "annopoints": [
                 {
                     "point": [
-                        {"id": [k], "x": [x], "y": [y], "score": [marks[row][k]]}
+                        {"id": [k], "x": [x], "y": [y], "score": [score_lists[row][k]]}
                         for k, (x, y) in enumerate(places[row])
                         if seen[row, k]
                     ]
                 }
             ],
         }
-        for row, who in enumerate(tracks.ids.tolist())
+        for row, identity in enumerate(tracks.ids.tolist())
     ]

@@ -35,16 +35,16 @@ def write_sleap(path: str | Path, table: TrackTable) -> None:
     OSError
         If nothing can be written there.
     """
-    made = every_frame(table)
-    there = np.isfinite(made.boxes[..., 0])
+    whole_table = every_frame(table)
+    there = np.isfinite(whole_table.boxes[..., 0])
     skeleton = table.skeleton
     data = {
-        "tracks": made.xy.transpose(1, 3, 2, 0),
-        "point_scores": marks(made).transpose(1, 2, 0),
-        "instance_scores": np.where(there, made.scores.mean(axis=-1), np.nan).T,
+        "tracks": whole_table.xy.transpose(1, 3, 2, 0),
+        "point_scores": marks(whole_table).transpose(1, 2, 0),
+        "instance_scores": np.where(there, whole_table.scores.mean(axis=-1), np.nan).T,
         "tracking_scores": np.where(there, 1.0, np.nan).T,
         "track_occupancy": there.astype(np.uint8),
-        "track_names": _bytes(f"id_{who}" for who in made.ids.tolist()),
+        "track_names": _bytes(f"id_{person}" for person in whole_table.ids.tolist()),
         "node_names": _bytes(skeleton.keypoints),
         "edge_names": _bytes(name for pair in skeleton.edges for name in pair).reshape(-1, 2),
         "edge_inds": skeleton.edge_indices.astype(np.int64),
@@ -116,11 +116,11 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
 
 def _order(path: Path, tracks: Any) -> tuple[str, ...]:
     """Names of the axes as they are stored."""
-    told = tracks.attrs.get("dims")
-    if told is None:
+    dims = tracks.attrs.get("dims")
+    if dims is None:
         return _USUAL
     try:
-        axes = tuple(json.loads(told))
+        axes = tuple(json.loads(dims))
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: 'dims' of 'tracks' cannot be read: {error}") from error
     if sorted(map(str, axes)) != sorted(_AXES):

@@ -30,8 +30,14 @@ class Legend:
 
         ids = self.trajectories.ids.tolist()
         people = [
-            Line2D([], [], color=rgb_of(who), linewidth=2.5, label=name_of(self.trajectories, who))
-            for who in ids[:24]
+            Line2D(
+                [],
+                [],
+                color=rgb_of(person),
+                linewidth=2.5,
+                label=name_of(self.trajectories, person),
+            )
+            for person in ids[:24]
         ]
         if len(ids) > len(people):
             people.append(Line2D([], [], color="none", label=f"and {len(ids) - len(people)} more"))
@@ -55,7 +61,7 @@ def draw_people(
 ) -> None:
     """A line a person."""
     label = 1 < len(trajectories.ids) <= _MOST_LABELS
-    for column, who in enumerate(trajectories.ids.tolist()):
+    for column, person in enumerate(trajectories.ids.tolist()):
         seconds, line, flags, behind = with_breaks(
             trajectories.frame,
             trajectories.seconds,
@@ -63,13 +69,13 @@ def draw_people(
             origin[:, column],
             np.full(len(values), np.nan) if raw is None else raw[:, column],
         )
-        colour = rgb_of(who)
+        colour = rgb_of(person)
         _draw_raw(axes, seconds, line, flags, behind, colour, legend)
         _draw_line(axes, seconds, line, flags, colour, legend)
         known = np.flatnonzero(np.isfinite(line))
         if label and len(known):
             axes.annotate(
-                str(who), (seconds[known[-1]], line[known[-1]]), xytext=(4, 0), fontsize=8,
+                str(person), (seconds[known[-1]], line[known[-1]]), xytext=(4, 0), fontsize=8,
                 textcoords="offset points", va="center", color=colour, fontweight="bold",
             )  # fmt: skip
 

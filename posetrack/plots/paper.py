@@ -123,9 +123,9 @@ def picture_size(trajectories: Trajectories, image: Image | None = None) -> tupl
     """Width and height of the video: of an image, as the file says, or what holds everybody."""
     if image is not None:
         return int(image.shape[1]), int(image.shape[0])
-    said = trajectories.metadata.get("image_size")
-    if isinstance(said, Sequence) and len(said) == 2 and min(said) > 0:
-        return int(said[0]), int(said[1])
+    size_in_table = trajectories.metadata.get("image_size")
+    if isinstance(size_in_table, Sequence) and len(size_in_table) == 2 and min(size_in_table) > 0:
+        return int(size_in_table[0]), int(size_in_table[1])
     corners = trajectories.boxes[trajectories.present]
     width, height = corners[:, 2:].max(axis=0) if len(corners) else (1, 1)
     return max(int(np.ceil(width)) + 1, 1), max(int(np.ceil(height)) + 1, 1)
@@ -160,11 +160,11 @@ def time_axis(axes: Any, trajectories: Trajectories, *, label: bool = True) -> N
         axes.set_xlabel("time (s)")
 
 
-def name_of(trajectories: Trajectories, who: int) -> str:
+def name_of(trajectories: Trajectories, person: int) -> str:
     """What a person is called: as the file says, or by id."""
     named = trajectories.metadata.get("individuals")
     if isinstance(named, dict):
-        name = named.get(who, named.get(str(who)))
+        name = named.get(person, named.get(str(person)))
         if name is not None:
             return str(name)
-    return f"person {who}"
+    return f"person {person}"

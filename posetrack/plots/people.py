@@ -145,8 +145,8 @@ def _bars_by_origin(
             spans.setdefault(state, []).append((start, float(seconds[stop - 1]) + step / 2 - start))
         for state, bars in spans.items():
             if state != ABSENT:
-                place = (row - _HEIGHT / 2, _HEIGHT)
-                axes.broken_barh(bars, place, gid=_STATES[state], **_look(state, colour))
+                span = (row - _HEIGHT / 2, _HEIGHT)
+                axes.broken_barh(bars, span, gid=_STATES[state], **_look(state, colour))
 
 
 def _look(state: int, colour: Rgb) -> dict[str, Any]:

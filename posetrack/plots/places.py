@@ -56,8 +56,8 @@ def places_of(trajectories: Trajectories, point: str = "hips") -> Float64Array:
     if point not in _PARTS:
         return trajectories.xy[:, :, skeleton.index(point)].astype(np.float64)
     chosen = [
-        place
-        for place, name in enumerate(skeleton.keypoints)
+        position
+        for position, name in enumerate(skeleton.keypoints)
         if name.removeprefix("left_").removeprefix("right_") in _PARTS[point]
     ]
     found = _nan_mean(trajectories.xy[:, :, chosen].astype(np.float64))
@@ -121,13 +121,13 @@ def plot_trails(
     figure, axes = picture_figure(size)
     show_picture(axes, size, image, fade=0.25)
     filled = _fill_mask(trajectories)
-    for column, who in enumerate(trajectories.ids.tolist()):
-        way, seconds, dotted = with_breaks(
+    for column, person in enumerate(trajectories.ids.tolist()):
+        walked, seconds, dotted = with_breaks(
             trajectories.frame, places[:, column], trajectories.seconds, filled[:, column]
         )
-        known = np.flatnonzero(np.isfinite(way).all(axis=-1))
+        known = np.flatnonzero(np.isfinite(walked).all(axis=-1))
         if len(known):
-            draw_trail(axes, way, seconds, dotted, trajectories, who, image is not None)
+            draw_trail(axes, walked, seconds, dotted, trajectories, person, image is not None)
     start, end = trajectories.seconds[0], trajectories.seconds[-1]
     axes.set_title(
         f"{_title(point)}, {start:.2f} s (ring) to {end:.2f} s (dot)", fontsize=9, color="0.25"

@@ -97,9 +97,9 @@ def draw_skeleton(
             cv2.line(image, ends[0], ends[1], _INK, 3, cv2.LINE_AA)
             colour = colours[first] if colours[first] == colours[second] else MIDDLE
             cv2.line(image, ends[0], ends[1], colour, 1, cv2.LINE_AA)
-    for place, colour in zip(places, colours, strict=True):
-        if np.isfinite(place).all():
-            middle = tuple(np.round(place).astype(int).tolist())
+    for corner, colour in zip(places, colours, strict=True):
+        if np.isfinite(corner).all():
+            middle = tuple(np.round(corner).astype(int).tolist())
             cv2.circle(image, middle, 4, _INK, 3 if rings else -1, cv2.LINE_AA)
             cv2.circle(image, middle, 4 if rings else 3, colour, 1 if rings else -1, cv2.LINE_AA)
 
@@ -117,10 +117,10 @@ def draw_faults(image: Image, truth: NDArray[Any], found: NDArray[Any], scale: f
         Pixels of the image for one of the crop.
     """
     pairs = [(np.round((row + 0.5) * scale - 0.5)) for row in (truth, found)]
-    for place, guess in zip(*pairs, strict=True):
-        if not (np.isfinite(place).all() and np.isfinite(guess).all()):
+    for corner, guess in zip(*pairs, strict=True):
+        if not (np.isfinite(corner).all() and np.isfinite(guess).all()):
             continue
-        here, there = (tuple(end.astype(int).tolist()) for end in (place, guess))
+        here, there = (tuple(end.astype(int).tolist()) for end in (corner, guess))
         cv2.line(image, here, there, _INK, 3, cv2.LINE_AA)
         cv2.line(image, here, there, FOUND, 1, cv2.LINE_AA)
         for colour, width in ((_INK, 3), (TRUTH, 1)):
@@ -141,8 +141,8 @@ def add_caption(image: Image, *lines: str, least_width: int = 0) -> Image:
     left = (width - image.shape[1]) // 2
     bar = np.full((len(lines) * _LINE + 4, width, 3), _PAPER, np.uint8)
     for number, line in enumerate(lines):
-        place = (2, _LINE * (number + 1) - 3)
-        cv2.putText(bar, _fitting(line, width - 4), place, _FONT, 0.42, _INK, 1, cv2.LINE_AA)
+        corner = (2, _LINE * (number + 1) - 3)
+        cv2.putText(bar, _fitting(line, width - 4), corner, _FONT, 0.42, _INK, 1, cv2.LINE_AA)
     sides = ((0, 0), (left, width - left - image.shape[1]), (0, 0))
     body = np.pad(image, sides, constant_values=255)
     return np.concatenate([bar, body]).astype(np.uint8)

@@ -89,8 +89,8 @@ def plot_keypoint(
     grid = figure.subplots(len(names), len(quantities), squeeze=False, sharex=True)
     before = raw_of(trajectories) if raw else None
     drawn = Legend(trajectories)
-    for row, (name, place) in enumerate(zip(names, places, strict=True)):
-        origin = trajectories.origin[:, :, place]
+    for row, (name, index_of_name) in enumerate(zip(names, places, strict=True)):
+        origin = trajectories.origin[:, :, index_of_name]
         for axes, quantity in zip(grid[row], quantities, strict=True):
             values = _quantity(trajectories, name, quantity)
             behind = None if before is None else _quantity(before, name, quantity)
@@ -198,15 +198,15 @@ def keypoints_of_angle(trajectories: Trajectories, name: str) -> NDArray[np.intp
 
 def _quantity(trajectories: Trajectories, name: str, quantity: str) -> Float64Array:
     """(T, N) of one keypoint."""
-    place = trajectories.skeleton.index(name)
+    index_of_name = trajectories.skeleton.index(name)
     if quantity == "speed":
         from posetrack.analysis.series import speed
 
         return speed(trajectories, name)
     if quantity == "score":
-        seen = np.isfinite(trajectories.xy[:, :, place, 0])
-        return np.where(seen, trajectories.scores[:, :, place], np.nan).astype(np.float64)
-    return trajectories.xy[:, :, place, "xy".index(quantity)].astype(np.float64)
+        seen = np.isfinite(trajectories.xy[:, :, index_of_name, 0])
+        return np.where(seen, trajectories.scores[:, :, index_of_name], np.nan).astype(np.float64)
+    return trajectories.xy[:, :, index_of_name, "xy".index(quantity)].astype(np.float64)
 
 
 def _mark_repetitions(

@@ -228,12 +228,12 @@ def check_people(path: Path, people: Samples, broken: Broken) -> Samples:
     return people
 
 
-def one_place(xy: Any) -> bool:
+def at_one_point(xy: Any) -> bool:
     """Whether labelled keypoints (K, 2) are all at one place, so that nobody's size is known.
 
     Examples
     --------
-    >>> one_place(np.array([[3.0, 4.0], [np.nan, np.nan]])), one_place(np.eye(2))
+    >>> at_one_point(np.array([[3.0, 4.0], [np.nan, np.nan]])), at_one_point(np.eye(2))
     (True, False)
     """
     low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)

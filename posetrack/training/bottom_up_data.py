@@ -110,11 +110,11 @@ class ImageDataset(Dataset[Any]):
         """Return the images of a batch at once."""
         width, height = self.input_size
         images = np.empty((len(keys), height, width, 3), np.uint8)
-        made = [
+        views = [
             self._make(epoch, index, image)
             for (epoch, index), image in zip(keys, images, strict=True)
         ]
-        parts = [torch.from_numpy(np.stack(part)) for part in zip(*made, strict=True)]
+        parts = [torch.from_numpy(np.stack(part)) for part in zip(*views, strict=True)]
         positions = torch.tensor([index for _, index in keys])
         return self.batch(torch.from_numpy(images), *parts, positions)
 
@@ -126,8 +126,8 @@ class ImageDataset(Dataset[Any]):
         change = draw(self.augmentation, rng)
         size = source.shape[1], source.shape[0]
         seen = self.fit(*size)
-        place = rng.random(2) if self.augmentation.scale or self.augmentation.rotation else (0, 0)
-        matrix = image_matrix(size, seen, self.input_size, change, place)
+        shift = rng.random(2) if self.augmentation.scale or self.augmentation.rotation else (0, 0)
+        matrix = image_matrix(size, seen, self.input_size, change, shift)
         source, warp = self._shrunk(source, matrix, np.divide(seen, change.factor))
         cv2.warpAffine(source, warp, self.input_size, dst=image, borderValue=self.colour)
         change_pixels(image, self.augmentation.appearance, rng)
@@ -214,7 +214,7 @@ def image_matrix(
     seen: tuple[int, int],
     input_size: tuple[int, int],
     change: Change,
-    place: Sequence[float] | Float64Array = (0, 0),
+    shift: Sequence[float] | Float64Array = (0, 0),
 ) -> Float64Array:
     """Affine matrix from an image to the network's input, pixel centres at integers.
 
@@ -228,7 +228,7 @@ def image_matrix(
         Width and height of the network's input.
     change
         What was drawn: scale (more than 1 shows the image smaller), rotation, mirrored.
-    place
+    shift
         In [0, 1] for each axis: where in the room that the scaled image leaves, or which part of
         it where it is too large. 0 is the upper left corner.
 
@@ -247,7 +247,7 @@ def image_matrix(
     shown = np.divide(seen, change.factor)
     linear = turn @ np.diag(shown / size)
     center = (np.array(size, np.float64) - 1) / 2
-    to = shown / 2 - 0.5 + (np.array(input_size) - shown) * np.asarray(place)
+    to = shown / 2 - 0.5 + (np.array(input_size) - shown) * np.asarray(shift)
     if change.mirrored:
         linear[:, 0] = 0.0 - linear[:, 0]
     matrix: Float64Array = np.column_stack([linear, to - linear @ center])

@@ -130,13 +130,13 @@ def _list_regions(row: Mapping[str, Any]) -> list[NDArray[np.float64]]:
 
 def _outlines(row: Mapping[str, Any]) -> list[NDArray[np.float64]]:
     """Of the segmentation, or the corners of the box."""
-    said = row.get("segmentation")
-    if isinstance(said, list) and said:
-        flat = [_numbers(part) for part in said]
+    segmentation = row.get("segmentation")
+    if isinstance(segmentation, list) and segmentation:
+        flat = [_numbers(part) for part in segmentation]
         whole = [p.reshape(-1, 2) for p in flat if p is not None and p.ndim == 1 and not p.size % 2]
         polygons = [polygon for polygon in whole if len(polygon) > 2]
-    elif isinstance(said, Mapping):
-        polygons = _of_runs(said)
+    elif isinstance(segmentation, Mapping):
+        polygons = _of_runs(segmentation)
     else:
         polygons = []
     box = _numbers(row.get("bbox"))
@@ -147,9 +147,9 @@ def _outlines(row: Mapping[str, Any]) -> list[NDArray[np.float64]]:
     return polygons
 
 
-def _of_runs(said: Mapping[str, Any]) -> list[NDArray[np.float64]]:
+def _of_runs(segmentation: Mapping[str, Any]) -> list[NDArray[np.float64]]:
     """Outlines of a mask given as lengths of runs down its columns, off and on by turns."""
-    size, runs = _numbers(said.get("size")), _numbers(said.get("counts"))
+    size, runs = _numbers(segmentation.get("size")), _numbers(segmentation.get("counts"))
     if size is None or runs is None or size.shape != (2,) or runs.ndim != 1:
         return []
     height, width = (int(side) for side in size)

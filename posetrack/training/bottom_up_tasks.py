@@ -121,7 +121,7 @@ class PoseNetTask:
             "radius": self.disk_radius,
         }
 
-    def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
+    def header(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size, colours and output stride."""
         return {
             **describe_network(self.samples, self.input_size, self.normalisation),
@@ -227,7 +227,7 @@ class PafTask:
             "limb_width": self.limb_width,
         }
 
-    def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
+    def header(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size and colours."""
         return describe_network(self.samples, self.input_size, self.normalisation)
 

@@ -99,14 +99,14 @@ def find_people(
     found
         Of each image, in the order of `posetrack.training.bottom_up_data.rows_by_image`.
     """
-    place, was_training = next(network.parameters()).device, network.training
+    device, was_training = next(network.parameters()).device, network.training
     loose = {"min_pose_score": 0.05} if isinstance(network, PoseNet) else {"min_keypoints": 1}
     estimate = estimator_of(
         network.eval(),
         samples.skeleton,
         input_size=input_size,
         normalisation=normalisation,
-        device=place,
+        device=device,
         half=False,
         **loose,
     )

@@ -59,8 +59,8 @@ def object_of(row: Mapping[str, Any]) -> Any:
     >>> object_of({"coordinates": {"instanceId": 3}}), object_of({})
     (3, None)
     """
-    place = row.get("coordinates")
-    instance = place.get("instanceId") if isinstance(place, dict) else None
+    coordinates = row.get("coordinates")
+    instance = coordinates.get("instanceId") if isinstance(coordinates, dict) else None
     return first_plain(system_of(row).get("objectId"), instance)
 
 
@@ -75,7 +75,7 @@ def first_plain(*values: Any) -> int | str | None:
     return next((value for value in values if isinstance(value, int | str)), None)
 
 
-def corners_of(place: Any) -> list[float] | None:
+def corners_of(coordinates: Any) -> list[float] | None:
     """Left, top, width and height of a box given by two corners or more; None if it is none.
 
     Examples
@@ -83,9 +83,9 @@ def corners_of(place: Any) -> list[float] | None:
     >>> corners_of([{"x": 5, "y": 9}, {"x": 1, "y": 2}])
     [1.0, 2.0, 4.0, 7.0]
     """
-    if not isinstance(place, list) or len(place) < 2:
+    if not isinstance(coordinates, list) or len(coordinates) < 2:
         return None
-    values = [point.get(axis) if isinstance(point, dict) else None for point in place
+    values = [point.get(axis) if isinstance(point, dict) else None for point in coordinates
               for axis in "xy"]  # fmt: skip
     if not all(is_number(value) for value in values):
         return None

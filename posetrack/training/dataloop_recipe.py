@@ -69,10 +69,10 @@ def skeleton_for(labels: tuple[str, ...], recipes: Sequence[Any], path: Path) ->
 
 
 def _templates(document: Any) -> list[Any] | None:
-    place = document
+    node = document
     for key in ("metadata", "system", "collectionTemplates"):
-        place = place.get(key) if isinstance(place, dict) else None
-    return place if isinstance(place, list) else None
+        node = node.get(key) if isinstance(node, dict) else None
+    return node if isinstance(node, list) else None
 
 
 def _words(values: Any) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class DetectionTask:
         """Input size."""
         return {"input_size": list(self.input_size)}
 
-    def about(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
+    def header(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Input size and colours."""
         return {
             "input_size": self.input_size,

@@ -96,7 +96,7 @@ def read_boxes(
     path = Path(path)
     document, wrong = read_what_is_right(path, needs=("images", "annotations", "categories"))
     problems = problems_of(wrong)
-    bad = {place for place, *_ in wrong.get("annotations", ())}
+    bad = {shift for shift, *_ in wrong.get("annotations", ())}
     known = image_entries(document.images, Path(images), problems)
     person = _person(document.categories or [], path)
     people: dict[Any, list[Float64Array]] = {key: [] for key in known}
@@ -203,11 +203,11 @@ class BoxDataset(Dataset[DetectionBatch]):
         width, height = self.input_size
         cells = (width // self.stride, height // self.stride)
         images = np.empty((len(keys), height, width, 3), np.uint8)
-        made = [
+        views = [
             centre_targets(*self._place(epoch, index, image), cells)
             for (epoch, index), image in zip(keys, images, strict=True)
         ]
-        parts = [torch.from_numpy(np.stack(part)) for part in zip(*made, strict=True)]
+        parts = [torch.from_numpy(np.stack(part)) for part in zip(*views, strict=True)]
         return DetectionBatch(torch.from_numpy(images), *parts)
 
     def _place(
@@ -216,13 +216,13 @@ class BoxDataset(Dataset[DetectionBatch]):
         """Fill an image; boxes (M, 4) of the people in it, and (I, 4) of what does not count."""
         source = read_file(self.annotated.images[index])
         rng = generator(self.seed, epoch, index)
-        change, place = draw(self.augmentation, rng), rng.random(2)
+        change, shift = draw(self.augmentation, rng), rng.random(2)
         size = source.shape[1], source.shape[0]
         fit = min(self.input_size[0] / size[0], self.input_size[1] / size[1])
         seen = (max(1, round(size[0] * fit)), max(1, round(size[1] * fit)))
         small = _shrunk(source, seen, change)
         matrix = image_matrix(
-            (small.shape[1], small.shape[0]), seen, self.input_size, change, place
+            (small.shape[1], small.shape[0]), seen, self.input_size, change, shift
         )
         cv2.warpAffine(small, matrix, self.input_size, dst=image, borderValue=GREY)
         change_pixels(image, self.augmentation.appearance, rng)

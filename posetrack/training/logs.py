@@ -175,12 +175,12 @@ class _Several:
         self._places = places
 
     def write(self, row: Mapping[str, Any], /) -> None:
-        for place in self._places:
-            place.write(row)
+        for address in self._places:
+            address.write(row)
 
     def close(self) -> None:
-        for place in self._places:
-            place.close()
+        for address in self._places:
+            address.close()
 
 
 class _Board:

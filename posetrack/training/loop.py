@@ -85,26 +85,26 @@ def train(
     FloatingPointError
         If the loss is no longer a number.
     """
-    place = hardware or Hardware(torch.device("cpu"))
+    target = hardware or Hardware(torch.device("cpu"))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(network, task, recipe, place)
+    run = Run(network, task, recipe, target)
     rows: list[Row] = []
     if resume is not None:
         run.restore(Path(resume))
         rows = read_log(folder / "log.csv", before=run.epoch)
     batches = _batches(run)
-    shown = logs(folder, run.settings()) if place.processes.first else None
+    shown = logs(folder, run.settings()) if target.processes.first else None
     while run.epoch < recipe.epochs:
         epoch = run.epoch
         row = _train_epoch(run, *batches, watch)
         last = epoch + 1 == recipe.epochs
         if validate is not None and (last or (epoch + 1) % validate_every == 0):
             # All processes wait for the first; they meet again in the next epoch's first step.
-            row |= validate(run.result) if place.processes.first else {}
+            row |= validate(run.result) if target.processes.first else {}
         run.epoch += 1
         rows.append(row)
-        if place.processes.first:
+        if target.processes.first:
             due = last or run.epoch % save_every == 0
             _keep(run, folder, rows, validate is not None, due)
             if keep_every and run.epoch % keep_every == 0:
@@ -117,29 +117,33 @@ def train(
 
 
 def _batches(run: Run) -> tuple[EpochBatches, Iterable[Any]]:
-    recipe, place = run.recipe, run.place
+    recipe, target = run.recipe, run.place
     count = len(run.task)
     batches = EpochBatches(
         count,
         recipe.batch_size,
         seed=recipe.seed,
-        rank=place.processes.rank,
-        world=place.processes.world,
+        rank=target.processes.rank,
+        world=target.processes.world,
     )
     if not len(batches):
-        raise ValueError(f"{count} examples are too few for {place.processes.world} processes")
-    pinned = place.device.type == "cuda"
-    return batches, loader(run.data, batches, workers=place.workers, pinned=pinned)
+        raise ValueError(f"{count} examples are too few for {target.processes.world} processes")
+    pinned = target.device.type == "cuda"
+    return batches, loader(run.data, batches, workers=target.workers, pinned=pinned)
 
 
-def _train_epoch(run: Run, batches: EpochBatches, made: Iterable[Any], watch: Watch | None) -> Row:
-    place, batches.epoch = run.place, run.epoch
+def _train_epoch(
+    run: Run, batches: EpochBatches, batches_of_targets: Iterable[Any], watch: Watch | None
+) -> Row:
+    target, batches.epoch = run.place, run.epoch
     run.parallel.train()
-    total = torch.zeros((), dtype=torch.float64, device=place.device)
+    total = torch.zeros((), dtype=torch.float64, device=target.device)
     start = time.perf_counter()
     waited = 0.0
     asked = start
-    shown = made if watch is None else watch(made, len(batches), run.epoch)
+    shown = (
+        batches_of_targets if watch is None else watch(batches_of_targets, len(batches), run.epoch)
+    )
     step = run.epoch * len(batches)
     sizes = batches.batch_sizes()
     rate = run.recipe.learning_rate
@@ -147,10 +151,10 @@ def _train_epoch(run: Run, batches: EpochBatches, made: Iterable[Any], watch: Wa
         waited += time.perf_counter() - asked
         rate = run.recipe.at(epoch=run.epoch, step=step + number)
         # Gradients are averaged over processes; their parts of a batch may differ by one row.
-        share = len(batch[0]) * place.processes.world / sizes[number]
+        share = len(batch[0]) * target.processes.world / sizes[number]
         total += run.step(batch, rate, share) * len(batch[0])
         asked = time.perf_counter()
-    loss = float(sum_over_processes(total, place.processes)) / sum(sizes)
+    loss = float(sum_over_processes(total, target.processes)) / sum(sizes)
     seconds = time.perf_counter() - start
     if loss != loss or loss == float("inf"):
         raise FloatingPointError(
@@ -176,7 +180,7 @@ def _keep(run: Run, folder: Path, rows: list[Row], validated: bool, due: bool) -
         value = numbers[main_metric(numbers)] if numbers else float("-inf")
     if value > run.best and (validated or due):
         run.best = value
-        save_weights(folder, "best", run.result.state_dict(), {**run.about(), "result": row})
+        save_weights(folder, "best", run.result.state_dict(), {**run.header(), "result": row})
     write_log(folder / "log.csv", rows)
     if due:
         save_state(folder / "last.pth", run.state())

@@ -62,14 +62,14 @@ def join(device: str) -> tuple[Processes, torch.device]:
         If CUDA is asked for and there is none.
     """
     processes = processes_of(os.environ)
-    place = pick_device(device)
-    if place.type == "cuda":
-        if place.index is None:
-            place = torch.device("cuda", processes.local_rank)
-        torch.cuda.set_device(place)
+    own_device = pick_device(device)
+    if own_device.type == "cuda":
+        if own_device.index is None:
+            own_device = torch.device("cuda", processes.local_rank)
+        torch.cuda.set_device(own_device)
     if processes.world > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    return processes, place
+        dist.init_process_group("nccl" if own_device.type == "cuda" else "gloo")
+    return processes, own_device
 
 
 def leave() -> None:

@@ -16,11 +16,11 @@ from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
     Placement,
+    at_one_point,
     box_within,
     check_people,
     find_placement,
     image_file,
-    one_place,
     plain_name,
     skeleton_of_names,
 )
@@ -94,7 +94,7 @@ def _read_file(path: Path, root: Path, wanted: Skeleton | None) -> Samples:
             f"the annotations have {', '.join(names)}"
         )
     problems = problems_of(broken)
-    bad = {place for place, *_ in broken.get("annotations", ())}
+    bad = {row_number for row_number, *_ in broken.get("annotations", ())}
     known = image_entries(document.images, root, problems)
     categories = {category.id for category in document.categories or []} | set(skeletons)
     rows: dict[Id, list[tuple[Any, ...]]] = {key: [] for key in known}
@@ -240,7 +240,7 @@ def _person(
     if isinstance(keypoints, str):
         problems.append(Problem(keypoints, name))
         return None
-    if not np.isfinite(keypoints).any() or (not row.bbox and one_place(keypoints)):
+    if not np.isfinite(keypoints).any() or (not row.bbox and at_one_point(keypoints)):
         return ()
     keypoints = image.xy(keypoints)
     given = image.xywh(row.bbox) if row.bbox else None

@@ -15,11 +15,11 @@ from posetrack.files import read_json
 from posetrack.skeletons import Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
+    at_one_point,
     box_within,
     check_people,
     image_file,
     is_number,
-    one_place,
     plain_name,
 )
 from posetrack.training.dataloop_fields import (
@@ -139,7 +139,7 @@ def _image_folder(path: Path, images: Path | None) -> Path:
         return images
     folder = path if path.is_dir() else path.parent
     near = (folder / "items", folder.parent / "items")
-    return next((place for place in near if place.is_dir()), folder)
+    return next((coordinates for coordinates in near if coordinates.is_dir()), folder)
 
 
 def _item(file: Path, document: Any, root: Path, problems: list[Problem]) -> _Item | None:
@@ -204,14 +204,16 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
 
 def _add(people: dict[Any, _Person], key: Any, row: Mapping[str, Any]) -> str | None:
     """Give a person a point or a box; what is wrong with it, if anything is."""
-    place = row.get("coordinates")
+    coordinates = row.get("coordinates")
     if row["type"] == "box":
-        box = corners_of(place)
+        box = corners_of(coordinates)
         if box is None:
             return "a box that is not two corners"
         people[key] = people[key]._replace(box=box)
         return None
-    values: list[Any] = [place.get(axis) for axis in "xy"] if isinstance(place, dict) else []
+    values: list[Any] = (
+        [coordinates.get(axis) for axis in "xy"] if isinstance(coordinates, dict) else []
+    )
     if len(values) != 2 or not all(is_number(value) for value in values):
         return "a point without x and y"
     if max(map(abs, values)) > MAX_PIXEL:
@@ -235,10 +237,10 @@ def _rows(
     for item in items:
         for person in item.people:
             xy = np.full((len(skeleton), 2), np.nan)
-            for name, place in person.points.items():
-                if place is not None and name in skeleton.keypoints:
-                    xy[skeleton.index(name)] = place
-            if not np.isfinite(xy).any() or (person.box is None and one_place(xy)):
+            for name, coordinates in person.points.items():
+                if coordinates is not None and name in skeleton.keypoints:
+                    xy[skeleton.index(name)] = coordinates
+            if not np.isfinite(xy).any() or (person.box is None and at_one_point(xy)):
                 left_out += 1
                 continue
             box = box_within(person.box, xy, *item.size)

@@ -74,20 +74,22 @@ class Run:
         What, how and where.
     """
 
-    def __init__(self, network: nn.Module, task: Task, recipe: Recipe, place: Hardware) -> None:
-        self.task, self.recipe, self.place = task, recipe, place
-        self.network: nn.Module = network.to(place.device).to(memory_format=place.memory_format)
+    def __init__(self, network: nn.Module, task: Task, recipe: Recipe, hardware: Hardware) -> None:
+        self.task, self.recipe, self.place = task, recipe, hardware
+        self.network: nn.Module = network.to(hardware.device).to(
+            memory_format=hardware.memory_format
+        )
         self.data = task.dataset(self.network, recipe)
         self.parallel: nn.Module = self.network
-        if place.processes.world > 1:
-            spread_out = spread(self.network, place.device)
+        if hardware.processes.world > 1:
+            spread_out = spread(self.network, hardware.device)
             self.parallel, self.network = spread_out, spread_out.module
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         # bfloat16 has float32's range: only float16's gradients have to be kept from vanishing.
-        scaled = place.amp and place.half == torch.float16
-        self.scaler = torch.amp.GradScaler(place.device.type, enabled=scaled)
+        scaled = hardware.amp and hardware.half == torch.float16
+        self.scaler = torch.amp.GradScaler(hardware.device.type, enabled=scaled)
         self.average = copy.deepcopy(self.network) if recipe.ema is not None else None
         self.epoch = 0
         self.best = float("-inf")
@@ -106,9 +108,9 @@ class Run:
         }
         return {**same, **self.task.settings()}
 
-    def about(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
         """What goes with the weights."""
-        return {**self.task.about(self.recipe), "epoch": self.epoch}
+        return {**self.task.header(self.recipe), "epoch": self.epoch}
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on."""
@@ -153,13 +155,13 @@ class Run:
 
     def step(self, batch: Any, rate: float, share: float) -> Tensor:
         """One step of Adam; the loss of this process's part of the batch."""
-        recipe, place = self.recipe, self.place
+        recipe, hardware = self.recipe, self.place
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        here = type(batch)(*(tensor.to(place.device, non_blocking=True) for tensor in batch))
+        here = type(batch)(*(tensor.to(hardware.device, non_blocking=True) for tensor in batch))
         images = network_input(here[0], self.task.normalisation)
-        images = images.contiguous(memory_format=place.memory_format)
-        with torch.autocast(place.device.type, place.half, enabled=place.amp):
+        images = images.contiguous(memory_format=hardware.memory_format)
+        with torch.autocast(hardware.device.type, hardware.half, enabled=hardware.amp):
             output = self.parallel(images)
         loss = self.task.loss(output, here, recipe)
         self.optimizer.zero_grad(set_to_none=True)

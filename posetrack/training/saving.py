@@ -67,7 +67,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def save_weights(
-    folder: Path, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+    folder: Path, name: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]
 ) -> Path:
     """Weights alone, as safetensors where that package is installed, else as a state dict.
 
@@ -77,7 +77,7 @@ def save_weights(
         Where, and the name without its ending.
     tensors
         The state dict.
-    about
+    header
         Plain values for the file's metadata; a state dict has them in a JSON file beside it.
 
     Returns
@@ -94,11 +94,11 @@ def save_weights(
         path = folder / f"{name}.pth"
         buffer = io.BytesIO()
         torch.save(plain, buffer)
-        write_whole(path.with_name(path.name + ".json"), json.dumps(about, indent=2))
+        write_whole(path.with_name(path.name + ".json"), json.dumps(header, indent=2))
         write_whole(path, buffer.getvalue())
         return path
     path = folder / f"{name}.safetensors"
-    write_whole(path, save(plain, metadata={"posetrack": json.dumps(about)}))
+    write_whole(path, save(plain, metadata={"posetrack": json.dumps(header)}))
     return path
 
 

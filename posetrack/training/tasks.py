@@ -36,7 +36,7 @@ class Task(Protocol):
         """Plain values that must be the same for a run to go on as if it had never stopped."""
         ...
 
-    def about(self, recipe: Recipe) -> dict[str, Any]:
+    def header(self, recipe: Recipe) -> dict[str, Any]:
         """Plain values that go with the weights, see `posetrack.checkpoints.card`."""
         ...
 
@@ -110,7 +110,7 @@ class CropTask:
         names = list(self.samples.skeleton.keypoints)
         return {"input_size": list(self.input_size), "keypoints": names}
 
-    def about(self, recipe: Recipe) -> dict[str, Any]:
+    def header(self, recipe: Recipe) -> dict[str, Any]:
         """Skeleton, input size, colours, and how its heatmaps become keypoints."""
         return {
             "decode": {"method": "quarter", "sigma": recipe.sigma},

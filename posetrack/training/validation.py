@@ -54,10 +54,10 @@ def heatmap_size_of(network: nn.Module, input_size: tuple[int, int]) -> tuple[in
     """
     width, height = input_size
     was_training = network.training
-    place = next(network.parameters()).device
+    torch_device = next(network.parameters()).device
     try:
         with torch.no_grad():
-            output = network.eval()(torch.zeros(1, 3, height, width, device=place))
+            output = network.eval()(torch.zeros(1, 3, height, width, device=torch_device))
     except RuntimeError as error:
         raise ValueError(
             f"the network does not take inputs of {height} x {width} pixels (multiples of 32 fit "
@@ -149,12 +149,12 @@ def answers(
     data = CropDataset(samples, input_size=input_size, heatmap_size=size)
     batches = EpochBatches(len(samples), batch_size, shuffle=False)
     order = samples.skeleton.mirror_order
-    place, was_training = next(network.parameters()).device, network.training
+    torch_device, was_training = next(network.parameters()).device, network.training
     network.eval()
     try:
         for batch in loader(data, batches, workers=workers):
             with torch.no_grad():
-                images = network_input(batch.crops.to(place), normalisation)
+                images = network_input(batch.crops.to(torch_device), normalisation)
                 maps = network(images).float().cpu().numpy()
                 if flip_test:
                     turned = network(images.flip(3)).float().cpu().numpy()

@@ -98,7 +98,7 @@ def most_moving(trajectories: Trajectories) -> Float64Array:
     return _mean_over_time(trajectories, found)
 
 
-def with_id(who: int) -> Ranking:
+def with_id(person: int) -> Ranking:
     """The person with an id; also one that was joined into another's.
 
     Examples
@@ -108,13 +108,13 @@ def with_id(who: int) -> Ranking:
     """
 
     def rank(trajectories: Trajectories) -> Float64Array:
-        matches = trajectories.ids == who
+        matches = trajectories.ids == person
         if not matches.any() and trajectories.raw is not None:
-            matches = (trajectories.raw.ids == who).any(axis=0)
+            matches = (trajectories.raw.ids == person).any(axis=0)
         if not matches.any():
             known = trajectories.ids.tolist()
             shown = f"{known[:20]} and {len(known) - 20} more" if len(known) > 20 else known
-            raise ValueError(f"nobody has the id {who}; there are {shown}")
+            raise ValueError(f"nobody has the id {person}; there are {shown}")
         return np.where(matches, 1.0, -np.inf)
 
     return rank
@@ -172,9 +172,9 @@ def at_click(x: float, y: float, seconds: float) -> Ranking:
 
     def rank(trajectories: Trajectories) -> Float64Array:
         frame = _moment(trajectories, seconds)
-        boxes, place = trajectories.boxes[frame].astype(np.float64), np.array([x, y])
-        around = (boxes[:, :2] <= place).all(axis=1) & (place <= boxes[:, 2:]).all(axis=1)
-        apart = np.linalg.norm(trajectories.xy[frame].astype(np.float64) - place, axis=-1)
+        boxes, point = trajectories.boxes[frame].astype(np.float64), np.array([x, y])
+        around = (boxes[:, :2] <= point).all(axis=1) & (point <= boxes[:, 2:]).all(axis=1)
+        apart = np.linalg.norm(trajectories.xy[frame].astype(np.float64) - point, axis=-1)
         nearest = np.where(np.isfinite(apart), apart, 1e9).min(axis=1, initial=1e9)
         worth = np.where(around, -nearest / sizes(trajectories), -np.inf)
         return _somebody(worth, trajectories, frame, f"the place {x:g}, {y:g}")
@@ -275,7 +275,7 @@ def _somebody(
     here = np.flatnonzero(trajectories.present[frame])[:10]
     boxes = np.rint(trajectories.boxes[frame, here]).astype(int).tolist()
     ids = trajectories.ids[here].tolist()
-    places = [f"id {who} in {box}" for who, box in zip(ids, boxes, strict=True)]
+    places = [f"id {person} in {box}" for person, box in zip(ids, boxes, strict=True)]
     at = trajectories.seconds[frame]
     raise ValueError(f"nobody is at {what} at {at:.2f} s; there are {', '.join(places)}")
 
