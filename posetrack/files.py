@@ -117,10 +117,12 @@ class PartialFile:
         try:
             while view:
                 view = view[self._stream.write(view) or 0 :]
-        except BaseException:
+        except BaseException as error:
             # Half a row would spoil the rows before it for most readers.
             self._stream.truncate(self._length)
             self._stream.seek(min(start, self._length))
+            if isinstance(error, OSError):
+                error.filename = str(self.partial)
             raise
         self._length = max(self._length, self._stream.tell())
 

@@ -23,6 +23,7 @@ from posetrack.audit import (
 )
 from posetrack.audit.edits import apply_edits, parse_edits
 from posetrack.cli import main
+from posetrack.formats import recover
 from posetrack.testing import SceneDetector, SceneEstimator, camera_pan, crossing, walking
 from posetrack.tracking.explanation import Explanation, Reason
 from posetrack.trajectories import save
@@ -249,16 +250,35 @@ def test_matches_of_nobody_and_of_a_run_that_broke(tmp_path: Path) -> None:
     writer = MatchWriter(tmp_path / "a.parquet", Explanation.empty)
     writer.write(0, 0.0, nobody)
     assert writer.abort() is None
-    writer.close()
+    assert list(tmp_path.iterdir()) == []
+    MatchWriter(tmp_path / "a.parquet", Explanation.empty).close()
     assert len(read_matches(tmp_path / "a.parquet")) == 0
     broken = MatchWriter(tmp_path / "b.parquet", lambda: explained([1], 0.5))
     with pytest.raises(ValueError, match="not the one that is explained"):
         broken.write(0, 0.0, nobody)
+    broken.close()
     (tmp_path / "c.parquet").write_bytes(b"PAR1 no")
     save(walkers(5, 1), tmp_path / "d.parquet")
     for name in ("c", "d"):
         with pytest.raises(ValueError, match=f"{name}.parquet: cannot be read as matches"):
             read_matches(tmp_path / f"{name}.parquet")
+
+
+def test_a_killed_run_leaves_the_rows_of_its_matches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posetrack.audit.matches._MOST_SECONDS", 0.0)
+    writer = MatchWriter(tmp_path / "walk.audit.parquet", lambda: explained([1, 2], 0.5))
+    for index, seconds, tracks in walkers(9, 2).to_table().frames():
+        writer.write(index, seconds, tracks)
+    (spool,) = tmp_path.iterdir()
+    assert spool.name == "walk.audit.partial.arrows"
+    left = tmp_path / "killed.partial.arrows"  # what a process killed now would leave
+    left.write_bytes(spool.read_bytes())
+    assert writer.abort() == tmp_path / "walk.audit.partial.parquet"
+    matches = read_matches(recover(left))
+    assert matches.frame.tolist() == np.repeat(np.arange(9), 2).tolist()
+    assert matches.ids.tolist() == [1, 2] * 9
 
 
 def test_the_command_ranks_and_proposes_edits(

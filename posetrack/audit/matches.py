@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.files import PartialFile, errors_naming
+from posetrack.formats.recovery import parquet_from_spool
 from posetrack.structures import Tracks
 from posetrack.tracking.explanation import Explanation, Reason
 
 _NAMES: Final = ("frame", "id", "reason", "similarity", "margin", "runner_up", "gap")
 _FORMAT: Final = b"posetrack audit 1"
 _MOST_ROWS: Final = 50_000_000
+_MOST_SECONDS: Final = 1.0  # what a killed process loses at most
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,7 +62,10 @@ def matches_path(table: str | Path) -> Path:
 
 
 class MatchWriter:
-    """Gathers a tracker's explanations frame by frame, and writes them when closed.
+    """Writes a tracker's explanations frame by frame; the file appears when closed.
+
+    Rows go to ``NAME.audit.partial.arrows`` at least once a second, as those of the table do, so
+    that a killed process loses no more; `posetrack.formats.recover` makes Parquet of it.
 
     Parameters
     ----------
@@ -67,12 +73,20 @@ class MatchWriter:
         The file; its folder must exist.
     explain
         Gives the explanation of the frame that is written: ``lambda: tracker.explanation``.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
     """
 
     def __init__(self, path: str | Path, explain: Callable[[], Explanation]) -> None:
         self.path, self._explain = Path(path), explain
-        self._frames: list[NDArray[np.int64]] = []
-        self._parts: list[Explanation] = []
+        self._file = PartialFile(self.path, ".arrows")
+        self._file.write(memoryview(_schema().serialize()))
+        self._parts: list[tuple[int, Explanation]] = []
+        self._rows = 0
+        self._flushed = time.monotonic()
         self._done = False
 
     def write(self, index: int, seconds: float, tracks: Tracks, /) -> None:
@@ -82,52 +96,78 @@ class MatchWriter:
         if found.ids.tolist() != tracks.ids.tolist():
             raise ValueError(f"{self.path}: frame {index} is not the one that is explained")
         if len(found):
-            self._frames.append(np.full(len(found), index, np.int64))
-            self._parts.append(found)
+            self._parts.append((index, found))
+            self._rows += len(found)
+        if time.monotonic() - self._flushed >= _MOST_SECONDS:
+            self._flush()
 
     def close(self) -> None:
-        """Write the file. A second call does nothing."""
+        """Finish: the file appears under its name. A second call does nothing."""
         if not self._done:
             self._done = True
-            self._write().publish()
+            try:
+                self._make(self.path)
+            except OSError as error:
+                error.add_note(f"{self.path}: its rows are kept in {self._file.partial}")
+                raise
 
     def abort(self) -> Path | None:
         """Give up, keep what there is beside the name, and say where."""
-        if self._done or not self._parts:
+        if self._done:
             return None
         self._done = True
-        return self._write().keep()
+        if not self._rows:
+            self._file.discard()
+            return None
+        partial = self._file.partial.with_suffix(self.path.suffix)  # free, see PartialFile
+        self._make(partial)
+        return partial
 
-    def _write(self) -> PartialFile:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _flush(self) -> None:
+        if self._parts:
+            self._file.write(memoryview(_batch(self._parts).serialize()))
+            self._parts = []
+        self._flushed = time.monotonic()
 
-        from posetrack.formats.arrow_arrays import column_of, words_column
+    def _make(self, target: Path) -> None:
+        try:
+            self._flush()
+        finally:
+            spool = self._file.keep()
+        parquet_from_spool(spool, target, None)
+        spool.unlink()
 
-        parts = self._parts or [Explanation.empty()]
-        found = {
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(Explanation)
-        }
-        reasons = [_words(reason) for reason in Reason]
-        columns: dict[str, Any] = {
-            "frame": column_of(np.concatenate([np.zeros(0, np.int64), *self._frames]), pa.int64()),
-            "id": column_of(found["ids"], pa.int64()),
-            "reason": pa.DictionaryArray.from_arrays(
-                column_of(found["reason"], pa.int8()),
-                words_column(np.arange(len(reasons)), reasons),
-            ),
-            "similarity": column_of(found["similarity"], pa.float32()),
-            "margin": column_of(found["margin"], pa.float32(), np.isnan(found["margin"])),
-            "runner_up": column_of(found["runner_up"], pa.int64()),
-            "gap": column_of(found["gap"], pa.int64()),
-        }
-        table = pa.Table.from_arrays(list(columns.values()), list(columns)).replace_schema_metadata(
-            {b"format": _FORMAT}
-        )
-        file = PartialFile(self.path)
-        pq.write_table(table, file, compression="zstd")
-        return file
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    kinds = {"reason": pa.string(), "similarity": pa.float32(), "margin": pa.float32()}
+    columns = [(name, kinds.get(name, pa.int64())) for name in _NAMES]
+    return pa.schema(columns, metadata={b"format": _FORMAT})
+
+
+def _batch(parts: Sequence[tuple[int, Explanation]]) -> Any:
+    """The rows of some frames as Arrow."""
+    import pyarrow as pa
+
+    from posetrack.formats.arrow_arrays import column_of, words_column
+
+    found = {
+        field.name: np.concatenate([getattr(part, field.name) for _, part in parts])
+        for field in fields(Explanation)
+    }
+    frames = np.repeat([index for index, _ in parts], [len(part) for _, part in parts])
+    reasons = [_words(reason) for reason in Reason]
+    columns = {
+        "frame": column_of(frames.astype(np.int64), pa.int64()),
+        "id": column_of(found["ids"], pa.int64()),
+        "reason": words_column(found["reason"].astype(np.intp), reasons),
+        "similarity": column_of(found["similarity"], pa.float32()),
+        "margin": column_of(found["margin"], pa.float32(), np.isnan(found["margin"])),
+        "runner_up": column_of(found["runner_up"], pa.int64()),
+        "gap": column_of(found["gap"], pa.int64()),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in _NAMES], schema=_schema())
 
 
 def read_matches(path: str | Path) -> Matches:

@@ -143,7 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except OSError as error:
-        print(f"posetrack: {reason_of(error)}", file=sys.stderr)
+        notes = getattr(error, "__notes__", [])  # such as where that is kept which is there
+        print("\n".join([f"posetrack: {reason_of(error)}", *notes]), file=sys.stderr)
         return 1
     except (ValueError, RuntimeError, ImportError) as error:
         # What a user can mend comes as one of these, with a message that says how; anything else

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from posetrack.checks import reason_of
 from posetrack.cli.outputs import ENDINGS
 from posetrack.structures import Tracks
 
@@ -99,7 +100,7 @@ class RunWriter:
         """Own tables; the first is the one that everything else is made from."""
         self._open_sinks = sinks
         self._sinks: list[Sink] = []
-        self._partials: list[Path] = []
+        self._kept: list[Path] = []
         self._stack = ExitStack()
         self._trajectories: Any = None
 
@@ -116,7 +117,11 @@ class RunWriter:
 
     def finish(self) -> list[str]:
         """Run the finishers after the last frame; gives their lines."""
-        lines = [finisher(self) for finisher in self.finishers] if self.frames else []
+        try:
+            lines = [finisher(self) for finisher in self.finishers] if self.frames else []
+        except OSError:
+            self._say_what_is_kept()
+            raise
         return [line for line in lines if line]
 
     @property
@@ -138,15 +143,25 @@ class RunWriter:
         def leave(kind: Any, error: BaseException | None, trace: Any) -> None:
             del kind, trace
             if error is None:
-                sink.close()
+                try:
+                    sink.close()
+                except BaseException:
+                    partial = getattr(sink, "partial", None)
+                    self._kept += [partial] if partial else []
+                    raise
+                path = getattr(sink, "path", None)
+                self._kept += [path] if path else []
                 return
             try:
                 kept = sink.abort()
             except OSError as second:  # a full disk fails again; the first error is the one to see
                 path = getattr(sink, "path", "a result")
-                error.add_note(f"{path}: could not save all of what there was: {second}")
+                error.add_note(
+                    f"{path}: not finished: {reason_of(second)}; what there was is kept beside it, "
+                    f"and `posetrack recover {self.places.folder}` finishes it where there is room"
+                )
             else:
-                self._partials += [kept] if kept else []
+                self._kept += [kept] if kept else []
 
         return leave
 
@@ -159,9 +174,18 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
-        if error is not None and self.frames:
-            where = ", ".join(str(path) for path in self._partials if path.exists())
+        try:
+            self._stack.__exit__(kind, error, trace)
+        except BaseException:  # a sink that cannot be closed, on a full disk
+            self._say_what_is_kept()
+            raise
+        if error is not None:
+            self._say_what_is_kept()
+
+    def _say_what_is_kept(self) -> None:
+        kept = [str(path) for path in self._kept if path.exists()]
+        if self.frames and kept:
+            where = ", ".join(dict.fromkeys(kept))
             print(
                 f"{self.places.name}: {self.frames} frames so far are in {where}", file=sys.stderr
             )
@@ -175,6 +199,7 @@ class _Table:
 
     def __init__(self, writer: Any) -> None:
         self.path, self._writer = writer.path, writer
+        self.partial: Path | None = getattr(writer, "partial", None)
         self.close, self.abort = writer.close, writer.abort
 
     def write(self, frame: Any, tracks: Tracks) -> None:
@@ -337,7 +362,7 @@ class _OverlaySink:
         self._cover, self._faces, self._recent = look.cover, faces, FaceCover()
         self._trails = Trails(look.trails) if look.trails else None
         self._writer = VideoWriter(path, rate=look.rate, queue=0)
-        self.path = path
+        self.path, self.partial = path, self._writer.partial
         self._work = Background(self._draw)
 
     def _draw(self, item: tuple[Any, Tracks]) -> None:

@@ -1,0 +1,207 @@
+"""``posetrack track`` killed at random moments: what is left is a prefix of an undisturbed run.
+
+    python benchmarks/kills.py [--kills 50] [--terms 20] [--seed 0] [-o benchmarks/RESULTS/kills.md]
+
+A rendered scene is tracked with every table and the overlay; detector and pose network read the
+truth (`posetrack.testing`), so that a run takes seconds. Each run is a forked process that SIGKILL
+ends at a random moment between its first and its last, or that SIGTERM asks to end. Afterwards
+`posetrack recover` is run on its folder, and every table must be a prefix of the undisturbed
+run's, row by row and value by value, and every unfinished video must play; else the status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+
+from posetrack import Tracker, __version__
+from posetrack.cli import main
+from posetrack.cli import track as command
+from posetrack.testing import SceneDetector, SceneEstimator, camera_pan
+from posetrack.video import open_video
+
+FORMATS = "csv,parquet,posetrack18,coco,frames,audit"
+FRAMES = 160
+
+
+def use_fakes(scene: Any) -> None:
+    """Have the command track with networks that read the truth, ten milliseconds a frame."""
+
+    class Slow(SceneEstimator):
+        def __call__(self, image: Any, boxes: Any, /) -> Any:
+            time.sleep(0.01)
+            return super().__call__(image, boxes)
+
+    def tracker(arguments: Any) -> tuple[Tracker, dict[Any, Any]]:
+        flow = command.build_flow(arguments)
+        return Tracker(SceneDetector(scene, miss=0.1), Slow(scene), flow), {}
+
+    command._tracker = tracker
+
+
+def start(images: Path, out: Path) -> int:
+    """The process that tracks the images into a folder; its words go to ``out.txt``."""
+    child = os.fork()
+    if child:
+        return child
+    with (out.parent / f"{out.name}.txt").open("w") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+    status = 99
+    try:
+        line = ["track", str(images), "-o", str(out), "--format", FORMATS, "--flow", "lk"]
+        status = main([*line, "--rate", "25"])
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def rows_of(path: Path) -> list[Any]:
+    """A table's rows, to be compared by value; a text's lines."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        columns = [table[name].to_pylist() for name in table.column_names]
+        return [repr(row) for row in zip(*columns, strict=True)]
+    if path.suffix == ".csv":
+        lines = path.read_text().split("\n")
+        return lines[:-1]  # a killed process may leave a piece of a line
+    document = json.loads(path.read_text())
+    if isinstance(document, list):
+        return document
+    for image in document["images"]:
+        image.pop("nframes")  # of an unfinished file, of what there is
+    kinds = {"image": "images", "person": "annotations"}
+    return [(kind, one) for kind, key in kinds.items() for one in document[key]]
+
+
+def is_prefix(left: Path, whole: Path) -> bool:
+    """Whether a file's rows are the first ones of another's."""
+    some, every = rows_of(left), rows_of(whole)
+    for kind in ("image", "person"):
+        if some and isinstance(some[0], tuple):
+            ours = [row for row in some if row[0] == kind]
+            theirs = [row for row in every if row[0] == kind]
+            if ours != theirs[: len(ours)]:
+                return False
+    if some and isinstance(some[0], tuple):
+        return True
+    return some == every[: len(some)]
+
+
+def plays(path: Path) -> int:
+    """How many frames of a video can be read; 0 where none."""
+    try:
+        with open_video(path) as video:
+            return sum(1 for _ in video)
+    except ValueError:
+        return 0
+
+
+def look_at(out: Path, whole: Path, seen: Counter[str]) -> list[str]:
+    """What is wrong with what a run left, after `posetrack recover`."""
+    if not out.is_dir():
+        seen["nothing yet"] += 1
+        return []
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        main(["recover", str(out)])
+    wrong = []
+    for path in sorted(out.iterdir()):
+        if path.suffix in (".arrows", ".jsonl") or path.name.endswith(".meta.json"):
+            continue
+        done = ".partial" not in path.name
+        name = path.name.replace(".partial", "")
+        kind = "".join(Path(name).suffixes)
+        if path.suffix == ".mp4":
+            count = plays(path)
+            # Before the first half second is over there is nothing to play.
+            good = count > 0 or path.stat().st_size < 1000
+            seen[f"{kind} {'whole' if done else 'plays' if count else 'not begun'}"] += 1
+        else:
+            good = is_prefix(path, whole / name)
+            good &= not done or rows_of(path) == rows_of(whole / name)
+            count = len(rows_of(path))
+            seen[f"{kind} {'whole' if done else 'prefix' if count else 'empty'}"] += 1
+        if not good:
+            wrong.append(f"{path.name}: {count} rows or frames")
+    return wrong
+
+
+def run(kills: int, terms: int, seed: int, folder: Path) -> tuple[str, bool]:
+    """Kill runs; gives the report and whether nothing was wrong."""
+    scene = camera_pan(frames=FRAMES, people=4, seed=seed)
+    images, whole = folder / "walk", folder / "whole"
+    images.mkdir()
+    for number in range(FRAMES):
+        cv2.imwrite(str(images / f"{number:04}.png"), scene.render(number))
+    use_fakes(scene)
+    for _ in range(2):  # the first compiles
+        begun = time.monotonic()
+        os.waitpid(start(images, whole), 0)
+        seconds = time.monotonic() - begun
+    draw = random.Random(seed)
+    lines, good = [], True
+    for sent, count in ((signal.SIGKILL, kills), (signal.SIGTERM, terms)):
+        seen: Counter[str] = Counter()
+        wrong: list[str] = []
+        for number in range(count):
+            out = folder / f"{sent.name}-{number}"
+            child = start(images, out)
+            moment = draw.uniform(0, 1.05) * seconds
+            time.sleep(moment)
+            os.kill(child, sent)
+            _, status = os.waitpid(child, 0)
+            said = (folder / f"{out.name}.txt").read_text()
+            code = os.waitstatus_to_exitcode(status)
+            seen[f"status {code}"] += 1
+            found = look_at(out, whole, seen)
+            if sent is signal.SIGTERM and (code not in (0, 130, -15) or "Traceback" in said):
+                found.append(f"ended with {code}: {said[-300:]}")
+            wrong += [f"{out.name} after {moment:.2f} s: {one}" for one in found]
+        good &= not wrong
+        lines += [f"## {sent.name}, {count} times", ""]
+        lines += [f"* {what}: {times}" for what, times in sorted(seen.items())]
+        lines += ["", "Wrong: " + ("nothing." if not wrong else ""), *wrong, ""]
+    head = [
+        "# Runs that were killed",
+        "",
+        f"`python benchmarks/kills.py --kills {kills} --terms {terms} --seed {seed}`, posetrack "
+        f"{__version__}: a scene of {FRAMES} frames, 4 people, {FORMATS} and the overlay; an "
+        f"undisturbed run took {seconds:.1f} s. Moments are drawn evenly from 0 to 1.05 of that. "
+        "How often each file was left, and how; `whole` is finished and equal to the undisturbed "
+        "run's, `prefix` its first rows, `plays` an unfinished video of which every frame that is "
+        "there can be shown, `not begun` one before its first half second.",
+        "",
+    ]
+    return "\n".join([*head, *lines]), good
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--terms", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--out", type=Path)
+    options = parser.parse_args()
+    np.seterr(all="ignore")
+    with tempfile.TemporaryDirectory() as made:
+        report, nothing_wrong = run(options.kills, options.terms, options.seed, Path(made))
+    print(report)
+    if options.out is not None:
+        options.out.write_text(report)
+    sys.exit(0 if nothing_wrong else 1)

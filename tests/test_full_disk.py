@@ -1,0 +1,114 @@
+"""Where the disk is full the last lines say what is kept, and where."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from posetrack.cli import main
+from posetrack.cli.run_writer import Places, RunWriter
+from posetrack.files import PartialFile
+
+
+class Table:
+    """A sink of one file; a full one cannot be finished."""
+
+    def __init__(self, path: Path, *, full: bool) -> None:
+        self.path, self.partial, self._full = path, path.with_suffix(".partial.csv"), full
+
+    def write(self, frame: Any, tracks: Any) -> None:
+        self.partial.write_text(f"{frame}\n")
+
+    def close(self) -> None:
+        if self._full:
+            raise no_space(self.partial)
+        self.partial.replace(self.path)
+
+    def abort(self) -> Path:
+        if self._full:
+            raise no_space(self.partial)
+        return self.partial
+
+
+def no_space(path: Path) -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def written(folder: Path, *names: str) -> RunWriter:
+    sinks = [
+        lambda run, _frame, _tracks, name=name: Table(
+            run.places(f".{name}.csv"), full=name == "full"
+        )
+        for name in names
+    ]
+    return RunWriter(Places(folder, "walk"), sinks)
+
+
+def test_a_table_that_cannot_be_closed_leaves_the_line_on_what_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(OSError, match="No space"), written(tmp_path, "a", "full", "b") as run:
+        run.write(0, None)
+    # The last opened is closed first: b is whole, a is given up for the one between.
+    kept = [tmp_path / name for name in ("walk.b.csv", "walk.full.partial.csv", "walk.a.csv")]
+    said = capsys.readouterr().err
+    assert said.startswith("walk: 1 frames so far are in ")
+    assert str(kept[0]) in said
+    assert str(kept[1]) in said
+    assert "walk.a.partial.csv" in said
+    assert not kept[2].exists()
+
+
+def test_what_cannot_even_be_kept_whole_is_a_note_of_the_first_error(tmp_path: Path) -> None:
+    def break_off() -> None:
+        with written(tmp_path, "full") as run:
+            run.write(0, None)
+            raise RuntimeError("first")
+
+    with pytest.raises(RuntimeError, match="first") as caught:
+        break_off()
+    (note,) = caught.value.__notes__
+    assert "walk.full.csv: not finished: " in note
+    assert "no space left on device" in note
+    assert f"posetrack recover {tmp_path}" in note
+
+
+def test_an_unfinished_file_that_cannot_grow_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = PartialFile(tmp_path / "a.csv")
+    file.write(b"row\n")
+    stream = file._stream
+
+    def full(_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    wrapped = SimpleNamespace(
+        write=full, tell=stream.tell, seek=stream.seek, truncate=stream.truncate
+    )
+    monkeypatch.setattr(file, "_stream", wrapped)
+    with pytest.raises(OSError, match=r"a\.partial\.csv"):
+        file.write(b"another\n")
+    monkeypatch.setattr(file, "_stream", stream)
+    assert file.keep().read_bytes() == b"row\n"
+
+
+def test_notes_of_an_error_are_shown_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: object) -> int:
+        error = no_space(tmp_path / "a.partial.csv")
+        error.add_note("9 frames so far are in b")
+        raise error
+
+    monkeypatch.setattr("posetrack.cli.recover.run", run)
+    assert main(["recover", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"posetrack: {tmp_path / 'a.partial.csv'}: no space left on device",
+        "9 frames so far are in b",
+    ]
