@@ -1,6 +1,8 @@
 """Names of networks become objects; and what `Tracker()` takes where nothing is given.
 
-The pose network is the paper's, ResNet-50 with three deconvolutions at 256 x 192 (height x width).
+The pose network is the first of a list that can be had. On a CPU it is RTMPose-s, which needs a
+small part of the time and is from a host that answers, then the paper's, ResNet-50 with three
+deconvolutions at 256 x 192 (height x width); on a GPU the paper's.
 
 The detector is chosen for the device. On a GPU it is Faster R-CNN ResNet-50 v2, the most accurate
 of torchvision's (46.7 box AP on COCO). It needs 7 s an image on two CPU cores; there it is Faster
@@ -21,6 +23,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -34,11 +37,18 @@ from posetrack.skeletons import KNOWN_SKELETONS
 from posetrack.weights import fetch, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, Kind, find_entry
 from posetrack.weights.fetching import fetch_in_time
+from posetrack.weights.hosts import host_of, silent_hosts
 
 if TYPE_CHECKING:
     from posetrack.weights.download import Progress
 
 ESTIMATOR: Final = "pose_resnet50_coco_256x192"
+"""The paper's."""
+
+ESTIMATORS_ON_CPU: Final = ("rtmpose_s", ESTIMATOR)
+ESTIMATORS_ON_GPU: Final = (ESTIMATOR,)
+"""First choice first; after them comes the bundled one."""
+
 DETECTOR_ON_GPU: Final = "fasterrcnn_resnet50_fpn_v2"
 DETECTOR_ON_CPU: Final = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
@@ -77,6 +87,17 @@ def detector_name(device: str = "auto") -> str:
     return DETECTOR_ON_GPU if uses_cuda(device) else DETECTOR_ON_CPU
 
 
+def estimator_names(device: str = "auto") -> tuple[str, ...]:
+    """Names in the table of the default pose networks for a device, first choice first.
+
+    Examples
+    --------
+    >>> estimator_names("cpu")
+    ('rtmpose_s', 'pose_resnet50_coco_256x192')
+    """
+    return ESTIMATORS_ON_GPU if uses_cuda(device) else ESTIMATORS_ON_CPU
+
+
 DefaultKind = Literal["detector", "estimator"]
 
 
@@ -92,13 +113,17 @@ class DefaultNetwork(NamedTuple):
     path
         The file with its weights; None where the network inside the package takes its place.
     problem
-        Why that is so, in a few words.
+        Why it is not the first choice, in a few words.
+    taken
+        What the table calls the network that is used; empty for the first choice and the one
+        inside the package.
     """
 
     kind: DefaultKind
     name: str
     path: Path | None
     problem: str = ""
+    taken: str = ""
 
     @property
     def file(self) -> Path:
@@ -113,19 +138,24 @@ def find_default(
     offline: bool = False,
     progress: Progress | None = None,
     answer_within: float = SECONDS_TO_ANSWER,
+    names: Sequence[str] | None = None,
 ) -> DefaultNetwork:
-    """Find out which network a default is: the first choice, fetched if need be, or the bundled.
+    """Find out which network a default is: the first that can be had, else the bundled one.
 
     Parameters
     ----------
     kind
         ``"detector"`` or ``"estimator"``.
     device
-        The detector is chosen for it.
+        They are chosen for it.
     offline, progress
         See `posetrack.weights.fetch`.
     answer_within
-        Seconds until the first choice's host must have sent something.
+        Seconds until one of the hosts must have sent something; each has its share. A network that
+        is here already needs no host.
+    names
+        Those of the table to choose from, first choice first. When None: `estimator_names`, or
+        `detector_name`.
 
     Raises
     ------
@@ -135,19 +165,46 @@ def find_default(
 
     Examples
     --------
-    >>> find_default("estimator", offline=True).name
-    'pose_resnet50_coco_256x192'
+    >>> find_default("detector", "cpu", offline=True).name
+    'fasterrcnn_mobilenet_v3_large_320_fpn'
     """
-    name = ESTIMATOR if kind == "estimator" else detector_name(device)
+    if names is None:
+        names = estimator_names(device) if kind == "estimator" else (detector_name(device),)
+    end = time.monotonic() + answer_within
+    problems: list[tuple[str, str]] = []
+    for place, name in enumerate(names):
+        entry = find_entry(name)
+        if needed := _not_installed(entry):
+            problems.append((name, f"it needs {needed}, which is not installed"))
+            continue
+        asked = {host_of(file.url) for other in names[place:] for file in find_entry(other).files}
+        asked -= set(silent_hosts(weights_folder()))
+        share = max(end - time.monotonic(), 0.0) / max(len(asked), 1)
+        found = fetch_in_time(entry, max(share, 0.1), offline=offline, progress=progress)
+        if isinstance(found, Path):
+            taken = name if problems else ""
+            return DefaultNetwork(kind, names[0], found, _in_one(problems), taken)
+        problems.append((name, found))
     if not _bundled_path(kind).is_file():
-        return DefaultNetwork(kind, name, fetch(name, offline=offline, progress=progress))
-    needed = "torch" if kind == "estimator" else "torchvision"
-    if find_spec(needed) is None:
-        return DefaultNetwork(kind, name, None, f"it needs {needed}, which is not installed")
-    found = fetch_in_time(find_entry(name), answer_within, offline=offline, progress=progress)
-    if isinstance(found, str):
-        return DefaultNetwork(kind, name, None, found)
-    return DefaultNetwork(kind, name, found)
+        return DefaultNetwork(kind, names[0], fetch(names[0], offline=offline, progress=progress))
+    return DefaultNetwork(kind, names[0], None, _in_one(problems))
+
+
+def _not_installed(entry: CatalogueEntry) -> str:
+    """The library that a network of the table needs, if it is not here."""
+    needed = {"onnx": "onnxruntime"}.get(
+        entry.builder, "torch" if entry.kind == "pose" else "torchvision"
+    )
+    return "" if find_spec(needed) else needed
+
+
+def _in_one(problems: Sequence[tuple[str, str]]) -> str:
+    """Why the first choice is not to be had; and the next ones, where that is another reason."""
+    said: list[str] = []
+    for place, (name, reason) in enumerate(problems):
+        if reason not in [before for _, before in problems[:place]]:
+            said.append(f"nor {name}: {reason}" if place else reason)
+    return "; ".join(said)
 
 
 def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
@@ -158,13 +215,18 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
     >>> explain_defaults([DefaultNetwork("detector", "some_net", None, "no answer from its host")])
     'some_net (no answer from its host) could not be had, so the small network inside the ...'
     """
+    others = "; ".join(
+        f"{default.name} ({default.problem}) could not be had, so {default.taken} is used"
+        for default in defaults
+        if default.taken
+    )
     missing = [default for default in defaults if default.path is None]
     if not missing:
-        return ""
+        return others
     many = len(missing) > 1
     names = " ".join(default.name for default in missing)
     networks = " and ".join(f"{default.name} ({default.problem})" for default in missing)
-    return (
+    return (f"{others}; " if others else "") + (
         f"{networks} could not be had, so the small network{'s' * many} inside the package "
         f"{'are' if many else 'is'} used, which find{'s' * (not many)} people less well; the ways "
         "out: name another network or a file with weights that you have, run `posetrack models "
@@ -185,7 +247,7 @@ def build_default(default: DefaultNetwork, *, device: str = "auto", **settings: 
     **settings
         See `build_detector` and `build_estimator`.
     """
-    card = find_entry(default.name)
+    card = find_entry(default.taken or default.name)
     if default.kind == "detector":
         if default.path is None:
             return bundled_detector(device, **settings)
@@ -200,6 +262,7 @@ def default_networks(
     device: str = "auto",
     offline: bool = False,
     progress: Progress | None = None,
+    names: Sequence[str] | None = None,
     **settings: Any,
 ) -> dict[DefaultKind, Any]:
     """The default networks of these kinds; parameters as of `find_default` and `build_default`.
@@ -209,7 +272,10 @@ def default_networks(
     UserWarning
         One for all, where the networks inside the package take their place.
     """
-    found = [find_default(kind, device, offline=offline, progress=progress) for kind in kinds]
+    found = [
+        find_default(kind, device, offline=offline, progress=progress, names=names)
+        for kind in kinds
+    ]
     if sentence := explain_defaults(found):
         warnings.warn(sentence, UserWarning, stacklevel=2)
     return {default.kind: build_default(default, device=device, **settings) for default in found}
@@ -415,6 +481,10 @@ def _is_ours(name: str) -> bool:
 def _detector_of(card: CatalogueEntry, path: Path, *, device: str, **settings: Any) -> Detector:
     if card.bundled:
         return bundled_detector(device, **settings)
+    if card.builder == "onnx":
+        from posetrack.detectors.onnx import OnnxDetector
+
+        return OnnxDetector(path, **{"providers": onnx_providers(device), **settings})
     require_torch(card.name)
     from posetrack.detectors.torchvision import NETWORKS, TorchvisionDetector
 
@@ -466,7 +536,12 @@ def build_estimator(
         settings["decode"] = dark_decoder(ESTIMATOR if name is None else str(name))
     if name is None:
         found = default_networks(
-            "estimator", device=device, offline=offline, progress=progress, **settings
+            "estimator",
+            device=device,
+            offline=offline,
+            progress=progress,
+            names=(ESTIMATOR,) if dark else None,  # DARK is of heatmaps
+            **settings,
         )
         return cast(PoseEstimator, found["estimator"])
     if str(name) == BUNDLED:

@@ -78,7 +78,7 @@ def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(
     assert "posetrack models download" in lines[0]
     made = json.loads((out / "images.csv.meta.json").read_text())["provenance"]["weights"]
     for kind, name in (
-        ("estimator", build.ESTIMATOR),
+        ("estimator", build.estimator_names("cpu")[0]),
         ("detector", build.detector_name("cpu")),
     ):
         used = build.bundled_file(kind)

@@ -49,6 +49,8 @@ def server(contents, monkeypatch, tmp_path):
     monkeypatch.delenv("POSETRACK_OFFLINE", raising=False)
     # Torch alone runs the pose network: exporting it to others takes seconds, and is not ours.
     monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
+    # One choice, but for the tests of the list itself.
+    monkeypatch.setattr(defaults, "ESTIMATORS_ON_CPU", (defaults.ESTIMATOR,))
     with serving() as running:
 
         def card(like: CatalogueEntry, name: str, builder: str) -> CatalogueEntry:

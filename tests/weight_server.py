@@ -18,6 +18,7 @@ class Served:
 
     break_after: close the connection after so many bytes, the first ``breaks`` times.
     announce: say this Content-Length. claim: say this Content-Range when asked for the rest.
+    linked: say this X-Linked-Etag, as Hugging Face's hub does.
     """
 
     content: bytes = b""
@@ -33,6 +34,7 @@ class Served:
     silent: bool = False
     redirect: str = ""
     claim: str = ""
+    linked: str = ""
 
 
 @dataclass
@@ -90,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(BrokenPipeError, ConnectionResetError):  # the client has had enough
             self._answer(told, file, asked_range)
 
+    do_HEAD = do_GET  # noqa: N815 - the client reads no body
+
     def _answer(self, told: Server, file: Served | None, asked_range: str | None) -> None:
         if file is None or file.status >= 400:
             self._head(404 if file is None else file.status, {"Content-Length": "0"})
@@ -122,6 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": file.content_type}
         if file.etag:
             headers["ETag"] = file.etag
+        if file.linked:
+            headers["X-Linked-Etag"] = file.linked
         if start:
             headers["Content-Range"] = file.claim or f"bytes {start}-{size - 1}/{size}"
         if not (file.endless or file.no_length):

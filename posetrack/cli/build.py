@@ -221,10 +221,23 @@ def build_flow(arguments: argparse.Namespace) -> FlowEstimator:
 def find_defaults(
     arguments: argparse.Namespace, *kinds: DefaultKind
 ) -> dict[DefaultKind, DefaultNetwork]:
-    """The networks of these kinds where none was named; prints why one is not the first choice."""
-    found = {kind: build.find_default(kind, **fetching(arguments, kind)) for kind in kinds}
-    if sentence := build.explain_defaults(list(found.values())):
-        print(f"posetrack: {sentence}", file=sys.stderr)
+    """The networks of these kinds where none was named; prints which, and why not the first."""
+    # DARK is of heatmaps, which the first choice on a CPU does not give.
+    dark = getattr(arguments, "dark", False)
+    only: dict[DefaultKind, tuple[str, ...]] = {"estimator": (build.ESTIMATOR,)} if dark else {}
+    found = {
+        kind: build.find_default(kind, **fetching(arguments, kind), names=only.get(kind))
+        for kind in kinds
+    }
+    sentence = build.explain_defaults(list(found.values()))
+    names = " and ".join(
+        f"{default.taken or default.name} as {kind}"
+        for kind, default in found.items()
+        if default.path is not None
+    )
+    for line in (sentence, f"taking {names}" if names else ""):
+        if line:
+            print(f"posetrack: {line}", file=sys.stderr)
     return found
 
 
@@ -391,7 +404,8 @@ def weight_files(
         elif name in MODELS and (path := find_cached(name)) is not None:
             files[kind] = path
     for kind, default in defaults.items():
-        files[kind] = default.file if default.path is not None else _substitute(default)
+        first = default.path is not None and not default.taken
+        files[kind] = default.file if first else _substitute(default)
     return files
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +14,13 @@ from posetrack.cli import models_convert
 from posetrack.cli.build import DownloadBar
 from posetrack.weights import fetch, find_cached, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, find_entry
+from posetrack.weights.hosts import host_of
 
 KINDS = ("pose", "detector", "flow")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``models`` and its four commands to the commands of ``posetrack``."""
+    """Add ``models`` and its commands to the commands of ``posetrack``."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "models",
         help="list, download, find and convert the weights of networks",
@@ -59,6 +62,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Print the path of a model's verified file; fails if it is not here.",
     )
     finding.add_argument("name", metavar="NAME", help="a model, as `list` shows it")
+    checking = actions.add_parser(
+        "check",
+        help="ask which hosts answer, and which files have changed",
+        description="Ask every host for the heads of its files, and look at the copies here; "
+        "nothing is downloaded. Fails if a file has changed.",
+    )
+    checking.add_argument("names", nargs="*", metavar="NAME", help="models; all if none is given")
+    checking.add_argument("--json", action="store_true", help="every file, as JSON")
+    checking.add_argument(
+        "--timeout",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="to wait for a host (default: %(default)g)",
+    )
     models_convert.add_action(actions)
     return parser
 
@@ -71,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "path":
         return _print_path(args.name)
+    if args.action == "check":
+        return _check(args)
     if args.action == "convert":
         return models_convert.run(args)
     return _download(args)
@@ -130,6 +150,7 @@ def _as_object(card: CatalogueEntry) -> dict[str, Any]:
         "mean": card.mean,
         "std": card.std,
         "licence": card.licence,
+        "training_data": card.training_data,
         "accuracy": card.accuracy,
         "note": card.note,
         "bundled": card.bundled,
@@ -152,6 +173,49 @@ def _print_path(name: str) -> int:
         return 1
     print(path)
     return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from posetrack.weights.checking import changed_here, check_models
+
+    cards = [find_entry(name) for name in args.names] or list(MODELS.values())
+    checks = check_models(cards, timeout=args.timeout)
+    changed = changed_here(cards)
+    if args.json:
+        rows = [dataclasses.asdict(check) for check in checks]
+        print(json.dumps({"files": rows, "changed_here": [str(path) for path in changed]}))
+    else:
+        for host in dict.fromkeys(check.host for check in checks):
+            of_host = [check for check in checks if check.host == host]
+            silent = [check.reason for check in of_host if check.state == "no answer"]
+            states = Counter(check.state for check in of_host)
+            counts = ", ".join(f"{count} {state}" for state, count in states.items())
+            print(f"{host}: {f'no answer, {silent[0]}' if silent else f'answers; files: {counts}'}")
+        for check in checks:
+            if check.state in ("changed", "not there"):
+                print(f"{check.model}: {check.url}: {check.state} ({check.reason})")
+        for path in changed:
+            print(f"{path}: changed since it was brought here, or not what it should be")
+    return 1 if changed or any(check.state == "changed" for check in checks) else 0
+
+
+def as_markdown(cards: Sequence[CatalogueEntry]) -> str:
+    """Models as a table for the docs: licence, training data and accuracy as published."""
+    rows = [("name", "kind", "accuracy as published", "training data", "licence", "hosts")]
+    rows += [
+        (
+            f"`{card.name}`",
+            card.kind,
+            card.accuracy,
+            card.training_data,
+            card.licence,
+            ", ".join(dict.fromkeys(host_of(file.url) for file in card.files))
+            or ("in the package" if card.bundled else "by hand"),
+        )
+        for card in cards
+    ]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
 def _download(args: argparse.Namespace) -> int:

@@ -109,6 +109,8 @@ class CatalogueEntry:
         1; None where the network does so itself.
     licence
         Of the weights, as their publisher gives it.
+    training_data
+        What they were trained on, as their publisher says.
     accuracy
         As published, with the measure; not measured by us.
     note
@@ -132,6 +134,7 @@ class CatalogueEntry:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     licence: str = ""
+    training_data: str = ""
     accuracy: str = ""
     note: str = ""
     bundled: str = ""
@@ -195,6 +198,15 @@ _COCO_TERMS: Final = "trained on COCO, whose images keep their Flickr terms"
 _POSE_BYTES: Final = {50: 136_217_860, 101: 212_395_676, 152: 275_154_996}
 _HRNET_BYTES: Final = {32: 114_364_132, 48: 254_703_652}
 _FROM_COCO: Final = "started from COCO; finds the head's bottom and top in place of the eyes"
+_DATA: Final = {
+    "coco": "COCO 2017",
+    "mpii": "MPII Human Pose",
+    "posetrack18": "COCO 2017, then PoseTrack18",
+}
+_OPENMMLAB: Final = "https://download.openmmlab.com/mmpose/v1/projects"
+_HUB: Final = "https://huggingface.co/Tau-J/RTMPose/resolve/main"
+_BODY7: Final = "AI Challenger, COCO, CrowdPose, MPII, sub-JHMDB, Halpe, PoseTrack18"
+_COCKTAIL: Final = "COCO-WholeBody and 13 further sets (Cocktail14), which have terms of their own"
 _SKELETONS: Final = {"coco": "coco_17", "mpii": "mpii_16", "posetrack18": "posetrack_17"}
 
 
@@ -254,6 +266,7 @@ def _mmpose(
         mean=_MEAN,
         std=_STD,
         licence="Apache-2.0",
+        training_data=_DATA[dataset],
         accuracy=accuracy,
         note=note or (_COCO_TERMS if dataset == "coco" else ""),
     )
@@ -294,6 +307,9 @@ def _torchvision(
         mean=scale,
         std=scale,
         licence="BSD-3-Clause",
+        training_data="Sintel, KITTI, HD1K, FlyingThings3D, FlyingChairs"
+        if kind == "flow"
+        else "COCO 2017",
         accuracy=accuracy,
         note="; ".join(filter(None, (note, _COCO_TERMS if kind == "detector" else ""))),
     )
@@ -319,9 +335,109 @@ def _small_network(
         mean=_MEAN,
         std=_STD,
         licence="MIT",
+        training_data="people rendered by this package",
         accuracy=accuracy,
         note="comes with the package; trained on rendered people only",
         bundled=file,
+    )
+
+
+def _openmmlab(
+    name: str,
+    kind: Kind,
+    path: str,
+    megabytes: float,
+    accuracy: str,
+    training_data: str,
+    *,
+    height_x_width: str = "640x640",
+    skeleton: str | None = "coco_17",
+    sha256: str = "",
+    note: str = "",
+) -> CatalogueEntry:
+    """An ``onnx_sdk`` archive, from the hub's copy first: the publisher's host is often down."""
+    height, width = (int(side) for side in height_x_width.split("x"))
+    return CatalogueEntry(
+        name=name,
+        kind=kind,
+        builder="onnx",
+        files=tuple(RemoteFile(f"{root}/{path}", sha256, "onnx") for root in (_HUB, _OPENMMLAB)),
+        size=round(megabytes * 1e6),
+        input_size=(width, height),
+        skeleton=skeleton,
+        licence="Apache-2.0",
+        training_data=training_data,
+        accuracy=accuracy,
+        note=note,
+    )
+
+
+def _rtmpose(
+    letter: str, path: str, megabytes: float, accuracy: str, size: str = "256x192", **more: str
+) -> CatalogueEntry:
+    feet = "halpe26" in path
+    return _openmmlab(
+        f"rtmpose_{letter}{'_feet' * feet}",
+        "pose",
+        f"rtmposev1/onnx_sdk/{path}",
+        megabytes,
+        accuracy,
+        _BODY7,
+        height_x_width=size,
+        skeleton="halpe_26" if feet else "coco_17",
+        **more,
+    )
+
+
+def _rtmo(letter: str, path: str, megabytes: float, accuracy: str) -> CatalogueEntry:
+    note = "finds people by itself, without a detector"
+    path = f"rtmo/onnx_sdk/{path}"
+    return _openmmlab(f"rtmo_{letter}", "pose", path, megabytes, accuracy, _BODY7, note=note)
+
+
+def _rtmw(letter: str, path: str, megabytes: float, accuracy: str, size: str) -> CatalogueEntry:
+    return _openmmlab(
+        f"rtmw_{letter}",
+        "pose",
+        f"rtmw/onnx_sdk/{path}",
+        megabytes,
+        accuracy,
+        _COCKTAIL,
+        height_x_width=size,
+        skeleton="coco_wholebody_133",
+        note="body, feet, face and hands",
+    )
+
+
+def _yolox(letter: str, path: str, megabytes: float, side: int) -> CatalogueEntry:
+    """YOLOX for people."""
+    return _openmmlab(
+        f"yolox_{letter}_people",
+        "detector",
+        f"rtmposev1/onnx_sdk/{path}",
+        megabytes,
+        "none published",
+        "COCO and HumanArt",
+        height_x_width=f"{side}x{side}",
+        skeleton=None,
+        note="people only",
+    )
+
+
+def _yolox_coco(letter: str, megabytes: float, accuracy: str, side: int) -> CatalogueEntry:
+    """YOLOX of its authors, from their releases."""
+    root = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
+    return CatalogueEntry(
+        name=f"yolox_{letter}",
+        kind="detector",
+        builder="onnx",
+        files=(RemoteFile(f"{root}/yolox_{letter}.onnx", "", "onnx"),),
+        size=round(megabytes * 1e6),
+        input_size=(side, side),
+        licence="Apache-2.0",
+        training_data="COCO 2017",
+        accuracy=accuracy,
+        note=_COCO_TERMS,
     )
 
 
@@ -336,6 +452,7 @@ def _posenet(width: str, bytes_: int) -> CatalogueEntry:
         size=bytes_,
         skeleton="coco_17",
         licence="Apache-2.0",
+        training_data="COCO",
         accuracy="none published",
         note="finds people by itself, without a detector; no hash is published, so the first "
         f"download counts; {_COCO_TERMS}",
@@ -352,6 +469,7 @@ def _trt_pose(network: str, file: str, drive_id: str, bytes_: int) -> CatalogueE
         size=bytes_,
         skeleton="coco_17_neck",
         licence="MIT",
+        training_data="COCO",
         accuracy="none published",
         note=f"finds people by itself, without a detector; {_COCO_TERMS}",
         by_hand=f"get {file} in a browser from https://drive.google.com/open?id={drive_id} (the "
@@ -511,6 +629,72 @@ _ROWS: Final = (
         "hrnet_w48_posetrack18_384x288-5fd6d3ff_20211130.pth",
         note=_FROM_COCO,
     ),
+    _rtmpose(
+        "s",
+        "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504.zip",
+        20.5,
+        "COCO val AP 69.7",
+        # As several projects have written it down that pin this archive.
+        sha256="7673922e531014906ca4f0f239b7e233b740146a10b632deaa2a28d45470d802",
+    ),
+    _rtmpose(
+        "m",
+        "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.zip",
+        51,
+        "COCO val AP 74.9",
+    ),
+    _rtmpose(
+        "x",
+        "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629.zip",
+        186,
+        "COCO val AP 78.8",
+        "384x288",
+    ),
+    _rtmpose(
+        "s",
+        "rtmpose-s_simcc-body7_pt-body7-halpe26_700e-256x192-7f134165_20230605.zip",
+        21,
+        "none published for COCO",
+    ),
+    _rtmpose(
+        "m",
+        "rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605.zip",
+        51,
+        "none published for COCO",
+    ),
+    _rtmpose(
+        "x",
+        "rtmpose-x_simcc-body7_pt-body7-halpe26_700e-384x288-7fb6e239_20230606.zip",
+        186,
+        "none published for COCO",
+        "384x288",
+    ),
+    _rtmw(
+        "m",
+        "rtmw-dw-l-m_simcc-cocktail14_270e-256x192_20231122.zip",
+        120,
+        "COCO-WholeBody val AP 58.2",
+        "256x192",
+    ),
+    _rtmw(
+        "l",
+        "rtmw-dw-x-l_simcc-cocktail14_270e-384x288_20231122.zip",
+        214,
+        "COCO-WholeBody val AP 70.1",
+        "384x288",
+    ),
+    _rtmo("s", "rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.zip", 37, "COCO val AP 68.6"),
+    _rtmo("m", "rtmo-m_16xb16-600e_body7-640x640-39e78cc4_20231211.zip", 84, "COCO val AP 72.6"),
+    _rtmo("l", "rtmo-l_16xb16-600e_body7-640x640-b37118ce_20231211.zip", 166, "COCO val AP 74.8"),
+    _yolox("tiny", "yolox_tiny_8xb8-300e_humanart-6f3252f9.zip", 19, 416),
+    _yolox("m", "yolox_m_8xb8-300e_humanart-c2c7a14a.zip", 94, 640),
+    _yolox("x", "yolox_x_8xb8-300e_humanart-a39d44ed.zip", 367, 640),
+    _yolox_coco("nano", 3.66, "COCO val box AP 25.8", 416),
+    _yolox_coco("tiny", 20.2, "COCO val box AP 32.8", 416),
+    _yolox_coco("s", 35.9, "COCO val box AP 40.5", 640),
+    _yolox_coco("m", 101.3, "COCO val box AP 46.9", 640),
+    _yolox_coco("l", 216.7, "COCO val box AP 49.7", 640),
+    _yolox_coco("x", 396.5, "COCO val box AP 51.1", 640),
     _posenet("050", 2_000_000),
     _posenet("075", 5_100_000),
     _posenet("100", 13_400_000),

@@ -11,6 +11,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import stat
 import threading
 import time
@@ -21,11 +22,13 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
-from posetrack.files import write_whole
+from posetrack.files import sha256_of, write_whole
 from posetrack.weights.catalogue import require_safe_url
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes there are and the bytes there will be (None if the server does not say)."""
+
+HUB: Final = "https://huggingface.co"
 
 CHUNK: Final = 1 << 18
 MAX_REDIRECTS: Final = 5
@@ -93,6 +96,7 @@ def download(
     Traceback (most recent call last):
     posetrack.weights.download.SilentHostError: ...
     """
+    url = at_endpoint(url)
     require_safe_url(url)
     answer_within = timeout if answer_within is None else answer_within
     for attempt in range(MAX_BREAKS + 1):
@@ -105,6 +109,18 @@ def download(
                 raise
             time.sleep(wait * 2**attempt)
     return None
+
+
+def at_endpoint(url: str) -> str:
+    """An address of Hugging Face's hub at the mirror that ``HF_ENDPOINT`` names; others as is.
+
+    Examples
+    --------
+    >>> at_endpoint("https://example.org/net.pth")
+    'https://example.org/net.pth'
+    """
+    mirror = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    return mirror + url.removeprefix(HUB) if mirror and url.startswith(HUB + "/") else url
 
 
 def discard(part: Path) -> None:
@@ -156,6 +172,10 @@ def _download_once(
         raise ConnectionError(f"the server sent more than the {max_bytes:,} bytes expected")
     if total is not None and done < total:
         raise _BrokenError(f"the connection ended after {done:,} of {total:,} bytes")
+    stated = response.stated_sha256
+    if stated and sha256_of(part) != stated:
+        discard(part)
+        raise ConnectionError(f"not the file that its host states, of SHA-256 {stated}")
     _origin(part).unlink(missing_ok=True)
 
 
@@ -182,9 +202,9 @@ def _open(
         reason = " ".join(str(error.reason).split())
         raise ConnectionError(f"HTTP status {error.code}, {reason}") from error
     except (urllib.error.URLError, TimeoutError) as error:
-        raise SilentHostError(_reason(error, within)) from error
+        raise SilentHostError(reason_of(error, within)) from error
     except _NETWORK_ERRORS as error:
-        raise ConnectionError(_reason(error, within)) from error
+        raise ConnectionError(reason_of(error, within)) from error
 
 
 def _ask(request: urllib.request.Request, timeout: float, within: float) -> tuple[Any, bytes]:
@@ -199,7 +219,8 @@ def _ask(request: urllib.request.Request, timeout: float, within: float) -> tupl
     def ask() -> None:
         response: Any = None
         try:
-            response = _opener(request.full_url).open(request, timeout=timeout)
+            response, stated = open_url(request, timeout)
+            response.stated_sha256 = stated or stated_sha256(response.headers)
             answer = response, response.read1(CHUNK)
         except Exception as error:  # goes to the thread that waits
             if response is not None:
@@ -228,6 +249,18 @@ def _ask(request: urllib.request.Request, timeout: float, within: float) -> tupl
         del outcome  # else error, traceback and this frame hold each other, and the connection
 
 
+def stated_sha256(headers: Any) -> str:
+    """The SHA-256 that Hugging Face's hub states of a large file in its answer; else empty.
+
+    Examples
+    --------
+    >>> stated_sha256({"X-Linked-Etag": '"' + 64 * "a" + '"'}) == 64 * "a"
+    True
+    """
+    text = str(headers.get("X-Linked-Etag") or "").strip().removeprefix("W/").strip('"')
+    return text if re.fullmatch("[0-9a-f]{64}", text) else ""
+
+
 def _place(response: Any, have: int, part: Path) -> tuple[int, int | None]:
     """Where in the file the answer's bytes begin, and the size of the whole file if known."""
     length = response.headers.get("Content-Length", "")
@@ -250,15 +283,17 @@ def _chunks(response: Any, first: bytes) -> Iterator[bytes]:
         try:
             chunk = response.read1(CHUNK)
         except TimeoutError as error:
-            raise _StalledError(_reason(error, None)) from error
+            raise _StalledError(reason_of(error, None)) from error
         except _NETWORK_ERRORS as error:
-            raise _BrokenError(_reason(error, None)) from error
+            raise _BrokenError(reason_of(error, None)) from error
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows a few redirects, never away from https."""
 
     max_redirections = MAX_REDIRECTS
+    stated = ""
+    """What an answer on the way states of the file: the hub hands on to a store that does not."""
 
     def redirect_request(
         self,
@@ -270,12 +305,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         require_safe_url(newurl)
+        self.stated = self.stated or stated_sha256(headers)
         if req.full_url.startswith("https:") and urlsplit(newurl).scheme != "https":
             raise ValueError(f"redirected from https to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
+def _opener(url: str, redirects: _Redirects) -> urllib.request.OpenerDirector:
     """Opens http and https only: urllib's own also opens file, ftp and data URLs.
 
     Proxies are those of the environment (``https_proxy``); none for this machine itself.
@@ -287,17 +323,50 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
         urllib.request.HTTPSHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
-        _Redirects(),
+        redirects,
     ):
         opener.add_handler(handler)
     return opener
 
 
-def _reason(error: Exception, timeout: float | None) -> str:
-    """Why the network failed, in a few words."""
+def open_url(request: urllib.request.Request, timeout: float) -> tuple[Any, str]:
+    """The answer to a request over https, and the SHA-256 that was stated on the way to it.
+
+    Raises
+    ------
+    ValueError
+        For another scheme, also on the way.
+    OSError
+        If the network fails or the host refuses.
+    """
+    require_safe_url(request.full_url)
+    redirects = _Redirects()
+    response = _opener(request.full_url, redirects).open(request, timeout=timeout)
+    return response, redirects.stated
+
+
+def is_name_unknown(error: object) -> bool:
+    """Whether a host's name was not found: this machine is offline, perhaps, and nobody waited.
+
+    Examples
+    --------
+    >>> is_name_unknown(TimeoutError())
+    False
+    """
+    return isinstance(getattr(error, "reason", None), socket.gaierror)
+
+
+def reason_of(error: Exception, timeout: float | None) -> str:
+    """Why the network failed, in a few words.
+
+    Examples
+    --------
+    >>> reason_of(TimeoutError(), 5)
+    'no answer within 5 seconds'
+    """
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, TimeoutError):
-        return "no answer" + (f" within {timeout:g} seconds" if timeout else " in time")
+        return "no answer" + (f" within {timeout:.2g} seconds" if timeout else " in time")
     text = getattr(cause, "strerror", None) or str(cause)  # without "[Errno -2]"
     return " ".join(str(text).split()) or type(cause).__name__
 

@@ -7,11 +7,10 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from posetrack.files import sha256_of
 from posetrack.weights.cache import (
@@ -25,7 +24,14 @@ from posetrack.weights.cache import (
     what_it_is,
 )
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile, find_entry
-from posetrack.weights.download import Progress, SilentHostError, discard, download
+from posetrack.weights.download import (
+    Progress,
+    SilentHostError,
+    discard,
+    download,
+    is_name_unknown,
+)
+from posetrack.weights.hosts import forget_silent, host_of, remember_silent, silent_hosts
 
 _NO_DOWNLOAD: Final = {
     "detector": "the bundled one (--detector bundled), OpenCV's HOG, and boxes read from a file",
@@ -115,7 +121,7 @@ def fetch_in_time(
         See `fetch`.
     seconds
         Until the first bytes must come from each of the hosts. A download that goes on is waited
-        for.
+        for. A host that did not answer is not asked again for a day.
 
     Returns
     -------
@@ -134,14 +140,15 @@ def fetch_in_time(
     card = find_entry(model) if isinstance(model, str) else model
     folder = weights_folder() if folder is None else Path(folder)
     try:
-        found = _find_or_bring(card, folder, offline, progress, 30.0, seconds, 1.0)
+        known = silent_hosts(folder)
+        found = _find_or_bring(card, folder, offline, progress, 30.0, seconds, 1.0, known)
     except OSError as error:  # no space, no permission
         return " ".join(str(error).split())
     if isinstance(found, Path):
         return found
     if not found.failures:
         return "downloads are switched off"
-    reasons = (f"{_host(url) or url}: {reason}" for url, reason in found.failures)
+    reasons = (f"{host_of(url) or url}: {reason}" for url, reason in found.failures)
     return "; ".join(dict.fromkeys(reasons))
 
 
@@ -161,6 +168,7 @@ def _find_or_bring(
     timeout: float,
     answer_within: float | None,
     wait: float,
+    known_silent: Mapping[str, float] | None = None,
 ) -> Path | _Missing:
     found = find_verified(card, folder)
     if found is not None:
@@ -184,18 +192,26 @@ def _find_or_bring(
         head = f"{card.name} is not in {folder}, and downloads are switched off"
         return _Missing(FileNotFoundError, head, failures)
     _require_writable(folder)
-    silent: dict[str, str] = {}
+    silent = {
+        host: f"no answer {_ago(seconds)} ago (`posetrack models check` asks again)"
+        for host, seconds in (known_silent or {}).items()
+    }
     for file in card.files:
-        host = _host(file.url)
+        host = host_of(file.url)
         if host in silent:  # whoever waits, waits for a host once
             failures.append((file.url, silent[host]))
             continue
         try:
-            return _bring_all(file, card, folder, progress, timeout, answer_within, wait)
+            path = _bring_all(file, card, folder, progress, timeout, answer_within, wait)
         except ConnectionError as error:
             failures.append((file.url, str(error)))
             if isinstance(error, SilentHostError):
                 silent[host] = str(error)
+                if known_silent is not None and not is_name_unknown(error.__cause__):
+                    remember_silent(host, folder)
+        else:
+            forget_silent(host, folder)
+            return path
     return _Missing(ConnectionError, f"{card.name} could not be had", failures)
 
 
@@ -229,8 +245,9 @@ def _describe_change(path: Path, file: RemoteFile) -> str:
     return "damaged, its SHA-256 is another"
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
+def _ago(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h" if hours else f"{minutes} min"
 
 
 def _bring(
