@@ -21,8 +21,7 @@ from weight_server import Served, Server, refused_port, serving
 from posetrack import build
 from posetrack.cli import main
 from posetrack.structures import Detections
-from posetrack.weights import fetch
-from posetrack.weights.cache import cached_path
+from posetrack.weights import fetch, find_cached
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile
 from posetrack.weights.checking import changed_here, check_models
 from posetrack.weights.hosts import SECONDS, remember_silent, silent_hosts
@@ -133,7 +132,7 @@ def test_a_file_that_is_here_counts_as_reachable(server: Server) -> None:
         file.status = 503
     for offline in (False, True):
         found = build.find_default("estimator", "cpu", offline=offline)
-        assert (found.taken, found.path) == ("", cached_path("small"))
+        assert (found.taken, found.path) == ("", find_cached("small"))
     (build.weights_folder() / "small.onnx").unlink()
     found = build.find_default("estimator", "cpu", offline=True)
     assert (found.taken, found.problem) == ("paper", "downloads are switched off")
