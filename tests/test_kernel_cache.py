@@ -83,6 +83,30 @@ class TestLoading:
         assert (loaded(first), loaded(second)) == (0, 1)
         assert stored(home).parent.parent == kernel_folder()
 
+    def test_what_is_on_disk_runs_without_all_that_numba_knows_of_numpy(self, home):
+        code = (
+            "import sys, numpy as np\n"
+            "from posetrack.ops.boxes import iou_matrix\n"
+            "boxes = np.array([[0.0, 0, 9, 9]])\n"
+            "assert iou_matrix(boxes, boxes).tolist() == [[1.0]]\n"
+            "print(*{'numba.np.arraymath', 'scipy.linalg'} & set(sys.modules))"
+        )
+        runs = [
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout.split()
+            for _ in range(2)
+        ]
+        assert "numba.np.arraymath" in runs[0]  # it had to be compiled
+        assert runs[1] == []
+
+    def test_code_that_calls_what_is_not_here_brings_it_first(self, monkeypatch):
+        assert start()(3) == 8
+        brought = []
+        monkeypatch.setattr(kernels, "_is_linkable", lambda *_: brought.append(True))
+        again = start()
+        assert (again(3), loaded(again), brought) == (8, 1, [True])
+
     def test_each_signature_has_its_file(self, home):
         first, second = start(), start()
         assert (first(3), first(0.5)) == (8, 3.0)

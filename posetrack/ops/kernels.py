@@ -116,7 +116,6 @@ class KernelCache(NullCache):
     def load_overload(self, signature: Any, target: Any) -> Any:
         """The compiled function for this signature if its file is here and whole, else None."""
         try:
-            target.refresh()  # it has to know all types before code is linked
             path = self._path(signature, target)
             content = path.read_bytes()
             head, digest = content[: len(_HEAD)], content[len(_HEAD) : len(_HEAD) + 32]
@@ -127,6 +126,8 @@ class KernelCache(NullCache):
             if stored != signature:
                 return None
             _mark_used(path)
+            if not _is_linkable(reduced[0], target):
+                target.refresh()  # brings what the code calls
             return _compile_result()._rebuild(target, *reduced)
         except Exception:  # not there, damaged, or another Numba: all end in compiling it
             return None
@@ -153,6 +154,24 @@ class KernelCache(NullCache):
         name = f"{self._function.__module__}.{self._function.__qualname__}"
         legal = "".join(letter for letter in name if letter.isalnum() or letter in "._")[-80:]
         return folder / f"{legal}-{kernel_key(self._function, self._options, signature)}.kernel"
+
+
+def _is_linkable(code: tuple[str, str, tuple[bytes, bytes]], target: Any) -> bool:
+    """Whether all that machine code calls is in this process.
+
+    Numba brings it by loading its knowledge of every function of NumPy, SciPy's linear algebra
+    with it: most of the time of a first call whose code is on disk. Kernels call its runtime and
+    Python, which are here without.
+    """
+    from llvmlite import binding
+    from numba.core.runtime.nrt import rtsys
+
+    rtsys.initialize(target)
+    _, _, (_, bitcode) = code
+    module = binding.parse_bitcode(bitcode)
+    named = [*module.functions, *module.global_variables]
+    called = (one.name for one in named if one.is_declaration and not one.name.startswith("llvm."))
+    return all(binding.address_of_symbol(name) is not None for name in called)
 
 
 def kernel_folder() -> Path:
