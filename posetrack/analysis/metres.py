@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,12 +20,20 @@ _ANKLE: Final = 0.039
 """Ankles above the sole, of the standing height (Drillis and Contini, 1966)."""
 
 
-def metres_per_pixel(trajectories: Trajectories, height: float, *, who: int | None = None) -> float:
-    """How long a pixel is where a person of known height is; see `posetrack.formats.scale`.
+_SEGMENTS: Final = (("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle"))
+_OF_HEIGHT: Final = 0.818 - 0.039
+"""Shoulder to ankle over hip and knee, as a part of the standing height (Drillis and Contini 1966,
+*Body Segment Parameters*; shoulders at 0.818 of it, ankles at 0.039)."""
 
-    Trunk, thigh and shank, where all are seen and as long as they get (the ninth decile over
-    time: standing, or from the side), are 0.779 of the height. Good to some 5 % for people who
-    keep their distance from the camera; for others use `Floor`.
+
+def metres_per_pixel(
+    trajectories: Trajectories, height: float, *, person: int | None = None
+) -> float:
+    """The scale at which a person's segments are as long as their height makes them.
+
+    Trunk, thigh and shank are measured where all are seen, the longer side of each, and of all
+    frames the ninth decile counts: a segment that points to the camera looks shorter, never longer.
+    Good to some 5 % for people who keep their distance from the camera; for others use `Floor`.
 
     Parameters
     ----------
@@ -32,17 +41,46 @@ def metres_per_pixel(trajectories: Trajectories, height: float, *, who: int | No
         People with shoulders, hips, knees and ankles.
     height
         Metres, standing.
-    who
+    person
         Whose height it is; the person's who is in most frames when None.
 
     Raises
     ------
     ValueError
-        If the height is not positive, or the person is not there or never seen whole.
-    """
-    from posetrack.formats.scale import metres_per_pixel as measured
+        If the height is not positive, the person is not there, or their segments are nowhere seen.
+    KeyError
+        If the skeleton lacks shoulders, hips, knees or ankles.
 
-    return measured(trajectories.to_table(), height, who=who)
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 17, 2))
+    >>> xy[0, :, 1] = [0, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> people = Trajectories([0], [0.0], [1], xy[:, None], np.ones((1, 1, 17)), COCO_17)
+    >>> round(metres_per_pixel(people, 1.80), 6)  # 300 pixels are 0.779 of 1.80 m
+    0.004674
+    """
+    if not (0 < height < math.inf):
+        raise ValueError(f"a height must be positive metres, got {height}")
+    ids, counts = trajectories.ids, trajectories.present.sum(axis=0)
+    if not len(ids) or (person is not None and person not in ids):
+        raise ValueError(f"no person {'' if person is None else person} to take the height of")
+    by_id = np.argsort(ids)  # of several who are equally often there the lowest id counts
+    most_often = by_id[counts[by_id].argmax()]
+    column = int(most_often if person is None else np.flatnonzero(ids == person)[0])
+    xy = trajectories.xy[trajectories.present[:, column], column].astype(np.float64)
+    skeleton = trajectories.skeleton
+    total = np.zeros(len(xy))
+    for start, end in _SEGMENTS:
+        sides = [
+            xy[:, skeleton.index(f"{side}_{end}")] - xy[:, skeleton.index(f"{side}_{start}")]
+            for side in ("left", "right")
+        ]
+        total += np.fmax(*(np.hypot(*side.T) for side in sides))
+    total = total[np.isfinite(total)]
+    if not len(total) or not np.quantile(total, 0.9) > 0:
+        raise ValueError("shoulder, hip, knee and ankle are in no frame seen together")
+    return float(_OF_HEIGHT * height / np.quantile(total, 0.9))
 
 
 @dataclass(frozen=True, eq=False)

@@ -197,7 +197,7 @@ def _report(
 
     scale = None
     if arguments.height is not None:
-        scale = analysis.metres_per_pixel(trajectories, arguments.height, who=arguments.person)
+        scale = analysis.metres_per_pixel(trajectories, arguments.height, person=arguments.person)
         print(f"{arguments.file.stem}: a pixel is {1000 * scale:.2f} mm where the person is")
     people = analysis.reports(
         trajectories, exercises=exercises, events=events, metres_per_pixel=scale, floor=floor

@@ -156,14 +156,14 @@ def read_tracks(arguments: argparse.Namespace, *, untracked: Any) -> Any:
 
 def _scale(trajectories: Any, given: str) -> float:
     """Metres a pixel by ``1.75`` or ``3=1.75``."""
-    from posetrack.formats.scale import metres_per_pixel
+    from posetrack.analysis.metres import metres_per_pixel
 
     who, _, height = given.rpartition("=")
     try:
         person, metres = int(who) if who else None, float(height)
     except ValueError:
         raise ValueError(f"--height {given}: expected metres, or ID=metres") from None
-    return metres_per_pixel(trajectories.to_table(), metres, who=person)
+    return metres_per_pixel(trajectories, metres, person=person)
 
 
 def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:

@@ -17,12 +17,6 @@ from posetrack.networks.trtpose import PafMaps, TrtPose
 from posetrack.ops.crops import IMAGENET_RGB, PLUS_MINUS_ONE, Normalisation
 from posetrack.ops.links import Pairs, paf_links, posenet_edges
 from posetrack.training.augmentation import Augmentation
-from posetrack.training.bottom_up_checks import (
-    describe_network,
-    require_network,
-    require_plain,
-    settings_of,
-)
 from posetrack.training.bottom_up_data import (
     Cells,
     ImageDataset,
@@ -35,6 +29,50 @@ from posetrack.training.paf_targets import paf_loss, paf_targets
 from posetrack.training.posenet_targets import posenet_loss, posenet_targets
 from posetrack.training.recipe import Recipe
 from posetrack.training.samples import Samples
+
+
+def settings_of(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]:
+    """What two runs must share to be one, as JSON."""
+    return {"input_size": list(input_size), "keypoints": list(samples.skeleton.keypoints)}
+
+
+def describe_network(
+    samples: Samples, input_size: tuple[int, int], normalisation: Normalisation
+) -> dict[str, Any]:
+    """What a checkpoint tells of its network."""
+    return {
+        "skeleton": dataclasses.asdict(samples.skeleton),
+        "input_size": input_size,
+        "normalisation": dataclasses.asdict(normalisation),
+    }
+
+
+def require_network(
+    network: nn.Module, kind: type[nn.Module], wanted: Mapping[str, int], samples: Samples
+) -> None:
+    """Refuse another kind of network, or one for other keypoints, links or stride.
+
+    Raises
+    ------
+    ValueError
+        If the network is not of ``kind`` or its attributes are not as ``wanted``.
+    """
+    if not isinstance(network, kind):
+        raise ValueError(f"expected a {kind.__name__}, got a {type(network).__name__}")
+    for name, count in wanted.items():
+        if getattr(network, name) != count:
+            raise ValueError(
+                f"the network has {name} {getattr(network, name)}, wanted for "
+                f"{samples.skeleton.name}: {count}"
+            )
+
+
+def require_plain(recipe: Recipe) -> None:
+    """Refuse what only heatmaps of crops have, rather than to leave it out silently."""
+    wrong = [name for name in ("hardest", "unbiased", "by_keypoint") if getattr(recipe, name)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: only for networks that see a crop of each person")
+
 
 Float64Array = NDArray[np.float64]
 

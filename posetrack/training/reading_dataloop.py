@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from posetrack.checks import not_found
 from posetrack.files import read_json
-from posetrack.skeletons import Skeleton
+from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
     at_one_point,
@@ -21,17 +21,164 @@ from posetrack.training.annotations import (
     image_file,
     is_number,
     plain_name,
+    skeleton_of_names,
 )
-from posetrack.training.dataloop_fields import (
-    corners_of,
-    first_plain,
-    id_of,
-    marks_of,
-    object_of,
-    system_of,
-)
-from posetrack.training.dataloop_recipe import is_recipe, skeleton_for
 from posetrack.training.samples import Broken, Problem, Samples
+
+
+def system_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the platform itself says of an item or annotation.
+
+    Examples
+    --------
+    >>> system_of({"metadata": {"system": {"width": 640}}}), system_of({"metadata": None})
+    ({'width': 640}, {})
+    """
+    metadata = row.get("metadata")
+    system = metadata.get("system") if isinstance(metadata, dict) else None
+    return system if isinstance(system, dict) else {}
+
+
+def marks_of(row: Mapping[str, Any]) -> set[str]:
+    """Attributes of an annotation: a list in old files, a table of answers in newer ones.
+
+    Examples
+    --------
+    >>> sorted(marks_of({"attributes": {"1": "visible", "2": ["late"]}}))
+    ['late', 'visible']
+    """
+    marks: set[str] = set()
+    for values in (row.get("attributes"), system_of(row).get("attributes")):
+        found = list(values.values()) if isinstance(values, dict) else values
+        for value in found if isinstance(found, list) else []:
+            marks |= {word for word in (value if isinstance(value, list) else [value])
+                      if isinstance(word, str)}  # fmt: skip
+    return marks
+
+
+def id_of(row: Mapping[str, Any]) -> Any:
+    """An annotation's id, under its newer or its older name.
+
+    Examples
+    --------
+    >>> id_of({"id": "a"}), id_of({"_id": "b"}), id_of({"id": []})
+    ('a', 'b', None)
+    """
+    return first_plain(row.get("id"), row.get("_id"))
+
+
+def object_of(row: Mapping[str, Any]) -> Any:
+    """Id of the object that an annotation is a part of; None without one.
+
+    Examples
+    --------
+    >>> object_of({"coordinates": {"instanceId": 3}}), object_of({})
+    (3, None)
+    """
+    coordinates = row.get("coordinates")
+    instance = coordinates.get("instanceId") if isinstance(coordinates, dict) else None
+    return first_plain(system_of(row).get("objectId"), instance)
+
+
+def first_plain(*values: Any) -> int | str | None:
+    """The first value that may be a key.
+
+    Examples
+    --------
+    >>> first_plain(None, [], "a", 1)
+    'a'
+    """
+    return next((value for value in values if isinstance(value, int | str)), None)
+
+
+def corners_of(coordinates: Any) -> list[float] | None:
+    """Left, top, width and height of a box given by two corners or more; None if it is none.
+
+    Examples
+    --------
+    >>> corners_of([{"x": 5, "y": 9}, {"x": 1, "y": 2}])
+    [1.0, 2.0, 4.0, 7.0]
+    """
+    if not isinstance(coordinates, list) or len(coordinates) < 2:
+        return None
+    values = [point.get(axis) if isinstance(point, dict) else None for point in coordinates
+              for axis in "xy"]  # fmt: skip
+    if not all(is_number(value) for value in values):
+        return None
+    corners = np.array(values, np.float64).reshape(-1, 2)
+    low, sides = corners.min(axis=0), np.ptp(corners, axis=0)
+    return [float(value) for value in (*low, *sides)]
+
+
+def is_recipe(document: Any) -> bool:
+    """Whether a JSON document is a recipe with templates of poses.
+
+    Examples
+    --------
+    >>> is_recipe({"metadata": {"system": {"collectionTemplates": []}}}), is_recipe([])
+    (True, False)
+    """
+    return _templates(document) is not None
+
+
+def skeleton_for(labels: tuple[str, ...], recipes: Sequence[Any], path: Path) -> Skeleton:
+    """The skeleton that points of these labels belong to.
+
+    Parameters
+    ----------
+    labels
+        All names of points, in order of first appearance.
+    recipes
+        Recipes; the first template that has all labels counts.
+    path
+        For messages.
+
+    Returns
+    -------
+    skeleton
+        That of the template, else one that we know with just these names, else these names.
+
+    Raises
+    ------
+    ValueError
+        If a template's names or edges are no skeleton.
+
+    Examples
+    --------
+    >>> arm = {"name": "arm", "order": ["Elbow", "Wrist"], "arcs": [["Elbow", "Wrist"]]}
+    >>> recipe = {"metadata": {"system": {"collectionTemplates": [arm]}}}
+    >>> skeleton_for(("wrist",), [recipe], Path("folder")).edges
+    (('elbow', 'wrist'),)
+    >>> skeleton_for(("wrist", "elbow"), [], Path("folder")).keypoints
+    ('wrist', 'elbow')
+    """
+    for recipe in recipes:
+        for template in _templates(recipe) or []:
+            order = _words(template.get("order") if isinstance(template, dict) else None)
+            if set(labels) <= set(order):
+                arcs = [_words(arc) for arc in template.get("arcs") or []]
+                edges = tuple(dict.fromkeys((arc[0], arc[1]) for arc in arcs if len(arc) == 2))
+                try:
+                    return skeleton_of_names(order, edges)
+                except ValueError as error:
+                    raise ValueError(f"{path}: template {template.get('name')}: {error}") from error
+    for known in KNOWN_SKELETONS.values():
+        if set(known.keypoints) == set(labels):
+            return known
+    return skeleton_of_names(labels)
+
+
+def _templates(document: Any) -> list[Any] | None:
+    node = document
+    for key in ("metadata", "system", "collectionTemplates"):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node if isinstance(node, list) else None
+
+
+def _words(values: Any) -> tuple[str, ...]:
+    rows = values if isinstance(values, list) else []
+    return tuple(plain_name(word.rsplit(".", 1)[-1]) for word in rows if isinstance(word, str))
+
 
 _HIDDEN = {"not-visible", "not_visible"}
 
