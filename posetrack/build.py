@@ -2,7 +2,7 @@
 
 The pose network is the first of a list that can be had. On a CPU it is RTMPose-s, which needs a
 small part of the time and is from a host that answers, then the paper's, ResNet-50 with three
-deconvolutions at 256 x 192 (height x width); on a GPU the paper's.
+deconvolutions at 256 x 192 (height x width); on a GPU the paper's, then Keypoint R-CNN.
 
 The detector is chosen for the device. On a GPU it is Faster R-CNN ResNet-50 v2, the most accurate
 of torchvision's (46.7 box AP on COCO). It needs 7 s an image on two CPU cores; there it is Faster
@@ -46,7 +46,7 @@ ESTIMATOR: Final = "pose_resnet50_coco_256x192"
 """The paper's."""
 
 ESTIMATORS_ON_CPU: Final = ("rtmpose_s", ESTIMATOR)
-ESTIMATORS_ON_GPU: Final = (ESTIMATOR,)
+ESTIMATORS_ON_GPU: Final = (ESTIMATOR, "keypointrcnn_resnet50_fpn")
 """First choice first; after them comes the bundled one."""
 
 DETECTOR_ON_GPU: Final = "fasterrcnn_resnet50_fpn_v2"
@@ -570,6 +570,8 @@ def _estimator_of(
 ) -> PoseEstimator:
     if card.bundled:
         return bundled_estimator(device, **settings)
+    if card.builder == "keypointrcnn_resnet50_fpn":
+        return cast(PoseEstimator, _keypoint_rcnn(path, device, settings))
     from posetrack.estimators.from_file import load_estimator
     from posetrack.ops.crops import Normalisation
 
@@ -588,6 +590,17 @@ def _estimator_of(
             **settings,
         ),
     )
+
+
+def _keypoint_rcnn(path: Path, device: str, settings: dict[str, Any]) -> Any:
+    require_torch(path)
+    from posetrack.detectors.torchvision import keypoint_rcnn_resnet50
+    from posetrack.estimators.keypoint_rcnn import KeypointRCNN
+
+    known = ("half", "min_score", "max_iou", "max_people", "person")
+    if wrong := [name for name in settings if name not in known]:
+        raise ValueError(f"{path}: {', '.join(wrong)} is not a setting of a Keypoint R-CNN")
+    return KeypointRCNN(keypoint_rcnn_resnet50(path, keypoints=True), device=device, **settings)
 
 
 def build_flow(
@@ -659,8 +672,8 @@ def card_of_kind(name: str, kind: Kind) -> CatalogueEntry:
     'raft_small'
     """
     card = find_entry(name)
-    if card.kind != kind:
-        names = ", ".join(other.name for other in MODELS.values() if other.kind == kind)
+    if not card.serves_as(kind):
+        names = ", ".join(other.name for other in MODELS.values() if other.serves_as(kind))
         raise ValueError(f"{card.name} is a {card.kind} model; expected a {kind} model: {names}")
     return card
 
@@ -669,7 +682,7 @@ def _row_of(path: Path, kind: Kind) -> CatalogueEntry | None:
     """The row of the table that a file is of, by its hash."""
     digest = sha256_of(path)
     for card in MODELS.values():
-        if card.kind == kind and any(
+        if card.serves_as(kind) and any(
             file.sha256 and digest.startswith(file.sha256) for file in card.files
         ):
             return card

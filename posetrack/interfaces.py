@@ -1,4 +1,4 @@
-"""The three callables a tracker is made of. A function or a small class of yours already fits.
+"""The callables a tracker is made of. A function or a small class of yours already fits.
 
 Nobody inherits from these and nothing is registered: they are protocols, for type checkers and
 for reading. Images are uint8 BGR arrays of shape (H, W, 3), as OpenCV reads them; pixel centres
@@ -60,6 +60,35 @@ class BottomUpEstimator(Protocol):
 
     def __call__(self, image: Image, /) -> Poses:
         """All people's poses in ``image``, in any order."""
+        ...
+
+
+@runtime_checkable
+class SharedNetwork(Protocol):
+    """One network that finds boxes and, in these or any others, keypoints.
+
+    As with flows, ``prepare`` does once what an image needs, and its state is handed on: the
+    tracker calls it once an image, then ``detect`` where the detector is due, then ``estimate``
+    with these boxes and those that flow proposes. Given as a tracker's estimator it needs no
+    detector; with one beside it, its own boxes are not asked for. A state holds no reference to
+    the caller's image buffer.
+    """
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints of the poses are."""
+        ...
+
+    def prepare(self, image: Image, /) -> Any:
+        """Whatever ``detect`` and ``estimate`` need to know of ``image``."""
+        ...
+
+    def detect(self, state: Any, /) -> Detections:
+        """People's boxes, in any order; none is fine."""
+        ...
+
+    def estimate(self, state: Any, boxes: Detections, /) -> Poses:
+        """One pose for each box, in the boxes' order, with ``boxes`` passed through."""
         ...
 
 

@@ -15,10 +15,16 @@ from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.checks import did_you_mean, no_such, not_found
 from posetrack.cli.options import Parser
-from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
+from posetrack.interfaces import (
+    BottomUpEstimator,
+    Detector,
+    FlowEstimator,
+    PoseEstimator,
+    SharedNetwork,
+)
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleton
 from posetrack.weights import fetch, is_offline
-from posetrack.weights.catalogue import MODELS, Kind
+from posetrack.weights.catalogue import MODELS, Kind, known_entry
 
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
 _FLOW_NETWORKS = ("raft-small", "raft-large")
@@ -346,12 +352,12 @@ def check_network_name(
     """
     if name.endswith(_NETWORK_FILES):
         raise not_found(Path(name))
-    if name.replace("-", "_") in MODELS:
+    if known_entry(name) is not None:
         card = build.card_of_kind(name, kind)
         if offline:
             fetch(card, offline=True)  # says so, where it is not here
         return
-    known = [*more, *(card.name for card in MODELS.values() if card.kind == kind)]
+    known = [*more, *(card.name for card in MODELS.values() if card.serves_as(kind))]
     noun = "detector" if kind == "detector" else "estimator"
     raise ValueError(
         f"{option}: no {noun} is called {name!r}{did_you_mean(name, known) or '.'} "
@@ -363,11 +369,16 @@ def skeleton_ahead(arguments: argparse.Namespace) -> Skeleton | None:
     """What the estimator's keypoints will be, where that is known before it is loaded."""
     if arguments.skeleton:
         return skeleton_from(arguments.skeleton)
-    name = (arguments.estimator or build.ESTIMATOR).replace("-", "_")
-    card = MODELS.get(name)
+    name = arguments.estimator or build.ESTIMATOR
+    card = known_entry(name)
     if card is not None and card.skeleton is not None:
         return KNOWN_SKELETONS[card.skeleton]
     return COCO_17 if name == BUNDLED else None
+
+
+def finds_boxes(estimator: object) -> bool:
+    """Whether an estimator needs no detector: it is bottom-up, or one network for both."""
+    return is_bottom_up(estimator) or isinstance(estimator, SharedNetwork)
 
 
 def is_bottom_up(estimator: object) -> bool:
@@ -401,7 +412,7 @@ def weight_files(
             files[kind] = build.bundled_file(kind)
         elif Path(name).is_file():
             files[kind] = Path(name)
-        elif name in MODELS and (path := find_cached(name)) is not None:
+        elif known_entry(name) is not None and (path := find_cached(name)) is not None:
             files[kind] = path
     for kind, default in defaults.items():
         first = default.path is not None and not default.taken

@@ -19,6 +19,7 @@ from posetrack.cli.build import (
     build_flow,
     check_networks,
     find_defaults,
+    finds_boxes,
     is_bottom_up,
     skeleton_ahead,
     weight_files,
@@ -245,7 +246,7 @@ def _tracker(arguments: argparse.Namespace) -> tuple[Any, dict[DefaultKind, Defa
             f"--estimator {arguments.estimator} finds people by itself in the whole image; leave "
             "--detector and --boxes away"
         )
-    if detector is None and not (alone or arguments.boxes):
+    if detector is None and not (finds_boxes(estimator) or arguments.boxes):
         defaults = defaults if "detector" in defaults else find_defaults(arguments, "detector")
         detector = build_detector(arguments, defaults["detector"])
     tracker = Tracker(

@@ -92,7 +92,7 @@ class TorchvisionDetector:
         """
         image = as_bgr(image)
         with torch.inference_mode(), self._precision():
-            found = self._network([_upload(image, self.device)])[0]
+            found = self._network([upload(image, self.device)])[0]
             wanted = (found["labels"] == self.person) & (found["scores"] >= self.min_score)
             people = torch.cat([found["boxes"], found["scores"][:, None]], dim=1)[wanted]
             rows = people.float().cpu().numpy()
@@ -179,11 +179,18 @@ def ssdlite_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
     return _built("ssdlite320_mobilenet_v3_large", weights, {"score_thresh": 0.05, **settings})
 
 
-def keypoint_rcnn_resnet50(weights: Weights | None, **settings: Any) -> nn.Module:
-    """Keypoint R-CNN, ResNet-50, for its boxes alone: sure of people, knows nothing else.
+def keypoint_rcnn_resnet50(
+    weights: Weights | None, *, keypoints: bool = False, **settings: Any
+) -> nn.Module:
+    """Keypoint R-CNN, ResNet-50: sure of people, knows nothing else.
 
-    Its keypoint branch is loaded with the rest and then taken off, since it would be computed for
-    nothing. Parameters as for `faster_rcnn_mobilenet_320`; 2 classes unless given.
+    Parameters
+    ----------
+    weights, settings
+        As for `faster_rcnn_mobilenet_320`; 2 classes unless given.
+    keypoints
+        Keep its keypoint branch, for `posetrack.estimators.keypoint_rcnn`. Else it is loaded with
+        the rest and then taken off, since a detector would compute it for nothing.
 
     Examples
     --------
@@ -193,8 +200,9 @@ def keypoint_rcnn_resnet50(weights: Weights | None, **settings: Any) -> nn.Modul
     network = _built(
         "keypointrcnn_resnet50_fpn", weights, {"num_classes": 2, **settings}, norm_eps=0.0
     )
-    heads: Any = network.roi_heads
-    heads.keypoint_roi_pool = heads.keypoint_head = heads.keypoint_predictor = None
+    if not keypoints:
+        heads: Any = network.roi_heads
+        heads.keypoint_roi_pool = heads.keypoint_head = heads.keypoint_predictor = None
     return network
 
 
@@ -267,8 +275,15 @@ def _misfit(source: str, name: str, problems: str) -> str:
 _COUNTER: Final = ".num_batches_tracked"
 
 
-def _upload(image: Image, device: torch.device) -> Tensor:
-    """(3, H, W) float, RGB in [0, 1], on the device; it is bytes that travel."""
+def upload(image: Image, device: torch.device) -> Tensor:
+    """(3, H, W) float, RGB in [0, 1], on the device; it is bytes that travel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> upload(np.full((2, 3, 3), 255, np.uint8), torch.device("cpu")).shape
+    torch.Size([3, 2, 3])
+    """
     # torch would warn of a read-only array; nothing here writes to it.
     pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).to(device)
     return pixels.permute(2, 0, 1).flip(0).float().div_(255)

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from posetrack.checks import check_at_least, check_fraction, check_whole
 from posetrack.images import as_bgr
-from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, Image, PoseEstimator
+from posetrack.interfaces import (
+    BottomUpEstimator,
+    Detector,
+    FlowEstimator,
+    Image,
+    PoseEstimator,
+    SharedNetwork,
+)
 from posetrack.ops.matching import match_greedily
 from posetrack.structures import Detections, Poses, Tracks
 from posetrack.tracking.association import (
@@ -40,9 +47,10 @@ class Tracker:
     detector
         Image in, boxes of people out. None: the default for the device, fetched on first use.
     estimator
-        Image and boxes in, poses out; or a bottom-up one, which needs no detector. None: the
-        paper's network, fetched on first use. Where a default cannot be had, the small network
-        inside the package takes its place, and a warning says so.
+        Image and boxes in, poses out; or a bottom-up one or a network that finds both
+        (`posetrack.interfaces.SharedNetwork`), which need no detector. None: the first network of
+        `posetrack.build.estimator_names` that can be had, fetched on first use; where none can,
+        the small network inside the package takes its place, and a warning says so.
     flow
         Moves points from image to image. None: DIS, see `posetrack.flows`.
     device
@@ -112,7 +120,7 @@ class Tracker:
     def __init__(
         self,
         detector: Detector | None = None,
-        estimator: PoseEstimator | BottomUpEstimator | None = None,
+        estimator: PoseEstimator | BottomUpEstimator | SharedNetwork | None = None,
         flow: FlowEstimator | None = None,
         *,
         device: str = "auto",
@@ -241,6 +249,8 @@ class Tracker:
         """
         if frame % self.detect_every or getattr(self.estimator, "bottom_up", False):
             return None
+        if self._shared() is not None and not self._has_detector():
+            return None  # it is asked with the keypoints, when its one pass is done
         if self.detector is None:
             self._take_defaults("estimator", "detector")
         return cast(Detector, self.detector)(as_bgr(image))
@@ -259,6 +269,14 @@ class Tracker:
         if self.estimator is None:
             self._take_defaults("estimator")
         return cast(PoseEstimator, self.estimator)
+
+    def _shared(self) -> SharedNetwork | None:
+        """The estimator, where it is a network for boxes and keypoints."""
+        return self.estimator if isinstance(self.estimator, SharedNetwork) else None
+
+    def _has_detector(self) -> bool:
+        """Whether boxes come from another network than the estimator."""
+        return self.detector is not None and cast(object, self.detector) is not self.estimator
 
     def _take_defaults(self, *kinds: Literal["detector", "estimator"]) -> None:
         """Put the default networks where none was given."""
@@ -309,6 +327,12 @@ class Tracker:
         if detections is None:
             # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
+        # A network for both runs what they share once.
+        shared = self._shared()
+        state = None if shared is None else shared.prepare(image)
+        due = detections is None and not self.frame % self.detect_every
+        if shared is not None and due and not self._has_detector():
+            detections = shared.detect(state)
         detected = Detections.empty() if detections is None else detections
         if not isinstance(detected, Detections):
             kind = type(detected).__name__
@@ -323,7 +347,10 @@ class Tracker:
             max_iou=self.max_box_iou,
             size=_size(image),
         )
-        poses = cast(PoseEstimator, self._estimator())(image, boxes)
+        if shared is None:
+            poses = cast(PoseEstimator, self._estimator())(image, boxes)
+        else:
+            poses = shared.estimate(state, boxes)
         if len(poses) != len(boxes):
             raise ValueError(
                 f"the estimator gave {len(poses)} poses for {len(boxes)} boxes; expected one for "

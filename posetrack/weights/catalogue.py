@@ -140,6 +140,10 @@ class CatalogueEntry:
     bundled: str = ""
     by_hand: str = ""
 
+    def serves_as(self, kind: Kind) -> bool:
+        """Whether it is of a kind; a detector that knows keypoints is a pose network, too."""
+        return self.kind == kind or (kind == "pose" and self.skeleton is not None)
+
     def __post_init__(self) -> None:
         if not (self.files or self.bundled or self.by_hand):
             raise ValueError(f"{self.name}: a model needs at least one file")
@@ -184,7 +188,7 @@ def find_entry(name: str) -> CatalogueEntry:
     Traceback (most recent call last):
     ValueError: no model is called 'raft_smal'; did you mean 'raft_small' or 'raft_large'? ...
     """
-    found = MODELS.get(name.replace("-", "_"))
+    found = known_entry(name)
     if found is not None:
         return found
     hint = did_you_mean(name, MODELS) or "."
@@ -192,6 +196,18 @@ def find_entry(name: str) -> CatalogueEntry:
         f"no model is called {name!r}{hint} `posetrack models list` shows all names; "
         "a file of your own is given by its path"
     )
+
+
+def known_entry(name: str) -> CatalogueEntry | None:
+    """The row called ``name``, see `find_entry`; None if there is none.
+
+    Examples
+    --------
+    >>> known_entry("keypointrcnn").name
+    'keypointrcnn_resnet50_fpn'
+    """
+    plain = name.replace("-", "_")
+    return MODELS.get(ALIASES.get(plain, plain))
 
 
 _COCO_TERMS: Final = "trained on COCO, whose images keep their Flickr terms"
@@ -769,7 +785,7 @@ _ROWS: Final = (
         "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
         226.054,
         "COCO val AP 54.6 of people, 65.0 of keypoints",
-        "knows people only",
+        "knows people only; as a pose network it finds boxes and keypoints in one pass",
         skeleton="coco_17",
     ),
     _torchvision(
@@ -798,6 +814,9 @@ _ROWS: Final = (
         "for a GPU; never trained on Sintel, which it is measured on",
     ),
 )
+
+ALIASES: Final[Mapping[str, str]] = {"keypointrcnn": "keypointrcnn_resnet50_fpn"}
+"""Short names of rows."""
 
 MODELS: Final[Mapping[str, CatalogueEntry]] = MappingProxyType({card.name: card for card in _ROWS})
 """By name."""
