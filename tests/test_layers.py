@@ -28,6 +28,7 @@ LAYERS = (
     {"runtimes", "export"},
     {"detectors", "flows", "estimators"},
     {"build"},
+    {"selftest"},
     {"video", "formats", "trajectories", "draw"},
     {"tracking"},
     {"evaluation", "training", "cleaning", "analysis", "plots", "audit", "world", "testing"},

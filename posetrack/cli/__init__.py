@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "eval": "evaluate",
     "export": "export",
     "models": "models",
+    "doctor": "doctor",
     "synth": "synth",
     "train": "train",
     "validate": "validate",

@@ -162,8 +162,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_files(arguments.boxes)
     for source in arguments.sources:
         check_video(source)
+    from posetrack.selftest import check_loaded
+
     boxes = _boxes(arguments)
     tracker, defaults = _tracker(arguments)
+    check_loaded(arguments.device)
     names: set[str] = set()
     keep = [Path(source) for source in arguments.sources]
     for source in arguments.sources:
