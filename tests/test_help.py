@@ -233,9 +233,10 @@ def test_a_setting_of_the_tracker_is_added_in_the_trackers_file_alone(
     from posetrack.tracking import tracker
 
     class Eager(Tracker):
-        __doc__ = (Tracker.__doc__ or "").replace(
-            "    Examples\n",
-            "    eagerness\n        How soon it answers. 1 is now.\n\n    Examples\n",
+        # Python 3.13 takes the indentation away itself.
+        __doc__ = inspect.cleandoc(Tracker.__doc__ or "").replace(
+            "\nExamples\n",
+            "\neagerness\n    How soon it answers. 1 is now.\n\nExamples\n",
         )
 
         def __init__(self, *objects: object, eagerness: float = 0.5, **settings: object) -> None:
