@@ -82,6 +82,21 @@ def test_doctor_has_a_json_form_and_a_status(
     assert "FAILED: it computes something else than it should; 3.000 pixels" in said
 
 
+def test_a_runtime_that_cannot_run_the_networks_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no such provider")
+
+    monkeypatch.setenv("POSETRACK_HOME", str(tmp_path))
+    monkeypatch.setattr(selftest, "find_people", fail)
+    outcome = selftest.run_self_test("onnxruntime", "cpu")
+    assert not outcome.passed
+    assert "did not run: no such provider" in str(outcome)
+    selftest.check_once("onnxruntime", "cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_versions_are_compared_as_numbers() -> None:
     assert doctor.is_between("2.10.0", "2.9", "2.14.1")
     assert not doctor.is_between("2.8.9", "2.9", "2.14.1")

@@ -85,7 +85,9 @@ def versions() -> dict[str, dict[str, Any]]:
     from posetrack import __version__
     from posetrack.selftest import version_of
 
-    here = {"posetrack": {"version": __version__, "tested": None, "range": ""}}
+    here: dict[str, dict[str, Any]] = {
+        "posetrack": {"version": __version__, "tested": None, "range": ""}
+    }
     for name, (lowest, newest) in TESTED.items():
         found = platform.python_version() if name == "python" else version_of(name)
         if name == "opencv-contrib-python" and not found:
