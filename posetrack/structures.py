@@ -92,7 +92,9 @@ class Detections:
 
     def __getitem__(self, rows: Rows) -> Detections:
         rows = _as_rows(rows)
-        return unchecked(Detections, xyxy=_kept(self.xyxy[rows]), scores=_kept(self.scores[rows]))
+        return unchecked(
+            Detections, xyxy=_freeze(self.xyxy[rows]), scores=_freeze(self.scores[rows])
+        )
 
     def __repr__(self) -> str:
         return f"Detections(xyxy {self.xyxy.shape}, scores {self.scores.shape})"
@@ -195,8 +197,8 @@ class Poses:
         rows = _as_rows(rows)
         return unchecked(
             Poses,
-            xy=_kept(self.xy[rows]),
-            scores=_kept(self.scores[rows]),
+            xy=_freeze(self.xy[rows]),
+            scores=_freeze(self.scores[rows]),
             boxes=self.boxes[rows],
             skeleton=self.skeleton,
         )
@@ -343,7 +345,7 @@ def unchecked(kind: type[T], **values: Any) -> T:
     return made
 
 
-def _kept(array: FloatArray) -> FloatArray:
+def _freeze(array: FloatArray) -> FloatArray:
     array.flags.writeable = False
     return array
 

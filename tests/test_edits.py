@@ -23,7 +23,7 @@ from posetrack.audit.edits import (
 from posetrack.cleaning import undo
 from posetrack.cli import main
 from posetrack.trajectories import NOBODY, save
-from posetrack.trajectories.labels import labels_of, relabelled
+from posetrack.trajectories.labels import labels_of, relabel
 
 
 @pytest.fixture(scope="session")
@@ -151,18 +151,18 @@ def test_raw_values_go_along(truth: Trajectories) -> None:
 def test_people_under_other_ids_come_back_under_their_own(orders: list[list[int]]) -> None:
     xy = np.random.default_rng(0).uniform(0, 50, (4, 3, 17, 2))
     tr = Trajectories(range(4), range(4), [1, 2, 3], xy, np.ones((4, 3, 17)), posetrack.COCO_17)
-    mixed = relabelled(tr, np.array(orders))
+    mixed = relabel(tr, np.array(orders))
     who = np.argsort(np.array(orders), axis=1) + 1
-    assert same(relabelled(mixed, who), tr)
+    assert same(relabel(mixed, who), tr)
 
 
 def test_two_people_of_one_id_are_refused(truth: Trajectories) -> None:
     labels = labels_of(truth)
     labels[7, 1] = 1
     with pytest.raises(ValueError, match=r"two people are 1 in frame 7 \(0\.23 s\)"):
-        relabelled(truth, labels)
+        relabel(truth, labels)
     labels[7, 1] = NOBODY
-    assert relabelled(truth, labels).present.sum() == truth.present.sum() - 1
+    assert relabel(truth, labels).present.sum() == truth.present.sum() - 1
 
 
 LINES = ("swap 1 2 from f20", "merge 4 into 3", "delete 1 f50..f60")
@@ -178,7 +178,7 @@ def test_edits_follow_people_into_a_run_with_other_ids(wrong: Trajectories) -> N
     edits = parse_edits("\n".join(LINES))
     anchors = anchors_of(wrong, edits)
     numbers = {1: 12, 2: 31, 3: 7, 4: 15}
-    other = relabelled(wrong, np.vectorize(numbers.get)(wrong.ids)[None].repeat(60, 0))
+    other = relabel(wrong, np.vectorize(numbers.get)(wrong.ids)[None].repeat(60, 0))
     followed = follow(jittered(other, 2.0), edits, anchors)
     told = [str(edit) for edit in followed.edits]
     assert told == ["swap 12 31 from f20", "merge 15 into 7", "delete 12 f50..f60"]

@@ -17,7 +17,7 @@ from posetrack.formats.openpose import write_openpose
 from posetrack.testing import Scene, camera_pan, crossing, leaving
 from posetrack.tracking.linking import link
 from posetrack.trajectories import NOBODY, save
-from posetrack.trajectories.labels import labels_of, relabelled
+from posetrack.trajectories.labels import labels_of, relabel
 from posetrack.video import Frame
 
 SCENES = {
@@ -30,7 +30,7 @@ SCENES = {
 def truth_of(scene: Scene) -> Trajectories:
     made = of_keypoints(scene.xy)
     labels = np.where(scene.present, made.ids, NOBODY)
-    return relabelled(made, labels)
+    return relabel(made, labels)
 
 
 def nameless(truth: Trajectories, *, miss: float = 0.0, jitter: float = 0.0) -> Trajectories:
@@ -44,7 +44,7 @@ def nameless(truth: Trajectories, *, miss: float = 0.0, jitter: float = 0.0) -> 
         here = np.flatnonzero((row != NOBODY) & (rng.random(len(row)) >= miss))
         gone = np.setdiff1d(np.arange(len(row)), here)
         row[here], row[gone] = rng.permutation(len(here)) + 1, NOBODY
-    return relabelled(moved, labels)
+    return relabel(moved, labels)
 
 
 def frames_of(scene: Scene) -> list[Frame]:
@@ -115,7 +115,7 @@ def test_ids_that_are_there_can_be_kept() -> None:
     labels[labels == 1] = 11
     labels[10:20, 0] = -1  # a stretch in which nobody has named them
     labels[25:, 1] = -2
-    partly = relabelled(truth, labels)
+    partly = relabel(truth, labels)
     made = link(partly, keep_ids=True)
     assert made.ids.tolist() == [2, 11]
     assert idf1(truth, made) == 1.0
@@ -137,7 +137,7 @@ def test_nobody_and_nothing() -> None:
     empty = np.zeros((0, 0, 17, 2)), np.zeros((0, 0, 17))
     assert len(link(Trajectories([], [], [], *empty, posetrack.COCO_17))) == 0
     truth = truth_of(crossing(frames=5))
-    nobody = relabelled(truth, np.full((5, 2), NOBODY))
+    nobody = relabel(truth, np.full((5, 2), NOBODY))
     assert link(nobody).ids.tolist() == []
 
 

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.from_raw:
         trajectories = undo(trajectories)
     colours = _colours(arguments.video, trajectories) if arguments.video else None
-    made = _described(clean(trajectories, **settings, colours=colours), arguments)
+    made = _add_provenance(clean(trajectories, **settings, colours=colours), arguments)
     next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
     write_formats(made, list(paths), lambda name: paths[name])
     files = ", ".join(map(str, paths.values()))
@@ -100,7 +100,7 @@ def _colours(video: str, trajectories: Any) -> dict[int, Any]:
         return collect_colours(frames, trajectories)
 
 
-def _described(made: Any, arguments: argparse.Namespace) -> Any:
+def _add_provenance(made: Any, arguments: argparse.Namespace) -> Any:
     """The trajectories with the settings used in their provenance."""
     from posetrack import __version__
     from posetrack.formats.provenance import as_json

@@ -123,7 +123,7 @@ def describe_cleaning(before: Trajectories, after: Trajectories) -> str:
 
 
 def write_formats(
-    trajectories: Trajectories, formats: list[str], place: Callable[[str], Path]
+    trajectories: Trajectories, formats: list[str], path_for: Callable[[str], Path]
 ) -> None:
     """Write the tables of `posetrack.cli.outputs.FORMATS`; ``place`` gives each its path."""
     from posetrack.formats import CocoWriter, PoseTrack18Writer
@@ -131,7 +131,7 @@ def write_formats(
 
     writers: dict[str, Any] = {"posetrack18": PoseTrack18Writer, "coco": CocoWriter}
     for name in formats:
-        path = place(name)
+        path = path_for(name)
         if name in ("csv", "parquet"):
             save(trajectories, path)
             continue

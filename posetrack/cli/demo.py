@@ -59,7 +59,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Render, track, write, and compare with the truth."""
     from posetrack.cli.checking import check_folder
-    from posetrack.cli.run_writer import Overlay, Places, RunWriter, open_tables
+    from posetrack.cli.run_writer import Overlay, ResultPaths, RunWriter, open_tables
     from posetrack.tracking.pipeline import track_video
     from posetrack.video import Frame
     from posetrack.world import street
@@ -78,9 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     settings = {name: getattr(arguments, name) for name in ("frames", "people", "seed", "fakes")}
     truths, found = [], []
-    places = Places(arguments.out, "demo")
+    results = ResultPaths(arguments.out, "demo")
     sinks = open_tables(["csv", "parquet", "posetrack18"], video, settings=settings, weights={})
-    with RunWriter(places, [*sinks, Overlay(Fraction(RATE), trails=30)]) as outputs:
+    with RunWriter(results, [*sinks, Overlay(Fraction(RATE), trails=30)]) as outputs:
         frames = (
             Frame(image, number, number / RATE) for number, image in enumerate(scene.images())
         )
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
             found.append(tracks)
             outputs.write(frame, tracks)
     _report(truths, found)
-    print("\n" + "\n".join(f"wrote {path}" for path in places.paths))
+    print("\n" + "\n".join(f"wrote {path}" for path in results.paths))
     return 0
 
 

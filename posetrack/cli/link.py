@@ -77,15 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, link, write."""
     paths = paths_of(arguments)
     check_video(arguments.video)
-    video = _opened(arguments.video)
+    video = _open_video(arguments.video)
     try:
-        if video is not None and arguments.rate is None and not _tells_times(arguments.file):
+        if video is not None and arguments.rate is None and not _has_times(arguments.file):
             arguments.rate = float(video.rate)
         poses = read_tracks(arguments, untracked="keep" if arguments.keep_ids else True)
         if video is not None and video.scale != (1.0, 1.0):
             video.close()
-            video = _opened(arguments.video, poses.metadata.get("image_size"))
-        made = _linked(poses, video, arguments)
+            video = _open_video(arguments.video, poses.metadata.get("image_size"))
+        made = _link_poses(poses, video, arguments)
     finally:
         if video is not None:
             video.close()
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(source: str | None, size: tuple[int, int] | None = None) -> Any:
+def _open_video(source: str | None, size: tuple[int, int] | None = None) -> Any:
     """The video at images of the size that the poses are in; as stored where that is not known."""
     if source is None:
         return None
@@ -106,14 +106,14 @@ def _opened(source: str | None, size: tuple[int, int] | None = None) -> Any:
     return open_tracked(source, size)
 
 
-def _tells_times(path: Path) -> bool:
+def _has_times(path: Path) -> bool:
     """Whether a file is the project's own, which has each frame's time."""
     from posetrack.formats.reading import is_own
 
     return is_own(path)
 
 
-def _linked(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
+def _link_poses(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
     """Trajectories, with what made them in their provenance."""
     from posetrack import __version__
     from posetrack.formats.provenance import as_json, describe_source
@@ -130,10 +130,10 @@ def _linked(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
         **tracker_settings(arguments, _SETTINGS),
     )
     settings = {key: value for key, value in vars(arguments).items() if key != "run"}
-    told = {"posetrack": __version__, "settings": as_json(settings)}
-    told["video"] = describe_source(arguments.video)
+    described = {"posetrack": __version__, "settings": as_json(settings)}
+    described["video"] = describe_source(arguments.video)
     before = dict(made.metadata.get("provenance") or {})
-    metadata = dict(made.metadata) | {"provenance": before | {"linked": told}}
+    metadata = dict(made.metadata) | {"provenance": before | {"linked": described}}
     if frames is not None and frames.size is not None:
         metadata |= {"image_size": frames.size, "rate": float(video.rate)}
     return replace(made, metadata=metadata)

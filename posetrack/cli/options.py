@@ -305,7 +305,7 @@ def settings_from(
         value, kind = getattr(arguments, name), known[name][1]
         if value is not None and kind is not None:
             if kind.choices is not None:
-                value = _named(kind.choices[value], value)
+                value = _resolve(kind.choices[value], value)
             elif kind.convert is not None:
                 value = kind.convert(value)
         found[name] = value
@@ -332,7 +332,7 @@ def _settings(
     return found
 
 
-def _named(path: str, word: str) -> Any:
+def _resolve(path: str, word: str) -> Any:
     """What ``module:name`` is; the word itself where that says nothing."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name) if name else word
@@ -341,7 +341,7 @@ def _named(path: str, word: str) -> Any:
 def _name_of(default: Any, choices: Mapping[str, str]) -> str | None:
     if default is None or default in choices:
         return cast("str | None", default)
-    return next(word for word, path in choices.items() if _named(path, word) is default)
+    return next(word for word, path in choices.items() if _resolve(path, word) is default)
 
 
 def first_sentences(docstring: str) -> dict[str, str]:

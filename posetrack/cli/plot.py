@@ -68,15 +68,15 @@ def add_parser(commands: Any) -> None:
         default=True,
         help="draw what was measured behind what was cleaned (default: yes)",
     )
-    places = parser.add_argument_group("trails, heatmap")
-    places.add_argument("--video", metavar="VIDEO", help="draw over a frame of it")
-    places.add_argument(
+    mapped = parser.add_argument_group("trails, heatmap")
+    mapped.add_argument("--video", metavar="VIDEO", help="draw over a frame of it")
+    mapped.add_argument(
         "--at", type=seconds_from, metavar="TIME", help="which frame (default: last, or middle)"
     )
-    places.add_argument(
+    mapped.add_argument(
         "--point", metavar="NAME", help="hips (default of trails), feet (of heatmap), a keypoint"
     )
-    places.add_argument("--bandwidth", type=float, metavar="PIXELS", help="of the heat map")
+    mapped.add_argument("--bandwidth", type=float, metavar="PIXELS", help="of the heat map")
     others = parser.add_argument_group("strip, timeline")
     others.add_argument("--figures", type=int, metavar="N", help="of the strip (default: 10)")
     others.add_argument("--by", choices=("origin", "score"), help="what the timeline's colours say")
@@ -164,14 +164,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _kind(arguments: argparse.Namespace) -> str:
     """What to draw; refuses options that would do nothing."""
-    told = [name for name in ("keypoint", "angle") if getattr(arguments, name) is not None]
-    kind: str | None = arguments.kind or (told[0] if len(told) == 1 else None)
+    named = [name for name in ("keypoint", "angle") if getattr(arguments, name) is not None]
+    kind: str | None = arguments.kind or (named[0] if len(named) == 1 else None)
     if kind is None:
         raise ValueError(f"say what to draw: --kind {', '.join(KINDS)}")
     for name, kinds in _GOES_WITH.items():
         if getattr(arguments, name) != _DEFAULTS.get(name) and kind not in kinds:
             raise ValueError(f"--{name} goes with --kind {' or '.join(kinds)}, not {kind}")
-    if kind in ("keypoint", "angle") and not told:
+    if kind in ("keypoint", "angle") and not named:
         raise ValueError(f"--kind {kind} needs --{kind} NAME")
     if arguments.at is not None and arguments.video is None:
         raise ValueError("--at is a time of --video VIDEO; give both")

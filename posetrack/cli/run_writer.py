@@ -45,7 +45,7 @@ class Sink(Protocol):
         ...
 
 
-class Places:
+class ResultPaths:
     """Where the results of one video go: under its name, but never over what the run needs.
 
     Parameters
@@ -92,9 +92,9 @@ class RunWriter:
     """
 
     def __init__(
-        self, places: Places, sinks: Sequence[OpenSink], finishers: Sequence[Finisher] = ()
+        self, results: ResultPaths, sinks: Sequence[OpenSink], finishers: Sequence[Finisher] = ()
     ) -> None:
-        self.places, self.finishers = places, finishers
+        self.results, self.finishers = results, finishers
         self.frames = 0
         self.tables: list[Path] = []
         """Own tables; the first is the one that everything else is made from."""
@@ -107,7 +107,7 @@ class RunWriter:
     def write(self, frame: Any, tracks: Tracks) -> None:
         """Add a frame to every sink. The overlay is drawn into the frame's own image."""
         if not self.frames:
-            self.places.folder.mkdir(parents=True, exist_ok=True)
+            self.results.folder.mkdir(parents=True, exist_ok=True)
             for open_sink in self._open_sinks:
                 self._sinks.append(open_sink(self, frame, tracks))
                 self._stack.push(self._finish_sink(self._sinks[-1]))
@@ -158,7 +158,7 @@ class RunWriter:
                 path = getattr(sink, "path", "a result")
                 error.add_note(
                     f"{path}: not finished: {reason_of(second)}; what there was is kept beside it, "
-                    f"and `posetrack recover {self.places.folder}` finishes it where there is room"
+                    f"and `posetrack recover {self.results.folder}` finishes it where there is room"
                 )
             else:
                 self._kept += [kept] if kept else []
@@ -187,7 +187,7 @@ class RunWriter:
         if self.frames and kept:
             where = ", ".join(dict.fromkeys(kept))
             print(
-                f"{self.places.name}: {self.frames} frames so far are in {where}", file=sys.stderr
+                f"{self.results.name}: {self.frames} frames so far are in {where}", file=sys.stderr
             )
 
 
@@ -242,7 +242,7 @@ def open_tables(
             from posetrack import formats as known
 
             ending = ".raw.parquet" if name == "raw" else ENDINGS[name]
-            described, path = provenance(), run.places(ending)
+            described, path = provenance(), run.results(ending)
             if name == "frames":
                 return _Ledger(path, video)
             if name == "audit":
@@ -345,7 +345,7 @@ class Overlay:
 
     def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
         """Open the sink."""
-        return _OverlaySink(run.places(".mp4"), self)
+        return _OverlaySink(run.results(".mp4"), self)
 
 
 class _OverlaySink:
@@ -435,9 +435,9 @@ def clean_tracks(
                 f"{error}\nWhat was tracked is in {raw}; try `posetrack clean` on it"
             ) from error
         tables = [name for name in formats if name not in _OF_THE_RUN]
-        write_formats(after, tables, lambda name: run.places(ENDINGS[name]))
+        write_formats(after, tables, lambda name: run.results(ENDINGS[name]))
         if overlay is not None and reopen is not None:
-            _draw_again(after, before, overlay, reopen, run.places)
+            _draw_again(after, before, overlay, reopen, run.results)
         run.trajectories = after
         return f"cleaned: {describe_cleaning(before, after)}"
 
@@ -445,7 +445,11 @@ def clean_tracks(
 
 
 def _draw_again(
-    trajectories: Any, before: Any, overlay: Overlay, reopen: Callable[[], Any], places: Places
+    trajectories: Any,
+    before: Any,
+    overlay: Overlay,
+    reopen: Callable[[], Any],
+    results: ResultPaths,
 ) -> None:
     """The overlay of cleaned trajectories, in a second pass over the video."""
     from posetrack.draw.video import faces_of_tables
@@ -455,7 +459,7 @@ def _draw_again(
         faces = faces_of_tables([before, trajectories], before.frame.tolist())
     coming = trajectories.to_table().frames()
     with reopen() as video:
-        sink = _OverlaySink(places(".mp4"), overlay, faces)
+        sink = _OverlaySink(results(".mp4"), overlay, faces)
         try:
             index, tracks = -1, Tracks.empty(trajectories.skeleton)
             for frame in video:
@@ -482,7 +486,7 @@ def write_angles(names: Sequence[str] | None) -> Finisher:
             text = angles_csv(run.trajectories, None if names is None else list(names))
         except KeyError as error:
             raise ValueError(f"--angles: {error.args[0]}") from error
-        write_whole(run.places(".angles.csv"), text)
+        write_whole(run.results(".angles.csv"), text)
         return ""
 
     return finish
@@ -492,7 +496,7 @@ def draw_plots(video: str | None, *, one_person: bool) -> Finisher:
     """Pictures of what was tracked, see `write_plots`."""
 
     def finish(run: RunWriter) -> str:
-        write_plots(run.trajectories, run.places, video=video, chosen=one_person)
+        write_plots(run.trajectories, run.results, video=video, chosen=one_person)
         return ""
 
     return finish
@@ -503,7 +507,7 @@ _ANGLES = ("left_elbow", "right_elbow", "left_knee", "right_knee")
 
 
 def write_plots(
-    trajectories: Any, place: Callable[[str], Path], *, video: str | None, chosen: bool
+    trajectories: Any, path_for: Callable[[str], Path], *, video: str | None, chosen: bool
 ) -> list[Path]:
     """A timeline, trails and a heat map; of a chosen person also keypoints, angles and a strip.
 
@@ -527,7 +531,7 @@ def write_plots(
     paths: list[Path] = []
 
     def path(kind: str) -> Path:
-        paths.append(place(f"-{kind}.png"))
+        paths.append(path_for(f"-{kind}.png"))
         return paths[-1]
 
     plots.plot_presence(trajectories, path("timeline"))

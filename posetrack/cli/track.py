@@ -33,7 +33,7 @@ from posetrack.cli.run_writer import (
     Colours,
     OpenSink,
     Overlay,
-    Places,
+    ResultPaths,
     RunWriter,
     clean_tracks,
     draw_plots,
@@ -173,9 +173,9 @@ def run(arguments: argparse.Namespace) -> int:
         name = output_name(source, names)
         names.add(name)
         weights = weight_files(arguments, tracker.estimator, defaults)
-        places = Places(arguments.out, name, [*keep, *_paths(weights)])
-        _track(source, places, formats, cleaning, tracker, boxes, arguments, weights)
-        keep += places.paths
+        results = ResultPaths(arguments.out, name, [*keep, *_paths(weights)])
+        _track(source, results, formats, cleaning, tracker, boxes, arguments, weights)
+        keep += results.paths
         tracker.reset()
     return 0
 
@@ -264,7 +264,7 @@ def _tracker(arguments: argparse.Namespace) -> tuple[Any, dict[DefaultKind, Defa
 
 def _track(
     source: str,
-    places: Places,
+    results: ResultPaths,
     formats: list[str],
     cleaning: dict[str, Any],
     tracker: Any,
@@ -278,7 +278,7 @@ def _track(
     from posetrack.tracking.pipeline import track_video
     from posetrack.video import open_video
 
-    def opened() -> Any:
+    def open_again() -> Any:
         return open_video(
             source,
             start=arguments.start,
@@ -289,25 +289,25 @@ def _track(
         )
 
     comes_once = is_camera(source) or "://" in source
-    name = places.name
+    name = results.name
     with ExitStack() as stack:
-        video = stack.enter_context(opened())
+        video = stack.enter_context(open_again())
         if boxes is not None:
-            boxes = _scaled(boxes, video.scale)
+            boxes = _scale_boxes(boxes, video.scale)
         run = stack.enter_context(
             _writer(
                 video,
-                places,
+                results,
                 formats,
                 cleaning,
                 arguments,
                 weights,
-                reopen=None if comes_once else opened,
+                reopen=None if comes_once else open_again,
                 explain=lambda: tracker.explanation,
             )
         )
         bar = stack.enter_context(
-            tqdm(total=_expected(video, arguments), unit=" frames", desc=name, disable=None)
+            tqdm(total=_count_frames(video, arguments), unit=" frames", desc=name, disable=None)
         )
         people: set[int] = set()
         for frame, tracks in track_video(video, tracker, boxes=boxes, ahead=arguments.ahead):
@@ -316,8 +316,8 @@ def _track(
             bar.update()
             bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
     lines = run.finish()
-    if places.paths:
-        written = ", ".join(str(path) for path in places.paths)
+    if results.paths:
+        written = ", ".join(str(path) for path in results.paths)
         print(f"{name}: {run.frames} frames, {len(people)} people -> {written}")
         for line in lines:
             print(f"{name}: {line}")
@@ -329,7 +329,7 @@ def _track(
 
 def _writer(
     video: Any,
-    places: Places,
+    results: ResultPaths,
     formats: list[str],
     cleaning: dict[str, Any],
     arguments: argparse.Namespace,
@@ -362,7 +362,7 @@ def _writer(
     if arguments.plot:
         drawn_on = video.source.name if reopen is not None else None
         finishers.append(draw_plots(drawn_on, one_person=arguments.select is not None))
-    return RunWriter(places, sinks, finishers)
+    return RunWriter(results, sinks, finishers)
 
 
 def _problems(video: Any) -> list[str]:
@@ -377,7 +377,7 @@ def _problems(video: Any) -> list[str]:
     return [*video.remarks, *ended, *found]
 
 
-def _scaled(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:
+def _scale_boxes(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:
     """Boxes given in a video's stored pixels, in those of its images."""
     if scale == (1.0, 1.0):
         return boxes
@@ -390,7 +390,7 @@ def _scaled(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable
     return at
 
 
-def _expected(video: Any, arguments: argparse.Namespace) -> int | None:
+def _count_frames(video: Any, arguments: argparse.Namespace) -> int | None:
     """How many frames there will be, as far as the video says."""
     ends = [end for end in (video.count, arguments.stop) if end is not None]
     return len(range(arguments.start, min(ends), arguments.stride)) if ends else None

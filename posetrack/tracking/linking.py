@@ -20,7 +20,7 @@ from posetrack.structures import Detections, Poses
 from posetrack.tracking.association import seen_keypoints
 from posetrack.tracking.tracker import Tracker
 from posetrack.trajectories import NOBODY, Trajectories
-from posetrack.trajectories.labels import labels_of, relabelled
+from posetrack.trajectories.labels import labels_of, relabel
 
 
 class VideoFrame(Protocol):
@@ -106,7 +106,7 @@ def link(
             labels[row, places] = tracks.ids
     if keep_ids:
         labels = _filled(labels_of(poses), labels)
-    made = relabelled(poses, labels)
+    made = relabel(poses, labels)
     # Other programs' names of people belong to their ids.
     known = {key: value for key, value in made.metadata.items() if key != "individuals"}
     return made if keep_ids else replace(made, metadata=known)

@@ -25,7 +25,7 @@ def labels_of(trajectories: Trajectories) -> NDArray[np.int64]:
     return np.where(trajectories.present, trajectories.ids, NOBODY)
 
 
-def relabelled(trajectories: Trajectories, labels: NDArray[np.int64]) -> Trajectories:
+def relabel(trajectories: Trajectories, labels: NDArray[np.int64]) -> Trajectories:
     """The same people under the ids of ``labels``; without those labelled `NOBODY`.
 
     Parameters
@@ -49,7 +49,7 @@ def relabelled(trajectories: Trajectories, labels: NDArray[np.int64]) -> Traject
     --------
     >>> from posetrack.skeletons import COCO_17
     >>> tr = Trajectories([0], [0.0], [7], np.ones((1, 1, 17, 2)), np.ones((1, 1, 17)), COCO_17)
-    >>> relabelled(tr, np.array([[2]])).ids.tolist()
+    >>> relabel(tr, np.array([[2]])).ids.tolist()
     [2]
     """
     labels = np.where(trajectories.present, labels, NOBODY)

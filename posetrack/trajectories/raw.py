@@ -45,7 +45,7 @@ class Raw:
     def __post_init__(self) -> None:
         kinds = {"xy": np.float32, "scores": np.float32, "ids": np.int64}
         for name, kind in kinds.items():
-            object.__setattr__(self, name, _kept(getattr(self, name), kind))
+            object.__setattr__(self, name, _freeze(getattr(self, name), kind))
         shape = self.xy.shape
         fits = len(shape) == 4 and shape[-1] == 2
         if not fits or self.scores.shape != shape[:3] or self.ids.shape != shape[:2]:
@@ -66,7 +66,7 @@ class Raw:
         return f"Raw(xy {self.xy.shape})"
 
 
-def _kept(values: Any, kind: Any) -> NDArray[Any]:
+def _freeze(values: Any, kind: Any) -> NDArray[Any]:
     """Read-only; an array that nobody can write to is shared, any other copied."""
     array: NDArray[Any] = np.asarray(values, kind)
     unchanging = array is values and not array.flags.writeable and array.flags.owndata

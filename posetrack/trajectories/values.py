@@ -84,23 +84,23 @@ class Trajectories:
     raw: Raw | None = None
 
     def __post_init__(self) -> None:
-        frame = _checked("frame", self.frame, np.int64, (None,))
-        ids = _checked("ids", self.ids, np.int64, (None,))
-        seconds = _checked("seconds", self.seconds, np.float64, (len(frame),))
+        frame = _check("frame", self.frame, np.int64, (None,))
+        ids = _check("ids", self.ids, np.int64, (None,))
+        seconds = _check("seconds", self.seconds, np.float64, (len(frame),))
         _check_axes(frame, seconds, ids)
         people = (len(frame), len(ids))
         each = (*people, len(self.skeleton))
-        xy = _checked("xy", self.xy, np.float32, (*each, 2))
-        scores = _checked("scores", self.scores, np.float32, each)
+        xy = _check("xy", self.xy, np.float32, (*each, 2))
+        scores = _check("scores", self.scores, np.float32, each)
         unseen = ~(np.isfinite(xy[..., 0]) & np.isfinite(xy[..., 1]))
-        xy, scores = _blanked(xy, scores, unseen)
+        xy, scores = _blank_unseen(xy, scores, unseen)
         if not np.isfinite(scores).all():
             raise ValueError("scores must be finite; an unseen keypoint has NaN xy, score 0")
         age = np.zeros(people, np.int64) if self.flow_age is None else self.flow_age
-        age = _checked("flow_age", age, np.int64, people)
+        age = _check("flow_age", age, np.int64, people)
         boxes, box_scores = self._boxes(people, xy, scores, unseen)
         origin = (age[..., None] > 0).repeat(each[-1], -1) if self.origin is None else self.origin
-        origin = _checked("origin", origin, np.int8, each)
+        origin = _check("origin", origin, np.int8, each)
         if origin.size and not 0 <= origin.min() <= origin.max() <= ALL_ORIGINS:
             raise ValueError(f"origin must lie in 0 to {int(ALL_ORIGINS)}, see Origin")
         if self.raw is not None and self.raw.scores.shape != each:
@@ -122,21 +122,23 @@ class Trajectories:
         """Boxes and their scores, made from the keypoints where there are none."""
         nothing = np.full((*people, 4), np.nan, np.float32)
         given = nothing if self.boxes is None else self.boxes
-        boxes = _checked("boxes", given, np.float32, (*people, 4))
+        boxes = _check("boxes", given, np.float32, (*people, 4))
         absent = ~np.isfinite(boxes).all(axis=-1)
         if not boxes.flags.writeable:
             boxes = boxes.copy()
         boxes[absent] = np.nan
-        made = absent & ~unseen.all(axis=-1)
-        boxes[made, :2] = np.where(unseen[made, :, None], np.inf, xy[made]).min(axis=1)
-        boxes[made, 2:] = np.where(unseen[made, :, None], -np.inf, xy[made]).max(axis=1)
+        unboxed = absent & ~unseen.all(axis=-1)
+        boxes[unboxed, :2] = np.where(unseen[unboxed, :, None], np.inf, xy[unboxed]).min(axis=1)
+        boxes[unboxed, 2:] = np.where(unseen[unboxed, :, None], -np.inf, xy[unboxed]).max(axis=1)
         if (boxes[..., 2:] < boxes[..., :2]).any():
             raise ValueError("a box has right < left or bottom < top; boxes are xyxy")
         seen = ~unseen
         mean = scores.sum(axis=-1) / np.maximum(seen.sum(axis=-1), 1)
         if self.box_scores is not None:
-            mean = np.where(made, mean, _checked("box_scores", self.box_scores, np.float32, people))
-        mean = np.where(absent & ~made, 0, mean).astype(np.float32)
+            mean = np.where(
+                unboxed, mean, _check("box_scores", self.box_scores, np.float32, people)
+            )
+        mean = np.where(absent & ~unboxed, 0, mean).astype(np.float32)
         if not np.isfinite(mean).all():
             raise ValueError("box_scores must be finite")
         return boxes, mean
@@ -348,7 +350,7 @@ class Trajectories:
         )
 
 
-def _checked(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...]) -> Any:
+def _check(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, ...]) -> Any:
     """A writable copy, its shape checked (None = any); what nobody can write to is shared."""
     array = np.asarray(values, kind)
     unchanging = array is values and not array.flags.writeable and array.flags.owndata
@@ -363,7 +365,7 @@ def _checked(name: str, values: ArrayLike, kind: Any, shape: tuple[int | None, .
     return array
 
 
-def _blanked(
+def _blank_unseen(
     xy: NDArray[np.float32], scores: NDArray[np.float32], unseen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Places NaN and scores 0 where unseen; copied only where they are shared and not so yet."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Split, Swap
 from posetrack.trajectories import NOBODY, Trajectories
-from posetrack.trajectories.labels import labels_of, relabelled
+from posetrack.trajectories.labels import labels_of, relabel
 
 Labels = NDArray[np.int64]
 
@@ -43,7 +43,7 @@ def apply_edits(trajectories: Trajectories, edits: Sequence[Edit]) -> Trajectori
     labels = labels_of(trajectories)
     for edit in edits:
         labels = edit_labels(trajectories, labels, edit)
-    made = relabelled(trajectories, labels)
+    made = relabel(trajectories, labels)
     before = dict(trajectories.metadata.get("provenance") or {})
     lines = [*before.get("edited", []), *map(str, edits)]
     metadata = dict(trajectories.metadata) | {"provenance": before | {"edited": lines}}
