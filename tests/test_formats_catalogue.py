@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
 import pytest
 
+import posetrack
 from posetrack.cli import main
+from posetrack.cli.convert import writer_of
 from posetrack.formats.catalogue import FORMATS, as_markdown, as_text, rows
+from posetrack.formats.checked_table import make_table
+from posetrack.formats.table import TrackTable
 
 
 def test_markdown_has_a_row_a_format_and_as_many_cells_in_each() -> None:
@@ -28,3 +39,38 @@ def test_each_format_is_read_or_written_and_has_an_ending() -> None:
     for name, known in FORMATS.items():
         assert known.reads or known.writes, name
         assert known.ending.startswith("."), name
+
+
+def test_a_format_is_added_by_a_file_and_an_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is a module here; what reads, writes and lists formats finds it by the entry."""
+
+    def read_toy(path: Path, hints: object) -> TrackTable:
+        del hints
+        people = json.loads(path.read_text())["toy"]
+        frame = np.arange(len(people))
+        xy = np.repeat(np.array(people, float).reshape(-1, 1, 2), 17, axis=1)
+        return make_table(
+            str(path), frame, frame * 0 + 4, xy, np.ones(xy.shape[:2]), posetrack.COCO_17,
+            frames=frame, seconds=frame / 25,
+        )  # fmt: skip
+
+    def write_toy(path: Path, table: TrackTable) -> None:
+        path.write_text(json.dumps({"toy": table.xy[:, 0].tolist()}))
+
+    module = ModuleType("posetrack.formats.toy")
+    vars(module).update(read_toy=read_toy, write_toy=write_toy)
+    entry = replace(
+        FORMATS["mot"], title="Toy", ending=".toy.json",
+        reader="toy:read_toy", writer="toy:write_toy", known_by=(("object", "toy"),),
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(FORMATS, "toy", entry)
+    path, again = tmp_path / "a.json", tmp_path / "b.json"
+    path.write_text('{"toy": [[1.0, 2.0], [3.0, 4.0]]}')
+    found = posetrack.load(path)
+    assert found.xy[:, 0, 5].tolist() == [[1, 2], [3, 4]]
+    writer_of("toy", SimpleNamespace(metres_per_pixel=None, skeleton=None))(again, found)
+    assert json.loads(again.read_text()) == json.loads(path.read_text())
+    assert "toy: Toy" in as_text()
