@@ -26,8 +26,10 @@ variable is not followed, since its class is not known from the source. An attri
 Lazy re-exports in an ``__init__`` are followed to where the name is defined.
 
 *Names by participles*: functions whose name begins or ends in a participle of the past and which
-are not annotated to give a boolean. *Words set aside*: names of functions, classes, arguments and
-variables with such a word as a part, each name once a file.
+are not annotated to give a boolean. *Strictly* all of them; else arrays of booleans are let
+through, too, a verb in front (``check_known``) makes a verb of the whole, and a property is a
+value, whose participle may describe a noun (``clipped_boxes``). *Words set aside*: names of
+functions, classes, arguments and variables with such a word as a part, each name once a file.
 """
 
 from __future__ import annotations
@@ -67,6 +69,10 @@ IRREGULAR = frozenset(
 NOT_PARTICIPLES = frozenset(
     word_list("bed embed exceed feed need proceed red seed shed speed succeed")
 )
+VERBS = frozenset(
+    word_list("average check draw find list load make map open read require round run skip write")
+)
+"""What a function's name may begin with, whatever ends it."""
 ASIDE = word_list("told said about form who way place touched made")
 EMPTY = word_list("utils util helpers helper manager base")
 
@@ -418,14 +424,22 @@ def is_participle(word: str) -> bool:
     )
 
 
-def by_participle(modules: Mapping[str, Module]) -> list[str]:
+def by_participle(modules: Mapping[str, Module], *, strictly: bool = False) -> list[str]:
     """Functions named by participles that do not give a boolean."""
     found = []
     for module in modules.values():
         for name, function in functions(module):
             own = words(function.name)
-            gives_bool = function.returns is not None and ast.unparse(function.returns) == "bool"
-            if own and not gives_bool and (is_participle(own[0]) or is_participle(own[-1])):
+            gives = "" if function.returns is None else ast.unparse(function.returns).lower()
+            is_property = any("property" in ast.unparse(one) for one in function.decorator_list)
+            if not own or (gives == "bool" if strictly else "bool" in gives):
+                continue
+            first, last = is_participle(own[0]), is_participle(own[-1])
+            if not strictly and is_property:
+                first = False
+            if not strictly and own[0] in VERBS:
+                last = False
+            if first or last:
                 found.append(f"{module.name}:{name}")
     return sorted(found)
 
@@ -518,6 +532,7 @@ def describe_house(package: Path, *, pairs: bool, names: bool) -> Iterator[str]:
         yield row("  files", len({place[0] for place in places}), f"from {start[0]}")
     participles = by_participle(modules)
     yield row("functions named by participles", len(participles))
+    yield row("  strictly", len(by_participle(modules, strictly=True)), "see above")
     found = with_words(modules, (*ASIDE, *EMPTY, "marks"))
     for word in ASIDE:
         yield row(f"names with the word {word}", len(found[word]))

@@ -139,7 +139,7 @@ def test_nothing_moves_by_a_standing_flow() -> None:
 
 
 def everybody(scene: RecordedScene) -> list[Tracks]:
-    return [Tracks(truth.poses(0.1), truth.ids[truth.seen(0.1)]) for truth in scene.truths]
+    return [Tracks(truth.poses(0.1), truth.ids[truth.visible_rows(0.1)]) for truth in scene.truths]
 
 
 def test_the_truth_scores_full_marks(pair: RecordedScene) -> None:

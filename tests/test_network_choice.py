@@ -23,7 +23,7 @@ from posetrack.cli import main
 from posetrack.structures import Detections
 from posetrack.weights import fetch, find_cached
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, RemoteFile
-from posetrack.weights.checking import changed_here, check_models
+from posetrack.weights.checking import check_models, find_changes
 from posetrack.weights.hosts import SECONDS, remember_silent, silent_hosts
 
 IMAGE = np.zeros((96, 96, 3), np.uint8)
@@ -290,9 +290,9 @@ def test_a_copy_that_changed_is_told(server: Server, published: dict[str, bytes]
     path = fetch("small")
     from posetrack.weights.catalogue import MODELS as TABLE
 
-    assert changed_here([TABLE["small"]]) == []
+    assert find_changes([TABLE["small"]]) == []
     path.write_bytes(published["paper"])
-    assert changed_here([TABLE["small"]]) == [path]
+    assert find_changes([TABLE["small"]]) == [path]
 
 
 def test_the_command_checks_and_fails_where_a_file_changed(

@@ -160,7 +160,7 @@ def test_random_pictures_are_empty_and_full_and_cut_people_off() -> None:
     counts, cut, far, near = [], 0, 0, 0
     for _, truth in random_frames(1, 14, size=TINY):
         counts.append(len(truth))
-        for row in truth.seen():
+        for row in truth.visible_rows():
             heights = (truth.boxes[row, 3] - truth.boxes[row, 1]) / TINY[1]
             cut += (truth.visibility[row] == Visibility.OUTSIDE).any()
             far += heights < 0.3

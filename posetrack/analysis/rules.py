@@ -109,12 +109,12 @@ def find_events(trajectories: Trajectories, rules: Sequence[Rule]) -> list[RuleE
             raise ValueError(f"rule {rule.name!r}: {error.args[0]}") from error
         sign = 1 if rule.condition.above else -1
         for row, other in np.argwhere(holds.any(axis=0)).tolist():
-            marks = sign * values[:, row, min(other, values.shape[2] - 1)]
+            scores_of_pair = sign * values[:, row, min(other, values.shape[2] - 1)]
             whom = int(trajectories.ids[other]) if holds.shape[2] > 1 else None
             if whom == trajectories.ids[row]:
                 continue
             for first, last in _stretches(holds[:, row, other], trajectories.seconds, rule):
-                during = marks[first : last + 1]
+                during = scores_of_pair[first : last + 1]
                 known = during[np.isfinite(during)]
                 found.append(
                     RuleEvent(

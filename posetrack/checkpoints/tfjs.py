@@ -126,13 +126,13 @@ def read_tfjs_weights(path: str | Path) -> WeightFile:
     if not isinstance(variables, Mapping):
         raise ValueError(f"{manifest}: expected variables by name, got {type(variables).__name__}")
     tensors: dict[str, Tensor] = {}
-    for variable, about in variables.items():
+    for variable, described in variables.items():
         name = posenet_name(variable)
         if name is None:
             continue
         if name in tensors:
             raise ValueError(f"{manifest}: {variable} stands twice, in other letters")
-        tensors[name] = _read(manifest.parent, variable, about)
+        tensors[name] = _read(manifest.parent, variable, described)
     if not tensors:
         raise ValueError(f"{manifest}: none of its {len(variables)} variables is a PoseNet's")
     return WeightFile(tensors)
@@ -158,10 +158,10 @@ def posenet_name(variable: str) -> str | None:
     return f"features.conv{int(match['number'])}.{part}.{leaf}"
 
 
-def _read(folder: Path, variable: str, about: Any) -> Tensor:
+def _read(folder: Path, variable: str, described: Any) -> Tensor:
     """One variable, in PyTorch's order of dimensions."""
-    file = about.get("filename") if isinstance(about, Mapping) else None
-    shape = about.get("shape") if isinstance(about, Mapping) else None
+    file = described.get("filename") if isinstance(described, Mapping) else None
+    shape = described.get("shape") if isinstance(described, Mapping) else None
     if not isinstance(file, str) or not isinstance(shape, list):
         raise ValueError(f"{folder / MANIFEST}: {variable} needs a filename and a shape")
     if not re.fullmatch(r"\w[\w.-]*", file):
@@ -177,10 +177,10 @@ def _read(folder: Path, variable: str, about: Any) -> Tensor:
             f"{folder / file} has {size} bytes; {variable} of shape {shape} takes {4 * count}"
         )
     values = np.fromfile(folder / file, "<f4").reshape(shape)
-    return _turned(values, depthwise="depthwise" in variable.lower())
+    return _turn_axes(values, depthwise="depthwise" in variable.lower())
 
 
-def _turned(values: NDArray[np.float32], *, depthwise: bool) -> Tensor:
+def _turn_axes(values: NDArray[np.float32], *, depthwise: bool) -> Tensor:
     """Height, width, in, out in PyTorch's order; a depthwise kernel has the channel third."""
     if values.ndim == 4:
         values = values.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
@@ -258,7 +258,7 @@ def _read_graph(path: Path) -> WeightFile:
                 raise ValueError(f"{path}: {node.name[:80]} has no {leaf} among its weights")
             if f"{layer}.{leaf}" in tensors:
                 raise ValueError(f"{path}: {node.name[:80]} stands twice")
-            tensors[f"{layer}.{leaf}"] = _turned(found, depthwise=depthwise)
+            tensors[f"{layer}.{leaf}"] = _turn_axes(found, depthwise=depthwise)
     if not tensors:
         raise ValueError(f"{path}: none of its {len(nodes)} nodes is a layer of a PoseNet")
     return WeightFile(tensors, options={"output_stride": stride} if stride in _STRIDES else {})
@@ -289,20 +289,20 @@ def _constants(path: Path, groups: list[_Group]) -> dict[str, NDArray[np.float32
     found: dict[str, NDArray[np.float32]] = {}
     for group in groups:
         content = b"".join(read_bytes(path.parent / name, 4 * _LARGEST) for name in group.paths)
-        place = 0
+        offset = 0
         for constant in group.weights:
-            values, place = _constant(path, constant, content, place)
+            values, offset = _constant(path, constant, content, offset)
             found[constant.name] = values
-        if place != len(content):
+        if offset != len(content):
             raise ValueError(
-                f"{path}: its variables take {place:,} bytes, {', '.join(group.paths)[:80]} has "
+                f"{path}: its variables take {offset:,} bytes, {', '.join(group.paths)[:80]} has "
                 f"{len(content):,}; keep the files together as published"
             )
     return found
 
 
 def _constant(
-    path: Path, constant: _Constant, content: bytes, place: int
+    path: Path, constant: _Constant, content: bytes, offset: int
 ) -> tuple[NDArray[np.float32], int]:
     """A variable from its place on, and where the next one begins."""
     stored, scale, least = constant.dtype, 1.0, 0.0
@@ -316,13 +316,13 @@ def _constant(
             f"{path}: {constant.name[:80]} of {stored} and shape {str(constant.shape)[:80]}"
         )
     count, each = math.prod(constant.shape), np.dtype(kind[stored])
-    end = place + count * each.itemsize
+    end = offset + count * each.itemsize
     if count > _LARGEST or end > len(content):
         raise ValueError(
             f"{path}: {constant.name[:80]} of shape {constant.shape} takes bytes up to {end:,}, "
             f"there are {len(content):,}; a file of weights is missing or cut short"
         )
-    values = np.frombuffer(content, each, count, place).astype(np.float32)
+    values = np.frombuffer(content, each, count, offset).astype(np.float32)
     if scale != 1 or least != 0:
         values = values * np.float32(scale) + np.float32(least)
     return values.reshape(constant.shape), end

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"{', '.join(world.name for world in worlds)}; seeds 0 to {seeds - 1}."
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
-    paths = write_tables(arguments.out, rows, blocks, about=about, notes=[*notes, *NOTES])
+    paths = write_tables(arguments.out, rows, blocks, intro=about, notes=[*notes, *NOTES])
     print(paths[-1].read_text(encoding="utf-8"))
     paths += _plotted(rows, blocks, arguments.out / "ablation.png")
     print("\n".join(f"wrote {path}" for path in paths))

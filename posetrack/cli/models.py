@@ -176,11 +176,11 @@ def _print_path(name: str) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from posetrack.weights.checking import changed_here, check_models
+    from posetrack.weights.checking import check_models, find_changes
 
     cards = [find_entry(name) for name in args.names] or list(MODELS.values())
     checks = check_models(cards, timeout=args.timeout)
-    changed = changed_here(cards)
+    changed = find_changes(cards)
     if args.json:
         rows = [dataclasses.asdict(check) for check in checks]
         print(json.dumps({"files": rows, "changed_here": [str(path) for path in changed]}))

@@ -48,7 +48,7 @@ class BoxSequence:
     true_frame: Ints
     true_ids: Ints
     true_xywh: Floats
-    true_marks: Floats
+    true_flags: Floats
     frame: Ints
     ids: Ints
     xywh: Floats
@@ -278,7 +278,7 @@ def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
     order = np.lexsort((first[track], sequence.frame))
     true_ids, ids, distances, candidates = [], [], [], []
     for f in range(len(regions)):
-        g = np.flatnonzero((sequence.true_frame == f) & (sequence.true_marks == 1))
+        g = np.flatnonzero((sequence.true_frame == f) & (sequence.true_flags == 1))
         p = order[sequence.frame[order] == f]
         apart = 1 - iou_similarities(true_xywh[g], xywh[p])
         true_ids.append(sequence.true_ids[g])
@@ -304,8 +304,8 @@ def _find_ignorable(rows: Rows, known: Ints, ids: list[Ints], candidates: list[B
     """False positives that are candidates to be ignored."""
     gone = {
         (f, track)
-        for f, (of_frame, marks) in enumerate(zip(ids, candidates, strict=True))
-        for track in of_frame[marks].tolist()
+        for f, (of_frame, is_candidate) in enumerate(zip(ids, candidates, strict=True))
+        for track in of_frame[is_candidate].tolist()
     }
     names = np.append(known, 0)[rows.predicted]
     return np.array(

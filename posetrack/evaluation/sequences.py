@@ -278,12 +278,12 @@ def image_numbers(image_name: str, *, suffix: bool = False) -> tuple[str, str, i
     >>> image_numbers("images/val/000342_mpii_test/000007.jpg")
     ('000342', 'mpii', 7)
     """
-    folder, base = posixpath.split(image_name)
+    folder, file_name = posixpath.split(image_name)
     video, _, rest = posixpath.basename(folder).partition("_")
     source = rest.split("_")[0]
     try:
         int(video)
-        number = base.split(".")[0]
+        number = file_name.split(".")[0]
         frame = int(number.split("_")[0] if suffix else number)
         known = source in IMAGE_SOURCES and 0 <= frame < 10_000
     except ValueError:

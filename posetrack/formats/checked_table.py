@@ -86,7 +86,7 @@ def make_table(
     order = np.lexsort((np.arange(len(frame)), frame))
     frame, ids = frame[order], ids[order]
     xy, scores, seen = _sort_out(xy[order], scores[order])
-    boxes, marks = _boxes(where, xy, scores, seen, xyxy, box_scores, order)
+    boxes, scores_of_rows = _boxes(where, xy, scores, seen, xyxy, box_scores, order)
     there = np.isfinite(boxes).all(axis=1)
     by_id = np.lexsort((ids, frame))
     twice = (np.diff(frame[by_id]) == 0) & (np.diff(ids[by_id]) == 0)
@@ -99,7 +99,7 @@ def make_table(
         seconds[np.searchsorted(frames, frame[there])],
         ids[there],
         boxes[there],
-        marks[there],
+        scores_of_rows[there],
         np.zeros(int(there.sum()), np.int64),
         xy[there],
         scores[there],
@@ -113,12 +113,12 @@ def _sort_out(
     xy: NDArray[np.floating[Any]], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     with np.errstate(over="ignore"):
-        places, marks = xy.astype(np.float32), scores.astype(np.float32)
+        places, scores_of_rows = xy.astype(np.float32), scores.astype(np.float32)
     seen = np.asarray(np.isfinite(places).all(axis=-1))
     places[~seen] = np.nan
-    marks[~np.isfinite(marks)] = 1
-    marks[~seen] = 0
-    return places, marks, seen
+    scores_of_rows[~np.isfinite(scores_of_rows)] = 1
+    scores_of_rows[~seen] = 0
+    return places, scores_of_rows, seen
 
 
 def _boxes(
@@ -135,7 +135,7 @@ def _boxes(
     high = np.where(seen[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
     boxes_xyxy = np.concatenate([low, high], axis=1).astype(np.float32)
     boxes_xyxy[~seen.any(axis=1)] = np.nan
-    marks = (scores.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)).astype(np.float32)
+    scores_of_rows = (scores.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)).astype(np.float32)
     if xyxy is not None:
         given = xyxy[order]
         known = np.asarray((np.abs(given) <= _LARGEST).all(axis=1))
@@ -144,5 +144,7 @@ def _boxes(
         boxes_xyxy[known] = given[known]
     if box_scores is not None:
         given = box_scores[order]
-        marks = np.where(np.abs(given) <= _LARGEST, given, marks).astype(np.float32)
-    return boxes_xyxy, marks
+        scores_of_rows = np.where(np.abs(given) <= _LARGEST, given, scores_of_rows).astype(
+            np.float32
+        )
+    return boxes_xyxy, scores_of_rows

@@ -152,18 +152,18 @@ def read_what_is_right(
     broken: dict[str, list[tuple[int, str, str]]] = {}
 
     def entries(key: str, kind: Any) -> list[Any]:
-        made = []
+        found_rows = []
         given = document.get(key)
         for place, entry in enumerate(given if isinstance(given, list) else []):
             try:
-                made.append(as_kind(entry, "entry", kind))
+                found_rows.append(as_kind(entry, "entry", kind))
             except ValueError as error:
                 own = entry.get("id") if isinstance(entry, dict) else None
                 name = str(own if isinstance(own, int | str) else place)
                 reason = str(error).removeprefix("entry: ")
                 broken.setdefault(key, []).append((place, name, reason))
-                made.append(kind())
-        return made
+                found_rows.append(kind())
+        return found_rows
 
     return (
         Document(
@@ -362,8 +362,10 @@ class CocoWriter(JsonWriter):
     def _add_people(self, index: int, seconds: float, tracks: Tracks) -> None:
         seen = np.isfinite(tracks.xy).all(axis=-1, keepdims=True)
         places = np.where(seen, tracks.xy.astype(np.float64).round(2), 0)
-        marks = np.where(seen, tracks.scores[..., None].astype(np.float64).round(6), 0)
-        keypoints = np.concatenate([places, marks], axis=-1).reshape(len(tracks), -1).tolist()
+        keypoint_scores = np.where(seen, tracks.scores[..., None].astype(np.float64).round(6), 0)
+        keypoints = (
+            np.concatenate([places, keypoint_scores], axis=-1).reshape(len(tracks), -1).tolist()
+        )
         boxes = boxes_xywh(tracks.boxes.xyxy)
         scores = round_nested(pose_scores(tracks, self._min_score), 6)
         box_scores = round_nested(tracks.boxes.scores, 6)

@@ -72,7 +72,7 @@ def dense(table: TrackTable, *, max_values: int = MOST_VALUES) -> Dense:
         )
     where = (np.searchsorted(frame, table.frame), np.searchsorted(ids, table.ids))
     shape = (len(frame), len(ids))
-    made = Dense(
+    result = Dense(
         frame,
         seconds,
         ids,
@@ -82,12 +82,12 @@ def dense(table: TrackTable, *, max_values: int = MOST_VALUES) -> Dense:
         np.zeros(shape, np.float32),
         np.zeros(shape, np.int64),
     )
-    made.xy[where] = table.xy
-    made.scores[where] = table.scores
-    made.boxes[where] = table.xyxy
-    made.box_scores[where] = table.box_scores
-    made.flow_age[where] = table.flow_age
-    return made
+    result.xy[where] = table.xy
+    result.scores[where] = table.scores
+    result.boxes[where] = table.xyxy
+    result.box_scores[where] = table.box_scores
+    result.flow_age[where] = table.flow_age
+    return result
 
 
 def _axis_of_time(table: TrackTable) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -127,34 +127,34 @@ def every_frame(table: TrackTable) -> Dense:
     ValueError
         If that would be more than `MOST_VALUES` keypoints.
     """
-    made = dense(table)
-    count = int(made.frame[-1]) + 1 if len(made.frame) else 0
-    if count == len(made.frame):
-        return made
-    values = count * len(made.ids) * len(table.skeleton)
+    result = dense(table)
+    count = int(result.frame[-1]) + 1 if len(result.frame) else 0
+    if count == len(result.frame):
+        return result
+    values = count * len(result.ids) * len(table.skeleton)
     if max(values, count) > MOST_VALUES:
         raise ValueError(f"{count:,} frames from 0 on would be {values:,} values; select fewer")
 
     def spread(array: NDArray[Any], blank: float) -> Any:
         whole = np.full((count, *array.shape[1:]), blank, array.dtype)
-        whole[made.frame] = array
+        whole[result.frame] = array
         return whole
 
     return Dense(
         np.arange(count),
-        np.interp(np.arange(count), made.frame, made.seconds),
-        made.ids,
-        spread(made.xy, np.nan),
-        spread(made.scores, 0),
-        spread(made.boxes, np.nan),
-        spread(made.box_scores, 0),
-        spread(made.flow_age, 0),
+        np.interp(np.arange(count), result.frame, result.seconds),
+        result.ids,
+        spread(result.xy, np.nan),
+        spread(result.scores, 0),
+        spread(result.boxes, np.nan),
+        spread(result.box_scores, 0),
+        spread(result.flow_age, 0),
     )
 
 
-def marks(made: Dense) -> NDArray[np.float32]:
+def score_columns(result: Dense) -> NDArray[np.float32]:
     """(T, N, K) scores, NaN where the keypoint was not seen."""
     scores: NDArray[np.float32] = np.where(
-        np.isfinite(made.xy[..., 0]), made.scores, np.float32(np.nan)
+        np.isfinite(result.xy[..., 0]), result.scores, np.float32(np.nan)
     )
     return scores

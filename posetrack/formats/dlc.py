@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from posetrack.files import text_of, write_whole
 from posetrack.formats.checked_table import table_of_arrays
-from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, marks
+from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, score_columns
 from posetrack.formats.hdf5 import dataset, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
@@ -100,7 +100,7 @@ def _values(whole_table: Dense, rows: slice) -> NDArray[np.float32]:
     """(rows, N x K x 3)."""
     part = Dense(**{name: values[rows] if name != "ids" else values for name, values in
                     vars(whole_table).items()})  # fmt: skip
-    values = np.concatenate([part.xy, marks(part)[..., None]], axis=-1)
+    values = np.concatenate([part.xy, score_columns(part)[..., None]], axis=-1)
     return values.reshape(len(values), int(np.prod(values.shape[1:])))
 
 

@@ -18,7 +18,7 @@ class Markers:
 
     Parameters
     ----------
-    who
+    person
         The person's id.
     frame, seconds
         (T,), from the person's first frame to the last.
@@ -30,7 +30,7 @@ class Markers:
         Frames a second.
     """
 
-    who: int
+    person: int
     frame: NDArray[np.int64]
     seconds: NDArray[np.float64]
     xyz: NDArray[np.float64]
@@ -58,20 +58,22 @@ def markers(table: TrackTable, *, metres_per_pixel: float | None = None) -> list
     ValueError
         If the scale is not positive, or the video too long to lay out at once.
     """
-    made = dense(table)
-    xyz = in_space(table, made, metres_per_pixel)
+    filled = dense(table)
+    xyz = in_space(table, filled, metres_per_pixel)
     units = "px" if metres_per_pixel is None else "m"
-    rate = rate_of(table, made)
+    rate = rate_of(table, filled)
     found = []
-    for column, who in enumerate(made.ids.tolist()):
-        seen = np.flatnonzero(np.isfinite(made.xy[:, column, :, 0]).any(axis=1))
+    for column, person in enumerate(filled.ids.tolist()):
+        seen = np.flatnonzero(np.isfinite(filled.xy[:, column, :, 0]).any(axis=1))
         rows = slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0)
-        place = (made.frame[rows], made.seconds[rows], xyz[rows, column])
-        found.append(Markers(who, *place, units, rate))
+        columns = (filled.frame[rows], filled.seconds[rows], xyz[rows, column])
+        found.append(Markers(person, *columns, units, rate))
     return found
 
 
-def in_space(table: TrackTable, made: Dense, metres_per_pixel: float | None) -> NDArray[np.float64]:
+def in_space(
+    table: TrackTable, filled: Dense, metres_per_pixel: float | None
+) -> NDArray[np.float64]:
     """(T, N, K, 3) places, NaN where not seen; see `markers` for axes and units.
 
     Raises
@@ -81,26 +83,26 @@ def in_space(table: TrackTable, made: Dense, metres_per_pixel: float | None) -> 
     """
     if metres_per_pixel is not None and not (0 < metres_per_pixel < math.inf):
         raise ValueError(f"metres_per_pixel must be positive, got {metres_per_pixel}")
-    xy = made.xy.astype(np.float64)
+    xy = filled.xy.astype(np.float64)
     xyz = np.concatenate([xy, np.where(np.isnan(xy[..., :1]), np.nan, 0.0)], axis=-1)
     if metres_per_pixel is not None:
-        xyz[..., 1] = _ground(table, made) - xyz[..., 1]
+        xyz[..., 1] = _ground(table, filled) - xyz[..., 1]
         xyz *= metres_per_pixel
     return xyz
 
 
-def _ground(table: TrackTable, made: Dense) -> float:
+def _ground(table: TrackTable, filled: Dense) -> float:
     """The y, in pixels, that is height 0."""
     size = table.metadata.get("image_size")
     if size:
         return float(size[1]) - 1
-    lowest = made.xy[..., 1][np.isfinite(made.xy[..., 1])]
+    lowest = filled.xy[..., 1][np.isfinite(filled.xy[..., 1])]
     return float(lowest.max()) if lowest.size else 0.0
 
 
-def rate_of(table: TrackTable, made: Dense) -> float:
+def rate_of(table: TrackTable, filled: Dense) -> float:
     """Rows a second: the median of the steps in time, else what the file says, else 1."""
-    steps = np.diff(made.seconds)
+    steps = np.diff(filled.seconds)
     if len(steps) and np.median(steps) > 0:
         return float(f"{1 / np.median(steps):.9g}")
     return float(table.metadata.get("rate") or 1.0)

@@ -87,14 +87,14 @@ def _add(people: People, frame: int, instance: _Instance, place: str) -> None:
     title = f"{people.where}{place}"
     xy = array_of(_alone(instance.keypoints, 2), f"{title}: 'keypoints'", -1, 2)
     scores = _alone(instance.keypoint_scores, 1)
-    marks = array_of(scores, f"{title}: 'keypoint_scores'", len(xy))
+    row_scores = array_of(scores, f"{title}: 'keypoint_scores'", len(xy))
     box = instance.bbox
     xyxy = None if box is None else array_of(_alone(box, 1), f"{title}: 'bbox'", 4)
     given = _alone(instance.bbox_score, 0)
     score = number(given if isinstance(given, int | float) else None, f"{title}: 'bbox_score'")
     track = instance.track_id
     identity = None if track is None else whole(track, f"{title}: 'track_id'")
-    points = np.column_stack([xy, marks])
+    points = np.column_stack([xy, row_scores])
     points[~points.any(axis=1), :2] = np.nan
     people.add(frame, identity, points, xyxy, score, place=place)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
-from posetrack.formats.dense import dense, marks
+from posetrack.formats.dense import dense, score_columns
 from posetrack.formats.hdf5 import dataset, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
@@ -40,26 +40,26 @@ def write_movement(path: str | Path, table: TrackTable) -> None:
     """
     xarray = library("xarray")
     library("h5netcdf")
-    made = dense(table)
+    filled = dense(table)
     attributes: dict[str, Any] = {"source_software": "posetrack", "ds_type": "poses"}
     attributes["time_unit"] = "seconds"
     if table.metadata.get("rate"):
         attributes["fps"] = float(table.metadata["rate"])
     data = xarray.Dataset(
         {
-            "position": (_DIMS, made.xy.transpose(0, 3, 2, 1)),
-            "confidence": (("time", *_DIMS[2:]), marks(made).transpose(0, 2, 1)),
+            "position": (_DIMS, filled.xy.transpose(0, 3, 2, 1)),
+            "confidence": (("time", *_DIMS[2:]), score_columns(filled).transpose(0, 2, 1)),
         },
         {
-            "time": made.seconds,
-            "frame": ("time", made.frame),
+            "time": filled.seconds,
+            "frame": ("time", filled.frame),
             "space": ["x", "y"],
             "keypoints": list(table.skeleton.keypoints),
-            "individuals": [f"id_{who}" for who in made.ids.tolist()],
+            "individuals": [f"id_{person}" for person in filled.ids.tolist()],
         },
         attributes,
     )
-    packed = {name: {"zlib": True} for name in ("position", "confidence")} if made.xy.size else {}
+    packed = {name: {"zlib": True} for name in ("position", "confidence")} if filled.xy.size else {}
     buffer = io.BytesIO()
     data.to_netcdf(buffer, engine="h5netcdf", encoding=packed)
     write_whole(path, buffer.getvalue())

@@ -117,14 +117,14 @@ def to_supervision(tracks: Tracks) -> Any:
     ModuleNotFoundError
         If supervision is not installed.
     """
-    made: Any = _library("supervision").KeyPoints(
+    outcome: Any = _library("supervision").KeyPoints(
         xy=np.nan_to_num(tracks.xy).astype(np.float32),
         class_id=np.zeros(len(tracks), int),
         keypoint_confidence=tracks.scores.astype(np.float32),
         detection_confidence=tracks.boxes.scores.astype(np.float32),
         data={"tracker_id": np.array(tracks.ids)},
     )
-    return made
+    return outcome
 
 
 def to_supervision_detections(tracks: Tracks) -> Any:
@@ -135,13 +135,13 @@ def to_supervision_detections(tracks: Tracks) -> Any:
     ModuleNotFoundError
         If supervision is not installed.
     """
-    made: Any = _library("supervision").Detections(
+    outcome: Any = _library("supervision").Detections(
         xyxy=np.array(tracks.boxes.xyxy, np.float32),
         confidence=np.array(tracks.boxes.scores, np.float32),
         class_id=np.zeros(len(tracks), int),
         tracker_id=np.array(tracks.ids, int),
     )
-    return made
+    return outcome
 
 
 def from_supervision(
@@ -258,14 +258,14 @@ def to_ultralytics(tracks: Tracks, image: Image) -> Any:
     people = np.zeros((len(tracks), 1), np.float32)
     boxes = [tracks.boxes.xyxy, tracks.ids[:, None], tracks.boxes.scores[:, None], people]
     points = np.concatenate([np.nan_to_num(tracks.xy), tracks.scores[..., None]], axis=-1)
-    made: Any = results.Results(
+    outcome: Any = results.Results(
         image,
         path="",
         names={0: "person"},
         boxes=np.concatenate(boxes, axis=1).astype(np.float32),
         keypoints=points.astype(np.float32),
     )
-    return made
+    return outcome
 
 
 def _poses(
@@ -275,8 +275,8 @@ def _poses(
     if scores is not None:
         nothing &= ~(scores > 0)
     xy = np.where(nothing[..., None], np.nan, xy)
-    made = Poses.from_keypoints(xy, None if scores is None else np.nan_to_num(scores), skeleton)
-    return made if boxes is None else Poses(made.xy, made.scores, boxes, skeleton)
+    outcome = Poses.from_keypoints(xy, None if scores is None else np.nan_to_num(scores), skeleton)
+    return outcome if boxes is None else Poses(outcome.xy, outcome.scores, boxes, skeleton)
 
 
 def _or_ones(scores: Sequence[float] | None, count: int) -> Any:

@@ -30,7 +30,7 @@ _KEYS: Final = (
 _ROWS = 1000
 
 
-def trc_path(path: str | Path, who: int) -> Path:
+def trc_path(path: str | Path, person_id: int) -> Path:
     """The file of one person: ``walk.trc`` is ``walk.id_3.trc``.
 
     Examples
@@ -39,7 +39,7 @@ def trc_path(path: str | Path, who: int) -> Path:
     'walk.id_3.trc'
     """
     path = Path(path)
-    return path.with_name(f"{path.stem}.id_{who}{path.suffix or '.trc'}")
+    return path.with_name(f"{path.stem}.id_{person_id}{path.suffix or '.trc'}")
 
 
 def write_trc(
@@ -76,7 +76,7 @@ def write_trc(
         if not name or any(sign.isspace() for sign in name):
             raise ValueError(f"{path}: marker {name!r} has a blank in its name; rename it")
     people = markers(table, metres_per_pixel=metres_per_pixel)
-    files = [trc_path(path, person.who) for person in people]
+    files = [trc_path(path, person.person) for person in people]
     write_together(
         *((file, _trc(file.name, p, names)) for file, p in zip(files, people, strict=True))
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from posetrack.files import write_whole
 from posetrack.formats.checked_table import table_of_arrays
-from posetrack.formats.dense import every_frame, marks
+from posetrack.formats.dense import every_frame, score_columns
 from posetrack.formats.hdf5 import dataset, floats, image_of, open_hdf5, strings
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
@@ -40,7 +40,7 @@ def write_sleap(path: str | Path, table: TrackTable) -> None:
     skeleton = table.skeleton
     data = {
         "tracks": whole_table.xy.transpose(1, 3, 2, 0),
-        "point_scores": marks(whole_table).transpose(1, 2, 0),
+        "point_scores": score_columns(whole_table).transpose(1, 2, 0),
         "instance_scores": np.where(there, whole_table.scores.mean(axis=-1), np.nan).T,
         "tracking_scores": np.where(there, 1.0, np.nan).T,
         "track_occupancy": there.astype(np.uint8),

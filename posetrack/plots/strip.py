@@ -161,15 +161,15 @@ def _stick_figure(
     left = {skeleton.index(a) for a, _ in skeleton.mirrored}
     right = {skeleton.index(b) for _, b in skeleton.mirrored}
     face = {skeleton.index(name) for name in skeleton.keypoints if name in _FACE}
-    base = paper_colour_of(int(one.ids[0]))
+    shade_of_side = paper_colour_of(int(one.ids[0]))
     filled: NDArray[np.bool_] = np.asarray((one.origin[row, 0] & Origin.FILLED) > 0)
     # Right limbs first or last would hide the other side; the left, lighter ones lie on top.
     for a, b in sorted(skeleton.edge_indices.tolist(), key=lambda edge: set(edge) <= left):
         if not (known[a] and known[b]):
             continue
         side = {a, b}
-        shade = mix(base, _LIGHT, 0.45) if side <= left else base
-        shade = mix(base, _DARK, 0.55) if side <= right else shade
+        shade = mix(shade_of_side, _LIGHT, 0.45) if side <= left else shade_of_side
+        shade = mix(shade_of_side, _DARK, 0.55) if side <= right else shade
         dotted = bool(filled[a] or filled[b])
         axes.plot(
             places[[a, b], 0], places[[a, b], 1], linewidth=1.2 if side <= face else 2.4,

@@ -204,13 +204,13 @@ class BoxDataset(Dataset[DetectionBatch]):
         cells = (width // self.stride, height // self.stride)
         images = np.empty((len(keys), height, width, 3), np.uint8)
         views = [
-            centre_targets(*self._place(epoch, index, image), cells)
+            centre_targets(*self._box_in_picture(epoch, index, image), cells)
             for (epoch, index), image in zip(keys, images, strict=True)
         ]
         parts = [torch.from_numpy(np.stack(part)) for part in zip(*views, strict=True)]
         return DetectionBatch(torch.from_numpy(images), *parts)
 
-    def _place(
+    def _box_in_picture(
         self, epoch: int, index: int, image: NDArray[np.uint8]
     ) -> tuple[Float64Array, Float64Array]:
         """Fill an image; boxes (M, 4) of the people in it, and (I, 4) of what does not count."""

@@ -76,9 +76,9 @@ def find_faults(
         workers=workers,
         flip_test=flip_test,
     ):
-        found, marks = decode_quarter(maps)
+        found, peaks = decode_quarter(maps)
         cells.append(found)
-        scores.append(marks)
+        scores.append(peaks)
         weights = batch.weights.numpy()[:, :, None, None]
         away = (maps - batch.targets.numpy()) * weights
         losses.append(0.5 * np.square(away, dtype=np.float64).mean(axis=(1, 2, 3)))

@@ -115,8 +115,8 @@ def _read_file(path: Path, root: Path, wanted: Skeleton | None) -> Samples:
             xy, box, name = person
             own = skeletons[cast(Id, row.category_id)]
             if own != target:
-                marks = np.isfinite(xy).all(axis=1)
-                xy = own.map_to(target, xy, marks)[0].astype(np.float64)
+                is_known = np.isfinite(xy).all(axis=1)
+                xy = own.map_to(target, xy, is_known)[0].astype(np.float64)
             if not np.isfinite(xy).any():
                 left_out += 1
                 continue

@@ -39,21 +39,21 @@ def system_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return system if isinstance(system, dict) else {}
 
 
-def marks_of(row: Mapping[str, Any]) -> set[str]:
+def words_of(row: Mapping[str, Any]) -> set[str]:
     """Attributes of an annotation: a list in old files, a table of answers in newer ones.
 
     Examples
     --------
-    >>> sorted(marks_of({"attributes": {"1": "visible", "2": ["late"]}}))
+    >>> sorted(words_of({"attributes": {"1": "visible", "2": ["late"]}}))
     ['late', 'visible']
     """
-    marks: set[str] = set()
+    words: set[str] = set()
     for values in (row.get("attributes"), system_of(row).get("attributes")):
         found = list(values.values()) if isinstance(values, dict) else values
         for value in found if isinstance(found, list) else []:
-            marks |= {word for word in (value if isinstance(value, list) else [value])
+            words |= {word for word in (value if isinstance(value, list) else [value])
                       if isinstance(word, str)}  # fmt: skip
-    return marks
+    return words
 
 
 def id_of(row: Mapping[str, Any]) -> Any:
@@ -370,8 +370,8 @@ def _add(people: dict[Any, _Person], key: Any, row: Mapping[str, Any]) -> str | 
     name = plain_name(row["label"].rsplit(".", 1)[-1])
     if name in people[key].points:
         return "a keypoint that a person has twice"
-    marks = marks_of(row)
-    absent = "visible" in marks and bool(marks & _HIDDEN)
+    words = words_of(row)
+    absent = "visible" in words and bool(words & _HIDDEN)
     people[key].points[name] = None if absent else (float(values[0]), float(values[1]))
     return None
 

@@ -70,10 +70,10 @@ def gaussian_targets(
     >>> maps.shape, float(maps[0, 0, 8, 4]), round(float(maps[0, 0, 8, 6]), 4)
     ((1, 1, 64, 48), 1.0, 0.6065)
     """
-    places, marks = np.asarray(xy, np.float64), np.asarray(weights, np.float64)
-    if places.ndim != 3 or places.shape[2] != 2 or marks.shape != places.shape[:2]:
+    places, shares = np.asarray(xy, np.float64), np.asarray(weights, np.float64)
+    if places.ndim != 3 or places.shape[2] != 2 or shares.shape != places.shape[:2]:
         raise ValueError(
-            f"expected xy (N, K, 2) and weights (N, K), got {places.shape} and {marks.shape}"
+            f"expected xy (N, K, 2) and weights (N, K), got {places.shape} and {shares.shape}"
         )
     if min(*input_size, *heatmap_size) < 1 or not sigma > 0:
         raise ValueError(
@@ -88,8 +88,8 @@ def gaussian_targets(
     reach = int(3 * sigma)
     first, end = centers - reach, centers + reach + 1
     off = ((first >= (width, height)) | (end < 0)).any(axis=2)
-    kept = np.where(off | ~known, 0.0, marks).astype(np.float32)
-    targets = np.zeros((*marks.shape, height, width), np.float32)
+    kept = np.where(off | ~known, 0.0, shares).astype(np.float32)
+    targets = np.zeros((*shares.shape, height, width), np.float32)
     if unbiased:
         _draw_unbiased(centers, kept, 1 / (2 * sigma**2), targets)
     else:

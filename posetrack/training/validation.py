@@ -102,7 +102,7 @@ def predict(
     scores
         (N, K) float32, heights of the peaks.
     """
-    found, marks = [], []
+    found, peaks = [], []
     for _, maps in answers(
         network,
         samples,
@@ -114,11 +114,11 @@ def predict(
     ):
         xy, scores = decode_quarter(maps)
         found.append(xy)
-        marks.append(scores)
+        peaks.append(scores)
     center, scale = centers_and_scales(samples, input_size)
     size = (maps.shape[3], maps.shape[2])
     xy = heatmap_to_image(np.concatenate(found), center, scale, size)
-    return xy, np.concatenate(marks)
+    return xy, np.concatenate(peaks)
 
 
 def answers(

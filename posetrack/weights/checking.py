@@ -17,7 +17,7 @@ from posetrack.weights.download import (
     is_name_unknown,
     open_url,
     reason_of,
-    stated_sha256,
+    sha256_of,
 )
 from posetrack.weights.hosts import forget_silent, host_of, remember_silent
 
@@ -93,7 +93,7 @@ def check_models(
     return [by_url[file.url] for _, file in wanted]
 
 
-def changed_here(cards: Iterable[CatalogueEntry], folder: str | Path | None = None) -> list[Path]:
+def find_changes(cards: Iterable[CatalogueEntry], folder: str | Path | None = None) -> list[Path]:
     """Files in the cache folder that are not what they were when they came."""
     folder = weights_folder() if folder is None else Path(folder)
     return [
@@ -137,7 +137,7 @@ def _check_file(
         return "not there", f"HTTP status {error.code}"
     with response:
         length = response.headers.get("Content-Length", "")
-        stated = stated or stated_sha256(response.headers)
+        stated = stated or sha256_of(response.headers)
     path = place_of(file, card, folder)
     expected = first_hash(path, file) or file.sha256
     if stated and expected and not stated.startswith(expected):

@@ -143,7 +143,7 @@ def _download_once(
         return
     response, first = answer
     with response:
-        start, total = _place(response, have, part)
+        start, total = _resume_at(response, have, part)
         if response.headers.get_content_type() == "text/html":
             raise ConnectionError("the server sent a web page instead of the file")
         if total is not None and total > max_bytes:
@@ -220,7 +220,7 @@ def _ask(request: urllib.request.Request, timeout: float, within: float) -> tupl
         response: Any = None
         try:
             response, stated = open_url(request, timeout)
-            response.stated_sha256 = stated or stated_sha256(response.headers)
+            response.stated_sha256 = stated or sha256_of(response.headers)
             answer = response, response.read1(CHUNK)
         except Exception as error:  # goes to the thread that waits
             if response is not None:
@@ -249,19 +249,19 @@ def _ask(request: urllib.request.Request, timeout: float, within: float) -> tupl
         del outcome  # else error, traceback and this frame hold each other, and the connection
 
 
-def stated_sha256(headers: Any) -> str:
+def sha256_of(headers: Any) -> str:
     """The SHA-256 that Hugging Face's hub states of a large file in its answer; else empty.
 
     Examples
     --------
-    >>> stated_sha256({"X-Linked-Etag": '"' + 64 * "a" + '"'}) == 64 * "a"
+    >>> sha256_of({"X-Linked-Etag": '"' + 64 * "a" + '"'}) == 64 * "a"
     True
     """
     text = str(headers.get("X-Linked-Etag") or "").strip().removeprefix("W/").strip('"')
     return text if re.fullmatch("[0-9a-f]{64}", text) else ""
 
 
-def _place(response: Any, have: int, part: Path) -> tuple[int, int | None]:
+def _resume_at(response: Any, have: int, part: Path) -> tuple[int, int | None]:
     """Where in the file the answer's bytes begin, and the size of the whole file if known."""
     length = response.headers.get("Content-Length", "")
     size = int(length) if length.isascii() and length.isdigit() else None
@@ -305,7 +305,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         require_safe_url(newurl)
-        self.stated = self.stated or stated_sha256(headers)
+        self.stated = self.stated or sha256_of(headers)
         if req.full_url.startswith("https:") and urlsplit(newurl).scheme != "https":
             raise ValueError(f"redirected from https to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -145,17 +145,19 @@ def random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyP
     """Someone who does what people do, or is in any pose, at the origin; now and 1/25 s later."""
     kind, seconds = rng.random(), float(rng.uniform(0, 4))
     heading, seed = float(rng.uniform(-np.pi, np.pi)), int(rng.integers(2**31))
-    way = np.array([np.cos(heading), np.sin(heading)])
+    direction = np.array([np.cos(heading), np.sin(heading)])
     if kind < 0.45:
         pose = random_pose(rng, body)
         speed = rng.gamma(1.0, 0.5)
-        return pose, pose.translate((*(speed / 25 * way), 0.0))
+        return pose, pose.translate((*(speed / 25 * direction), 0.0))
     moving: motion.Motion
     if kind < 0.65:
         speed = float(rng.uniform(0.6, 2.0))
-        moving = motion.walking(body, [-9 * way, 9 * way], speed=speed)
+        moving = motion.walking(body, [-9 * direction, 9 * direction], speed=speed)
     elif kind < 0.71:
-        moving = motion.running(body, [-25 * way, 25 * way], speed=float(rng.uniform(2, 5)))
+        moving = motion.running(
+            body, [-25 * direction, 25 * direction], speed=float(rng.uniform(2, 5))
+        )
     elif kind < 0.92:
         stay = (motion.standing, motion.gesturing, motion.wave_arms)
         moving = stay[rng.choice(3, p=[0.5, 0.3, 0.2])](body, (0, 0), heading, seed=seed)

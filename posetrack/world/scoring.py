@@ -47,7 +47,7 @@ def score_tracks(
     >>> from posetrack.world import crossing
     >>> scene = crossing(people=2, frames=2, size=(160, 90))
     >>> truths = [truth for _, truth in scene]
-    >>> tracks = [Tracks(truth.poses(), truth.ids[truth.seen()]) for truth in truths]
+    >>> tracks = [Tracks(truth.poses(), truth.ids[truth.visible_rows()]) for truth in truths]
     >>> score_tracks(truths, tracks).rows()["poses"]["MOTA"]
     100.0
     """

@@ -121,9 +121,9 @@ def lanes(count: int, apart: float) -> list[float]:
     return [apart * ((count - 1) / 2 - number) for number in range(count)]
 
 
-def to_and_fro(left: float, right: float, y: float, way: float) -> list[tuple[float, float]]:
-    """Corners of a way to and fro that is at least ``way`` metres long, twice over."""
-    turns = int(np.ceil(2.2 * way / max(abs(right - left), 0.1))) + 4
+def to_and_fro(left: float, right: float, y: float, length: float) -> list[tuple[float, float]]:
+    """Corners of a way to and fro that is at least ``length`` metres long, twice over."""
+    turns = int(np.ceil(2.2 * length / max(abs(right - left), 0.1))) + 4
     return [(right if number % 2 else left, y) for number in range(turns)]
 
 

@@ -91,8 +91,8 @@ def write_training_files(
         if not _is_done(folder, start, min(start + CHUNK, count))
     ]
     done = count - sum(end - start for start, end in waiting)
-    for made in _make_all(partial(make_chunk, folder, pictures), waiting, processes):
-        done += made
+    for chunk_pictures in _make_all(partial(make_chunk, folder, pictures), waiting, processes):
+        done += chunk_pictures
         if report is not None:
             report(done)
     return _join(folder, count)

@@ -199,13 +199,13 @@ class Truth:
         _columns(skeleton)
         return replace(self, skeleton=skeleton)
 
-    def seen(self, min_share: float = 0.05) -> NDArray[np.intp]:
+    def visible_rows(self, min_share: float = 0.05) -> NDArray[np.intp]:
         """Rows of those of whom at least this share can be seen, and at least one pixel."""
         return np.flatnonzero((self.share >= min_share) & (self.pixels > 0))
 
     def poses(self, min_share: float = 0.05) -> Poses:
         """Poses of those who can be seen, boxes cut to the picture, keypoints outside it NaN."""
-        rows = self.seen(min_share)
+        rows = self.visible_rows(min_share)
         inside = (self.visibility[rows] != Visibility.OUTSIDE)[..., None]
         boxes = Detections(self.clipped_boxes[rows], np.ones(len(rows)))
         xy = np.where(inside, self.xy[rows], np.nan)
@@ -313,9 +313,9 @@ def _visible_boxes(
     most = max(ids, default=0)
     counts = np.bincount(owner.ravel(), minlength=most + 1)
     places = find_objects(owner.astype(np.int32), most)
-    for row, who in enumerate(ids):
-        if counts[who]:
-            down, across = places[who - 1]
+    for row, identity in enumerate(ids):
+        if counts[identity]:
+            down, across = places[identity - 1]
             boxes[row] = (across.start, down.start, across.stop - 1, down.stop - 1)
     return boxes, counts[list(ids)].astype(np.int64) if ids else np.zeros(0, np.int64)
 
@@ -349,8 +349,8 @@ def _visibility(
 ) -> NDArray[np.uint8]:
     """(N, K), a `Visibility` each."""
     height, width = pixels.owner.shape
-    place = np.rint(np.nan_to_num(xy, nan=-9.0, posinf=-9.0, neginf=-9.0))
-    x, y = np.clip(place, -9, 1e6).astype(np.int64)[..., 0], place[..., 1]
+    pixel = np.rint(np.nan_to_num(xy, nan=-9.0, posinf=-9.0, neginf=-9.0))
+    x, y = np.clip(pixel, -9, 1e6).astype(np.int64)[..., 0], pixel[..., 1]
     y = np.clip(y, -9, 1e6).astype(np.int64)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > _NEAREST)
     x, y = np.where(inside, x, 0), np.where(inside, y, 0)

@@ -43,7 +43,7 @@ def posetrack18_document(
     annotations: list[dict[str, Any]] = []
     for number, every in enumerate(truths):
         truth = every.to(POSETRACK_17)
-        rows = truth.seen(min_share)
+        rows = truth.visible_rows(min_share)
         rows = rows[np.isfinite(truth.clipped_boxes[rows, 0])]
         images.append(
             {
@@ -242,12 +242,12 @@ def flow_of_kitti(coded: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 def _keypoints(truth: Truth, row: int, flags: Mapping[int, int]) -> dict[str, Any]:
     """``keypoints`` and ``num_keypoints`` with flags by visibility; 0 for those without one."""
-    marks = np.array([flags.get(int(state), 0) for state in truth.visibility[row]])
-    xy = np.where(marks[:, None] > 0, truth.xy[row], 0.0)
-    values = np.concatenate([xy.round(2), marks[:, None]], axis=1).ravel().tolist()
+    seen_flags = np.array([flags.get(int(state), 0) for state in truth.visibility[row]])
+    xy = np.where(seen_flags[:, None] > 0, truth.xy[row], 0.0)
+    values = np.concatenate([xy.round(2), seen_flags[:, None]], axis=1).ravel().tolist()
     # Flags as whole numbers, as the datasets write them.
-    values[2::3] = marks.tolist()
-    return {"keypoints": values, "num_keypoints": int((marks > 0).sum())}
+    values[2::3] = seen_flags.tolist()
+    return {"keypoints": values, "num_keypoints": int((seen_flags > 0).sum())}
 
 
 def _xywh(xyxy: NDArray[np.float64]) -> list[float]:

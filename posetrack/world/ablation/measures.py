@@ -52,7 +52,7 @@ def measure(
     >>> from posetrack.world import crossing
     >>> scene = crossing(people=2, frames=2, size=(160, 90))
     >>> truths = [truth for _, truth in scene]
-    >>> tracks = [Tracks(truth.poses(), truth.ids[truth.seen()]) for truth in truths]
+    >>> tracks = [Tracks(truth.poses(), truth.ids[truth.visible_rows()]) for truth in truths]
     >>> scores = measure(truths, tracks, [None, None])
     >>> scores["mAP"], scores["MOTA"], scores["missed"]
     (100.0, 100.0, 100.0)

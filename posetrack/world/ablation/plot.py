@@ -51,9 +51,9 @@ def plot_ablation(rows: Sequence[Row], blocks: Sequence[Block], path: str | Path
         for axes, (block, own) in zip(panels, column, strict=True):
             _panel(axes, block, own)
     names = list(_DRAWN)
-    marks = [figure.axes[0].plot([], [], "o", color=_DRAWN[name])[0] for name in names]
+    markers = [figure.axes[0].plot([], [], "o", color=_DRAWN[name])[0] for name in names]
     figure.legend(
-        marks, [MEASURES[name] for name in names], loc="outside lower center", ncols=len(names),
+        markers, [MEASURES[name] for name in names], loc="outside lower center", ncols=len(names),
         fontsize=9,
     )  # fmt: skip
     write_figure(figure, path, dpi=120)

@@ -129,7 +129,7 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def markdown(
-    rows: Sequence[Row], blocks: Sequence[Block], *, about: str = "", notes: Sequence[str] = ()
+    rows: Sequence[Row], blocks: Sequence[Block], *, intro: str = "", notes: Sequence[str] = ()
 ) -> str:
     """Tables of all blocks that were run.
 
@@ -139,12 +139,12 @@ def markdown(
         Of `posetrack.world.ablation.run_ablation`.
     blocks
         Their blocks, in the order to print them.
-    about
+    intro
         A sentence on scenes and sizes.
     notes
         Footnotes.
     """
-    parts = ["# Ablation", "\n".join(filter(None, [about, _conditions()]))]
+    parts = ["# Ablation", "\n".join(filter(None, [intro, _conditions()]))]
     for block in blocks:
         own = [row for row in rows if row.block == block.name]
         if not own:
@@ -219,13 +219,13 @@ def write_tables(
     rows: Sequence[Row],
     blocks: Sequence[Block],
     *,
-    about: str = "",
+    intro: str = "",
     notes: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``ablation.csv`` and ``ablation.md`` and return their paths."""
     texts: Mapping[str, str] = {
         "ablation.csv": csv_text(rows),
-        "ablation.md": markdown(rows, blocks, about=about, notes=notes),
+        "ablation.md": markdown(rows, blocks, intro=intro, notes=notes),
     }
     write_together(*((folder / name, text) for name, text in texts.items()))
     return [folder / name for name in texts]

@@ -76,9 +76,9 @@ class Gait:
     def heading(self, seconds: float) -> float:
         """Radians, where the path goes, smoothed over 0.8 seconds; at its end, where it went."""
         for window in _WINDOWS:
-            way = self.place(seconds + window) - self.place(seconds - window)
-            if math.hypot(*way) > 0.01 * window:
-                return math.atan2(way[1], way[0])
+            motion_vector = self.place(seconds + window) - self.place(seconds - window)
+            if math.hypot(*motion_vector) > 0.01 * window:
+                return math.atan2(motion_vector[1], motion_vector[0])
         return 0.0
 
     def __call__(self, seconds: float) -> BodyPose:
@@ -164,8 +164,8 @@ class Gait:
         """The foot in the air; ``part`` 0 when it leaves, 1 when it lands."""
         before, from_heading = self._plant(stride, sign)
         after, to_heading = self._plant(stride + 1, sign)
-        way = float(np.hypot(*(after - before)[:2]))
-        going = min(1.0, way / 0.4)
+        gone = float(np.hypot(*(after - before)[:2]))
+        going = min(1.0, gone / 0.4)
         land, push = self._pitches()
         share = part**2 * (3 - 2 * part)
         share = 0.5 * share + 0.5 * share**2 * (3 - 2 * share) if not self.running else share

@@ -158,14 +158,14 @@ def two_links(
     >>> (first @ down + first @ second @ down).round(6).tolist()
     [0.2, 0.0, -0.6]
     """
-    way = np.asarray(target, np.float64)
-    distance = float(np.linalg.norm(way))
+    to_target = np.asarray(target, np.float64)
+    distance = float(np.linalg.norm(to_target))
     least = np.sqrt(upper**2 + lower**2 - 2 * upper * lower * np.cos(np.deg2rad(32)))
     span = min(max(distance, least), STRETCH * (upper + lower))
     cosine = (upper**2 + lower**2 - span**2) / (2 * upper * lower)
     folds = turn_y(bends * (np.pi - np.arccos(np.clip(cosine, -1, 1))))
     rest = np.array([0.0, 0.0, -upper]) + folds @ (0.0, 0.0, -lower)
-    goal = _frame(way / max(distance, 1e-9), np.cross(ahead, way))
+    goal = _frame(to_target / max(distance, 1e-9), np.cross(ahead, to_target))
     return goal @ _frame(rest / span, np.array([0.0, 1.0, 0.0])).T, folds
 
 

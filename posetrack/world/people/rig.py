@@ -246,8 +246,8 @@ def angles_from(rotations: ArrayLike) -> Float64Array:
     swing = sideways * np.arctan2(sine, up[:, 2:])
     rest = turns(-swing) @ matrices
     twist = np.arctan2(rest[:, 1, 0] - rest[:, 0, 1], rest[:, 0, 0] + rest[:, 1, 1])
-    about = np.concatenate([swing[:, :2], twist[:, None]], axis=-1) * _SIGNS
-    return np.asarray(about[:, [1, 0, 2]])
+    axis_angles = np.concatenate([swing[:, :2], twist[:, None]], axis=-1) * _SIGNS
+    return np.asarray(axis_angles[:, [1, 0, 2]])
 
 
 def turns(vectors: ArrayLike) -> Float64Array:

@@ -56,8 +56,8 @@ def lathe(
     return Mesh(vertices, faces, uv, np.full(len(faces), Part.SCENERY), texture)  # type: ignore[arg-type]
 
 
-def ball_profile(radius: float, *, base: float = 0.0) -> list[tuple[float, float]]:
-    """Profile of a ball whose lowest point is ``base`` metres up.
+def ball_profile(radius: float, *, foot: float = 0.0) -> list[tuple[float, float]]:
+    """Profile of a ball whose lowest point is ``foot`` metres up.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def ball_profile(radius: float, *, base: float = 0.0) -> list[tuple[float, float
     (1.0, 1.0)
     """
     angle = np.linspace(-np.pi / 2, np.pi / 2, 9)
-    across, up = radius * np.cos(angle), base + radius * (1 + np.sin(angle))
+    across, up = radius * np.cos(angle), foot + radius * (1 + np.sin(angle))
     return [
         (round(max(r, 0.0), 6), round(z, 6))
         for r, z in zip(across.tolist(), up.tolist(), strict=True)
@@ -73,7 +73,7 @@ def ball_profile(radius: float, *, base: float = 0.0) -> list[tuple[float, float
 
 
 def _ball(rng: np.random.Generator) -> Profile:
-    return ball_profile(rng.uniform(0.1, 0.5), base=rng.choice([0.0, rng.uniform(0, 2.0)]))
+    return ball_profile(rng.uniform(0.1, 0.5), foot=rng.choice([0.0, rng.uniform(0, 2.0)]))
 
 
 def _cone(rng: np.random.Generator) -> Profile:
@@ -92,7 +92,7 @@ def _pawn(rng: np.random.Generator) -> Profile:
     head = rng.uniform(0.07, 0.11) * tall
     body = [(0.16 * tall, 0), (0.12 * tall, 0.1 * tall), (0.13 * tall, 0.5 * tall),
             (0.05 * tall, tall - 2 * head)]  # fmt: skip
-    return [*body, *ball_profile(head, base=tall - 2 * head)[1:]]
+    return [*body, *ball_profile(head, foot=tall - 2 * head)[1:]]
 
 
 def _dummy(rng: np.random.Generator) -> Profile:
@@ -106,7 +106,7 @@ def _dummy(rng: np.random.Generator) -> Profile:
 def _post(rng: np.random.Generator) -> Profile:
     """A lamp post or a bollard."""
     wide, tall = rng.uniform(0.04, 0.12), rng.uniform(0.8, 3.5)
-    return [(wide, 0), (wide, tall), *ball_profile(rng.uniform(1.0, 2.5) * wide, base=tall)[1:]]
+    return [(wide, 0), (wide, tall), *ball_profile(rng.uniform(1.0, 2.5) * wide, foot=tall)[1:]]
 
 
 _KINDS: Final[tuple[Callable[[np.random.Generator], Profile], ...]] = (

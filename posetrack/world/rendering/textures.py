@@ -118,9 +118,9 @@ def plaster(rng: np.random.Generator) -> Texture:
 def asphalt(rng: np.random.Generator) -> Texture:
     """Dark and grainy."""
     grey = np.full(3, rng.uniform(50, 130)) * rng.uniform(0.93, 1.07, 3)
-    base = _mottle(rng, grey, cells=2, octaves=4, spread=0.1)
+    ground = _mottle(rng, grey, cells=2, octaves=4, spread=0.1)
     grain = np.float32(rng.uniform(4, 14)) * rng.standard_normal((256, 256, 1), np.float32)
-    return _bytes(base + grain)
+    return _bytes(ground + grain)
 
 
 def grass(rng: np.random.Generator) -> Texture:
