@@ -17,7 +17,7 @@ from posetrack.weights.download import (
     is_name_unknown,
     open_url,
     reason_of,
-    sha256_of,
+    sha256_in_headers,
 )
 from posetrack.weights.hosts import forget_silent, host_of, remember_silent
 
@@ -137,7 +137,7 @@ def _check_file(
         return "not there", f"HTTP status {error.code}"
     with response:
         length = response.headers.get("Content-Length", "")
-        stated = stated or sha256_of(response.headers)
+        stated = stated or sha256_in_headers(response.headers)
     path = place_of(file, card, folder)
     expected = first_hash(path, file) or file.sha256
     if stated and expected and not stated.startswith(expected):

@@ -220,7 +220,7 @@ def _ask(request: urllib.request.Request, timeout: float, within: float) -> tupl
         response: Any = None
         try:
             response, stated = open_url(request, timeout)
-            response.stated_sha256 = stated or sha256_of(response.headers)
+            response.stated_sha256 = stated or sha256_in_headers(response.headers)
             answer = response, response.read1(CHUNK)
         except Exception as error:  # goes to the thread that waits
             if response is not None:
@@ -249,12 +249,12 @@ def _ask(request: urllib.request.Request, timeout: float, within: float) -> tupl
         del outcome  # else error, traceback and this frame hold each other, and the connection
 
 
-def sha256_of(headers: Any) -> str:
+def sha256_in_headers(headers: Any) -> str:
     """The SHA-256 that Hugging Face's hub states of a large file in its answer; else empty.
 
     Examples
     --------
-    >>> sha256_of({"X-Linked-Etag": '"' + 64 * "a" + '"'}) == 64 * "a"
+    >>> sha256_in_headers({"X-Linked-Etag": '"' + 64 * "a" + '"'}) == 64 * "a"
     True
     """
     text = str(headers.get("X-Linked-Etag") or "").strip().removeprefix("W/").strip('"')
@@ -305,7 +305,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         require_safe_url(newurl)
-        self.stated = self.stated or sha256_of(headers)
+        self.stated = self.stated or sha256_in_headers(headers)
         if req.full_url.startswith("https:") and urlsplit(newurl).scheme != "https":
             raise ValueError(f"redirected from https to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
