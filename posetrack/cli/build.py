@@ -24,7 +24,7 @@ from posetrack.interfaces import (
 )
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleton
 from posetrack.weights import fetch, is_offline
-from posetrack.weights.catalogue import MODELS, Kind, known_entry
+from posetrack.weights.catalogue import MODELS, Kind, look_up_entry
 
 FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
 _FLOW_NETWORKS = ("raft-small", "raft-large")
@@ -352,7 +352,7 @@ def check_network_name(
     """
     if name.endswith(_NETWORK_FILES):
         raise not_found(Path(name))
-    if known_entry(name) is not None:
+    if look_up_entry(name) is not None:
         card = build.card_of_kind(name, kind)
         if offline:
             fetch(card, offline=True)  # says so, where it is not here
@@ -370,7 +370,7 @@ def skeleton_ahead(arguments: argparse.Namespace) -> Skeleton | None:
     if arguments.skeleton:
         return skeleton_from(arguments.skeleton)
     name = arguments.estimator or build.ESTIMATOR
-    card = known_entry(name)
+    card = look_up_entry(name)
     if card is not None and card.skeleton is not None:
         return KNOWN_SKELETONS[card.skeleton]
     return COCO_17 if name == BUNDLED else None
@@ -412,7 +412,7 @@ def weight_files(
             files[kind] = build.bundled_file(kind)
         elif Path(name).is_file():
             files[kind] = Path(name)
-        elif known_entry(name) is not None and (path := find_cached(name)) is not None:
+        elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:
             files[kind] = path
     for kind, default in defaults.items():
         first = default.path is not None and not default.taken

@@ -188,7 +188,7 @@ def find_entry(name: str) -> CatalogueEntry:
     Traceback (most recent call last):
     ValueError: no model is called 'raft_smal'; did you mean 'raft_small' or 'raft_large'? ...
     """
-    found = known_entry(name)
+    found = look_up_entry(name)
     if found is not None:
         return found
     hint = did_you_mean(name, MODELS) or "."
@@ -198,12 +198,12 @@ def find_entry(name: str) -> CatalogueEntry:
     )
 
 
-def known_entry(name: str) -> CatalogueEntry | None:
+def look_up_entry(name: str) -> CatalogueEntry | None:
     """The row called ``name``, see `find_entry`; None if there is none.
 
     Examples
     --------
-    >>> known_entry("keypointrcnn").name
+    >>> look_up_entry("keypointrcnn").name
     'keypointrcnn_resnet50_fpn'
     """
     plain = name.replace("-", "_")
