@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from posetrack.cli import main
-from posetrack.cli.run_writer import Places, RunWriter
+from posetrack.cli.run_writer import ResultPaths, RunWriter
 from posetrack.files import PartialFile
 
 
@@ -46,7 +46,7 @@ def written(folder: Path, *names: str) -> RunWriter:
         )
         for name in names
     ]
-    return RunWriter(Places(folder, "walk"), sinks)
+    return RunWriter(ResultPaths(folder, "walk"), sinks)
 
 
 def test_a_table_that_cannot_be_closed_leaves_the_line_on_what_is_kept(
