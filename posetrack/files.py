@@ -34,6 +34,7 @@ MAX_TEXT_BYTES: Final = 1_000_000
 """What people write by hand is smaller."""
 
 _MAX_PARTIALS = 1000
+_PIECE_BYTES = 1 << 22
 _LAST: Final = 253_402_300_799  # the last second of the year 9999
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WORDS: Final = {
@@ -292,7 +293,12 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
         raise not_found(Path(path))
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            data = stream.read(max_bytes + 1)
+            # In pieces: to ask for all that is allowed at once takes that much memory first.
+            pieces, left = [], max_bytes + 1
+            while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
+                pieces.append(piece)
+                left -= len(piece)
+            data = b"".join(pieces)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a whole gzip file: {error}") from error
     if len(data) > max_bytes:

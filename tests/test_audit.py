@@ -259,7 +259,10 @@ def test_matches_of_nobody_and_of_a_run_that_broke(tmp_path: Path) -> None:
     broken.close()
     (tmp_path / "c.parquet").write_bytes(b"PAR1 no")
     save(walkers(5, 1), tmp_path / "d.parquet")
-    for name in ("c", "d"):
+    (tmp_path / "e.parquet").write_bytes(
+        (tmp_path / "a.parquet").read_bytes().replace(b"frame", b"")
+    )
+    for name in ("c", "d", "e"):
         with pytest.raises(ValueError, match=f"{name}.parquet: cannot be read as matches"):
             read_matches(tmp_path / f"{name}.parquet")
 

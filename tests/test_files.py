@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +166,13 @@ def test_the_hash_of_a_folder_is_that_of_its_files_in_order(tmp_path: Path) -> N
     (tmp_path / "a").write_bytes(b"1")
     assert sha256_of(tmp_path) == hashlib.sha256(b"12").hexdigest()
     assert sha256_of(tmp_path / "b") == hashlib.sha256(b"2").hexdigest()
+
+
+def test_a_small_file_takes_little_memory_whatever_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    tracemalloc.start()
+    try:
+        assert read_json(tmp_path / "a.json") == [1]
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()

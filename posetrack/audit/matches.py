@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import not_found
 from posetrack.files import PartialFile, errors_naming
 from posetrack.formats.recovery import parquet_from_spool
 from posetrack.structures import Tracks
@@ -184,6 +185,8 @@ def read_matches(path: str | Path) -> Matches:
     from posetrack.formats.arrow_arrays import values_of
 
     path = Path(path)
+    if not path.is_file():
+        raise not_found(path)
     try:
         file = pq.ParquetFile(path)
         if (file.schema_arrow.metadata or {}).get(b"format") != _FORMAT:
@@ -195,7 +198,7 @@ def read_matches(path: str | Path) -> Matches:
         words = table["reason"].to_pylist()
         known = {_words(reason): int(reason) for reason in Reason}
         reason = np.array([known[word] for word in words], np.int64)
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as matches: {error}") from error
     with errors_naming(path):
         return Matches(
