@@ -459,6 +459,10 @@ def build_detector(
         from posetrack.detectors.onnx import OnnxDetector
 
         return OnnxDetector(text, **{"providers": onnx_providers(device), **settings})
+    if text.startswith("hf:"):
+        from posetrack.detectors.huggingface import HuggingFaceDetector
+
+        return HuggingFaceDetector(text, device=device, offline=offline, **settings)
     if text == "hog":
         from posetrack.detectors.hog import HogDetector
 
@@ -526,6 +530,12 @@ def build_estimator(
     FileNotFoundError, ConnectionError
         If the weights cannot be had; the message names the ways out.
     """
+    if str(name).startswith("hf:"):
+        from posetrack.estimators.huggingface import VitPose
+
+        if dark:
+            raise ValueError(f"{name}: its own decoding is DARK already")
+        return VitPose(str(name), device=device, offline=offline, **settings)
     is_file = name is not None and str(name) != BUNDLED and Path(name).is_file()
     is_folder = name is not None and Path(name).is_dir()
     if name is not None and (is_folder or (is_file and _row_of(Path(name), "pose") is None)):

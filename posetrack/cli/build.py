@@ -22,6 +22,7 @@ from posetrack.interfaces import (
     PoseEstimator,
     SharedNetwork,
 )
+from posetrack.runtimes.huggingface import PREFIX, hub_name
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleton
 from posetrack.weights import fetch, is_offline
 from posetrack.weights.catalogue import MODELS, Kind, look_up_entry
@@ -154,12 +155,14 @@ def add_networks(parser: Parser) -> None:
     parser.add_argument(
         "--detector",
         metavar="NAME|FILE",
-        help="a name of `posetrack models list`, bundled, hog, or FILE.onnx",
+        help="a name of `posetrack models list`, bundled, hog, FILE.onnx, or hf:NAME of Hugging "
+        "Face's hub",
     )
     parser.add_argument(
         "--estimator",
         metavar="NAME|FILE",
-        help="a name of `posetrack models list`, bundled, FILE.onnx, or a checkpoint",
+        help="a name of `posetrack models list`, bundled, FILE.onnx, a checkpoint, or hf:NAME of "
+        "Hugging Face's hub",
     )
     add_flow(parser)
     group = parser.add_rare_group("networks")
@@ -294,7 +297,7 @@ def build_estimator(
         return cast(
             PoseEstimator, build.build_default(default, device=arguments.device, **settings)
         )
-    if name == BUNDLED:
+    if name == BUNDLED or name.startswith(PREFIX):
         _refuse_of_whole_images(settings)
     if _is_network_file(name):
         from posetrack.estimators.from_file import load_estimator
@@ -327,6 +330,9 @@ def check_networks(arguments: argparse.Namespace) -> None:
     for option, more in others.items():
         name: str | None = getattr(arguments, option)
         if name is None or name in more or Path(name).exists():
+            continue
+        if name.startswith(PREFIX):
+            hub_name(name)
             continue
         offline = arguments.offline or is_offline()
         check_network_name(f"--{option}", name, kinds[option], more=more, offline=offline)
@@ -410,6 +416,8 @@ def weight_files(
             continue
         if name == BUNDLED and kind in build.BUNDLED_FILES:
             files[kind] = build.bundled_file(kind)
+        elif name.startswith(PREFIX):
+            files[kind] = hub_name(name)._asdict()
         elif Path(name).is_file():
             files[kind] = Path(name)
         elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:

@@ -1,0 +1,113 @@
+"""Networks of Hugging Face's hub through its own library, weights as safetensors only.
+
+No code of a repository is run (``trust_remote_code`` is never set) and no pickle is read. Files lie
+in the hub's own cache; ``HF_HUB_OFFLINE`` and ``HF_ENDPOINT`` hold as everywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from posetrack.devices import pick_device, require_torch
+
+if TYPE_CHECKING:
+    import torch
+
+PREFIX = "hf:"
+"""What a name of the hub, or a folder in its form, begins with on the command line."""
+
+
+class HubName(NamedTuple):
+    """A repository or folder, and which of its revisions; empty for the newest."""
+
+    name: str
+    revision: str
+
+
+def hub_name(text: str) -> HubName:
+    """What ``hf:NAME@REVISION`` names.
+
+    Raises
+    ------
+    ValueError
+        If nothing is named.
+
+    Examples
+    --------
+    >>> hub_name("hf:usyd-community/vitpose-base-simple@main")
+    HubName(name='usyd-community/vitpose-base-simple', revision='main')
+    """
+    name, _, revision = text.removeprefix(PREFIX).partition("@")
+    if not name:
+        raise ValueError(f"expected hf:NAME or hf:NAME@REVISION, got {text!r}")
+    return HubName(name, revision)
+
+
+class HubModel(NamedTuple):
+    """A network and its processor, on a device."""
+
+    network: Any
+    processor: Any
+    device: torch.device
+    half: bool
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Autocast where half precision is wanted."""
+        import torch
+
+        if not self.half:
+            return nullcontext()
+        kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=kind)
+
+
+def open_hub_model(
+    name: str,
+    kind: str,
+    *,
+    device: str | torch.device = "auto",
+    half: bool | None = None,
+    offline: bool = False,
+) -> HubModel:
+    """A network of the hub, or of a folder in its form, ready to run.
+
+    Parameters
+    ----------
+    name
+        See `hub_name`; the prefix may be left away.
+    kind
+        The class of ``transformers`` that loads it.
+    device, half
+        See `posetrack.detectors.torchvision.TorchvisionDetector`.
+    offline
+        Never connect.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If ``transformers`` is not installed.
+    ValueError
+        If it cannot be had, has no safetensors weights, or is another kind of network.
+    """
+    require_torch(name)
+    try:
+        library = importlib.import_module("transformers")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{name} needs transformers: pip install "posetrack[hf]"'
+        ) from error
+    found = hub_name(name)
+    options = {"revision": found.revision or "main", "local_files_only": offline}
+    try:
+        processor = library.AutoImageProcessor.from_pretrained(found.name, **options)
+        network = getattr(library, kind).from_pretrained(
+            found.name, use_safetensors=True, trust_remote_code=False, **options
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        short = " ".join(str(error).split())[:300]
+        raise ValueError(f"{found.name}: transformers cannot load it as {kind}: {short}") from error
+    where = pick_device(device)
+    halved = where.type == "cuda" if half is None else half
+    return HubModel(network.eval().to(where), processor, where, halved)
