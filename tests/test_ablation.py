@@ -313,8 +313,8 @@ def test_the_command_writes_table_text_and_picture(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scenes", "moon"], "no moon; there are crossing"),
-        (["--blocks", "luck"], "no luck; there are steps"),
+        (["--scenes", "moon"], "no scene 'moon'; there are crossing"),
+        (["--blocks", "luck"], "no block 'luck'; there are steps"),
         (["--seeds", "0"], "--seeds must be at least 1"),
         (
             ["--scenes", "crowd", "--blocks", "misses", "--frames", "2", "--seeds", "1"],

@@ -42,7 +42,7 @@ def no_space(path: Path) -> OSError:
 def written(folder: Path, *names: str) -> RunWriter:
     sinks = [
         lambda run, _frame, _tracks, name=name: Table(
-            run.places(f".{name}.csv"), full=name == "full"
+            run.results(f".{name}.csv"), full=name == "full"
         )
         for name in names
     ]
