@@ -1,0 +1,394 @@
+"""Identities on real clips and rendered scenes: the tracker against itself and against peers.
+
+    python benchmarks/identities.py [--data ../shared/data] [--cache FOLDER] [--peer PYTHON]
+                                    [--seeds N] [--set NAME=VALUE ...] [--left-out]
+
+All trackers get the same detections; those that use keypoints get the same poses. Networks are
+asked once for each image and box, and their answers kept in the cache folder, so that a tracker
+with other settings is measured in seconds. Real clips are scored by the IoU of boxes (0.5),
+rendered scenes, in which everything is known, by OKS (0.5).
+
+Peers live in an environment of their own, whose Python is named to this script:
+
+    python3 -m venv .venv-peers
+    .venv-peers/bin/pip install norfair trackers
+    python benchmarks/identities.py --peer .venv-peers/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack import Detections, Poses, Tracker, Tracks
+from posetrack.detectors.onnx import OnnxDetector
+from posetrack.detectors.onnx_layouts import decode_fastestdet
+from posetrack.estimators.onnx import OnnxTopDown
+from posetrack.evaluation.poses import (
+    FrameSimilarities,
+    evaluate_similarities,
+    iou_similarities,
+)
+from posetrack.formats.mot import read_lines
+from posetrack.ops.matching import match_optimally
+from posetrack.testing import SceneDetector, SceneEstimator
+from posetrack.video import open_video
+from posetrack.world.ablation.running import FAULTS, JITTER, SWAPPED
+from posetrack.world.ablation.worlds import WORLDS, RecordedScene
+from posetrack.world.scoring import frame_similarities
+
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent / "tests"
+MEASURES = ("ids", "IDF1", "MOTA", "HOTA", "switches", "ghosts", "recall")
+GHOST = 5  # frames
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A real video whose people are known.
+
+    Parameters
+    ----------
+    name
+        What tables call it.
+    video
+        File below the data's folder ``videos``.
+    truth
+        MOT text, in that folder or in ``tests/identities``.
+    step
+        Every how manyth frame is looked at.
+    """
+
+    name: str
+    video: str
+    truth: str
+    step: int = 1
+
+
+CLIPS = (
+    Clip("TUD-Campus", "TUD-Campus.mp4", "TUD-Campus.gt.txt"),
+    Clip("TUD-Campus/3", "TUD-Campus.mp4", "TUD-Campus.gt.txt", 3),
+    Clip("store_aisle", "store_aisle.mp4", "store_aisle.gt.txt"),
+    Clip("store_aisle/5", "store_aisle.mp4", "store_aisle.gt.txt", 5),
+    Clip("lab", "lab.mp4", "lab.gt.txt"),
+    Clip("lab/5", "lab.mp4", "lab.gt.txt", 5),
+)
+
+
+class Memo:
+    """Answers of two networks about one video, kept in a file: detector and estimator at once.
+
+    Parameters
+    ----------
+    models
+        Folder of the networks.
+    path
+        The file; None keeps nothing.
+    """
+
+    def __init__(self, models: Path, path: Path | None) -> None:
+        self._models, self._path = models, path
+        self._detector: OnnxDetector | None = None
+        self._estimator: OnnxTopDown | None = None
+        self._boxes: dict[int, np.ndarray] = {}
+        self._poses: dict[bytes, np.ndarray] = {}
+        self._grown, self.frame = False, 0
+        if path is not None and path.is_file():
+            with np.load(path) as kept:
+                for frame, row in zip(kept["frames"].tolist(), kept["boxes"], strict=True):
+                    self._boxes[frame] = row[np.isfinite(row[:, 0])]
+                self._poses = dict(zip(map(bytes, kept["keys"]), kept["poses"], strict=True))
+        self.skeleton = self.estimator.skeleton
+
+    @property
+    def estimator(self) -> OnnxTopDown:
+        if self._estimator is None:
+            self._estimator = OnnxTopDown(self._models / "simplepose_256x192.onnx")
+        return self._estimator
+
+    def detect(self, image: np.ndarray) -> Detections:
+        """The detector's boxes in the frame that is set."""
+        if self.frame not in self._boxes:
+            if self._detector is None:
+                path = self._models / "fastestdet_352.onnx"
+                self._detector = OnnxDetector(path, decode=decode_fastestdet)
+            found = self._detector(image)
+            self._boxes[self.frame] = np.column_stack([found.xyxy, found.scores])
+            self._grown = True
+        rows = self._boxes[self.frame]
+        return Detections(rows[:, :4], rows[:, 4])
+
+    def __call__(self, image: np.ndarray, boxes: Detections, /) -> Poses:
+        """The network's poses in the frame that is set."""
+        keys = [
+            hashlib.sha1(np.int64(self.frame).tobytes() + box.astype(np.float32).tobytes()).digest()
+            for box in boxes.xyxy
+        ]
+        missing = [row for row, key in enumerate(keys) if key not in self._poses]
+        if missing:
+            made = self.estimator(image, boxes[np.array(missing)])
+            for row, xy, scores in zip(missing, made.xy, made.scores, strict=True):
+                self._poses[keys[row]] = np.column_stack([xy, scores]).astype(np.float32)
+            self._grown = True
+        if not keys:
+            return Poses.empty(self.skeleton)
+        values = np.stack([self._poses[key] for key in keys])
+        return Poses(values[..., :2], values[..., 2], boxes, self.skeleton)
+
+    def save(self) -> None:
+        """Keep what was asked."""
+        if self._path is None or not self._grown:
+            return
+        most = max((len(rows) for rows in self._boxes.values()), default=0)
+        boxes = np.full((len(self._boxes), most, 5), np.nan, np.float32)
+        for slot, rows in zip(boxes, self._boxes.values(), strict=True):
+            slot[: len(rows)] = rows
+        keys = np.array([np.frombuffer(key, np.uint8) for key in self._poses])
+        poses = np.array(list(self._poses.values()))
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        frames = np.array(list(self._boxes), np.int64)
+        np.savez(self._path, frames=frames, boxes=boxes, keys=keys, poses=poses)
+        self._grown = False
+
+
+@dataclass
+class Row:
+    """One clip or scene, opened: what a tracker is run on and how its answer is scored."""
+
+    name: str
+    images: list[np.ndarray]
+    seconds: list[float]
+    detector: Callable[[np.ndarray], Detections]
+    estimator: Any
+    score: Callable[[Sequence[Tracks]], FrameSimilarities]
+    people: int
+    memo: Memo | None = None
+    frames: list[int] = field(default_factory=list)
+
+    def run(self, tracker: Tracker) -> list[Tracks]:
+        """The tracks of each frame."""
+        tracks = []
+        for number, image in enumerate(self.images):
+            if self.memo is not None:
+                self.memo.frame = self.frames[number]
+            tracks.append(self.update(tracker, image, number))
+        return tracks
+
+    def update(self, tracker: Tracker, image: np.ndarray, number: int) -> Tracks:
+        """One frame."""
+        return tracker.update(image)
+
+
+def open_clip(clip: Clip, data: Path, cache: Path | None) -> Row:
+    """Decode a clip and read its truth."""
+    images, seconds, frames = [], [], []
+    with open_video(data / "videos" / clip.video) as video:
+        for frame in video:
+            if frame.index % clip.step == 0:
+                images.append(frame.image)
+                seconds.append(frame.seconds)
+                frames.append(frame.index)
+    path = data / "videos" / clip.truth
+    lines = read_lines(path if path.is_file() else TESTS / "identities" / clip.truth)
+    kept = None if cache is None else cache / f"{Path(clip.video).stem}.npz"
+    memo = Memo(data / "models", kept)
+
+    def score(tracks: Sequence[Tracks]) -> FrameSimilarities:
+        true_ids, ids, matrices = [], [], []
+        for frame, people in zip(frames, tracks, strict=True):
+            rows = np.flatnonzero(lines.frame == frame)
+            true_ids.append(lines.ids[rows])
+            ids.append(people.ids)
+            true, found = (_xywh(boxes) for boxes in (lines.xyxy[rows], people.boxes.xyxy))
+            matrices.append(iou_similarities(true, found))
+        order = np.arange(len(frames))
+        return FrameSimilarities(clip.name, order, tuple(true_ids), tuple(ids), tuple(matrices))
+
+    people = len(np.unique(lines.ids[np.isin(lines.frame, frames)]))
+    return Row(clip.name, images, seconds, memo.detect, memo, score, people, memo, frames)
+
+
+def _xywh(xyxy: np.ndarray) -> np.ndarray:
+    return np.column_stack([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]])
+
+
+def open_scenes(seeds: Iterable[int], size: tuple[int, int] = (320, 180)) -> list[Row]:
+    """Render the scenes of the ablation, with a detector and an estimator that make mistakes."""
+    rows = []
+    for seed in seeds:
+        for world in WORLDS:
+            scene = RecordedScene(world.make(seed=seed, size=size, **world.settings))
+            rate = scene.scene.rate
+            rates = {**FAULTS, **world.faults}
+
+            def score(tracks: Sequence[Tracks], scene: RecordedScene = scene) -> FrameSimilarities:
+                return frame_similarities(scene.truths, tracks, min_oks=0.5)
+
+            rows.append(
+                Row(
+                    f"{world.name} {seed}",
+                    scene.images,
+                    [number / rate for number in range(len(scene))],
+                    SceneDetector(scene, seed=seed, **rates),
+                    SceneEstimator(scene, jitter=JITTER, swapped=SWAPPED, seed=seed),
+                    score,
+                    len({who for truth in scene.truths for who in truth.ids.tolist()}),
+                )
+            )
+    return rows
+
+
+def measures(row: Row, tracks: Sequence[Tracks]) -> dict[str, float]:
+    """Numbers of `MEASURES`; ratios in percent."""
+    pairs = row.score(tracks)
+    result = evaluate_similarities([pairs], min_similarity=0.5).rows()["poses"]
+    right: dict[int, int] = {}
+    wrong: dict[int, int] = {}
+    for ids, matrix in zip(pairs.predicted_ids, pairs.similarities, strict=True):
+        matched = set(match_optimally(matrix, at_least=0.5)[1].tolist())
+        for place, identity in enumerate(ids.tolist()):
+            counts = right if place in matched else wrong
+            counts[identity] = counts.get(identity, 0) + 1
+    ghosts = [who for who, n in wrong.items() if n >= GHOST and n > right.get(who, 0)]
+    return {
+        "ids": len(right.keys() | wrong.keys()),
+        "IDF1": result["IDF1"],
+        "MOTA": result["MOTA"],
+        "HOTA": result["HOTA"],
+        "switches": result["IDs"],
+        "ghosts": len(ghosts),
+        "recall": result["Rec"],
+    }
+
+
+def peers_of(row: Row, python: str) -> dict[str, list[Tracks]]:
+    """What the peers make of the same detections; their boxes only, keypoints stay unseen."""
+    found, poses = [], []
+    for number, image in enumerate(row.images):
+        if row.memo is not None:
+            row.memo.frame = row.frames[number]
+        boxes = row.detector(image)
+        found.append(boxes)
+        poses.append(row.estimator(image, boxes))
+    rate = 1 / float(np.median(np.diff(row.seconds)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "given.npz"
+        np.savez(
+            path,
+            xyxy=np.concatenate([boxes.xyxy for boxes in found]).astype(float),
+            scores=np.concatenate([boxes.scores for boxes in found]).astype(float),
+            xy=np.concatenate([people.xy for people in poses]).astype(float),
+            people=[len(boxes) for boxes in found],
+            images=np.stack(row.images),
+            rate=rate,
+        )
+        script = HERE / "identities_peers.py"
+        done = subprocess.run([python, script, path], stdout=subprocess.PIPE, check=True)
+    answers: dict[str, list[Tracks]] = {}
+    for name, frames in json.loads(done.stdout).items():
+        answers[name] = [
+            _tracks(np.array(boxes, float).reshape(-1, 4), ids, boxes_given, people)
+            for (boxes, ids), boxes_given, people in zip(frames, found, poses, strict=True)
+        ]
+    return answers
+
+
+def _tracks(xyxy: np.ndarray, ids: list[int], given: Detections, poses: Poses) -> Tracks:
+    """A peer's boxes, each with the pose of the likest box that it was given."""
+    order = np.argsort(ids)
+    boxes = Detections(xyxy[order], np.ones(len(ids)))
+    who = np.array(ids, np.int64)[order]
+    if not len(ids) or not len(given):
+        nothing = np.full((len(ids), len(poses.skeleton), 2), np.nan)
+        unseen = np.zeros(nothing.shape[:2])
+        return Tracks(Poses(nothing, unseen, boxes, poses.skeleton), who)
+    nearest = iou_similarities(_xywh(boxes.xyxy), _xywh(given.xyxy)).argmax(axis=1)
+    return Tracks(Poses(poses.xy[nearest], poses.scores[nearest], boxes, poses.skeleton), who)
+
+
+Results = dict[str, dict[str, dict[str, float]]]
+"""By tracker, then row, then measure."""
+
+GRID: tuple[dict[str, Any], ...] = (
+    {},
+    {"min_new_score": 0.3},
+    {"recency": 0.9},
+    {"memory": 20},
+    {"min_similarity": 0.2},
+    {"max_missed": 10},
+)
+"""Settings among which leaving one clip out chooses."""
+
+
+def run_all(rows: Sequence[Row], settings: Mapping[str, Any], peer: str | None) -> Results:
+    """Every tracker on every row."""
+    results: Results = {}
+    for row in rows:
+        tracker = Tracker(row.detector, row.estimator, **settings)
+        results.setdefault("posetrack", {})[row.name] = measures(row, row.run(tracker))
+        if peer is not None:
+            for name, tracks in peers_of(row, peer).items():
+                results.setdefault(name, {})[row.name] = measures(row, tracks)
+        if row.memo is not None:
+            row.memo.save()
+    return results
+
+
+def left_out(rows: Sequence[Row]) -> list[str]:
+    """For each video, what the settings that are best on the others do on it."""
+    scores = [run_all(rows, settings, None)["posetrack"] for settings in GRID]
+    worth = [
+        {name: one["IDF1"] + one["MOTA"] for name, one in of_rows.items()} for of_rows in scores
+    ]
+    lines = []
+    for video in dict.fromkeys(row.name.split("/")[0] for row in rows):
+        own = [row.name for row in rows if row.name.split("/")[0] == video]
+        others = [row.name for row in rows if row.name not in own]
+        best = max(range(len(GRID)), key=lambda k: sum(worth[k][name] for name in others))
+        for name in own:
+            cells = "  ".join(f"{key} {scores[best][name][key]:.1f}" for key in MEASURES[:3])
+            lines.append(f"{name:16}{GRID[best] or 'the defaults'!s:28}{cells}")
+    return lines
+
+
+def table(rows: Sequence[Row], results: Results) -> list[str]:
+    """A line for each tracker and row."""
+    lines = [f"{'':20}{'':22}" + "".join(f"{name:>10}" for name in MEASURES)]
+    for row in rows:
+        for tracker, of_rows in results.items():
+            if row.name in of_rows:
+                one = of_rows[row.name]
+                ids = f"{one['ids']:.0f} of {row.people}"
+                cells = [ids, *(f"{one[name]:.1f}" for name in MEASURES[1:4])]
+                cells += [f"{one[name]:.0f}" for name in MEASURES[4:6]]
+                cells.append(f"{one['recall']:.1f}")
+                lines.append(f"{row.name:20}{tracker:22}" + "".join(f"{c:>10}" for c in cells))
+    return lines
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    parser.add_argument("--cache", type=Path, help="folder for the networks' answers")
+    parser.add_argument("--peer", help="the Python of an environment with the peers in it")
+    parser.add_argument("--seeds", type=int, default=1, help="of the rendered scenes; 0: none")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--left-out", action="store_true", help="choose settings without each clip")
+    given = parser.parse_args()
+    chosen = {name: ast.literal_eval(value) for name, value in (s.split("=") for s in given.set)}
+    clips = [open_clip(clip, given.data, given.cache) for clip in CLIPS]
+    everything = [*clips, *open_scenes(range(given.seeds))]
+    print("\n".join(table(everything, run_all(everything, chosen, given.peer))))
+    if given.left_out:
+        print("\nchosen without the clip, and what that does on it")
+        print("\n".join(left_out(clips)))
