@@ -16,8 +16,8 @@ from processes import PATIENCE
 
 from posetrack.cli import USAGE_STATISTICS, main, parser
 
-ASKED = {("models", "download")}
-"""To fetch is what it is for."""
+ASKED = {("models", "download"), ("models", "check")}
+"""To fetch, and to see which hosts answer, is what they are for."""
 
 WATCHED = """\
 import json, sys
@@ -105,6 +105,7 @@ def commands(data: Path, out: Path) -> list[list[str]]:
         ["eval", "posetrack21-boxes", "--gt", out / "boxes", "--pred", out / "boxes", "-o", out],
         ["eval", "coco", "--gt", truth, "--pred", out / "results.json", "-o", out],
         ["eval", "mpii", "--gt", out / "mpii.json", "--pred", out / "preds.json", "-o", out],
+        ["doctor"],
         ["models", "list"],
         ["models", "path", "bundled_pose"],
         ["train", *small, "--arch", "light", "--epochs", "1", "--batch-size", "6", "--quiet",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checks import no_such
-from posetrack.cli.checking import check_files, check_new_file, check_video
+from posetrack.cli.checking import check_files, check_folder, check_video
 from posetrack.files import write_whole
 
 FORMATS = ("onnx", "torch-export", "openvino", "tensorrt")
@@ -167,7 +167,7 @@ def _check_names(arguments: argparse.Namespace) -> None:
         arguments.out = arguments.out or Path()  # not into the package or the cache
     out: Path = arguments.out or Path(arguments.checkpoint).parent
     alone = arguments.out is not None and len(arguments.to) == 1 and not out.is_dir()
-    check_new_file(out if alone else out / "network")
+    check_folder(out.parent if alone else out)
 
 
 def _path(arguments: argparse.Namespace, form: str) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from posetrack.checks import check_all_known
 from posetrack.cli import training as shared
-from posetrack.cli.checking import check_folder, check_new_file
+from posetrack.cli.checking import check_folder
 from posetrack.files import write_whole
 
 if TYPE_CHECKING:
@@ -69,10 +69,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--count must be at least 1, got {args.count}")
     wanted = _wanted(args)
     shared.check_data(args)
-    if args.out.suffix.lower() in _PICTURES:
-        check_new_file(args.out)
-    else:
-        check_folder(args.out)
+    check_folder(args.out.parent if args.out.suffix.lower() in _PICTURES else args.out)
     skeleton = shared.skeleton_named(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, skeleton)
     print(shared.describe(people, args.annotations))
