@@ -144,7 +144,10 @@ LINES = (
     ("export bundeld --to onnx", "did you mean 'bundled'"),
     ("export bundled --to onyx", "did you mean 'onnx'?"),
     ("export bundled --to onnx --images nothere", "nothere: no such file or folder"),
-    ("export bundled --to onnx -o no/net.onnx", "there is no folder no"),
+    (
+        "export bundled --to onnx -o video.mp4/net.onnx",
+        "video.mp4: expected a folder, this is a file",
+    ),
     ("models convert nothere.pth -o new.safetensors", "nothere.pth: no such file or folder"),
     ("models convert tracks.csv -o new", "expected a name that ends in .safetensors"),
     ("models download raft_smal", "did you mean 'raft_small'"),
