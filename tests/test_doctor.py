@@ -47,6 +47,20 @@ def test_a_pass_is_remembered_by_runtime_and_device(runs: list[Detections]) -> N
     assert len(runs) == 2
 
 
+def test_every_runtime_that_is_loaded_is_checked(
+    runs: list[Detections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    import onnxruntime  # noqa: F401
+
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(selftest, "check_once", lambda *one: seen.append(one))
+    for device in ("cpu", "openvino"):  # the second is none of torch's
+        selftest.check_loaded(device)
+    assert seen == [("onnxruntime", "cpu"), ("torch", "cpu"), ("onnxruntime", "openvino")]
+    assert runs == []
+
+
 def test_keypoints_elsewhere_stop_with_the_numbers_and_are_tried_again(
     runs: list[Detections], tmp_path: Path
 ) -> None:

@@ -21,8 +21,8 @@ TESTED: Final = {
     "opencv-contrib-python": ("4.11.0", "5.1"),
     "pyarrow": ("18.0", "26.0.1"),
     "scipy": ("1.14.1", "1.18"),
-    "torch": ("2.9", "2.14.1"),
-    "torchvision": ("0.24", "0.29.1"),
+    "torch": ("2.9", "2.15.0"),
+    "torchvision": ("0.24", "0.29.2"),
 }
 """Lowest and newest versions that the tests have been run with."""
 _OPTIONAL: Final = ("onnxruntime", "torch", "torchvision")
