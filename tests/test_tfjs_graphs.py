@@ -144,6 +144,10 @@ DAMAGE = {
     ),
     "a negative side": (lambda d: manifest_of(d)["weights"][0].update(shape=[-1, 8]), "shape"),
     "an unknown type": (lambda d: manifest_of(d)["weights"][0].update(dtype="string"), "string"),
+    "a scale that is a list": (
+        lambda d: manifest_of(d)["weights"][0].update(
+            quantization={"dtype": "uint8", "scale": [1]}), "expected",
+    ),
     "a variable too few": (lambda d: manifest_of(d)["weights"].pop(), "keep the files together"),
     "no kernel": (
         lambda d: d["modelTopology"]["node"][3].update(input=["a", "b", "c"]), "has no weight",

@@ -74,8 +74,8 @@ HEAD = "MobilenetV1/heatmap_2/biases"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not JSON"),
-        ("[1]", "got list"),
+        ("", "JSON"),
+        ("[1]", "expected"),
         ("{}", "none of its 0 variables"),
         (json.dumps({HEAD: 3}), "needs a filename and a shape"),
         (json.dumps({HEAD: {"filename": "../secret", "shape": [2]}}), "no plain name"),

@@ -12,7 +12,6 @@ node's, kernel and bias are the node's inputs. No node is run here; the network 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -107,8 +106,8 @@ def read_tfjs_weights(path: str | Path) -> WeightFile:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "bias").write_bytes(np.zeros(17, "<f4").tobytes())
-    ...     about = {"MobilenetV1/heatmap_2/biases": {"filename": "bias", "shape": [17]}}
-    ...     _ = Path(folder, "manifest.json").write_text(json.dumps(about))
+    ...     manifest = '{"MobilenetV1/heatmap_2/biases": {"filename": "bias", "shape": [17]}}'
+    ...     _ = Path(folder, "manifest.json").write_text(manifest)
     ...     read_tfjs_weights(folder).tensors["heatmap.bias"].shape
     torch.Size([17])
     """
@@ -119,12 +118,7 @@ def read_tfjs_weights(path: str | Path) -> WeightFile:
             return _read_graph(graph)
     if manifest.is_dir():
         manifest /= MANIFEST
-    try:
-        variables = json.loads(manifest.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{manifest} is not JSON: {error}") from error
-    if not isinstance(variables, Mapping):
-        raise ValueError(f"{manifest}: expected variables by name, got {type(variables).__name__}")
+    variables = read_json(manifest, dict[str, Any], max_bytes=_LARGEST_JSON)
     tensors: dict[str, Tensor] = {}
     for variable, described in variables.items():
         name = posenet_name(variable)
@@ -198,13 +192,21 @@ _NODE = re.compile(
 )
 
 
+class _Quantization(msgspec.Struct):
+    """How numbers stand for values: ``stored * scale + min``."""
+
+    dtype: str
+    scale: float = 1.0
+    min: float = 0.0
+
+
 class _Constant(msgspec.Struct):
     """A variable in the binary files: where it is follows from those before it."""
 
     name: str
     shape: list[int]
     dtype: str = "float32"
-    quantization: dict[str, Any] | None = None
+    quantization: _Quantization | None = None
 
 
 class _Group(msgspec.Struct):
@@ -307,9 +309,8 @@ def _constant(
     """A variable from its place on, and where the next one begins."""
     stored, scale, least = constant.dtype, 1.0, 0.0
     if constant.quantization is not None:
-        stored = str(constant.quantization.get("dtype"))
-        scale = float(constant.quantization.get("scale", 1.0))
-        least = float(constant.quantization.get("min", 0.0))
+        stored, scale = constant.quantization.dtype, constant.quantization.scale
+        least = constant.quantization.min
     kind = {"float32": "<f4", "float16": "<f2", "uint8": "u1", "uint16": "<u2", "int32": "<i4"}
     if stored not in kind or not all(0 < side <= _LARGEST for side in constant.shape):
         raise ValueError(
