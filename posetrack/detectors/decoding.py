@@ -22,6 +22,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posetrack.interfaces import Image
+from posetrack.ops.crops import Normalisation, normalise
+from posetrack.ops.resizing import Resize
+from posetrack.runtimes.session import Session
 from posetrack.structures import FloatArray
 
 Outputs: TypeAlias = Sequence[NDArray[Any]]
@@ -68,6 +72,51 @@ class DecodeContext:
 
 
 Decode: TypeAlias = Callable[[Outputs, DecodeContext], Decoded]
+
+
+def run_on_image(
+    network: Session,
+    image: Image,
+    *,
+    input_size: tuple[int, int],
+    resize: Resize,
+    normalisation: Normalisation,
+    min_score: float,
+    person: int | None = None,
+) -> tuple[Outputs, DecodeContext]:
+    """What a network answers to an image, and what a decode function is to know of it.
+
+    Parameters
+    ----------
+    network
+        Takes (1, 3, height, width).
+    image
+        (H, W, 3) uint8 BGR.
+    input_size
+        (width, height) the image is resized to.
+    resize, normalisation
+        How.
+    min_score, person
+        See `DecodeContext`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from posetrack.ops.crops import UNIT
+    >>> from posetrack.ops.resizing import letterbox
+    >>> network = Session(Path("net.onnx"), lambda images: [images.sum(axis=1)], "numpy", batch=1)
+    >>> image = np.zeros((90, 120, 3), np.uint8)
+    >>> outputs, context = run_on_image(
+    ...     network, image, input_size=(60, 60), resize=letterbox, normalisation=UNIT, min_score=0
+    ... )
+    >>> outputs[0].shape, context.image_size, context.scale
+    ((1, 60, 60), (120, 90), (0.5, 0.5))
+    """
+    resized, scale, offset = resize(image, input_size)
+    outputs = network(normalise(resized[None], normalisation))
+    size = image.shape[1], image.shape[0]
+    names = network.output_names
+    return outputs, DecodeContext(size, input_size, scale, offset, min_score, person, names)
 
 
 def person_class(context: DecodeContext, usual: int, classes: int | None = None) -> int:

@@ -67,14 +67,11 @@ class HuggingFaceDetector:
 
     def __call__(self, image: Image, /) -> Detections:
         """People in the image, best first."""
-        import torch
-
         image = as_bgr(image)
         model, (height, width) = self._model, image.shape[:2]
         rgb = np.ascontiguousarray(image[..., ::-1])
         inputs = model.processor(images=[rgb], return_tensors="pt").to(model.device)
-        with torch.inference_mode(), model.precision():
-            outputs = model.network(**inputs)
+        outputs = model.run(**inputs)
         found = model.processor.post_process_object_detection(
             outputs, threshold=self.min_score, target_sizes=[(height, width)]
         )[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.detectors.decoding import Decode, DecodeContext, Decoded, Outputs
+from posetrack.detectors.decoding import Decode, DecodeContext, Decoded, Outputs, run_on_image
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.detectors.onnx_guess import (
     LAYOUTS,
@@ -21,7 +21,7 @@ from posetrack.detectors.onnx_guess import (
 )
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.ops.crops import Normalisation, normalise
+from posetrack.ops.crops import Normalisation
 from posetrack.ops.resizing import Resize
 from posetrack.runtimes.onnxruntime import open_network
 from posetrack.structures import Detections
@@ -123,23 +123,20 @@ class OnnxDetector:
             (H, W, 3) uint8 BGR.
         """
         image = as_bgr(image)
-        image_size = (image.shape[1], image.shape[0])
-        resized, scale, offset = self.resize(image, self.input_size)
-        outputs = self._network(normalise(resized[None], self.normalisation))
-        context = DecodeContext(
-            image_size,
-            self.input_size,
-            scale,
-            offset,
-            self.min_score,
-            self.person,
-            self._network.output_names,
+        outputs, context = run_on_image(
+            self._network,
+            image,
+            input_size=self.input_size,
+            resize=self.resize,
+            normalisation=self.normalisation,
+            min_score=self.min_score,
+            person=self.person,
         )
         xyxy, scores = self._decoded(outputs, context)
         return keep_people(
             xyxy,
             scores,
-            image_size=image_size,
+            image_size=context.image_size,
             min_score=self.min_score,
             max_iou=self.max_iou,
             max_people=self.max_people,

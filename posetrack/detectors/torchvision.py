@@ -8,7 +8,6 @@ as bytes, only boxes come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +19,7 @@ from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.devices import pick_device
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
+from posetrack.runtimes.torch import precision
 from posetrack.structures import Detections
 
 Weights: TypeAlias = str | Path | Mapping[str, Tensor]
@@ -91,7 +91,7 @@ class TorchvisionDetector:
             (H, W, 3) uint8 BGR.
         """
         image = as_bgr(image)
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), precision(self.device, self.half):
             found = self._network([upload(image, self.device)])[0]
             wanted = (found["labels"] == self.person) & (found["scores"] >= self.min_score)
             people = torch.cat([found["boxes"], found["scores"][:, None]], dim=1)[wanted]
@@ -104,12 +104,6 @@ class TorchvisionDetector:
             max_iou=self.max_iou,
             max_people=self.max_people,
         )
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        if not self.half:
-            return nullcontext()
-        kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-        return torch.autocast(self.device.type, dtype=kind)
 
 
 def faster_rcnn_mobilenet_320(weights: Weights | None, **settings: Any) -> nn.Module:

@@ -87,16 +87,16 @@ class VitPose:
         xywh = np.array(boxes.xyxy, np.float32)
         xywh[:, 2:] = np.maximum(xywh[:, 2:] - xywh[:, :2], 1)
         parts = [
-            self._found(rgb, xywh[start : start + self.max_batch])
+            self._find_keypoints(rgb, xywh[start : start + self.max_batch])
             for start in range(0, len(xywh), self.max_batch)
         ]
         xy = np.concatenate([points for points, _ in parts])
-        scores = np.concatenate([marks for _, marks in parts])
+        scores = np.concatenate([part for _, part in parts])
         unseen = ~(np.isfinite(xy).all(axis=2) & np.isfinite(scores))
         xy[unseen], scores[unseen] = np.nan, 0
         return Poses(xy, scores, boxes, self._skeleton)
 
-    def _found(self, rgb: Image, xywh: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _find_keypoints(self, rgb: Image, xywh: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Keypoints and scores of one run, as the library's own processor finds them."""
         import torch
 
@@ -105,8 +105,7 @@ class VitPose:
         more = {}
         if self._expert is not None:
             more["dataset_index"] = torch.full((len(xywh),), self._expert, device=model.device)
-        with torch.inference_mode(), model.precision():
-            outputs = model.network(pixel_values=inputs["pixel_values"], **more)
+        outputs = model.run(pixel_values=inputs["pixel_values"], **more)
         outputs.heatmaps = outputs.heatmaps.float()
         people = model.processor.post_process_pose_estimation(outputs, boxes=[xywh])[0]
         shape = (len(xywh), len(self._skeleton))

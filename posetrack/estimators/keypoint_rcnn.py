@@ -6,7 +6,6 @@ and those that flow proposes.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from posetrack.detectors.torchvision import upload
 from posetrack.devices import pick_device
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
+from posetrack.runtimes.torch import precision
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
 
@@ -117,7 +117,7 @@ class KeypointRCNN:
     def prepare(self, image: Image, /) -> Prepared:
         """The backbone's answer to an image, for `detect` and `estimate`."""
         image = as_bgr(image)
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), precision(self.device, self.half):
             images, _ = self._network.transform([upload(image, self.device)])
             features = self._network.backbone(images.tensors)
         return Prepared(features, images, (image.shape[1], image.shape[0]))
@@ -125,7 +125,7 @@ class KeypointRCNN:
     def detect(self, state: Prepared, /) -> Detections:
         """People in the image, best first."""
         heads, sizes = self._network.roi_heads, state.images.image_sizes
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), precision(self.device, self.half):
             proposals, _ = self._network.rpn(state.images, state.features)
             pooled = heads.box_head(heads.box_roi_pool(state.features, proposals, sizes))
             logits, shifts = heads.box_predictor(pooled)
@@ -149,7 +149,7 @@ class KeypointRCNN:
             return Poses.empty(self._skeleton)
         heads = self._network.roi_heads
         scale = self._scale(state)
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), precision(self.device, self.half):
             rois = torch.from_numpy(np.array(boxes.xyxy, np.float32)) * scale.repeat(2)
             rois = rois.to(self.device)
             pooled = heads.keypoint_roi_pool(state.features, [rois], state.images.image_sizes)
@@ -174,12 +174,6 @@ class KeypointRCNN:
         """(2,): pixels of the network's input to one of the image, x and y."""
         height, width = state.images.image_sizes[0]
         return torch.tensor([width / state.image_size[0], height / state.image_size[1]])
-
-    def _precision(self) -> AbstractContextManager[Any]:
-        if not self.half:
-            return nullcontext()
-        kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-        return torch.autocast(self.device.type, dtype=kind)
 
 
 def _peak_shares(maps: Tensor) -> Tensor:

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checks import check_fraction
-from posetrack.detectors.decoding import DecodeContext, Outputs, shapes
+from posetrack.detectors.decoding import DecodeContext, Outputs, run_on_image, shapes
 from posetrack.detectors.filtering import check_thresholds, select_people
 from posetrack.detectors.onnx_guess import usual_size
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.ops.crops import BGR_255, UNIT, Normalisation, normalise
+from posetrack.ops.crops import BGR_255, UNIT, Normalisation
 from posetrack.ops.resizing import Resize, letterbox, letterbox_corner
 from posetrack.runtimes.session import Session
 from posetrack.skeletons import Skeleton, skeleton_of_count
@@ -158,23 +158,20 @@ class OneStage:
             read.
         """
         image = as_bgr(image)
-        image_size = (image.shape[1], image.shape[0])
-        resized, scale, offset = self.resize(image, self.input_size)
-        outputs = self._network(normalise(resized[None], self.normalisation))
-        context = DecodeContext(
-            image_size,
-            self.input_size,
-            scale,
-            offset,
-            self.min_score,
-            output_names=self._network.output_names,
+        outputs, context = run_on_image(
+            self._network,
+            image,
+            input_size=self.input_size,
+            resize=self.resize,
+            normalisation=self.normalisation,
+            min_score=self.min_score,
         )
         try:
             found = self.decode(outputs, context, len(self._skeleton))
             boxes, rows = select_people(
                 found.xyxy,
                 found.scores,
-                image_size=image_size,
+                image_size=context.image_size,
                 min_score=self.min_score,
                 max_iou=self.max_iou,
                 max_people=self.max_people,
@@ -296,8 +293,9 @@ def decode_yolo_pose(outputs: Outputs, context: DecodeContext, keypoints: int) -
         sure = rows[(rows[:, 4] >= context.min_score) & (rows[:, 5] == (context.person or 0))]
         boxes, scores = sure[:, :4], sure[:, 4]
     else:
-        marks = rows[:, 4 + (context.person or 0)]
-        sure, scores = rows[marks >= context.min_score], marks[marks >= context.min_score]
+        scores = rows[:, 4 + (context.person or 0)]
+        certain = scores >= context.min_score
+        sure, scores = rows[certain], scores[certain]
         half = sure[:, 2:4] / 2
         boxes = np.hstack([sure[:, :2] - half, sure[:, :2] + half])
     points = sure[:, sure.shape[1] - values * keypoints :].reshape(-1, keypoints, values)

@@ -7,7 +7,6 @@ in the hub's own cache; ``HF_HUB_OFFLINE`` and ``HF_ENDPOINT`` hold as everywher
 from __future__ import annotations
 
 import importlib
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posetrack.devices import pick_device, require_torch
@@ -53,14 +52,14 @@ class HubModel(NamedTuple):
     device: torch.device
     half: bool
 
-    def precision(self) -> AbstractContextManager[Any]:
-        """Autocast where half precision is wanted."""
+    def run(self, **inputs: Any) -> Any:
+        """The network's answer, without gradients, in half precision where that is wanted."""
         import torch
 
-        if not self.half:
-            return nullcontext()
-        kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-        return torch.autocast(self.device.type, dtype=kind)
+        from posetrack.runtimes.torch import precision
+
+        with torch.inference_mode(), precision(self.device, self.half):
+            return self.network(**inputs)
 
 
 def open_hub_model(
@@ -89,7 +88,8 @@ def open_hub_model(
     ModuleNotFoundError
         If ``transformers`` is not installed.
     ValueError
-        If it cannot be had, has no safetensors weights, or is another kind of network.
+        If it cannot be had, has no safetensors weights, is another kind of network, or this
+        ``transformers`` does not know it or lacks a library that it needs.
     """
     require_torch(name)
     try:
@@ -105,7 +105,7 @@ def open_hub_model(
         network = getattr(library, kind).from_pretrained(
             found.name, use_safetensors=True, trust_remote_code=False, **options
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
         short = " ".join(str(error).split())[:300]
         raise ValueError(f"{found.name}: transformers cannot load it as {kind}: {short}") from error
     where = pick_device(device)
