@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 from posetrack.devices import onnx_providers, require_torch, uses_cuda
 from posetrack.files import sha256_of
 from posetrack.interfaces import BottomUpEstimator, Detector, FlowEstimator, PoseEstimator
+from posetrack.runtimes.huggingface import PREFIX
 from posetrack.skeletons import KNOWN_SKELETONS
 from posetrack.weights import fetch, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, Kind, find_entry
@@ -287,7 +288,7 @@ def default_detector(device: str = "auto", **settings: Any) -> Detector:
 
 
 def default_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
-    """The pose network of `Tracker()`, the paper's; see `default_networks`."""
+    """The pose network of `Tracker()`: of `estimator_names` the first that can be had."""
     return cast(
         PoseEstimator, default_networks("estimator", device=device, **settings)["estimator"]
     )
@@ -459,7 +460,7 @@ def build_detector(
         from posetrack.detectors.onnx import OnnxDetector
 
         return OnnxDetector(text, **{"providers": onnx_providers(device), **settings})
-    if text.startswith("hf:"):
+    if text.startswith(PREFIX):
         from posetrack.detectors.huggingface import HuggingFaceDetector
 
         return HuggingFaceDetector(text, device=device, offline=offline, **settings)
@@ -530,7 +531,7 @@ def build_estimator(
     FileNotFoundError, ConnectionError
         If the weights cannot be had; the message names the ways out.
     """
-    if str(name).startswith("hf:"):
+    if str(name).startswith(PREFIX):
         from posetrack.estimators.huggingface import VitPose
 
         if dark:

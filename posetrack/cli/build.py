@@ -27,8 +27,8 @@ from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleto
 from posetrack.weights import fetch, is_offline
 from posetrack.weights.catalogue import MODELS, Kind, look_up_entry
 
-FLOWS = ("dis", "farneback", "tvl1", "rlof", "lk", "raft-small", "raft-large")
 _FLOW_NETWORKS = ("raft-small", "raft-large")
+FLOWS = (*build.FLOWS, *_FLOW_NETWORKS)
 _NETWORK_FILES = (
     ".pth", ".pt", ".tar", ".safetensors", ".json", ".onnx", ".zip", ".pt2", ".xml",
     ".engine",

@@ -83,7 +83,7 @@ class RunWriter:
 
     Parameters
     ----------
-    places
+    results
         Where they go.
     sinks
         Opened with the first frame, in this order.
@@ -515,7 +515,7 @@ def write_plots(
     ----------
     trajectories
         What was tracked; of nobody there are no pictures.
-    place
+    path_for
         Gives an ending its path.
     video
         What was tracked, to draw over its last frame; None where it comes once.

@@ -144,10 +144,10 @@ def _check_file(
         return "changed", f"its SHA-256 begins {stated[:16]}, not {expected[:16]}"
     if length.isdigit() and path.is_file() and int(length) != path.stat().st_size:
         return "changed", f"{int(length):,} bytes, here {path.stat().st_size:,}"
-    if length.isdigit() and file.sha256 and not _about(int(length), card.size):
+    if length.isdigit() and file.sha256 and not _is_near(int(length), card.size):
         return "changed", f"{int(length):,} bytes, about {card.size:,} are expected"
     return "as it was", ""
 
 
-def _about(size: int, expected: int) -> bool:
+def _is_near(size: int, expected: int) -> bool:
     return 0.75 * expected <= size <= 1.25 * expected + 2**20
