@@ -162,6 +162,17 @@ def test_a_named_network_never_falls_back(server: Server) -> None:
         build.build_estimator("small", device="cpu")
 
 
+def test_a_file_that_several_hosts_have_is_named_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch, published: dict[str, bytes]
+) -> None:
+    with serving() as other:
+        hosts = {"small": [server.url, other.url], "paper": [server.url]}
+        set_table(monkeypatch, published, hosts)
+        server.files["/small.onnx"].status = 503
+        with pytest.raises(ConnectionError, match=r"and copy \w+\.onnx to "):
+            build.build_estimator("small", device="cpu")
+
+
 def test_all_waiting_together_stays_within_the_time_allowed(
     server: Server, monkeypatch: pytest.MonkeyPatch, published: dict[str, bytes]
 ) -> None:

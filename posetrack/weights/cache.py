@@ -53,9 +53,10 @@ def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
     for file in card.files:
         if file.sha256 and digest.startswith(file.sha256):
             return file
-    expected = " or ".join(file.sha256 for file in card.files)
+    known = dict.fromkeys(f"{file.sha256}..." for file in card.files if file.sha256)
     raise ValueError(
-        f"{path} is not {card.name}: its SHA-256 is {digest}, expected {expected}..."
+        f"{path} is not {card.name}: its SHA-256 is {digest}, expected "
+        f"{' or '.join(known) or 'one that nobody has published'}"
         f"{what_it_is(Path(path))}"
     )
 

@@ -350,7 +350,7 @@ def _ways_out(
     head: str, failures: list[tuple[str, str]], card: CatalogueEntry, folder: Path
 ) -> str:
     """What went wrong, URL by URL, and what can be done."""
-    names = " or ".join(file.name for file in card.files)
+    names = " or ".join(dict.fromkeys(file.name for file in card.files))  # hosts share names
     if any(file.layout == "tfjs" for file in card.files):
         folder, names = folder / card.name, f"{names} with the .bin files beside it"
     tried = "".join(f"\n  {url}: {reason}" for url, reason in failures)
