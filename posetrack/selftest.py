@@ -273,9 +273,9 @@ def check_once(runtime: Runtime, device: str) -> None:
 
 def check_loaded(device: str) -> None:
     """`check_once` by every runtime that this process has loaded, on a device of `Tracker`."""
-    if "onnxruntime" in sys.modules:
+    if sys.modules.get("onnxruntime"):
         check_once("onnxruntime", device)
-    if "torch" in sys.modules and device.partition(":")[0] in ("auto", "cpu", "cuda", "mps"):
+    if sys.modules.get("torch") and device.partition(":")[0] in ("auto", "cpu", "cuda", "mps"):
         from posetrack.devices import pick_device
 
         check_once("torch", str(pick_device(device)))
