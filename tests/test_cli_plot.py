@@ -12,9 +12,10 @@ from cleaning_made import walkers
 
 import posetrack
 from posetrack import plots
-from posetrack.cli import main, run_writer
-from posetrack.cli.run_writer import write_plots
+from posetrack.cli import main
 from posetrack.draw import find_heads
+from posetrack.runs import writer
+from posetrack.runs.writer import write_plots
 from posetrack.trajectories import Trajectories, save
 from posetrack.video import VideoWriter, open_video
 
@@ -156,9 +157,7 @@ def test_a_run_draws_pictures_and_covers_the_faces_of_all(
     from test_cli_track import Folder
 
     given: list[tuple[Trajectories, Any]] = []
-    monkeypatch.setattr(
-        run_writer, "write_plots", lambda tr, _place, **more: given.append((tr, more))
-    )
+    monkeypatch.setattr(writer, "write_plots", lambda tr, _place, **more: given.append((tr, more)))
     folder = Folder(tmp_path)
     assert folder.track("--format", "csv", "--plot", "--blur-faces", "fill", *words) == 0
     found, more = given[0]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from posetrack.cli import main
-from posetrack.cli.run_writer import ResultPaths, RunWriter
 from posetrack.files import PartialFile
+from posetrack.runs.writer import ResultPaths, RunWriter
 
 
 class Table:
@@ -50,13 +50,16 @@ def written(folder: Path, *names: str) -> RunWriter:
 
 
 def test_a_table_that_cannot_be_closed_leaves_the_line_on_what_is_kept(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
-    with pytest.raises(OSError, match="No space"), written(tmp_path, "a", "full", "b") as run:
+    with (
+        pytest.raises(OSError, match="No space") as caught,
+        written(tmp_path, "a", "full", "b") as run,
+    ):
         run.write(0, None)
     # The last opened is closed first: b is whole, a is given up for the one between.
     kept = [tmp_path / name for name in ("walk.b.csv", "walk.full.partial.csv", "walk.a.csv")]
-    said = capsys.readouterr().err
+    (said,) = caught.value.__notes__
     assert said.startswith("walk: 1 frames so far are in ")
     assert str(kept[0]) in said
     assert str(kept[1]) in said

@@ -32,6 +32,7 @@ LAYERS = (
     {"video", "formats", "trajectories", "draw"},
     {"tracking"},
     {"evaluation", "training", "cleaning", "analysis", "plots", "audit", "world", "testing"},
+    {"runs"},
     {"cli", "__main__"},
 )
 

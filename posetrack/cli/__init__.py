@@ -122,6 +122,11 @@ def _is_text(word: str) -> bool:
     return True
 
 
+def _notes(error: BaseException) -> list[str]:
+    """What was added to an error, such as where that is kept which is there."""
+    return list(getattr(error, "__notes__", []))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
@@ -138,18 +143,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _interrupted_by_sigterm(), _warnings_as_lines(), _no_usage_statistics():
             status: int = arguments.run(arguments)
-    except KeyboardInterrupt:
-        print("posetrack: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print("\n".join([*_notes(interruption), "posetrack: interrupted"]), file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1
     except OSError as error:
-        notes = getattr(error, "__notes__", [])  # such as where that is kept which is there
-        print("\n".join([f"posetrack: {reason_of(error)}", *notes]), file=sys.stderr)
+        print("\n".join([f"posetrack: {reason_of(error)}", *_notes(error)]), file=sys.stderr)
         return 1
     except (ValueError, RuntimeError, ImportError) as error:
         # What a user can mend comes as one of these, with a message that says how; anything else
         # is a fault of ours and keeps its traceback.
-        print(f"posetrack: {error}", file=sys.stderr)
+        print("\n".join([f"posetrack: {error}", *_notes(error)]), file=sys.stderr)
         return 1
     return status

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posetrack.checks import not_found
+from posetrack.video.checking import is_camera
 
 
 def check_files(*paths: str | Path | None) -> None:
@@ -26,17 +27,6 @@ def check_files(*paths: str | Path | None) -> None:
     for path in paths:
         if path is not None and not Path(path).exists():
             raise not_found(Path(path))
-
-
-def is_camera(source: str) -> bool:
-    """Whether a source is a camera's number, and not the name of a file or folder that is there.
-
-    Examples
-    --------
-    >>> is_camera("0"), is_camera("walk/0")
-    (True, False)
-    """
-    return source.isdecimal() and not Path(source).exists()
 
 
 def check_video(source: str | None) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.checking import check_files, check_folder, check_video
-from posetrack.cli.cleaning import add_cleaning, cleaning_from, describe_cleaning, write_formats
-from posetrack.cli.outputs import ENDINGS, formats_from
+from posetrack.cli.cleaning import add_cleaning, cleaning_from
+from posetrack.runs.cleaned import describe_cleaning, write_formats
+from posetrack.runs.outputs import ENDINGS, formats_from
 
 _FORMATS = tuple(name for name in ENDINGS if name not in ("frames", "audit"))
 

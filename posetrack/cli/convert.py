@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from posetrack.cli.build import skeleton_from
 from posetrack.cli.checking import check_files, check_folder
-from posetrack.cli.outputs import formats_from
 from posetrack.formats.catalogue import FORMATS, as_text
+from posetrack.runs.outputs import formats_from
 from posetrack.skeletons import COCO_18
 
 Writer: TypeAlias = Callable[[Path, Any], object]

@@ -252,28 +252,7 @@ def _frame(part: Trajectories, arguments: argparse.Namespace, *, share: float) -
     at = arguments.at
     if at is None:
         at = float(part.seconds[0] + share * (part.seconds[-1] - part.seconds[0]))
+    from posetrack.video.reader import read_image
+
     row = int(abs(part.seconds - at).argmin())
-    return frame_of(arguments.video, int(part.frame[row]), part.metadata.get("image_size"))
-
-
-def frame_of(video: str, index: int, size: Any = None) -> Image:
-    """One image of a video.
-
-    Raises
-    ------
-    ValueError
-        If there is no such frame, or its size (width, height) is not the one given.
-    """
-    from posetrack.video.reader import open_tracked
-
-    with open_tracked(video, size, start=index, stop=index + 1, prefetch=0) as reader:
-        frame = next(iter(reader), None)
-    if frame is None:
-        raise ValueError(f"{video} has no frame {index}; give the video that was tracked")
-    height, width = frame.image.shape[:2]
-    if size is not None and (width, height) != tuple(size):
-        raise ValueError(
-            f"{video} has frames of {width} x {height} pixels, the tracks are of a video of "
-            f"{size[0]} x {size[1]}; give the video that was tracked"
-        )
-    return frame.image
+    return read_image(arguments.video, int(part.frame[row]), part.metadata.get("image_size"))

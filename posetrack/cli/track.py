@@ -24,12 +24,12 @@ from posetrack.cli.build import (
     skeleton_ahead,
     weight_files,
 )
-from posetrack.cli.checking import check_files, check_folder, check_video, is_camera
+from posetrack.cli.checking import check_files, check_folder, check_video
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.options import Parser, Preset, add_settings, settings_from
-from posetrack.cli.outputs import FORMATS, formats_from, output_name
 from posetrack.cli.overlay import add_faces
-from posetrack.cli.run_writer import (
+from posetrack.runs.outputs import FORMATS, formats_from, output_name
+from posetrack.runs.writer import (
     Colours,
     OpenSink,
     Overlay,
@@ -287,6 +287,8 @@ def _track(
             rate=arguments.rate,
             stored_pixels=arguments.stored_pixels,
         )
+
+    from posetrack.video.checking import is_camera
 
     comes_once = is_camera(source) or "://" in source
     name = results.name

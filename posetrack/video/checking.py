@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import urllib.request
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,6 +12,17 @@ _PORTS: Final = {
     "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "rtsps": 322,
 }  # fmt: skip
 _SECONDS: Final = 1.0
+
+
+def is_camera(source: str) -> bool:
+    """Whether a source is a camera's number, and not the name of a file or folder that is there.
+
+    Examples
+    --------
+    >>> is_camera("0"), is_camera("walk/0")
+    (True, False)
+    """
+    return source.isdecimal() and not Path(source).exists()
 
 
 def check_live(source: int | str, *, seconds: float = _SECONDS) -> None:

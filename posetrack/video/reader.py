@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from posetrack.checks import not_found
+from posetrack.interfaces import Image
 from posetrack.video.frames import (
     Facts,
     Frame,
@@ -325,6 +326,29 @@ def open_tracked(
         return reader
     reader.close()
     return open_video(source, stored_pixels=True, **settings)
+
+
+def read_image(
+    video: str | os.PathLike[str], index: int, size: tuple[int, int] | None = None
+) -> Image:
+    """One image of a video.
+
+    Raises
+    ------
+    ValueError
+        If there is no such frame, or its size (width, height) is not the one given.
+    """
+    with open_tracked(video, size, start=index, stop=index + 1, prefetch=0) as reader:
+        frame = next(iter(reader), None)
+    if frame is None:
+        raise ValueError(f"{video} has no frame {index}; give the video that was tracked")
+    height, width = frame.image.shape[:2]
+    if size is not None and (width, height) != tuple(size):
+        raise ValueError(
+            f"{video} has frames of {width} x {height} pixels, the tracks are of a video of "
+            f"{size[0]} x {size[1]}; give the video that was tracked"
+        )
+    return frame.image
 
 
 def _find(

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from posetrack.checks import reason_of
-from posetrack.cli.outputs import ENDINGS
+from posetrack.runs.outputs import ENDINGS
 from posetrack.structures import Tracks
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ class RunWriter:
         """Run the finishers after the last frame; gives their lines."""
         try:
             lines = [finisher(self) for finisher in self.finishers] if self.frames else []
-        except OSError:
-            self._say_what_is_kept()
+        except OSError as error:
+            self._note_what_is_kept(error)
             raise
         return [line for line in lines if line]
 
@@ -176,19 +176,18 @@ class RunWriter:
     ) -> None:
         try:
             self._stack.__exit__(kind, error, trace)
-        except BaseException:  # a sink that cannot be closed, on a full disk
-            self._say_what_is_kept()
+        except BaseException as second:  # a sink that cannot be closed, on a full disk
+            self._note_what_is_kept(second)
             raise
         if error is not None:
-            self._say_what_is_kept()
+            self._note_what_is_kept(error)
 
-    def _say_what_is_kept(self) -> None:
+    def _note_what_is_kept(self, error: BaseException) -> None:
+        """Add where it is to the error, with which it is shown."""
         kept = [str(path) for path in self._kept if path.exists()]
         if self.frames and kept:
             where = ", ".join(dict.fromkeys(kept))
-            print(
-                f"{self.results.name}: {self.frames} frames so far are in {where}", file=sys.stderr
-            )
+            error.add_note(f"{self.results.name}: {self.frames} frames so far are in {where}")
 
 
 # Sinks.
@@ -214,7 +213,7 @@ def open_tables(
     weights: Mapping[str, Path | Mapping[str, object]],
     explain: Callable[[], Any] | None = None,
 ) -> list[OpenSink]:
-    """Sinks of the formats of `posetrack.cli.outputs.FORMATS`, and of ``raw``.
+    """Sinks of the formats of `posetrack.runs.outputs.FORMATS`, and of ``raw``.
 
     Parameters
     ----------
@@ -423,7 +422,7 @@ def clean_tracks(
 
     def finish(run: RunWriter) -> str:
         from posetrack.cleaning import clean
-        from posetrack.cli.cleaning import describe_cleaning, write_formats
+        from posetrack.runs.cleaned import describe_cleaning, write_formats
 
         (raw,) = run.tables
         try:
@@ -551,9 +550,9 @@ def write_plots(
 
 def _last_image(video: str, trajectories: Any) -> Any:
     """The last frame that was tracked; nothing where the source is not to be read again."""
-    from posetrack.cli.plot import frame_of
+    from posetrack.video.reader import read_image
 
     try:
-        return frame_of(video, int(trajectories.frame[-1]))
+        return read_image(video, int(trajectories.frame[-1]))
     except (OSError, ValueError):
         return None
