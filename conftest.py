@@ -132,9 +132,9 @@ def shared() -> Path:
 def _kernels_of_this_machine() -> Iterator[None]:
     """Tests with a ``POSETRACK_HOME`` of their own load compiled kernels, as all others do."""
     from posetrack import files
-    from posetrack.ops import kernels
+    from posetrack.ops import compilation
 
     folder = files.cache_folder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "cache_folder", lambda: folder)
+        patch.setattr(compilation, "cache_folder", lambda: folder)
         yield

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from timing import interleaved, table
 
-from posetrack.detectors.decoding import DecodeContext
+from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.detectors.filtering import keep_people
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_fastestdet

@@ -34,7 +34,7 @@ from posetrack import Detections, Poses, Tracker, Tracks
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_fastestdet
 from posetrack.estimators.onnx import OnnxTopDown
-from posetrack.evaluation.poses import (
+from posetrack.evaluation.whole_poses import (
     FrameSimilarities,
     evaluate_similarities,
     iou_similarities,

@@ -21,10 +21,10 @@ from posetrack.world.motion.poses import put_on_ground, random_pose
 from posetrack.world.people.body import random_body
 from posetrack.world.places.scenery import ground, standing, wall
 from posetrack.world.rendering.background import random_backdrop, sky
-from posetrack.world.rendering.camera import Camera, looking_at
 from posetrack.world.rendering.effects import random_effects
-from posetrack.world.rendering.light import Light, random_light
+from posetrack.world.rendering.lighting import Light, random_light
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import Camera, looking_at
 from posetrack.world.rendering.render import render
 from posetrack.world.rendering.textures import brick, tiles
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from posetrack import analysis
 from posetrack.analysis import Rule, find_events, read_rules
 from posetrack.analysis.conditions import apply_hysteresis
-from posetrack.analysis.signals import depth_inside
+from posetrack.analysis.rule_conditions import depth_inside
 from posetrack.skeletons import COCO_17
 from posetrack.trajectories import Trajectories
 from posetrack.world import crossing, falling, motion, squats

@@ -15,7 +15,8 @@ from posetrack import Detections, Tracker
 from posetrack import build as defaults
 from posetrack.checkpoints.conversion import halve_weights
 from posetrack.checkpoints.reading import read_tensors, read_weights
-from posetrack.cli import build, main, parser
+from posetrack.cli import main, parser
+from posetrack.cli.network_options import build_detector, build_estimator, weight_files
 from posetrack.detectors.light import LightDetector, load_light_detector
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.onnx import OnnxTopDown
@@ -62,9 +63,12 @@ def test_a_tracker_runs_on_them(package):
 
 def test_the_command_line_finds_them_by_name(package):
     arguments = options("--detector", "bundled", "--estimator", "bundled", "--min-score", "0.7")
-    detector, estimator = build.build_detector(arguments), build.build_estimator(arguments)
+    detector, estimator = (
+        build_detector(arguments),
+        build_estimator(arguments),
+    )
     assert (detector.min_score, estimator.input_size) == (0.7, (32, 64))
-    files = build.weight_files(arguments, estimator)
+    files = weight_files(arguments, estimator)
     assert {kind: path.parent.name for kind, path in files.items()} == {
         "detector": "bundled",
         "estimator": "bundled",
@@ -72,7 +76,7 @@ def test_the_command_line_finds_them_by_name(package):
 
 
 def test_the_command_line_takes_a_detector_trained_here(package):
-    detector = build.build_detector(options("--detector", str(package / "detector.safetensors")))
+    detector = build_detector(options("--detector", str(package / "detector.safetensors")))
     assert isinstance(detector, LightDetector)
 
 

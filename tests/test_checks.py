@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from posetrack.cli import main
-from posetrack.video.checking import check_live
+from posetrack.video.reachability import check_live
 
 cv2 = pytest.importorskip("cv2")
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from posetrack import build
 from posetrack.cli import main
-from posetrack.cli.build import weight_files
+from posetrack.cli.network_options import weight_files
 from posetrack.estimators.posenet import PoseNetEstimator
 from posetrack.estimators.top_down import TopDown
 from posetrack.networks.hrnet import HRNet

@@ -11,8 +11,8 @@ from processes import in_a_fresh_process
 
 import posetrack
 from posetrack.ops.boxes import boxes_around, iou_matrix, nms
+from posetrack.ops.compilation import compiled, kernel_input
 from posetrack.ops.heatmaps import average_flipped, decode_quarter
-from posetrack.ops.kernels import compiled, kernel_input
 from posetrack.ops.matching import match_greedily, match_optimally
 from posetrack.ops.oks import oks_matrix, oks_nms
 

@@ -58,7 +58,7 @@ def test_a_command_says_in_one_line_that_the_date_is_wrong(
     assert not picture.exists()
 
 
-AGES = {"ops/kernels.py", "weights/hosts.py"}
+AGES = {"ops/compilation.py", "weights/hosts.py"}
 """These compare now with the age of a file or of a silence, and write it into no result."""
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.detectors.decoding import DecodeContext
+from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.detectors.onnx_guess import LAYOUTS, guess_layout, usual_layout
 from posetrack.detectors.onnx_labelled import (
     decode_detr,

@@ -17,7 +17,7 @@ pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
 from onnx_files import answering, save
 
 from posetrack import Detections
-from posetrack.detectors.decoding import DecodeContext
+from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_yolov5, decode_yolov8
 from posetrack.ops.boxes import iou_matrix

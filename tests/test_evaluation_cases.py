@@ -27,8 +27,8 @@ from posetrack.evaluation import (
 from posetrack.evaluation.clear import trackeval_counts
 from posetrack.evaluation.events import ASCEND, MIGRATE, TRANSFER
 from posetrack.evaluation.mpii import MpiiResult
-from posetrack.evaluation.poses import _METRICS
 from posetrack.evaluation.sequences import head_sizes
+from posetrack.evaluation.whole_poses import _METRICS
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference" / "eval"
 TOLERANCE = 1e-6

@@ -20,8 +20,8 @@ import pytest
 
 import posetrack
 from posetrack import files
-from posetrack.ops import kernels
-from posetrack.ops.kernels import (
+from posetrack.ops import compilation
+from posetrack.ops.compilation import (
     clear,
     compiled,
     keep_on_disk,
@@ -31,14 +31,14 @@ from posetrack.ops.kernels import (
 )
 
 SOURCE = """
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 @compiled
 def caller(x):
     return x * 2 + 2
 """
 CALLING = """
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 STEP = 1
 
@@ -56,7 +56,7 @@ posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are POSIX'
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(kernels, "cache_folder", files.cache_folder)
+    monkeypatch.setattr(compilation, "cache_folder", files.cache_folder)
     return tmp_path / "home"
 
 
@@ -103,7 +103,7 @@ class TestLoading:
     def test_code_that_calls_what_is_not_here_brings_it_first(self, monkeypatch):
         assert start()(3) == 8
         brought = []
-        monkeypatch.setattr(kernels, "_is_linkable", lambda *_: brought.append(True))
+        monkeypatch.setattr(compilation, "_is_linkable", lambda *_: brought.append(True))
         again = start()
         assert (again(3), loaded(again), brought) == (8, 1, [True])
 
@@ -178,7 +178,7 @@ class Marker:
 
 
 def whole(body: bytes) -> bytes:
-    return kernels._HEAD + hashlib.sha256(body).digest() + body
+    return compilation._HEAD + hashlib.sha256(body).digest() + body
 
 
 class TestWhereNothingIsKept:
@@ -210,7 +210,7 @@ class TestWhereNothingIsKept:
         def full(*arguments, **options):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(kernels, "_write", full)
+        monkeypatch.setattr(compilation, "_write", full)
         assert start()(3) == 8
         assert list(home.glob("kernels/*/*")) == []
 
@@ -327,7 +327,7 @@ class TestClearing:
         assert len(list(new.iterdir())) == 1
 
     def test_a_platform_is_bounded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(kernels, "_MAX_FILES", 10)
+        monkeypatch.setattr(compilation, "_MAX_FILES", 10)
         platform = self.make(tmp_path, "a" * 16, days=1, files=12)
         age(platform / "0.kernel", 5)
         age(platform / "1.kernel", 5)
@@ -382,7 +382,7 @@ class TestKeys:
 
     def test_sets_have_one_order(self):
         code = (
-            "from posetrack.ops.kernels import kernel_key\n"
+            "from posetrack.ops.compilation import kernel_key\n"
             "def f(x):\n    return x in {'one', 'two', 'three', 'four'}\n"
             "print(kernel_key(f, {'fastmath': {'contract', 'nsz', 'arcp'}}, 's'))"
         )
@@ -432,7 +432,7 @@ class TestKeys:
 def modules_with_kernels():
     for module in pkgutil.walk_packages(posetrack.__path__, "posetrack."):
         source = Path(importlib.util.find_spec(module.name).origin).read_text(encoding="utf-8")
-        if "import compiled" in source and module.name != "posetrack.ops.kernels":
+        if "import compiled" in source and module.name != "posetrack.ops.compilation":
             yield module.name
 
 
@@ -461,7 +461,7 @@ class TestNumba:
 
     def test_functions_stay_functions_where_numba_is_switched_off(self):
         code = (
-            "from posetrack.ops.kernels import compiled\n"
+            "from posetrack.ops.compilation import compiled\n"
             "def f(x):\n    return x\n"
             "assert compiled(f) is f\n"
             "import posetrack.ops.boxes as boxes, numpy as np\n"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 
-from posetrack.detectors.decoding import DecodeContext
+from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.one_stage import (
     LAYOUTS,

@@ -17,7 +17,7 @@ from PIL import ImageOps
 
 from posetrack.video import Status, open_video
 from posetrack.video.clock import Clock, put_times
-from posetrack.video.images import read_image
+from posetrack.video.image_folders import read_image
 from posetrack.video.pixels import Conversion
 from posetrack.video.reader import open_tracked
 

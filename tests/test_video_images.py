@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from posetrack.video import Status, camera, open_video
 from posetrack.video.headers import image_size
-from posetrack.video.images import read_image, sorted_naturally
+from posetrack.video.image_folders import read_image, sorted_naturally
 
 FORMATS = ["bmp", "jpg", "png", "ppm", "tiff", "webp"]
 

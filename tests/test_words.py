@@ -21,7 +21,7 @@ VERBS_ONLY = (
 )  # fmt: skip
 NO_WORDS_SET_ASIDE = ("checkpoints", "cleaning", "evaluation", "export", "plots")
 
-NAMES_OF_CONDITIONS = {"analysis.signals:hands_raised"}
+NAMES_OF_CONDITIONS = {"analysis.rule_conditions:hands_raised"}
 """Names that people write in files of rules."""
 
 pytestmark = pytest.mark.skipif(

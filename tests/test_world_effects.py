@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from posetrack.world.places.scenery import box, ground, standing
 from posetrack.world.rendering import textures
 from posetrack.world.rendering.background import plain
-from posetrack.world.rendering.camera import looking_at
 from posetrack.world.rendering.effects import (
     Effects,
     blur_by_disc,
@@ -22,8 +21,9 @@ from posetrack.world.rendering.effects import (
     random_effects,
     saturate,
 )
-from posetrack.world.rendering.light import Light
+from posetrack.world.rendering.lighting import Light
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import looking_at
 from posetrack.world.rendering.render import Render, render
 
 EVEN = Light((0, 0, 1), sun=(0, 0, 0), sky=(1, 1, 1), ground=(1, 1, 1))

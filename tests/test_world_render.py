@@ -16,9 +16,9 @@ from posetrack.world.places.scenery import (
     wall,
 )
 from posetrack.world.rendering.background import Backdrop, city, forest, plain, random_backdrop, sky
-from posetrack.world.rendering.camera import Camera, looking_at
-from posetrack.world.rendering.light import Light, random_light, shadow_camera
+from posetrack.world.rendering.lighting import Light, random_light, shadow_camera
 from posetrack.world.rendering.mesh import Mesh, Part, Surface
+from posetrack.world.rendering.perspective import Camera, looking_at
 from posetrack.world.rendering.render import render
 
 WHITE = np.full((1, 1, 3), 255, np.uint8)

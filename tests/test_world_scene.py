@@ -29,8 +29,8 @@ from posetrack.world import (
     squats,
     street,
 )
-from posetrack.world.rendering.camera import looking_at
 from posetrack.world.rendering.cameras import following, panning, shaking, standing, zooming
+from posetrack.world.rendering.perspective import looking_at
 
 TINY = (128, 72)
 MAKERS = (

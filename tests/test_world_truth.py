@@ -23,8 +23,8 @@ from posetrack.world import Scene, Truth, Visibility, behind_pole, crossing, ent
 from posetrack.world.motion import standing as stand
 from posetrack.world.people.body import random_body
 from posetrack.world.places.scenery import box
-from posetrack.world.rendering.camera import looking_at
 from posetrack.world.rendering.cameras import standing
+from posetrack.world.rendering.perspective import looking_at
 from posetrack.world.scene import Actor
 from posetrack.world.truth_files import (
     coco_document,

@@ -23,6 +23,15 @@ from posetrack.analysis.posture_training import Trained, train_postures
 from posetrack.analysis.postures import PostureClassifier
 from posetrack.analysis.repetitions import EXERCISES, Exercise, Repetition, find_repetitions
 from posetrack.analysis.reports import AngleRange, PersonReport, reports, to_csv, to_markdown
+from posetrack.analysis.rule_conditions import (
+    angle_is,
+    beyond,
+    faster,
+    hands_raised,
+    inside,
+    lying,
+    near,
+)
 from posetrack.analysis.rule_files import read_rules
 from posetrack.analysis.rules import Rule, RuleEvent, find_events
 from posetrack.analysis.series import (
@@ -33,15 +42,6 @@ from posetrack.analysis.series import (
     rate_of_change,
     speed,
     velocity,
-)
-from posetrack.analysis.signals import (
-    angle_is,
-    beyond,
-    faster,
-    hands_raised,
-    inside,
-    lying,
-    near,
 )
 from posetrack.analysis.tables import (
     angles_csv,

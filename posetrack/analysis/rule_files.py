@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from posetrack.analysis import signals
+from posetrack.analysis import rule_conditions
 from posetrack.analysis.conditions import AllOf, AnyOf, Condition, Fallen
 from posetrack.analysis.rules import Rule
 from posetrack.files import read_toml
@@ -57,42 +57,42 @@ _KINDS: Final[Mapping[str, tuple[Callable[..., Condition], tuple[str, ...], dict
     MappingProxyType(
         {
             "inside": (
-                signals.inside,
+                rule_conditions.inside,
                 ("keypoints", "zone"),
                 {"keypoints": _names, "zone": _zone, "which": _WHICH, "depth": _number,
                  "leave": _number},
             ),
             "beyond": (
-                signals.beyond,
+                rule_conditions.beyond,
                 ("keypoints", "line", "side"),
                 {"keypoints": _names, "line": _line, "which": _WHICH, "depth": _number,
                  "side": _one_of("left", "right", "above", "below"), "leave": _number},
             ),
             "near": (
-                signals.near,
+                rule_conditions.near,
                 ("keypoints", "of_other"),
                 {"keypoints": _names, "of_other": _names, "closer_than": _number,
                  "leave": _number},
             ),
-            "lying": (signals.lying, (), {"below": _number, "leave": _number}),
+            "lying": (rule_conditions.lying, (), {"below": _number, "leave": _number}),
             "fallen": (
                 Fallen,
                 (),
                 {"within": _number, "below": _number, "leave": _number, "upright": _number},
             ),
             "hands_raised": (
-                signals.hands_raised,
+                rule_conditions.hands_raised,
                 (),
                 {"over": _one_of("head", "shoulders"), "which": _WHICH, "depth": _number,
                  "leave": _number},
             ),
             "angle": (
-                signals.angle_is,
+                rule_conditions.angle_is,
                 ("name",),
                 {"name": _text, "above": _number, "below": _number, "leave": _number},
             ),
             "faster": (
-                signals.faster,
+                rule_conditions.faster,
                 ("keypoints", "than"),
                 {"keypoints": _names, "than": _number, "leave": _number, "window": _number},
             ),
@@ -111,8 +111,8 @@ def read_rules(path: str | Path) -> list[Rule]:
         A file with a table ``[[rule]]`` for each: ``name``; ``min_duration`` and ``max_gap`` in
         seconds, as wanted; and a condition. That is ``when`` (inside, beyond, near, lying,
         fallen, hands_raised, angle, faster) with the arguments of the function of that name in
-        `posetrack.analysis.signals` as keys; ``angle`` in place of ``name`` says which angle. Or
-        it is ``all`` or ``any``, a list of conditions, which may be nested.
+        `posetrack.analysis.rule_conditions` as keys; ``angle`` instead of ``name`` says which
+        angle. Or it is ``all`` or ``any``, a list of conditions, which may be nested.
 
     Raises
     ------

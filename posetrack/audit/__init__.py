@@ -5,7 +5,7 @@ the colours people wear (`colours_over_time`) make it surer. Many moments come w
 would mend them, see `posetrack.audit.edits`.
 """
 
-from posetrack.audit.colours import ColourSeries, colours_over_time
+from posetrack.audit.clothing import ColourSeries, colours_over_time
 from posetrack.audit.matches import Matches, MatchWriter, matches_path, read_matches
 from posetrack.audit.moments import Moment, find_moments, write_moments
 from posetrack.audit.pictures import draw_moments

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from posetrack.audit.colours import ColourSeries
+from posetrack.audit.clothing import ColourSeries
 from posetrack.audit.continuity import motion_of
 from posetrack.audit.matches import Matches
 from posetrack.audit.signals import Signal, beginnings, breaks, doubtful_matches, exchanges

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.audit.colours import ColourSeries, colour_change
+from posetrack.audit.clothing import ColourSeries, colour_change
 from posetrack.audit.continuity import Floats, Motion, Rows, change, steps
 from posetrack.audit.matches import Matches
 from posetrack.tracking.explanation import Reason

@@ -17,7 +17,7 @@ gives that back. All limits are in seconds. An order that works, each step where
 """
 
 from posetrack.cleaning.changes import undo
-from posetrack.cleaning.colours import TorsoColours, collect_colours, torso_histogram
+from posetrack.cleaning.clothing import TorsoColours, collect_colours, torso_histogram
 from posetrack.cleaning.even_filters import butterworth, savitzky_golay
 from posetrack.cleaning.gaps import cubic, fill_gaps, linear, pchip
 from posetrack.cleaning.gating import gate_scores, reject_outliers

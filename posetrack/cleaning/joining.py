@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.cleaning.changes import check_positive, check_times, sizes, with_raw
-from posetrack.cleaning.colours import colour_similarity
+from posetrack.cleaning.clothing import colour_similarity
 from posetrack.ops.matching import match_optimally
 from posetrack.trajectories import NOBODY, Raw, Trajectories
 

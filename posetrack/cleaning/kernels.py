@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 Float64Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from posetrack.cleaning.changes import (
     longest_step,
     sizes,
 )
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]

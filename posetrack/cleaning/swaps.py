@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.cleaning.changes import apply_changes, check_positive, check_times, sizes
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories import Origin, Trajectories
 

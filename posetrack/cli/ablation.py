@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Render, track, score, write."""
     from tqdm import tqdm
 
-    from posetrack.cli.checking import check_folder
+    from posetrack.cli.input_checks import check_folder
     from posetrack.world.ablation import (
         BLOCKS,
         NETWORK_STEPS,
@@ -106,7 +106,7 @@ def _networks() -> tuple[Any, list[str]]:
 
 
 def _plotted(rows: Any, blocks: Any, path: Path) -> list[Path]:
-    from posetrack.world.ablation.plot import plot_ablation
+    from posetrack.world.ablation.chart import plot_ablation
 
     try:
         plot_ablation(rows, blocks, path)

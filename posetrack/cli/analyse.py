@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.checks import did_you_mean
-from posetrack.cli.checking import check_files, check_folder
+from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.files import read_toml
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.checking import check_files, check_folder, check_video
 from posetrack.cli.convert import name_of
+from posetrack.cli.input_checks import check_files, check_folder, check_video
 
 _TABLES = (".parquet", ".csv")
 

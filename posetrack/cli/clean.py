@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.checking import check_files, check_folder, check_video
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
+from posetrack.cli.input_checks import check_files, check_folder, check_video
 from posetrack.runs.cleaned import describe_cleaning, write_formats
 from posetrack.runs.outputs import ENDINGS, formats_from
 

@@ -9,8 +9,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from posetrack.cli.build import skeleton_from
-from posetrack.cli.checking import check_files, check_folder
+from posetrack.cli.input_checks import check_files, check_folder
+from posetrack.cli.network_options import skeleton_from
 from posetrack.formats.catalogue import FORMATS, as_text
 from posetrack.runs.outputs import formats_from
 from posetrack.skeletons import COCO_18

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.checking import check_files, check_new_file
+from posetrack.cli.input_checks import check_files, check_new_file
 from posetrack.files import write_whole
 
 

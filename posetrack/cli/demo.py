@@ -58,7 +58,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, track, write, and compare with the truth."""
-    from posetrack.cli.checking import check_folder
+    from posetrack.cli.input_checks import check_folder
     from posetrack.runs.writer import Overlay, ResultPaths, RunWriter, open_tables
     from posetrack.tracking.pipeline import track_video
     from posetrack.video import Frame

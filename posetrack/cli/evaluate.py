@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from posetrack.cli.checking import check_files, check_folder
+from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.files import write_whole
 
 

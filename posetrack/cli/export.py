@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checks import no_such
-from posetrack.cli.checking import check_files, check_folder, check_video
+from posetrack.cli.input_checks import check_files, check_folder, check_video
 from posetrack.files import write_whole
 
 FORMATS = ("onnx", "torch-export", "openvino", "tensorrt")
@@ -67,7 +67,7 @@ def _format_from(text: str) -> str:
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    from posetrack.cli.build import size_from
+    from posetrack.cli.network_options import size_from
 
     group = parser.add_argument_group("what the checkpoint does not say itself")
     group.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_names(arguments)
     from posetrack.checkpoints.conversion import describe
     from posetrack.checkpoints.loading import load_network, outputs_of
-    from posetrack.cli.build import skeleton_from
+    from posetrack.cli.network_options import skeleton_from
     from posetrack.export.graphs import prepare
 
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
@@ -152,8 +152,8 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
 
 def _check_names(arguments: argparse.Namespace) -> None:
     """Refuse what is not there before torch and networks are loaded; find the checkpoint."""
-    from posetrack.cli.build import skeleton_from
-    from posetrack.cli.training import check_weights, init_file
+    from posetrack.cli.network_options import skeleton_from
+    from posetrack.cli.training_options import check_weights, init_file
 
     check_weights("CHECKPOINT", arguments.checkpoint)
     if arguments.skeleton:

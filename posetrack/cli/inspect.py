@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.checks import check_all_known
-from posetrack.cli import training as shared
-from posetrack.cli.checking import check_folder
+from posetrack.cli import training_options as shared
+from posetrack.cli.input_checks import check_folder
 from posetrack.files import write_whole
 
 if TYPE_CHECKING:

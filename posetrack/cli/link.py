@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.build import add_device, add_flow, build_flow
-from posetrack.cli.checking import check_video
 from posetrack.cli.convert import (
     ENDINGS,
     add_reading,
@@ -18,6 +16,8 @@ from posetrack.cli.convert import (
     read_tracks,
     write_all,
 )
+from posetrack.cli.input_checks import check_video
+from posetrack.cli.network_options import add_device, add_flow, build_flow
 from posetrack.cli.track import add_tracker, tracker_settings
 
 _SETTINGS = (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from posetrack.cli import models_convert
-from posetrack.cli.build import DownloadBar
+from posetrack.cli.network_options import DownloadBar
 from posetrack.weights import fetch, find_cached, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, find_entry
 from posetrack.weights.hosts import host_of

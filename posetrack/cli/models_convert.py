@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.checks import did_you_mean
-from posetrack.cli.checking import check_files, check_new_file
+from posetrack.cli.input_checks import check_files, check_new_file
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, UNIT, Normalisation
 
 NORMALISATIONS = {
@@ -22,7 +22,7 @@ NORMALISATIONS = {
 
 def add_action(actions: Any) -> None:
     """Add ``convert`` to the commands of ``posetrack models``."""
-    from posetrack.cli.build import size_from
+    from posetrack.cli.network_options import size_from
 
     parser = actions.add_parser(
         "convert",
@@ -89,7 +89,7 @@ def normalisation_from(text: str) -> Normalisation:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and say what was written; 0 when it was."""
-    from posetrack.cli.build import skeleton_from
+    from posetrack.cli.network_options import skeleton_from
 
     check_files(args.input)
     check_new_file(args.out, (".safetensors",))

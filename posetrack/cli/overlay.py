@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.checking import check_files, check_new_file, check_video
+from posetrack.cli.input_checks import check_files, check_new_file, check_video
 from posetrack.cli.plot import add_part, named_errors, people_of, span_of
 
 _BACKGROUNDS = {"video": None, "black": (0, 0, 0), "white": (255, 255, 255)}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.cli.checking import check_files, check_video
+from posetrack.cli.input_checks import check_files, check_video
 from posetrack.cli.options import seconds_from
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.cli.checking import check_files, check_new_file
+from posetrack.cli.input_checks import check_files, check_new_file
 
 if TYPE_CHECKING:
     from posetrack.analysis import Trained

@@ -81,7 +81,7 @@ def scene_of(name: str, **settings: Any) -> Any:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render what was asked for."""
-    from posetrack.cli.checking import check_files, check_folder
+    from posetrack.cli.input_checks import check_files, check_folder
 
     check_folder(arguments.out)
     if arguments.frames is not None and arguments.frames < 1:

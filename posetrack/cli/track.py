@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from posetrack.build import DefaultKind, DefaultNetwork
 from posetrack.cli.analyse import angles_from
-from posetrack.cli.build import (
+from posetrack.cli.cleaning import add_cleaning, cleaning_from
+from posetrack.cli.input_checks import check_files, check_folder, check_video
+from posetrack.cli.network_options import (
     add_device,
     add_networks,
     build_detector,
@@ -24,8 +26,6 @@ from posetrack.cli.build import (
     skeleton_ahead,
     weight_files,
 )
-from posetrack.cli.checking import check_files, check_folder, check_video
-from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.options import Parser, Preset, add_settings, settings_from
 from posetrack.cli.overlay import add_faces
 from posetrack.runs.outputs import FORMATS, formats_from, output_name
@@ -288,7 +288,7 @@ def _track(
             stored_pixels=arguments.stored_pixels,
         )
 
-    from posetrack.video.checking import is_camera
+    from posetrack.video.reachability import is_camera
 
     comes_once = is_camera(source) or "://" in source
     name = results.name

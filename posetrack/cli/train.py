@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack import __version__
-from posetrack.cli import training as shared
-from posetrack.cli.checking import check_folder
+from posetrack.cli import training_options as shared
+from posetrack.cli.input_checks import check_folder
 from posetrack.training.logs import open_logs, open_mlflow, open_several, open_wandb
 from posetrack.training.recipe import PAPER, POSETRACK, Recipe
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posetrack.cli import training as shared
+from posetrack.cli import training_options as shared
 from posetrack.cli.train_crops import augmentation, record_of
 
 if TYPE_CHECKING:

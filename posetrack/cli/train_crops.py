@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from posetrack.cli import training as shared
+from posetrack.cli import training_options as shared
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posetrack.cli import training as shared
+from posetrack.cli import training_options as shared
 from posetrack.cli.train_crops import appearance
 
 if TYPE_CHECKING:

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.detectors.decoding import Decode, DecodeContext, Decoded, Outputs, run_on_image
+from posetrack.detectors.decode_functions import (
+    Decode,
+    DecodeContext,
+    Decoded,
+    Outputs,
+    run_on_image,
+)
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.detectors.onnx_guess import (
     LAYOUTS,

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from posetrack.detectors.decoding import Decode, Outputs
+from posetrack.detectors.decode_functions import Decode, Outputs
 from posetrack.detectors.onnx_labelled import (
     decode_detr,
     decode_labelled,
@@ -228,5 +228,5 @@ def ambiguity(description: str, outputs: Outputs) -> str:
     return (
         f"{description}: its answer ({found}) could be several layouts, or is none known here. "
         f"Say which with decode=: {known}, "
-        "or a function of your own (see posetrack.detectors.decoding)"
+        "or a function of your own (see posetrack.detectors.decode_functions)"
     )

@@ -1,6 +1,6 @@
 """Answers with boxes in one array and labels and scores, or logits, in others.
 
-What such a function takes and gives is said in `posetrack.detectors.decoding`.
+What such a function takes and gives is said in `posetrack.detectors.decode_functions`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.detectors.decoding import (
+from posetrack.detectors.decode_functions import (
     DecodeContext,
     Decoded,
     Outputs,

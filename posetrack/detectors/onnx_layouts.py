@@ -1,7 +1,7 @@
 """The YOLO family's and FastestDet's answers, turned into boxes: one function a layout.
 
-What such a function takes and gives is said in `posetrack.detectors.decoding`; networks that
-answer with boxes and labels apart are in `posetrack.detectors.onnx_labelled`.
+`posetrack.detectors.decode_functions` describes what such a function takes and returns. Networks
+that answer with boxes and labels apart are in `posetrack.detectors.onnx_labelled`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.detectors.decoding import (
+from posetrack.detectors.decode_functions import (
     DecodeContext,
     Decoded,
     Outputs,

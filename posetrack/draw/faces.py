@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.draw.heads import Heads, find_heads
+from posetrack.draw.head_regions import Heads, find_heads
 from posetrack.interfaces import Image
 
 FloatArray = NDArray[np.float64]

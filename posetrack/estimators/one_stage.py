@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checks import check_fraction
-from posetrack.detectors.decoding import DecodeContext, Outputs, run_on_image, shapes
+from posetrack.detectors.decode_functions import DecodeContext, Outputs, run_on_image, shapes
 from posetrack.detectors.filtering import check_thresholds, select_people
 from posetrack.detectors.onnx_guess import usual_size
 from posetrack.images import as_bgr

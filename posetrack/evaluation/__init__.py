@@ -36,20 +36,14 @@ if TYPE_CHECKING:
     from posetrack.evaluation.clear import KeypointMot as KeypointMot
     from posetrack.evaluation.coco import CocoResult as CocoResult
     from posetrack.evaluation.coco import evaluate_coco as evaluate_coco
-    from posetrack.evaluation.convert import posetrack17_to_18 as posetrack17_to_18
-    from posetrack.evaluation.convert import posetrack18_to_17 as posetrack18_to_17
     from posetrack.evaluation.events import EventLog as EventLog
     from posetrack.evaluation.hota import Hota as Hota
     from posetrack.evaluation.mpii import MpiiResult as MpiiResult
     from posetrack.evaluation.mpii import PckResult as PckResult
     from posetrack.evaluation.mpii import evaluate_mpii as evaluate_mpii
     from posetrack.evaluation.mpii import pck as pck
-    from posetrack.evaluation.poses import FrameSimilarities as FrameSimilarities
-    from posetrack.evaluation.poses import TrackingResult as TrackingResult
-    from posetrack.evaluation.poses import evaluate_poses as evaluate_poses
-    from posetrack.evaluation.poses import evaluate_similarities as evaluate_similarities
-    from posetrack.evaluation.poses import iou_similarities as iou_similarities
-    from posetrack.evaluation.poses import oks_similarities as oks_similarities
+    from posetrack.evaluation.official_converter import posetrack17_to_18 as posetrack17_to_18
+    from posetrack.evaluation.official_converter import posetrack18_to_17 as posetrack18_to_17
     from posetrack.evaluation.posetrack import PoseTrackResult as PoseTrackResult
     from posetrack.evaluation.posetrack import evaluate_posetrack as evaluate_posetrack
     from posetrack.evaluation.posetrack21 import PoseTrack21Result as PoseTrack21Result
@@ -58,6 +52,12 @@ if TYPE_CHECKING:
     from posetrack.evaluation.reading import read_sequence as read_sequence
     from posetrack.evaluation.report import metrics_json as metrics_json
     from posetrack.evaluation.sequences import AnnotatedSequence as AnnotatedSequence
+    from posetrack.evaluation.whole_poses import FrameSimilarities as FrameSimilarities
+    from posetrack.evaluation.whole_poses import TrackingResult as TrackingResult
+    from posetrack.evaluation.whole_poses import evaluate_poses as evaluate_poses
+    from posetrack.evaluation.whole_poses import evaluate_similarities as evaluate_similarities
+    from posetrack.evaluation.whole_poses import iou_similarities as iou_similarities
+    from posetrack.evaluation.whole_poses import oks_similarities as oks_similarities
 
 # Loaded on first use: each protocol needs other libraries.
 __getattr__, __dir__, __all__ = export_lazily(
@@ -66,11 +66,11 @@ __getattr__, __dir__, __all__ = export_lazily(
         "boxes21": ["BoxResult", "evaluate_posetrack21_boxes"],
         "clear": ["KeypointMot"],
         "coco": ["CocoResult", "evaluate_coco"],
-        "convert": ["posetrack17_to_18", "posetrack18_to_17"],
+        "official_converter": ["posetrack17_to_18", "posetrack18_to_17"],
         "events": ["EventLog"],
         "hota": ["Hota"],
         "mpii": ["MpiiResult", "PckResult", "evaluate_mpii", "pck"],
-        "poses": [
+        "whole_poses": [
             "FrameSimilarities",
             "TrackingResult",
             "evaluate_poses",

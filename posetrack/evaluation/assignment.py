@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 
 @compiled

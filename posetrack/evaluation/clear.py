@@ -21,8 +21,8 @@ from posetrack.evaluation.events import (
     EventLog,
     Rows,
 )
-from posetrack.evaluation.poses import FrameSimilarities
 from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.evaluation.whole_poses import FrameSimilarities
 
 
 @dataclass(frozen=True, eq=False)

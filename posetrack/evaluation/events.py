@@ -22,7 +22,7 @@ from posetrack.evaluation.sequences import (
     frame_distances,
 )
 from posetrack.files import write_whole
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 MATCH: Final = 0
 SWITCH: Final = 1

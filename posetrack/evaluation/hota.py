@@ -15,7 +15,7 @@ import numpy as np
 
 from posetrack.evaluation.assignment import assign
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 _EPS: Final = float(np.finfo(np.float64).eps)
 

@@ -40,7 +40,7 @@ from posetrack.evaluation.sequences import (
     head_sizes,
     offsets_of,
 )
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 from posetrack.skeletons import POSETRACK_17
 
 _COLUMNS: Final = np.array([k for k in range(17) if k not in (3, 4)])
@@ -98,7 +98,7 @@ def _check_shape(sequence: AnnotatedSequence) -> None:
     if sequence.spare is not None:
         raise ValueError(
             f"{sequence.source}: a PoseTrack17 file; this protocol takes 'images' and "
-            "'annotations'. posetrack.evaluation.convert changes one into the other"
+            "'annotations'. posetrack.evaluation.official_converter changes one into the other"
         )
     if sequence.strays:
         raise ValueError(

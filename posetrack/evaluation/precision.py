@@ -16,7 +16,7 @@ from posetrack.evaluation.sequences import (
     SequencePair,
     frame_distances,
 )
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 
 @dataclass(frozen=True, eq=False)

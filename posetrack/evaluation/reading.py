@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from posetrack.evaluation.sequences import AnnotatedSequence, Floats, Ints, Region, SparePoints
 from posetrack.files import as_kind, json_files, json_stem, read_json
 from posetrack.formats import coco, posetrack17
+from posetrack.formats.numbers import Number
 from posetrack.formats.posetrack17 import One, first_of
-from posetrack.formats.values import Number
 from posetrack.skeletons import POSETRACK_15
 
 

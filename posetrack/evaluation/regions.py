@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.evaluation.sequences import Bools, Floats, Ints, Region
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 _FILTER = 1e-15
 _SPLIT = 134217729.0  # 2**27 + 1: cuts a double in two halves whose products are exact

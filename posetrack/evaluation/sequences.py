@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

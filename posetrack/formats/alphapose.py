@@ -11,9 +11,9 @@ import msgspec
 from posetrack.files import read_json
 from posetrack.formats.coco import frame_of, points_of
 from posetrack.formats.hints import NO_HINTS, Hints
+from posetrack.formats.numbers import Id, Number, whole, xyxy_of
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.formats.values import Id, Number, whole, xyxy_of
 from posetrack.skeletons import COCO_17, HALPE_26, MPII_16, Skeleton
 
 _NUMBER = re.compile(r"(?:.*\D)?(\d{1,18})(?:\.\w+)?", re.ASCII | re.DOTALL)

@@ -27,7 +27,7 @@ import numpy as np
 
 from posetrack.formats.coco import Category, Person, Picture, is_object, read_document, read_results
 from posetrack.formats.mot import read_lines
-from posetrack.formats.values import Id, whole
+from posetrack.formats.numbers import Id, whole
 from posetrack.structures import Detections
 
 Row: TypeAlias = tuple[int, tuple[float, float, float, float], float]

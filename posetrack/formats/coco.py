@@ -22,9 +22,9 @@ from posetrack.files import MAX_JSON_BYTES, as_kind, read_bytes, read_json
 from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, round_nested
 from posetrack.formats.metadata import parse_metadata, sidecar_path
+from posetrack.formats.numbers import Id, Number, number, threes, whole, xyxy_of
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.formats.values import Id, Number, number, threes, whole, xyxy_of
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Tracks
 

@@ -16,9 +16,9 @@ import numpy as np
 from posetrack.files import read_json
 from posetrack.formats.coco import is_object
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
+from posetrack.formats.numbers import Number, array_of, number, whole
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.formats.values import Number, array_of, number, whole
 from posetrack.skeletons import COCO_17, HALPE_26, Skeleton
 
 

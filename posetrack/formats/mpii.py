@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posetrack.files import read_json
 from posetrack.formats.coco import is_object
 from posetrack.formats.mat import read_mat
-from posetrack.formats.values import Number, array_of
+from posetrack.formats.numbers import Number, array_of
 from posetrack.skeletons import MPII_16
 
 Floats = NDArray[np.float64]

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from posetrack.files import dump_json, read_json
 from posetrack.formats.hints import NO_HINTS, Hints
+from posetrack.formats.numbers import Number, threes, whole
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.formats.values import Number, threes, whole
 from posetrack.skeletons import BODY_25, COCO_17, COCO_18, HALPE_26, MPII_16, Skeleton
 from posetrack.structures import Tracks
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from posetrack.files import dump_json, read_json, write_whole
 from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.json_writer import round_nested
+from posetrack.formats.numbers import Number, number, whole
 from posetrack.formats.people import People
 from posetrack.formats.posetrack18 import frames_by_name, sequence_name
 from posetrack.formats.table import TrackTable
-from posetrack.formats.values import Number, number, whole
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Tracks
 

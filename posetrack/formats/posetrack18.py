@@ -19,9 +19,9 @@ from posetrack.files import read_json
 from posetrack.formats.coco import Document, Person, identity
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, round_nested
+from posetrack.formats.numbers import array_of, number, threes, whole, xyxy_of
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.formats.values import array_of, number, threes, whole, xyxy_of
 from posetrack.skeletons import COCO_17, POSETRACK_15, POSETRACK_17, Skeleton
 from posetrack.structures import FloatArray, Tracks
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.kernels import compiled, float_type, kernel_input
+from posetrack.ops.compilation import compiled, float_type, kernel_input
 from posetrack.structures import FloatArray
 
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.kernels import compiled, kernel_input
+from posetrack.ops.compilation import compiled, kernel_input
 
 Images = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.kernels import compiled, kernel_input
+from posetrack.ops.compilation import compiled, kernel_input
 
 Float32Array = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.kernels import compiled, float_type, kernel_input
+from posetrack.ops.compilation import compiled, float_type, kernel_input
 from posetrack.structures import FloatArray
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]

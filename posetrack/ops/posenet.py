@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.kernels import compiled, kernel_input
+from posetrack.ops.compilation import compiled, kernel_input
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]

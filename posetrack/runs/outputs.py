@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from posetrack.checks import no_such
-from posetrack.video.checking import is_camera
+from posetrack.video.reachability import is_camera
 
 FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames", "audit")
 ENDINGS = {

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from posetrack.formats.coco import Category, Person, read_what_is_right
-from posetrack.formats.values import Id
+from posetrack.formats.numbers import Id
 from posetrack.training.annotations import Placement
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from posetrack.networks.trtpose import PafMaps
-from posetrack.ops.kernels import compiled, kernel_input
+from posetrack.ops.compilation import compiled, kernel_input
 from posetrack.ops.paf import TRT_POSE_LINKS
 
 Float32Array = NDArray[np.float32]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from posetrack.networks.posenet import PoseMaps
-from posetrack.ops.kernels import compiled, kernel_input
+from posetrack.ops.compilation import compiled, kernel_input
 from posetrack.ops.posenet import POSENET_EDGES
 
 Float32Array = NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy as np
 
 from posetrack.files import json_files
 from posetrack.formats.coco import Document, Person, Picture, read_what_is_right
-from posetrack.formats.values import Id, Number
+from posetrack.formats.numbers import Id, Number
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,

@@ -11,7 +11,7 @@ import numpy as np
 from posetrack.evaluation.sequences import head_sizes
 from posetrack.files import as_kind, read_json
 from posetrack.formats.mpii import Person, joints_of, read_mpii_truth
-from posetrack.formats.values import array_of
+from posetrack.formats.numbers import array_of
 from posetrack.skeletons import MPII_16, Skeleton
 from posetrack.training.annotations import MAX_PIXEL
 from posetrack.training.samples import Broken, Problem, Samples, settle

@@ -274,7 +274,7 @@ def open_video(
     spacing = None if rate is None else Fraction(rate).limit_denominator(1_000_000)
     found = _find(source)
     if isinstance(found, list):
-        from posetrack.video.images import ImageSteps
+        from posetrack.video.image_folders import ImageSteps
 
         name = str(source) if isinstance(source, str | os.PathLike) else f"{len(found)} images"
         steps: Steps = ImageSteps(
@@ -355,7 +355,7 @@ def _find(
     source: str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]],
 ) -> list[Path] | Path | str | int:
     """What the user means: image paths, a video's path, a URL, or a camera's number."""
-    from posetrack.video import images
+    from posetrack.video import image_folders
 
     if isinstance(source, bool) or source is None:
         raise TypeError(f"expected a path, URL, camera number or list of images, got {source!r}")
@@ -374,19 +374,19 @@ def _find(
         return check_url(text)
     path = Path(text)
     if path.is_dir():
-        return images.images_in(path)
+        return image_folders.images_in(path)
     if path.exists():
         with path.open("rb"):  # a built-in error with the path if it may not be read
             pass
-        is_image = path.suffix.lower() in images.SUFFIXES or _is_still(path)
+        is_image = path.suffix.lower() in image_folders.SUFFIXES or _is_still(path)
         return [path] if is_image else path
     if glob.has_magic(text):
         matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
-        paths = [match for match in matches if match.suffix.lower() in images.SUFFIXES]
+        paths = [match for match in matches if match.suffix.lower() in image_folders.SUFFIXES]
         if not paths:
             others = f", only {matches[0]}" if matches else ""
             raise FileNotFoundError(f"{text}: no image matches this pattern{others}")
-        return images.sorted_naturally(paths)
+        return image_folders.sorted_naturally(paths)
     if text.isdecimal():
         return int(text)
     raise not_found(path)

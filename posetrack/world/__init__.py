@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from posetrack.world.randomisation import random_frame as random_frame
     from posetrack.world.randomisation import random_frames as random_frames
     from posetrack.world.rendering.background import Backdrop as Backdrop
-    from posetrack.world.rendering.camera import Camera as Camera
-    from posetrack.world.rendering.camera import looking_at as looking_at
     from posetrack.world.rendering.effects import Effects as Effects
-    from posetrack.world.rendering.light import Light as Light
+    from posetrack.world.rendering.lighting import Light as Light
     from posetrack.world.rendering.mesh import Mesh as Mesh
     from posetrack.world.rendering.mesh import Part as Part
     from posetrack.world.rendering.mesh import Surface as Surface
+    from posetrack.world.rendering.perspective import Camera as Camera
+    from posetrack.world.rendering.perspective import looking_at as looking_at
     from posetrack.world.rendering.render import Render as Render
     from posetrack.world.scene import Actor as Actor
     from posetrack.world.scene import Event as Event
@@ -66,9 +66,9 @@ __getattr__, __dir__, __all__ = export_lazily(
         "people.rig": ["BodyPose"],
         "randomisation": ["random_frame", "random_frames"],
         "rendering.background": ["Backdrop"],
-        "rendering.camera": ["Camera", "looking_at"],
+        "rendering.perspective": ["Camera", "looking_at"],
         "rendering.effects": ["Effects"],
-        "rendering.light": ["Light"],
+        "rendering.lighting": ["Light"],
         "rendering.mesh": ["Mesh", "Part", "Surface"],
         "rendering.render": ["Render"],
         "scene": ["Actor", "Event", "Scene"],

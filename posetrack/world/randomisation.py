@@ -18,11 +18,11 @@ from posetrack.world.people.body import Body, random_body
 from posetrack.world.people.rig import BodyPose
 from posetrack.world.places.surroundings import random_surroundings
 from posetrack.world.rendering.background import random_backdrop
-from posetrack.world.rendering.camera import Camera, looking_at
 from posetrack.world.rendering.cameras import turn_camera
 from posetrack.world.rendering.effects import random_effects
-from posetrack.world.rendering.light import random_light
+from posetrack.world.rendering.lighting import random_light
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import Camera, looking_at
 from posetrack.world.rendering.photographs import behind, light_like, random_cut, texture_of
 from posetrack.world.rendering.render import render
 from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of

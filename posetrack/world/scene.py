@@ -16,10 +16,10 @@ from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.testing.fakes import KnownPeople
 from posetrack.world.people.body import Body
 from posetrack.world.rendering.background import Backdrop, plain
-from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.cameras import CameraPath
-from posetrack.world.rendering.light import Light
+from posetrack.world.rendering.lighting import Light
 from posetrack.world.rendering.mesh import Mesh, Surface
+from posetrack.world.rendering.perspective import Camera
 from posetrack.world.rendering.render import Render, render
 from posetrack.world.truth import EVERY_KEYPOINT, Truth, Whereabouts, truth_of
 

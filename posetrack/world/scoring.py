@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from posetrack.evaluation.poses import FrameSimilarities, TrackingResult, evaluate_similarities
 from posetrack.evaluation.sequences import Floats, Ints
+from posetrack.evaluation.whole_poses import (
+    FrameSimilarities,
+    TrackingResult,
+    evaluate_similarities,
+)
 from posetrack.ops.matching import match_optimally
 from posetrack.ops.oks import oks_matrix
 from posetrack.structures import Tracks

@@ -14,9 +14,9 @@ from posetrack.world.people.body import random_body
 from posetrack.world.places.scenery import random_ground
 from posetrack.world.randomisation import random_frame
 from posetrack.world.rendering.background import random_backdrop
-from posetrack.world.rendering.camera import looking_at
-from posetrack.world.rendering.light import random_light
+from posetrack.world.rendering.lighting import random_light
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import looking_at
 from posetrack.world.rendering.render import render
 from posetrack.world.scene import Scene
 

@@ -17,11 +17,11 @@ from posetrack.world.motion import Motion
 from posetrack.world.people.body import Body
 from posetrack.world.places.scenery import ground
 from posetrack.world.rendering.background import Backdrop, random_backdrop
-from posetrack.world.rendering.camera import looking_at
 from posetrack.world.rendering.cameras import CameraPath, standing
 from posetrack.world.rendering.effects import Effects
-from posetrack.world.rendering.light import random_light
+from posetrack.world.rendering.lighting import random_light
 from posetrack.world.rendering.mesh import Mesh
+from posetrack.world.rendering.perspective import looking_at
 from posetrack.world.rendering.textures import random_ground_texture
 from posetrack.world.scene import Actor, Event, Scene
 

@@ -15,8 +15,8 @@ from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton
 from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.structures import Detections, Poses
 from posetrack.testing.fakes import KnownPeople
-from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.mesh import Mesh, Part
+from posetrack.world.rendering.perspective import Camera
 
 Float64Array = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from posetrack.files import write_together
-from posetrack.world.ablation.measures import MEASURES
 from posetrack.world.ablation.running import FAULTS, JITTER, SWAPPED, Row
+from posetrack.world.ablation.scores import MEASURES
 from posetrack.world.ablation.settings import STEPS, Block
 
 COMPARED: Final = ("missed", "MOTA", "IDF1", "HOTA")

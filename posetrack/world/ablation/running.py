@@ -13,7 +13,7 @@ from posetrack.interfaces import Detector, Image, PoseEstimator
 from posetrack.structures import Detections, Poses, Tracks
 from posetrack.testing import SceneDetector, SceneEstimator
 from posetrack.tracking.tracker import Tracker
-from posetrack.world.ablation.measures import measure
+from posetrack.world.ablation.scores import measure
 from posetrack.world.ablation.settings import Block, Setting
 from posetrack.world.ablation.worlds import RecordedScene, World
 
@@ -39,7 +39,7 @@ class Row:
     seed
         Of people, place and faults.
     scores
-        By the names of `posetrack.world.ablation.measures.MEASURES`.
+        By the names of `posetrack.world.ablation.scores.MEASURES`.
     """
 
     block: str

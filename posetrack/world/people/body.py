@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import kernel_input
+from posetrack.ops.compilation import kernel_input
 from posetrack.skeletons import Skeleton
 from posetrack.world.people import _kernels as kernels
 from posetrack.world.people import flesh, heads, limbs
@@ -194,7 +194,10 @@ def _landmarks(shape: Shape, rig: Rig) -> dict[str, tuple[int, Float64Array]]:
     for side, sign in (("left", 1), ("right", -1)):
         hip = sign * shape.half_hips
         at |= {
-            f"{side}_eye": ("head", heads.on_head(shape, -sign * heads.EYE_ANGLE, heads.EYES)),
+            f"{side}_eye": (
+                "head",
+                heads.on_head(shape, -sign * heads.EYE_ANGLE, heads.EYES),
+            ),
             f"{side}_ear": ("head", heads.ear(shape, sign)),
             f"{side}_heel": (f"{side}_ankle", np.array([-0.25 * foot, hip, 0.02 * shape.height])),
             f"{side}_big_toe": (

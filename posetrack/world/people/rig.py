@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.kernels import kernel_input
+from posetrack.ops.compilation import kernel_input
 from posetrack.world.people import _kernels as kernels
 
 Float64Array = NDArray[np.float64]

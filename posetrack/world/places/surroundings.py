@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from posetrack.world.places.distractors import random_distractor
 from posetrack.world.places.scenery import box, ground, pole, random_thing, tree, wall
-from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.mesh import Mesh
+from posetrack.world.rendering.perspective import Camera
 from posetrack.world.rendering.textures import (
     Texture,
     random_ground_texture,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.world.rendering import raster
-from posetrack.world.rendering.camera import Camera
+from posetrack.world.rendering.perspective import Camera
 
 Float64Array = NDArray[np.float64]
 

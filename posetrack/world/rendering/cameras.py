@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.world.rendering.camera import Camera, looking_at
+from posetrack.world.rendering.perspective import Camera, looking_at
 
 Float64Array = NDArray[np.float64]
 CameraPath: TypeAlias = Callable[[float], Camera]

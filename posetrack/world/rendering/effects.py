@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import compiled, kernel_input
+from posetrack.ops.compilation import compiled, kernel_input
 from posetrack.world.rendering.render import Render
 
 Image = NDArray[np.uint8]
@@ -41,8 +41,8 @@ class Effects:
     Examples
     --------
     >>> from posetrack.world.rendering.background import plain
-    >>> from posetrack.world.rendering.camera import looking_at
-    >>> from posetrack.world.rendering.light import Light
+    >>> from posetrack.world.rendering.perspective import looking_at
+    >>> from posetrack.world.rendering.lighting import Light
     >>> from posetrack.world.rendering.render import render
     >>> camera = looking_at((0, -4, 1), (0, 0, 1), focal=40, size=(32, 24))
     >>> drawn = render([], camera, light=Light(), backdrop=plain((40, 50, 60)))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import kernel_input
+from posetrack.ops.compilation import kernel_input
 from posetrack.world.rendering import raster, texturing
 from posetrack.world.rendering.background import Backdrop
-from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import Camera
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.video.images import images_in, read_image
+from posetrack.video.image_folders import images_in, read_image
 from posetrack.world.rendering.background import Backdrop
-from posetrack.world.rendering.camera import Camera
-from posetrack.world.rendering.light import Light, random_light
+from posetrack.world.rendering.lighting import Light, random_light
+from posetrack.world.rendering.perspective import Camera
 
 UInt8Array = NDArray[np.uint8]
 
@@ -78,7 +78,7 @@ def behind(rng: np.random.Generator, cut: UInt8Array, camera: Camera) -> Backdro
 
     Examples
     --------
-    >>> from posetrack.world.rendering.camera import looking_at
+    >>> from posetrack.world.rendering.perspective import looking_at
     >>> camera = looking_at((0, 0, 1), (3, 0, 1), focal=50, size=(100, 50))
     >>> drop = behind(np.random.default_rng(0), np.zeros((40, 90, 3), np.uint8), camera)
     >>> drop.span[0] > 1.5, abs(drop.centre[0] - math.pi / 2) <= drop.span[0] / 2

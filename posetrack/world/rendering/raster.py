@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]

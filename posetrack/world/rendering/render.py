@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from posetrack.world.rendering import raster, shading, texturing
 from posetrack.world.rendering.background import Backdrop
 from posetrack.world.rendering.bands import BAND, in_bands, rays_of
-from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.geometry import (
     VisibleTriangles,
     join_surfaces,
@@ -19,8 +18,9 @@ from posetrack.world.rendering.geometry import (
     product,
     project_surfaces,
 )
-from posetrack.world.rendering.light import Light
+from posetrack.world.rendering.lighting import Light
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import Camera
 from posetrack.world.rendering.shadows import lamp_of
 
 Float32Array = NDArray[np.float32]
@@ -96,7 +96,7 @@ def render(
     Examples
     --------
     >>> from posetrack.world.rendering.background import plain
-    >>> from posetrack.world.rendering.camera import looking_at
+    >>> from posetrack.world.rendering.perspective import looking_at
     >>> from posetrack.world.rendering.mesh import Mesh
     >>> corners = np.array([[-1, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32)
     >>> mesh = Mesh(corners, [[0, 1, 2]], np.zeros((3, 2)), [1], np.full((1, 1, 3), 255))

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from posetrack.world.rendering import raster, shading
 from posetrack.world.rendering.bands import BAND, in_bands, rays_of
-from posetrack.world.rendering.camera import Camera
 from posetrack.world.rendering.geometry import (
     AllSurfaces,
     join_surfaces,
     product,
     project_triangles,
 )
-from posetrack.world.rendering.light import Light, shadow_camera
+from posetrack.world.rendering.lighting import Light, shadow_camera
 from posetrack.world.rendering.mesh import Surface
+from posetrack.world.rendering.perspective import Camera
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.kernels import compiled
+from posetrack.ops.compilation import compiled
 from posetrack.world.rendering.shading import Samples
 
 Float64Array = NDArray[np.float64]

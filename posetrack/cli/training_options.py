@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posetrack.checks import did_you_mean
-from posetrack.cli.build import device_from
-from posetrack.cli.checking import check_files
+from posetrack.cli.input_checks import check_files
+from posetrack.cli.network_options import device_from
 from posetrack.files import read_toml
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def check_data(args: argparse.Namespace) -> None:
 def check_weights(option: str, name: str) -> None:
     """Refuse what is neither a file, nor ``bundled``, nor a model of the table."""
     from posetrack.build import BUNDLED
-    from posetrack.cli.build import check_network_name
+    from posetrack.cli.network_options import check_network_name
 
     if name != BUNDLED and not Path(name).exists():
         check_network_name(option, name, "pose", more=(BUNDLED,))
@@ -250,7 +250,7 @@ def skeleton_named(text: str | None) -> Skeleton | None:
     ValueError
         If there is none of that name.
     """
-    from posetrack.cli.build import skeleton_from
+    from posetrack.cli.network_options import skeleton_from
 
     return None if text is None else skeleton_from(text)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posetrack.checks import not_found
-from posetrack.video.checking import is_camera
+from posetrack.video.reachability import is_camera
 
 
 def check_files(*paths: str | Path | None) -> None:
@@ -35,10 +35,10 @@ def check_video(source: str | None) -> None:
     Raises
     ------
     ValueError, OSError
-        See `posetrack.video.open_video` and `posetrack.video.checking.check_live`.
+        See `posetrack.video.open_video` and `posetrack.video.reachability.check_live`.
     """
     from posetrack.video import open_video
-    from posetrack.video.checking import check_live
+    from posetrack.video.reachability import check_live
 
     if source is None:
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.world.rendering.camera import Camera
+from posetrack.world.rendering.perspective import Camera
 
 Colour = tuple[float, float, float]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.cleaning.colours import colour_similarity, torso_histogram
+from posetrack.cleaning.clothing import colour_similarity, torso_histogram
 from posetrack.trajectories import Trajectories
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.evaluation.poses import FrameSimilarities, evaluate_similarities
 from posetrack.evaluation.precision import average_precision, rank_keypoints
 from posetrack.evaluation.sequences import Bools, Floats, Ints, People, SequencePair, head_sizes
+from posetrack.evaluation.whole_poses import FrameSimilarities, evaluate_similarities
 from posetrack.ops.boxes import iou_matrix
 from posetrack.ops.matching import match_optimally
 from posetrack.structures import Detections, Tracks

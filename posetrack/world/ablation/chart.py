@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from posetrack.plots.canvas import new_figure, write_figure
-from posetrack.world.ablation.measures import MEASURES
 from posetrack.world.ablation.report import summarise
 from posetrack.world.ablation.running import Row
+from posetrack.world.ablation.scores import MEASURES
 from posetrack.world.ablation.settings import Block
 
 _DRAWN = {"missed": "tab:green", "mAP": "tab:gray", "MOTA": "tab:blue", "IDF1": "tab:orange"}
