@@ -173,12 +173,12 @@ def find_default(
         names = estimator_names(device) if kind == "estimator" else (detector_name(device),)
     end = time.monotonic() + answer_within
     problems: list[tuple[str, str]] = []
-    for place, name in enumerate(names):
+    for number, name in enumerate(names):
         entry = find_entry(name)
         if needed := _not_installed(entry):
             problems.append((name, f"it needs {needed}, which is not installed"))
             continue
-        asked = {host_of(file.url) for other in names[place:] for file in find_entry(other).files}
+        asked = {host_of(file.url) for other in names[number:] for file in find_entry(other).files}
         asked -= set(silent_hosts(weights_folder()))
         share = max(end - time.monotonic(), 0.0) / max(len(asked), 1)
         found = fetch_in_time(entry, max(share, 0.1), offline=offline, progress=progress)
@@ -201,11 +201,11 @@ def _not_installed(entry: CatalogueEntry) -> str:
 
 def _in_one(problems: Sequence[tuple[str, str]]) -> str:
     """Why the first choice is not to be had; and the next ones, where that is another reason."""
-    said: list[str] = []
-    for place, (name, reason) in enumerate(problems):
-        if reason not in [before for _, before in problems[:place]]:
-            said.append(f"nor {name}: {reason}" if place else reason)
-    return "; ".join(said)
+    reasons: list[str] = []
+    for number, (name, reason) in enumerate(problems):
+        if reason not in [before for _, before in problems[:number]]:
+            reasons.append(f"nor {name}: {reason}" if number else reason)
+    return "; ".join(reasons)
 
 
 def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:

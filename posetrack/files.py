@@ -494,8 +494,8 @@ def _short_number(text: str) -> float | int:
 
 def _in_words(message: str, document: Any) -> str:
     """A complaint of msgspec in plain words: the place, what was expected, what is there."""
-    message, _, place = message.partition(" - at `$")
-    place = place.rstrip("`").removeprefix(".")
+    message, _, path = message.partition(" - at `$")
+    path = path.rstrip("`").removeprefix(".")
     kinds = re.sub(
         r"`([^`]*)`",
         lambda match: _kinds(match[1].split(" | ")),
@@ -503,15 +503,15 @@ def _in_words(message: str, document: Any) -> str:
     )
     kinds = kinds[:1].lower() + kinds[1:]
     found: Any = document
-    for key, number in re.findall(r"([^.\[\]]+)|\[(\d+)\]", place):
+    for key, number in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
         try:
             found = found[int(number) if number else key]
         except (KeyError, IndexError, TypeError, ValueError):
             break
     else:
-        if ", got " in kinds and "[...]" not in place:
+        if ", got " in kinds and "[...]" not in path:
             kinds = f"{kinds.partition(', got ')[0]}, got {json.dumps(found, default=str):.60}"
-    return f"{place}: {kinds}" if place else kinds
+    return f"{path}: {kinds}" if path else kinds
 
 
 def _kinds(words: list[str]) -> str:

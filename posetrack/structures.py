@@ -180,15 +180,15 @@ class Poses:
         """
         points = _frozen(xy, "xy", (None, len(skeleton), 2), np.float32)
         seen = np.isfinite(points).all(axis=-1)
-        marks = seen.astype(np.float32) if scores is None else np.array(scores, np.float32)
-        if marks.shape != seen.shape:
-            raise ValueError(f"scores must have shape {seen.shape}, got {marks.shape}")
-        marks = np.where(seen, marks, 0)
+        values = seen.astype(np.float32) if scores is None else np.array(scores, np.float32)
+        if values.shape != seen.shape:
+            raise ValueError(f"scores must have shape {seen.shape}, got {values.shape}")
+        values = np.where(seen, values, 0)
         low = np.where(seen[..., None], points, np.inf).min(axis=1, initial=np.inf)
         high = np.where(seen[..., None], points, -np.inf).max(axis=1, initial=-np.inf)
         xyxy = np.where(seen.any(axis=1)[:, None], np.concatenate([low, high], axis=1), 0)
-        box_scores = marks.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-        return cls(points, marks, Detections(xyxy, box_scores), skeleton)
+        box_scores = values.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+        return cls(points, values, Detections(xyxy, box_scores), skeleton)
 
     def __len__(self) -> int:
         return len(self.xy)
@@ -339,10 +339,10 @@ T = TypeVar("T")
 
 def unchecked(kind: type[T], **values: Any) -> T:
     """A value of a type here from parts that were checked before: not copied or checked again."""
-    made = object.__new__(kind)
+    result = object.__new__(kind)
     for name, value in values.items():
-        object.__setattr__(made, name, value)
-    return made
+        object.__setattr__(result, name, value)
+    return result
 
 
 def _freeze(array: FloatArray) -> FloatArray:

@@ -19,7 +19,11 @@ VERBS_ONLY = (
     "analysis", "audit", "checkpoints", "cleaning", "draw", "evaluation", "export", "formats",
     "plots", "testing", "training", "weights", "world",
 )  # fmt: skip
-NO_WORDS_SET_ASIDE = ("checkpoints", "cleaning", "evaluation", "export", "plots")
+NO_WORDS_SET_ASIDE = (
+    "analysis", "audit", "checkpoints", "cleaning", "cli", "detectors", "draw", "estimators",
+    "evaluation", "export", "flows", "formats", "networks", "plots", "runs", "runtimes",
+    "skeletons", "testing", "training", "trajectories", "weights", "world",
+)  # fmt: skip
 
 NAMES_OF_CONDITIONS = {"analysis.rule_conditions:hands_raised"}
 """Names that people write in files of rules."""

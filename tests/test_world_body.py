@@ -209,7 +209,7 @@ def test_random_poses_are_within_the_joints_limits_and_on_the_ground(seed: int) 
     assert (inside.all(axis=1) | turned_far).all()
     assert body.apply_pose(pose)[:, 2].min() == pytest.approx(0, abs=1e-5)
     lengths = [np.linalg.norm(body.rig.offsets[joint]) for joint in range(1, len(JOINTS))]
-    _, places = body.rig.place(pose)
+    _, places = body.rig.locate(pose)
     bones = places[1:] - places[list(PARENTS[1:])]
     np.testing.assert_allclose(np.linalg.norm(bones, axis=1), lengths)
 

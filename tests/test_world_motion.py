@@ -70,7 +70,7 @@ def test_bones_keep_their_lengths_and_joints_their_limits(name: str, bodies: lis
         motion = MOTIONS[name](body)
         for t in np.arange(0, 4, 0.17):
             pose = motion(t)
-            _, places = body.rig.place(pose)
+            _, places = body.rig.locate(pose)
             bones = np.linalg.norm(places[1:] - places[list(PARENTS[1:])], axis=1)
             np.testing.assert_allclose(bones, np.linalg.norm(body.rig.offsets[1:], axis=1))
             angles = angles_from(pose.rotations)[1:]
@@ -106,7 +106,7 @@ def test_a_foot_on_the_ground_stays_where_it_is(
     for body in bodies:
         motion = gait(body, STRAIGHT, speed=speed * (2 if gait is running else 1))
         step = motion.period / 120
-        places = np.array([body.rig.place(motion(2 + i * step))[1] for i in range(240)])
+        places = np.array([body.rig.locate(motion(2 + i * step))[1] for i in range(240)])
         for side in ("left", "right"):
             ball = places[:, JOINT[f"{side}_toe"]]
             own = (2 + np.arange(240) * step) / motion.period + (0.0 if side == "left" else 0.5)

@@ -223,7 +223,7 @@ def test_next_picture_warped_back_along_the_flow_is_this_one() -> None:
     texture = np.asarray(np.kron(noise_texture(8), np.ones((8, 8, 1))), np.uint8)
     back = Backdrop(np.asarray(np.kron(noise_texture(6, 1), np.ones((9, 9, 1))), np.uint8))
     floor = ground(texture, size=40, tile=8)
-    post = box(texture, (0.8, 0.8, 1.8), place=(-0.3, 0, 0))
+    post = box(texture, (0.8, 0.8, 1.8), position=(-0.3, 0, 0))
     by = (0.3, 0.05, 0)
     now = [standing(floor), moved(post, by, owner=1)]
     after = Mesh(post.vertices + np.float32(by), post.faces, post.uv, post.parts, texture)

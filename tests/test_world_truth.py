@@ -91,7 +91,7 @@ def test_most_of_someone_in_plain_sight_is_seen_and_nothing_behind_a_wall() -> N
     free = alone().truth(0)
     assert free.share[0] > 0.97
     assert (free.visibility == Visibility.VISIBLE).mean() > 0.8
-    wall = box(grey, (3.0, 0.1, 3.0), place=(0, -2, 0))
+    wall = box(grey, (3.0, 0.1, 3.0), position=(0, -2, 0))
     behind = alone(things=(wall,)).truth(0)
     assert behind.share[0] == 0
     assert behind.pixels[0] == 0
@@ -102,7 +102,7 @@ def test_most_of_someone_in_plain_sight_is_seen_and_nothing_behind_a_wall() -> N
 
 def test_a_low_wall_hides_the_legs_only() -> None:
     grey = np.full((4, 4, 3), 128, np.uint8)
-    truth = alone(things=(box(grey, (3.0, 0.1, 0.75), place=(0, -1, 0)),)).truth(0)
+    truth = alone(things=(box(grey, (3.0, 0.1, 0.75), position=(0, -1, 0)),)).truth(0)
     for side in ("left", "right"):
         assert state(truth, f"{side}_ankle") == state(truth, f"{side}_knee") == Visibility.HIDDEN
         assert state(truth, f"{side}_shoulder") == Visibility.VISIBLE

@@ -76,16 +76,16 @@ def colours_over_time(
         if tracks is None or frame.seconds - looked < every - 1e-6:
             continue
         looked = frame.seconds
-        for row, who in enumerate(tracks.ids.tolist()):
+        for row, person in enumerate(tracks.ids.tolist()):
             xy = np.where(tracks.scores[row][:, None] >= min_score, tracks.xy[row], np.nan)
             histogram = torso_histogram(frame.image, xy, tracks.skeleton)
             if histogram is not None:
-                found.setdefault(who, []).append((frame.seconds, histogram))
+                found.setdefault(person, []).append((frame.seconds, histogram))
     return {
-        who: ColourSeries(
+        person: ColourSeries(
             np.array([when for when, _ in rows]), np.array([colour for _, colour in rows])
         )
-        for who, rows in found.items()
+        for person, rows in found.items()
     }
 
 

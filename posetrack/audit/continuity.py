@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _WINDOW: Final = 0.4  # seconds on either side that tell where somebody is going
-_PLACE: Final = 0.2  # of the person's longer side: what counts 1 in place and in a window's way
+_POSITION: Final = 0.2  # of the person's longer side: what counts 1 in place and in a window's way
 _SIZE: Final = 0.15  # change of the logarithm of size that counts 1
 _FORGIVING: Final = 0.5  # seconds without a sight after which a place counts half
 _ENOUGH: Final = 6  # sights that tell a velocity
@@ -33,7 +33,7 @@ class Motion:
         (M,) when.
     centre
         (M, 2) of the box.
-    place, velocity
+    position, velocity
         (2, M, 2) pixels, and pixels a second: by the sights up to each, and from each on.
     size
         (2, M) mean logarithm of the box's longer side.
@@ -44,7 +44,7 @@ class Motion:
     rows: Rows
     seconds: Floats
     centre: Floats
-    place: Floats
+    position: Floats
     velocity: Floats
     size: Floats
     count: Floats
@@ -78,7 +78,7 @@ def motion_of(trajectories: Trajectories, column: int) -> Motion:
         rows,
         t,
         centre,
-        np.stack([place for place, _ in fits]),
+        np.stack([position for position, _ in fits]),
         np.stack([velocity for _, velocity in fits]),
         np.stack(sizes),
         np.stack([stop - first for first, stop in spans]).astype(np.float64),
@@ -97,17 +97,17 @@ def change(before: Motion, i: Rows, after: Motion, j: Rows) -> Floats:
     """
     elapsed = after.seconds[j] - before.seconds[i]
     half = np.minimum(elapsed, 1.5 * _WINDOW)[:, None] / 2
-    here = before.place[0, i] + before.velocity[0, i] * half
-    there = after.place[1, j] - after.velocity[1, j] * half
-    unit = _PLACE * np.exp((before.size[0, i] + after.size[1, j]) / 2)
+    here = before.position[0, i] + before.velocity[0, i] * half
+    there = after.position[1, j] - after.velocity[1, j] * half
+    unit = _POSITION * np.exp((before.size[0, i] + after.size[1, j]) / 2)
     away = np.linalg.norm(here - there, axis=1) / unit
     away /= 1 + np.maximum(elapsed - _WINDOW / 4, 0) / _FORGIVING
     turn = np.linalg.norm(before.velocity[0, i] - after.velocity[1, j], axis=1) * _WINDOW / unit
-    told = np.minimum(np.minimum(before.count[0, i], after.count[1, j]) / _ENOUGH, 1)
+    trust = np.minimum(np.minimum(before.count[0, i], after.count[1, j]) / _ENOUGH, 1)
     grown = np.abs(before.size[0, i] - after.size[1, j]) / _SIZE
     # Somebody may turn about, but seldom jumps: motion counts half.
     total: Floats = (
-        np.minimum(away, _MOST) + 0.5 * np.minimum(turn * told, _MOST) + np.minimum(grown, _MOST)
+        np.minimum(away, _MOST) + 0.5 * np.minimum(turn * trust, _MOST) + np.minimum(grown, _MOST)
     )
     return total
 

@@ -120,7 +120,7 @@ def _group_signals(trajectories: Trajectories, signals: Sequence[Signal]) -> lis
         seconds = float(trajectories.seconds[signal.row])
         part = int(seconds // _SAME_TIME)
         found = None
-        for key in ((who, part + step) for who in signal.ids for step in (-1, 0, 1)):
+        for key in ((person, part + step) for person in signal.ids for step in (-1, 0, 1)):
             for group in near.get(key, ()):
                 if found is None and _belongs(trajectories, signal, group[0]):
                     found = group
@@ -128,8 +128,8 @@ def _group_signals(trajectories: Trajectories, signals: Sequence[Signal]) -> lis
             found.append(signal)
             continue
         groups.append([signal])
-        for who in signal.ids:
-            near.setdefault((who, part), []).append(groups[-1])
+        for person in signal.ids:
+            near.setdefault((person, part), []).append(groups[-1])
     return groups
 
 
@@ -142,10 +142,10 @@ def _belongs(trajectories: Trajectories, signal: Signal, main: Signal) -> bool:
 
 
 def _moment(trajectories: Trajectories, group: list[Signal]) -> Moment:
-    main, told, doubt = group[0], {}, 1.0 - group[0].score
+    main, texts, doubt = group[0], {}, 1.0 - group[0].score
     for signal in group:
-        if signal.kind not in told:
-            told[signal.kind] = signal.text
+        if signal.kind not in texts:
+            texts[signal.kind] = signal.text
             # Signs of one thing are not independent: a further one counts half.
             doubt *= 1.0 if signal is main else 1.0 - 0.5 * signal.score
     ids = tuple(dict.fromkeys(chain(main.ids, *(one.ids for one in group if one is not main))))
@@ -154,7 +154,7 @@ def _moment(trajectories: Trajectories, group: list[Signal]) -> Moment:
         int(trajectories.frame[main.row]),
         float(trajectories.seconds[main.row]),
         ids[:3] if len(main.ids) < 2 else main.ids,
-        "; ".join(told.values()),
+        "; ".join(texts.values()),
         main.edit,
     )
 

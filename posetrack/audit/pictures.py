@@ -47,14 +47,14 @@ def draw_moments(
     wanted = [_rows(trajectories, moment) for moment in moments]
     asked: dict[int, list[tuple[int, int]]] = {}
     for number, rows in enumerate(wanted):
-        for place, row in enumerate(rows):
-            asked.setdefault(int(trajectories.frame[row]), []).append((number, place))
+        for slot, row in enumerate(rows):
+            asked.setdefault(int(trajectories.frame[row]), []).append((number, slot))
     panels: dict[int, dict[int, Image]] = {}
     for frame in frames:
-        for number, place in asked.pop(frame.index, ()):
+        for number, slot in asked.pop(frame.index, ()):
             moment, rows = moments[number], wanted[number]
             mine = panels.setdefault(number, {})
-            mine[place] = _panel(frame.image, trajectories, moment, rows, rows[place])
+            mine[slot] = _panel(frame.image, trajectories, moment, rows, rows[slot])
             if len(mine) == len(rows):
                 yield number, _join_panels(moment, [panels[number][n] for n in range(len(rows))])
                 del panels[number]
@@ -64,7 +64,7 @@ def draw_moments(
 
 def _rows(trajectories: Trajectories, moment: Moment) -> list[int]:
     """The frames before, at and after in which somebody of the moment is there."""
-    columns = [int(np.flatnonzero(trajectories.ids == who)[0]) for who in moment.ids]
+    columns = [int(np.flatnonzero(trajectories.ids == person)[0]) for person in moment.ids]
     there = np.flatnonzero(trajectories.present[:, columns].any(axis=1))
     at = int(np.searchsorted(trajectories.frame, moment.frame))
     before, after = there[there < at], there[there > at]
@@ -84,14 +84,14 @@ def _panel(
     """One frame, cut to where the people are in all of them, with them drawn."""
     import cv2
 
-    columns = [int(np.flatnonzero(trajectories.ids == who)[0]) for who in moment.ids]
+    columns = [int(np.flatnonzero(trajectories.ids == person)[0]) for person in moment.ids]
     boxes = trajectories.boxes[np.ix_(rows, columns)].reshape(-1, 4)
     left, top, right, bottom = _cut(boxes[np.isfinite(boxes[:, 0])], image.shape[1::-1])
     part = image[top:bottom, left:right]
     scale = min(_HEIGHT / part.shape[0], _WIDEST / part.shape[1])
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    part = np.ascontiguousarray(cv2.resize(part, size, interpolation=way))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    part = np.ascontiguousarray(cv2.resize(part, size, interpolation=method))
     here = [column for column in columns if trajectories.present[row, column]]
     corner = np.array([left, top], np.float32)
     shown = Detections(

@@ -65,9 +65,10 @@ def exchanges(
         if first >= min(stop, count):
             continue
         rows = np.arange(first, stop)
-        i, j = (np.searchsorted(motions[who].rows, rows) for who in (a, b))
+        i, j = (np.searchsorted(motions[person].rows, rows) for person in (a, b))
         gaps = [
-            motions[who].seconds[at] - motions[who].seconds[at - 1] for who, at in ((a, i), (b, j))
+            motions[person].seconds[at] - motions[person].seconds[at - 1]
+            for person, at in ((a, i), (b, j))
         ]
         # Where both are unseen there is nothing to tell; it shows when one is back.
         seen = (motions[a].rows[i] == rows) | (motions[b].rows[j] == rows)
@@ -85,22 +86,22 @@ def _exchanges_of(
     at: tuple[Rows, Rows],
     colours: dict[int, ColourSeries],
 ) -> Iterator[Signal]:
-    first, second = (motions[who] for who in pair)
+    first, second = (motions[person] for person in pair)
     i, j = at
     kept = change(first, i - 1, first, i) + change(second, j - 1, second, j)
     swapped = change(first, i - 1, second, j) + change(second, j - 1, first, i)
-    apart = np.linalg.norm(first.place[0, i - 1] - second.place[0, j - 1], axis=1)
+    apart = np.linalg.norm(first.position[0, i - 1] - second.position[0, j - 1], axis=1)
     side = np.exp((first.size[0, i - 1] + second.size[0, j - 1]) / 2)
     gain = kept - swapped
-    ids = tuple(sorted(int(trajectories.ids[who]) for who in pair))
+    ids = tuple(sorted(int(trajectories.ids[person]) for person in pair))
     for part in _clusters(rows, (apart < _NEAR * side) | (gain > 0)):
         for best in _peaks(gain, part):
             row = int(rows[best])
             seconds = float(trajectories.seconds[row])
             worn = _COLOUR * sum(
-                colour_change(colours, who, who, seconds)
-                - colour_change(colours, who, ids[1 - place], seconds)
-                for place, who in enumerate(ids)
+                colour_change(colours, person, person, seconds)
+                - colour_change(colours, person, ids[1 - index], seconds)
+                for index, person in enumerate(ids)
             )
             total = float(gain[best]) + worn
             # Two who pass each other are seldom exchanged: it takes more than even signs.
@@ -142,31 +143,31 @@ def breaks(
     usual = np.concatenate([np.zeros(1), *jumps])
     fair = float(np.clip(3 * np.quantile(usual, 0.9), *_FAIR_CHANGES))
     for column, (motion, i, jump) in enumerate(zip(motions, each, jumps, strict=True)):
-        who, away = int(trajectories.ids[column]), steps(motion)
+        person, away = int(trajectories.ids[column]), steps(motion)
         if worn:
             times = motion.seconds[i + 1]
-            clothes = [colour_change(worn, who, who, t) for t in times.tolist()]
+            clothes = [colour_change(worn, person, person, t) for t in times.tolist()]
             jump += _COLOUR * np.array(clothes, np.float64)
         for part in _clusters(motion.rows[i], jump > fair):
             # Lines fitted across a jump bend on both sides of it; the sights themselves tell when.
             best = int(part[away[part].argmax()])
             row = int(motion.rows[best + 1])
             score = 1 - math.exp(-(float(jump[part].max()) - fair) / 2)
-            text = f"{who} {_what_changes(motion, best, worn, who)}"
-            edit = f"split {who} at f{int(trajectories.frame[row])}"
-            yield Signal(row, (who,), score, "break", text, edit)
+            text = f"{person} {_what_changes(motion, best, worn, person)}"
+            edit = f"split {person} at f{int(trajectories.frame[row])}"
+            yield Signal(row, (person,), score, "break", text, edit)
 
 
-def _what_changes(motion: Motion, i: int, colours: dict[int, ColourSeries], who: int) -> str:
+def _what_changes(motion: Motion, i: int, colours: dict[int, ColourSeries], person: int) -> str:
     gap = motion.seconds[i + 1] - motion.seconds[i]
     grown = math.exp(motion.size[1, i + 1] - motion.size[0, i])
-    away = np.linalg.norm(motion.place[1, i + 1] - motion.place[0, i])
+    away = np.linalg.norm(motion.position[1, i + 1] - motion.position[0, i])
     parts = [f"jumps {away:.0f} px"]
     if abs(math.log(grown)) > 0.15:
         parts.append(f"is {grown:.2f} times as large")
     if gap > 0.3:
         parts.append(f"after {gap:.1f} s unseen")
-    clothes = colour_change(colours, who, who, float(motion.seconds[i + 1]))
+    clothes = colour_change(colours, person, person, float(motion.seconds[i + 1]))
     if clothes > 0.25:
         parts.append(f"wears other colours (likeness {1 - clothes:.2f})")
     return ", ".join(parts)
@@ -184,11 +185,11 @@ def beginnings(
     for column, motion in enumerate(motions):
         if not len(motion.rows) or motion.seconds[0] <= trajectories.seconds[0] + 0.2:
             continue
-        who, row, start = ids[column], int(motion.rows[0]), float(motion.seconds[0])
+        person, row, start = ids[column], int(motion.rows[0]), float(motion.seconds[0])
         inside = _inside(trajectories.boxes[row, column], size)
         before = _predecessor(motions, column, ids, worn)
-        score, text, edit = 0.35 * inside, f"{who} begins in mid-picture", ""
-        whom: tuple[int, ...] = (who,)
+        score, text, edit = 0.35 * inside, f"{person} begins in mid-picture", ""
+        whom: tuple[int, ...] = (person,)
         if before is not None:
             other, cost = before
             likely = math.exp(-cost / 2)
@@ -196,8 +197,8 @@ def beginnings(
             if cost < 3:
                 continued.add(other)
                 gone = start - float(motions[other].seconds[-1])
-                text = f"{who} begins where {ids[other]} ended {gone:.2f} s before"
-                edit, whom = f"merge {who} into {ids[other]}", (who, ids[other])
+                text = f"{person} begins where {ids[other]} ended {gone:.2f} s before"
+                edit, whom = f"merge {person} into {ids[other]}", (person, ids[other])
         yield Signal(row, whom, min(score, 1.0), "begin", text, edit)
     for column, motion in enumerate(motions):
         if not len(motion.rows) or column in continued:
@@ -246,19 +247,19 @@ def doubtful_matches(trajectories: Trajectories, matches: Matches) -> Iterator[S
     by_likeness = 0.4 * np.clip(1 - matches.similarity / _LOW_SIMILARITY, 0, 1)
     score = np.where(is_known, np.maximum(by_margin, by_likeness), 0)
     doubtful = np.flatnonzero(score > 0.05)
-    for place in doubtful[np.argsort(-score[doubtful], kind="stable")].tolist():
-        found = where.get((int(matches.frame[place]), int(matches.ids[place])))
+    for index in doubtful[np.argsort(-score[doubtful], kind="stable")].tolist():
+        found = where.get((int(matches.frame[index]), int(matches.ids[index])))
         if found is None:
             continue
-        row, who = found
-        rival = where.get((int(matches.frame[place]), int(matches.runner_up[place])))
-        ids: tuple[int, ...] = (who,)
-        text = f"{who} matched with similarity {matches.similarity[place]:.2f}"
-        if by_margin[place] >= by_likeness[place]:
-            text += f", only {margin[place]:.2f} more than another's"
-            if rival is not None and rival[1] != who:
-                ids = (who, rival[1])
-        yield Signal(row, ids, float(score[place]), "match", text)
+        row, person = found
+        rival = where.get((int(matches.frame[index]), int(matches.runner_up[index])))
+        ids: tuple[int, ...] = (person,)
+        text = f"{person} matched with similarity {matches.similarity[index]:.2f}"
+        if by_margin[index] >= by_likeness[index]:
+            text += f", only {margin[index]:.2f} more than another's"
+            if rival is not None and rival[1] != person:
+                ids = (person, rival[1])
+        yield Signal(row, ids, float(score[index]), "match", text)
 
 
 def _columns_of_ids(trajectories: Trajectories) -> dict[tuple[int, int], tuple[int, int]]:
@@ -271,6 +272,6 @@ def _columns_of_ids(trajectories: Trajectories) -> dict[tuple[int, int], tuple[i
     frames, now = trajectories.frame[rows].tolist(), trajectories.ids[columns].tolist()
     whom = ids[rows, columns].tolist()
     return {
-        (frame, who): (row, named)
-        for frame, who, row, named in zip(frames, whom, rows.tolist(), now, strict=True)
+        (frame, person): (row, named)
+        for frame, person, row, named in zip(frames, whom, rows.tolist(), now, strict=True)
     }

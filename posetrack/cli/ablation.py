@@ -74,12 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     if not rows:
         raise ValueError("nothing was run: the chosen blocks do not look at the chosen scenes")
-    about = (
+    intro = (
         f"Rendered scenes of {size[0]}x{size[1]} pixels: "
         f"{', '.join(world.name for world in worlds)}; seeds 0 to {seeds - 1}."
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
-    paths = write_tables(arguments.out, rows, blocks, intro=about, notes=[*notes, *NOTES])
+    paths = write_tables(arguments.out, rows, blocks, intro=intro, notes=[*notes, *NOTES])
     print(paths[-1].read_text(encoding="utf-8"))
     paths += _plotted(rows, blocks, arguments.out / "ablation.png")
     print("\n".join(f"wrote {path}" for path in paths))

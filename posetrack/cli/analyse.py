@@ -128,26 +128,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.person is not None:
         trajectories = _only(trajectories, arguments.person)
         events = [one for one in events if arguments.person in (one.person, one.other)]
-    made: dict[str, str] = {}
+    texts: dict[str, str] = {}
     try:
         if arguments.angles:
-            made["angles.csv"] = analysis.angles_csv(trajectories, angles_from(arguments.angles))
+            texts["angles.csv"] = analysis.angles_csv(trajectories, angles_from(arguments.angles))
         if exercises:
             found = [
                 one for each in exercises for one in analysis.find_repetitions(trajectories, each)
             ]
-            made["repetitions.csv"] = analysis.repetitions_csv(found)
+            texts["repetitions.csv"] = analysis.repetitions_csv(found)
         if rules:
-            made["events.csv"] = analysis.events_csv(events)
+            texts["events.csv"] = analysis.events_csv(events)
         if floor is not None:
-            made["floor.csv"] = analysis.floor_csv(trajectories, floor)
+            texts["floor.csv"] = analysis.floor_csv(trajectories, floor)
         if postures is not None:
-            made["postures.csv"] = analysis.postures_csv(trajectories, postures.apply(trajectories))
+            texts["postures.csv"] = analysis.postures_csv(
+                trajectories, postures.apply(trajectories)
+            )
         if arguments.report:
-            made |= _report(trajectories, exercises, events, arguments, floor)
+            texts |= _report(trajectories, exercises, events, arguments, floor)
     except KeyError as error:
         raise ValueError(f"{arguments.file}: {error.args[0]}") from error
-    _write(made, arguments.out, arguments.file.stem)
+    _write(texts, arguments.out, arguments.file.stem)
     return 0
 
 
@@ -210,13 +212,13 @@ def _report(
     return {"report.md": text, "report.csv": analysis.to_csv(people)}
 
 
-def _write(made: dict[str, str], folder: Path, stem: str) -> None:
+def _write(texts: dict[str, str], folder: Path, stem: str) -> None:
     """Each text to a file that appears when it is whole."""
     from posetrack.files import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for ending, text in made.items():
+    for ending, text in texts.items():
         path = folder / f"{stem}.{ending}"
         write_whole(path, text)
         paths.append(str(path))

@@ -124,8 +124,8 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
             done, data = cv2.imencode(".jpg", image)
             if not done:
                 raise RuntimeError(f"{folder}: moment {number + 1} could not be encoded")
-            place = folder / f"{number + 1:02}_f{one.frame}_id{ids}.jpg"
-            write_whole(place, data.tobytes(), durable=False)
+            path = folder / f"{number + 1:02}_f{one.frame}_id{ids}.jpg"
+            write_whole(path, data.tobytes(), durable=False)
 
 
 def _apply(arguments: argparse.Namespace) -> int:
@@ -141,13 +141,13 @@ def _apply(arguments: argparse.Namespace) -> int:
     trajectories = load(arguments.file)
     with errors_naming(path):
         followed = follow(trajectories, edits, known)
-        made = apply_edits(trajectories, followed.edits)
+        edited = apply_edits(trajectories, followed.edits)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(made, target)
+    save(edited, target)
     save_anchors(beside, edits, followed.anchors)
     for note in followed.notes:
         print(f"{path}: {note}", file=sys.stderr)
-    before, after = len(trajectories.ids), len(made.ids)
+    before, after = len(trajectories.ids), len(edited.ids)
     print(
         f"{name_of(arguments.file)}: {len(followed.edits)} edits, {before} people before, "
         f"{after} after -> {target}"

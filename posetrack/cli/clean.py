@@ -67,11 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.from_raw:
         trajectories = undo(trajectories)
     colours = _colours(arguments.video, trajectories) if arguments.video else None
-    made = _add_provenance(clean(trajectories, **settings, colours=colours), arguments)
+    result = _add_provenance(clean(trajectories, **settings, colours=colours), arguments)
     next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
-    write_formats(made, list(paths), lambda name: paths[name])
+    write_formats(result, list(paths), lambda name: paths[name])
     files = ", ".join(map(str, paths.values()))
-    print(f"{arguments.file.stem}: {describe_cleaning(trajectories, made)} -> {files}")
+    print(f"{arguments.file.stem}: {describe_cleaning(trajectories, result)} -> {files}")
     return 0
 
 
@@ -101,13 +101,13 @@ def _colours(video: str, trajectories: Any) -> dict[int, Any]:
         return collect_colours(frames, trajectories)
 
 
-def _add_provenance(made: Any, arguments: argparse.Namespace) -> Any:
+def _add_provenance(result: Any, arguments: argparse.Namespace) -> Any:
     """The trajectories with the settings used in their provenance."""
     from posetrack import __version__
     from posetrack.formats.provenance import as_json
 
     settings = {key: value for key, value in vars(arguments).items() if key != "run"}
-    before = dict(made.metadata.get("provenance") or {})
+    before = dict(result.metadata.get("provenance") or {})
     steps = [*before.get("cleaned", []), {"posetrack": __version__, "settings": as_json(settings)}]
     provenance = before | {"cleaned": steps}
-    return replace(made, metadata=dict(made.metadata) | {"provenance": provenance})
+    return replace(result, metadata=dict(result.metadata) | {"provenance": provenance})

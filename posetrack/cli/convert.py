@@ -126,8 +126,8 @@ def write_all(
     arguments.out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for kind, path in paths.items():
-        made = writer_of(kind, arguments)(path, trajectories)
-        written += made if isinstance(made, list) else [path]
+        result = writer_of(kind, arguments)(path, trajectories)
+        written += result if isinstance(result, list) else [path]
     return written
 
 
@@ -158,12 +158,12 @@ def _scale(trajectories: Any, given: str) -> float:
     """Metres a pixel by ``1.75`` or ``3=1.75``."""
     from posetrack.analysis.metres import metres_per_pixel
 
-    who, _, height = given.rpartition("=")
+    given_id, _, height = given.rpartition("=")
     try:
-        person, metres = int(who) if who else None, float(height)
+        identity, metres = int(given_id) if given_id else None, float(height)
     except ValueError:
         raise ValueError(f"--height {given}: expected metres, or ID=metres") from None
-    return metres_per_pixel(trajectories, metres, person=person)
+    return metres_per_pixel(trajectories, metres, person=identity)
 
 
 def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
@@ -171,8 +171,8 @@ def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
     from posetrack.trajectories import save
 
     own: dict[str, Writer] = {
-        "csv": lambda path, made: save(made, path),
-        "parquet": lambda path, made: save(made, path),
+        "csv": lambda path, trajectories: save(trajectories, path),
+        "parquet": lambda path, trajectories: save(trajectories, path),
         "opensim-mot": _motions,
     }
     if kind in own:
@@ -186,18 +186,18 @@ def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
         given["skeleton"] = COCO_18  # OpenPose's older model; its usual one is BODY_25
     wanted = signature(write).parameters
     settings = {key: value for key, value in given.items() if key in wanted}
-    return lambda path, made: write(path, made.to_table(), **settings)
+    return lambda path, tracks: write(path, tracks.to_table(), **settings)
 
 
-def _motions(path: Path, made: Any) -> list[Path]:
+def _motions(path: Path, tracks: Any) -> list[Path]:
     """The angles of each person, from their first frame to their last, a file each."""
     from posetrack.formats.opensim import trc_path, write_opensim_mot
     from posetrack.ops.angles import angle_names
 
     written = []
-    names = angle_names(made.skeleton)
-    for identity in made.ids.tolist():
-        person = made.person(identity)
+    names = angle_names(tracks.skeleton)
+    for identity in tracks.ids.tolist():
+        person = tracks.person(identity)
         columns = {name: person.angle(name) for name in names}
         written.append(trc_path(path, identity))
         write_opensim_mot(written[-1], person.seconds, columns)
@@ -205,10 +205,10 @@ def _motions(path: Path, made: Any) -> list[Path]:
 
 
 def _by_frame(opened: Any) -> Writer:
-    def write(path: Path, made: Any) -> None:
-        known = {key: made.metadata.get(key) for key in ("provenance", "image_size", "rate")}
-        with opened(path, made.skeleton, **known) as sink:
-            for frame in made.to_table().frames():
+    def write(path: Path, tracks: Any) -> None:
+        known = {key: tracks.metadata.get(key) for key in ("provenance", "image_size", "rate")}
+        with opened(path, tracks.skeleton, **known) as sink:
+            for frame in tracks.to_table().frames():
                 sink.write(*frame)
 
     return write

@@ -67,7 +67,7 @@ def crops_of_images(source: str, input_size: tuple[int, int], count: int) -> tup
     )
 
 
-def made_crops(input_size: tuple[int, int], count: int) -> tuple[Crops, str]:
+def random_crops(input_size: tuple[int, int], count: int) -> tuple[Crops, str]:
     """Crops of random texture, fine and coarse, always the same."""
     import cv2
 

@@ -125,19 +125,19 @@ def codecs() -> dict[str, str]:
     """Which of the usual videos can be read here, and whether H.264 can be written."""
     import av
 
-    made = {}
+    states = {}
     for name in _DECODERS:
         try:
             av.Codec(name, "r")
-            made[name] = "read"
+            states[name] = "read"
         except (ValueError, av.error.FFmpegError):
-            made[name] = "missing"
+            states[name] = "missing"
     try:
         av.Codec("libx264", "w")
-        made["h264"] += " and written"
+        states["h264"] += " and written"
     except (ValueError, av.error.FFmpegError):
-        made["h264"] += ", not written: no overlays here"
-    return made
+        states["h264"] += ", not written: no overlays here"
+    return states
 
 
 def caches() -> dict[str, str]:

@@ -111,28 +111,28 @@ def run(arguments: argparse.Namespace) -> int:
     network, found = load_network(
         arguments.checkpoint, skeleton=skeleton, input_size=arguments.size
     )
-    about = describe(network, found, arguments.checkpoint)
+    card = describe(network, found, arguments.checkpoint)
     whole = outputs_of(network) != "heatmaps"
     if whole and arguments.int8:
         raise ValueError("8 bits are for networks that see crops")
     graph_flip = arguments.flip_test and arguments.decode
     ready, kept = prepare(
-        network, about, half=arguments.half, decode=arguments.decode, flip_test=graph_flip
+        network, card, half=arguments.half, decode=arguments.decode, flip_test=graph_flip
     )
     if arguments.int8:
         assert kept.outputs is not None
         kept = dataclasses.replace(
             kept, outputs=dataclasses.replace(kept.outputs, precision="int8")
         )
-    crops, said = _crops(arguments, about, arguments.images or arguments.calibrate)
+    crops, origin = _crops(arguments, card, arguments.images or arguments.calibrate)
     if arguments.check:
-        print(said)
-    paths = {form: _path(arguments, form) for form in arguments.to}
-    for form, path in paths.items():
-        _write(form, ready, kept, path, arguments, about)
+        print(origin)
+    paths = {kind: _path(arguments, kind) for kind in arguments.to}
+    for kind, path in paths.items():
+        _write(kind, ready, kept, path, arguments, card)
         if not arguments.check:
             print(f"{path}: not compared with its source")
-    return _check(arguments, network, kept, paths, crops, said) if arguments.check else 0
+    return _check(arguments, network, kept, paths, crops, origin) if arguments.check else 0
 
 
 def _refuse_nonsense(arguments: argparse.Namespace) -> None:
@@ -170,15 +170,15 @@ def _check_names(arguments: argparse.Namespace) -> None:
     check_folder(out.parent if alone else out)
 
 
-def _path(arguments: argparse.Namespace, form: str) -> Path:
+def _path(arguments: argparse.Namespace, kind: str) -> Path:
     from posetrack.export.files import SUFFIXES
 
     out: Path | None = arguments.out
     if out is not None and len(arguments.to) == 1:
         if not out.is_dir():
-            expected = Path("x" + SUFFIXES[form]).suffix
+            expected = Path("x" + SUFFIXES[kind]).suffix
             if out.suffix != expected:
-                raise ValueError(f"-o {out}: the name of a {form} file ends in {expected}")
+                raise ValueError(f"-o {out}: the name of a {kind} file ends in {expected}")
             return out
     elif out is not None and out.suffix and not out.is_dir():
         raise ValueError(f"-o {out}: of several forms give a folder")
@@ -186,16 +186,16 @@ def _path(arguments: argparse.Namespace, form: str) -> Path:
     words = [source.parent.name if source.name == "manifest.json" else source.stem]
     words += ["int8"] if arguments.int8 else ["fp16"] if arguments.half else []
     words += ["decoded"] if arguments.decode else []
-    return (out or source.parent) / ("-".join(words) + SUFFIXES[form])
+    return (out or source.parent) / ("-".join(words) + SUFFIXES[kind])
 
 
 def _write(
-    form: str,
+    kind: str,
     ready: Any,
     kept: Any,
     path: Path,
     arguments: argparse.Namespace,
-    about: Any,
+    card: Any,
 ) -> None:
     from posetrack.export.files import WRITERS, write_onnx
     from posetrack.export.quantisation import write_int8_onnx
@@ -203,38 +203,38 @@ def _write(
     if path.exists() and path.samefile(arguments.checkpoint):
         raise ValueError(f"{path} is the checkpoint itself; give another name with -o")
     if arguments.int8:
-        batch, _ = _crops(arguments, about, arguments.calibrate)
+        batch, _ = _crops(arguments, card, arguments.calibrate)
         write_int8_onnx(ready, kept, path, batch, opset=arguments.opset)
-    elif form == "onnx":
+    elif kind == "onnx":
         write_onnx(ready, kept, path, opset=arguments.opset)
     else:
-        WRITERS[form](ready, kept, path)
+        WRITERS[kind](ready, kept, path)
 
 
 def _crops(
-    arguments: argparse.Namespace, about: Any, images: str | None
+    arguments: argparse.Namespace, card: Any, images: str | None
 ) -> tuple[NDArray[np.float32], str]:
     """Normalised crops, and where they come from."""
-    from posetrack.cli.crops_from import crops_of_annotations, crops_of_images, made_crops
+    from posetrack.cli.crops_from import crops_of_annotations, crops_of_images, random_crops
     from posetrack.ops.crops import normalise
 
     whole = arguments.annotations if images == arguments.images else None
     if images is None:
-        crops, said = made_crops(about.input_size, arguments.crops)
+        crops, origin = random_crops(card.input_size, arguments.crops)
     elif whole is not None:
-        crops, said = crops_of_annotations(whole, images, about.input_size, arguments.crops)
+        crops, origin = crops_of_annotations(whole, images, card.input_size, arguments.crops)
     else:
-        crops, said = crops_of_images(images, about.input_size, arguments.crops)
-    return normalise(crops, about.normalisation), said
+        crops, origin = crops_of_images(images, card.input_size, arguments.crops)
+    return normalise(crops, card.normalisation), origin
 
 
 def _check(
     arguments: argparse.Namespace,
     network: Any,
-    about: Any,
+    card: Any,
     paths: dict[str, Path],
     crops: NDArray[np.float32],
-    said: str,
+    origin: str,
 ) -> int:
     """Compare and time all forms; a file that is too far off is deleted."""
     from posetrack.export.comparison import check_forms
@@ -242,7 +242,7 @@ def _check(
 
     rows = check_forms(
         network,
-        about,
+        card,
         paths,
         crops,
         flip_test=arguments.flip_test,
@@ -252,15 +252,15 @@ def _check(
     )
     print(_table(rows))
     failed = 0
-    for form, path in paths.items():
-        row = next(row for row in rows if row["form"] == form)
+    for kind, path in paths.items():
+        row = next(row for row in rows if row["form"] == kind)
         if row["problem"]:
             failed += 1
             for file in files_of(path):
                 file.unlink(missing_ok=True)
             print(f"{path}: not kept: {row['problem']}")
             continue
-        report = {"file": path.name, "crops": said, "forms": rows}
+        report = {"file": path.name, "crops": origin, "forms": rows}
         write_whole(path.with_name(path.name + ".report.json"), json.dumps(report, indent=2))
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 1 if failed else 0

@@ -145,9 +145,9 @@ def _of_network(
     from posetrack.training.processes import join
 
     _, device = join(args.device)
-    _, network, about = shared.open_weights(args, people)
+    _, network, found = shared.open_weights(args, people)
     network.to(device).eval()
-    given = (network, about.input_size, about.normalisation)
+    given = (network, found.input_size, found.normalisation)
     pictures = {}
     if {"heatmaps", "targets"} & set(wanted):
         views = list(_views(args, people, _some(args.count, people), given))
@@ -159,8 +159,8 @@ def _of_network(
         faults = find_faults(
             network,
             people,
-            input_size=about.input_size,
-            normalisation=about.normalisation,
+            input_size=found.input_size,
+            normalisation=found.normalisation,
             batch_size=args.batch_size,
             workers=args.workers,
             flip_test=not args.no_flip_test,
@@ -192,11 +192,11 @@ def _views(
     maps = None
     if given is not None:
         flip_test = not args.no_flip_test
-        made = list(
+        batches = list(
             answers(given[0], some, input_size=size, normalisation=given[2], flip_test=flip_test)
         )
-        targets = [target for batch, _ in made for target in batch.targets.numpy()]
-        maps = [answer for _, part in made for answer in part]
+        targets = [target for batch, _ in batches for target in batch.targets.numpy()]
+        maps = [answer for _, part in batches for answer in part]
     else:
         targets = [data[0, i].targets[0].numpy() for i in range(len(some))]
     for i, row in enumerate(rows.tolist()):

@@ -85,13 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
         if video is not None and video.scale != (1.0, 1.0):
             video.close()
             video = _open_video(arguments.video, poses.metadata.get("image_size"))
-        made = _link_poses(poses, video, arguments)
+        linked = _link_poses(poses, video, arguments)
     finally:
         if video is not None:
             video.close()
-    written = write_all(made, paths, arguments)
+    written = write_all(linked, paths, arguments)
     print(
-        f"{name_of(arguments.file)}: {len(made)} frames, {len(made.ids)} people -> "
+        f"{name_of(arguments.file)}: {len(linked)} frames, {len(linked.ids)} people -> "
         + ", ".join(map(str, written))
     )
     return 0
@@ -120,7 +120,7 @@ def _link_poses(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
     from posetrack.tracking.linking import link
 
     frames = None if video is None else _Watched(video)
-    made = link(
+    linked = link(
         poses,
         video=frames,
         keep_ids=arguments.keep_ids,
@@ -132,11 +132,11 @@ def _link_poses(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
     settings = {key: value for key, value in vars(arguments).items() if key != "run"}
     described = {"posetrack": __version__, "settings": as_json(settings)}
     described["video"] = describe_source(arguments.video)
-    before = dict(made.metadata.get("provenance") or {})
-    metadata = dict(made.metadata) | {"provenance": before | {"linked": described}}
+    before = dict(linked.metadata.get("provenance") or {})
+    metadata = dict(linked.metadata) | {"provenance": before | {"linked": described}}
     if frames is not None and frames.size is not None:
         metadata |= {"image_size": frames.size, "rate": float(video.rate)}
-    return replace(made, metadata=metadata)
+    return replace(linked, metadata=metadata)
 
 
 class _Watched:

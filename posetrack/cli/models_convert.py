@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         skeleton_from(args.skeleton)
     from posetrack.checkpoints.conversion import convert_checkpoint
 
-    found, about = convert_checkpoint(
+    found, card = convert_checkpoint(
         args.input,
         args.out,
         skeleton=skeleton_from(args.skeleton) if args.skeleton else None,
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     )
     width, height = found.input_size
     colours = "RGB" if found.normalisation.rgb else "BGR"
-    decode = "whole images" if about.decode is None else about.decode.method
+    decode = "whole images" if card.decode is None else card.decode.method
     print(
         f"{args.out}: {found.source} weights, {found.skeleton.name}, {height}x{width}, {colours}, "
         f"{decode}"
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         if names:
             print(f"{what}: {', '.join(names)}")
     for what in ("licence", "training_data"):
-        if not getattr(about, what):
+        if not getattr(card, what):
             print(f"no {what.replace('_', ' ')} is said: --{what.replace('_', '-')} TEXT")
     return 0
 
@@ -131,8 +131,8 @@ def _decode(args: argparse.Namespace) -> Any:
     if args.decode is None and args.sigma is None:
         return None
     path = Path(args.input)
-    said = read_card(path) if path.is_file() else None
-    size = args.size or (said.input_size if said else None) or (192, 256)
-    decode = (said.decode if said else None) or Decode("quarter", usual_sigma(size))
+    card = read_card(path) if path.is_file() else None
+    size = args.size or (card.input_size if card else None) or (192, 256)
+    decode = (card.decode if card else None) or Decode("quarter", usual_sigma(size))
     given = {"method": args.decode, "sigma": args.sigma}
     return dataclasses.replace(decode, **{key: val for key, val in given.items() if val})

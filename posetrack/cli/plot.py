@@ -116,18 +116,18 @@ def span_of(arguments: argparse.Namespace) -> tuple[float, float] | None:
     return start, end
 
 
-def people_of(trajectories: Trajectories, who: str | None) -> Trajectories:
+def people_of(trajectories: Trajectories, people: str | None) -> Trajectories:
     """Those of some people: ids with commas between, or the first of a ranking."""
-    if who is None:
+    if people is None:
         return trajectories
-    ids = [word.strip() for word in who.split(",")]
+    ids = [word.strip() for word in people.split(",")]
     if all(word.lstrip("-").isdecimal() for word in ids):
         return trajectories.select(ids=[int(word) for word in ids])
     from posetrack.cleaning import select_person
     from posetrack.cli.cleaning import ranking_from
 
     try:
-        ranking = ranking_from(who)
+        ranking = ranking_from(people)
     except argparse.ArgumentTypeError as error:
         raise ValueError(f"--person: {error}") from error
     return select_person(trajectories, ranking)

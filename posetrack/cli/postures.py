@@ -85,8 +85,8 @@ def run_applying(arguments: argparse.Namespace) -> int:
     except KeyError as error:
         raise ValueError(f"{arguments.model}: {error.args[0]}") from error
     write_whole(arguments.out, postures_csv(trajectories, postures))
-    told = {label: int((postures == label).sum()) for label in classifier.labels}
-    print(", ".join(f"{label} {count}" for label, count in told.items()), "->", arguments.out)
+    counts = {label: int((postures == label).sum()) for label in classifier.labels}
+    print(", ".join(f"{label} {count}" for label, count in counts.items()), "->", arguments.out)
     return 0
 
 
@@ -97,5 +97,5 @@ def _tell(trained: Trained) -> None:
         return
     print(f"accuracy {trained.accuracy:.3f} on stretches not seen, {trained.folds} parts")
     for label, row in zip(labels, trained.confusion.tolist(), strict=True):
-        told = ", ".join(f"{other} {n}" for other, n in zip(labels, row, strict=True) if n)
-        print(f"  {label}: told as {told}")
+        others = ", ".join(f"{other} {n}" for other, n in zip(labels, row, strict=True) if n)
+        print(f"  {label}: told as {others}")

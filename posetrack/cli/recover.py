@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"posetrack recover: {folder}: expected a folder with results", file=sys.stderr)
         return 2
     left = sorted(path for path in folder.iterdir() if is_unfinished(path))
-    made = {finished_name(path) for path in left}
+    finished = {finished_name(path) for path in left}
     failed = 0
     for path in left:
-        if path in made:
+        if path in finished:
             continue  # its spool's line tells of it
         try:
             print(f"{path}: {what_is_kept(path)}")

@@ -142,11 +142,13 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe named, with what was said otherwise."""
-    said = {name: getattr(args, name) for name in _RECIPE_HELP if getattr(args, name) is not None}
-    if "drops" in said:
-        said["drops"] = tuple(said["drops"])
+    changed = {
+        name: getattr(args, name) for name in _RECIPE_HELP if getattr(args, name) is not None
+    }
+    if "drops" in changed:
+        changed["drops"] = tuple(changed["drops"])
     return dataclasses.replace(
-        RECIPES[args.recipe], **said, unbiased=args.unbiased, by_keypoint=args.by_keypoint
+        RECIPES[args.recipe], **changed, unbiased=args.unbiased, by_keypoint=args.by_keypoint
     )
 
 

@@ -127,7 +127,7 @@ class _Start(NamedTuple):
 def _start(
     args: argparse.Namespace, people: Samples, kind: type[nn.Module], **options: Any
 ) -> _Start:
-    network, about = shared.start_from(
+    network, found = shared.start_from(
         args, skeleton=people.skeleton, keypoints=len(people.skeleton), **options
     )
     if not isinstance(network, kind):
@@ -136,8 +136,8 @@ def _start(
             f"{kind.__name__}"
         )
     state = network.state_dict()
-    kept = {name: value for name, value in state.items() if name not in about.missing}
-    return _Start(network, kept, about.input_size, about.normalisation)
+    kept = {name: value for name, value in state.items() if name not in found.missing}
+    return _Start(network, kept, found.input_size, found.normalisation)
 
 
 def _colours(args: argparse.Namespace, first: _Start | None) -> dict[str, Any]:

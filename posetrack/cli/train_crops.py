@@ -91,11 +91,11 @@ def _network(
         network = new_network(args.arch, len(people.skeleton))
         bgr = args.arch.startswith("resnet")
         return network, shared.colours(args.colours or ("bgr" if bgr else "rgb")), input_size
-    network, about = shared.start_from(
+    network, found = shared.start_from(
         args, skeleton=people.skeleton, keypoints=len(people.skeleton)
     )
-    chosen = about.normalisation if args.colours is None else shared.colours(args.colours)
-    return network, chosen, args.size or about.input_size
+    chosen = found.normalisation if args.colours is None else shared.colours(args.colours)
+    return network, chosen, args.size or found.input_size
 
 
 def _validation(

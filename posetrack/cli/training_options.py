@@ -322,14 +322,14 @@ def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, Pose
     from posetrack.checkpoints.loading import load_network
 
     path = init_file(args.init, "estimator")
-    network, about = load_network(path, partial=True, **wanted)
-    if not args.quiet and (about.missing or about.left_over):
+    network, found = load_network(path, partial=True, **wanted)
+    if not args.quiet and (found.missing or found.left_over):
         print(
-            f"{path}: {len(about.missing)} parameters start anew, {len(about.left_over)} are left "
+            f"{path}: {len(found.missing)} parameters start anew, {len(found.left_over)} are left "
             "over",
             file=sys.stderr,
         )
-    return network, about
+    return network, found
 
 
 def open_weights(
@@ -340,10 +340,10 @@ def open_weights(
 
     path = init_file(args.weights, "estimator")
     chosen = colours(args.colours) if args.colours else None
-    network, about = load_network(
+    network, found = load_network(
         path, skeleton=people.skeleton, normalisation=chosen, input_size=args.size
     )
-    return path, network, about
+    return path, network, found
 
 
 def usual_size(skeleton: Skeleton) -> tuple[int, int]:

@@ -45,19 +45,19 @@ def run(args: argparse.Namespace) -> int:
     _, device = join(args.device)
     wanted = shared.skeleton_named(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, wanted)
-    path, network, about = shared.open_weights(args, people)
-    row, how = _numbers(args, people, network.to(device), about)
+    path, network, checkpoint = shared.open_weights(args, people)
+    row, how = _numbers(args, people, network.to(device), checkpoint)
     if args.json:
         print(json.dumps({"weights": str(path), "people": len(people), **row}))
         return 0
     print(shared.describe(people, args.annotations))
-    size = "{1}x{0}".format(*about.input_size)
+    size = "{1}x{0}".format(*checkpoint.input_size)
     print(shared.table(row, f"{path}, {size}, {how}"))
     return 0
 
 
 def _numbers(
-    args: argparse.Namespace, people: Samples, network: nn.Module, about: PoseCheckpoint
+    args: argparse.Namespace, people: Samples, network: nn.Module, checkpoint: PoseCheckpoint
 ) -> tuple[dict[str, float], str]:
     """The numbers, and how they were found in words."""
     from posetrack.networks.posenet import PoseNet
@@ -67,11 +67,11 @@ def _numbers(
 
     truth = shared.truth_of(args.data, args.annotations)
     common: dict[str, Any] = {
-        "input_size": about.input_size,
-        "normalisation": about.normalisation,
+        "input_size": checkpoint.input_size,
+        "normalisation": checkpoint.normalisation,
     }
     if isinstance(network, PoseNet | TrtPose):
-        asked = people.map_to(about.skeleton)
+        asked = people.map_to(checkpoint.skeleton)
         found = find_people(network, asked, **common)
         return measure_people(asked, found, truth=truth), "people found in the whole image"
     flip_test = not args.no_flip_test

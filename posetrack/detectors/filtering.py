@@ -97,24 +97,26 @@ def select_people(
     ([1.0, 1.0, 19.0, 19.0], [1, 0])
     """
     boxes = np.asarray(xyxy, np.float32)
-    marks = np.asarray(scores, np.float32)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or marks.shape != (len(boxes),):
+    confidences = np.asarray(scores, np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or confidences.shape != (len(boxes),):
         raise ValueError(
-            f"expected boxes (N, 4) and scores (N,), got {boxes.shape} and {marks.shape}"
+            f"expected boxes (N, 4) and scores (N,), got {boxes.shape} and {confidences.shape}"
         )
-    rows = np.flatnonzero(marks >= min_score)
-    boxes, marks = boxes[rows], marks[rows]
-    if not np.isfinite(boxes).all() or not np.isfinite(marks).all():
-        row = int(np.flatnonzero(~(np.isfinite(boxes).all(axis=1) & np.isfinite(marks)))[0])
+    rows = np.flatnonzero(confidences >= min_score)
+    boxes, confidences = boxes[rows], confidences[rows]
+    if not np.isfinite(boxes).all() or not np.isfinite(confidences).all():
+        row = int(np.flatnonzero(~(np.isfinite(boxes).all(axis=1) & np.isfinite(confidences)))[0])
         raise ValueError(
-            f"a box is not finite: {boxes[row].tolist()}, score {marks[row]:g}; is the network "
-            "given the colours and the decoding it was made for?"
+            f"a box is not finite: {boxes[row].tolist()}, score {confidences[row]:g}; is the "
+            "network given the colours and the decoding it was made for?"
         )
     boxes = np.asarray(clip_boxes(boxes, image_size), np.float32)
     seen = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
-    boxes, marks, rows = boxes[seen], marks[seen], rows[seen]
+    boxes, confidences, rows = boxes[seen], confidences[seen], rows[seen]
     order = (
-        np.argsort(-marks, kind="stable") if max_iou is None else nms(boxes, marks, max_iou=max_iou)
+        np.argsort(-confidences, kind="stable")
+        if max_iou is None
+        else nms(boxes, confidences, max_iou=max_iou)
     )
     order = order[:max_people]
     return boxes[order], rows[order]

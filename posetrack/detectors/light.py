@@ -188,21 +188,21 @@ def load_light_detector(
     """
     path = Path(path)
     if path.suffix == ".onnx":
-        run, about = _open_onnx(path, device, threads)
+        run, card = _open_onnx(path, device, threads)
     else:
         from posetrack.checkpoints.loading import detector_of
         from posetrack.checkpoints.reading import read_weights
 
-        about = read_card(path) or ModelCard()
+        card = read_card(path) or ModelCard()
         try:
             network = detector_of(read_weights(path).tensors)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         run = with_torch(network, device=device, half=half)
-    if about.normalisation is not None:
-        settings = {"normalisation": about.normalisation, **settings}
-    if about.input_size is not None:
-        settings = {"long_side": max(about.input_size), **settings}
+    if card.normalisation is not None:
+        settings = {"normalisation": card.normalisation, **settings}
+    if card.input_size is not None:
+        settings = {"long_side": max(card.input_size), **settings}
     return LightDetector(run, **settings)
 
 
@@ -211,13 +211,13 @@ def _open_onnx(
 ) -> tuple[Callable[[Float32Array], Float32Array], ModelCard]:
     """What runs an ONNX file, and what the file says of itself."""
     network = open_network(path, threads=threads, providers=onnx_providers(device))
-    about = network.card
-    if about.outputs is None or about.outputs.family != "boxes":
+    card = network.card
+    if card.outputs is None or card.outputs.family != "boxes":
         raise ValueError(
             f"{network}: not a light detector's file; for other networks in ONNX take "
             "posetrack.detectors.onnx.OnnxDetector"
         )
-    return partial(_run_onnx, network), about
+    return partial(_run_onnx, network), card
 
 
 def _run_onnx(network: Session, images: Float32Array) -> Float32Array:

@@ -247,7 +247,7 @@ def _draw_labels(
         high = math.ceil(size) + 2 * pad
         x = int(min(max(left, 0), max(across - wide, 0)))
         y = int(min(max(top - high, 0), max(height - high, 0)))
-        y = _free_place(x, y, wide, high, height, placed)
+        y = _free_row(x, y, wide, high, height, placed)
         placed.append((x, y, wide, high))
         cv2.rectangle(canvas, (x - 1, y - 1), (x + wide, y + high), _DARK, -1)
         cv2.rectangle(canvas, (x, y), (x + wide - 1, y + high - 1), colours[row], -1)
@@ -255,7 +255,7 @@ def _draw_labels(
         cv2.putText(canvas, text, foot, _FONT, scale, _DARK, stroke, cv2.LINE_AA)
 
 
-def _free_place(
+def _free_row(
     x: int, y: int, wide: int, high: int, height: int, placed: Sequence[tuple[int, int, int, int]]
 ) -> int:
     """The y nearest to the one wanted where a label covers none of those placed."""

@@ -138,12 +138,12 @@ def load_estimator(
         settings |= _thresholds(path, found.family, wanted)
         return _of_whole_images(found.family, network, found.skeleton, {**common, **settings})
     _thresholds(path, "heatmaps", wanted)
-    said = read_card(path) if Path(path).is_file() else None
-    decode = decode_for(said.decode if said else None, found.input_size, dark=dark)
+    card = read_card(path) if Path(path).is_file() else None
+    decode = decode_for(card.decode if card else None, found.input_size, dark=dark)
     return TopDown(network, found.skeleton, **common, **{"decode": decoder_of(decode), **settings})
 
 
-def decode_for(said: Decode | None, input_size: tuple[int, int], *, dark: bool) -> Decode:
+def decode_for(decode: Decode | None, input_size: tuple[int, int], *, dark: bool) -> Decode:
     """How to decode, by what a file says and what its user wants.
 
     Examples
@@ -153,8 +153,8 @@ def decode_for(said: Decode | None, input_size: tuple[int, int], *, dark: bool) 
     >>> decode_for(Decode("quarter", 2.0), (288, 384), dark=True).blur_size
     11
     """
-    said = said or Decode("quarter", usual_sigma(input_size))
-    return Decode("dark", said.sigma) if dark else said
+    decode = decode or Decode("quarter", usual_sigma(input_size))
+    return Decode("dark", decode.sigma) if dark else decode
 
 
 def _exported(
@@ -166,34 +166,34 @@ def _exported(
     wanted: dict[str, float],
 ) -> PoseEstimator | BottomUpEstimator:
     network = open_exported(path, device=device, threads=settings.get("threads"))
-    about = network.card
-    if about.outputs is not None and about.outputs.family == "boxes":
+    card = network.card
+    if card.outputs is not None and card.outputs.family == "boxes":
         raise ValueError(
             f"{path}: a detector of people, not a pose network; "
             "posetrack.detectors.light.load_light_detector runs it"
         )
-    kind = about.outputs.family if about.outputs is not None else _kind_of(network)
+    kind = card.outputs.family if card.outputs is not None else _kind_of(network)
     thresholds = _thresholds(path, kind, wanted)
-    if about.outputs is None and kind != "heatmaps":
+    if card.outputs is None and kind != "heatmaps":
         settings = {name: value for name, value in settings.items() if name != "threads"}
         _refuse_of_crops(path, kind, settings, dark)
         build: Any = OneStage if kind == "one_stage" else openpose_estimator
         return cast(BottomUpEstimator, build(network, **needs, **thresholds, **settings))
-    if about.outputs is None or kind == "heatmaps":
+    if card.outputs is None or kind == "heatmaps":
         if dark:
             size = network.size_for(needs["input_size"])
-            settings = {"decode": decoder_of(decode_for(about.decode, size, dark=True)), **settings}
+            settings = {"decode": decoder_of(decode_for(card.decode, size, dark=True)), **settings}
         return TopDown(network, **needs, **settings)
-    _refuse_of_crops(path, about.outputs.family, settings, dark)
+    _refuse_of_crops(path, card.outputs.family, settings, dark)
     given = {
-        "input_size": needs["input_size"] or about.input_size or (513, 513),
-        "normalisation": needs["normalisation"] or about.normalisation or PLUS_MINUS_ONE,
+        "input_size": needs["input_size"] or card.input_size or (513, 513),
+        "normalisation": needs["normalisation"] or card.normalisation or PLUS_MINUS_ONE,
     }
-    if about.skeleton is None:
+    if card.skeleton is None:
         raise ValueError(f"{network}: the file does not say what its keypoints are")
-    skeleton = needs["skeleton"] or about.skeleton
+    skeleton = needs["skeleton"] or card.skeleton
     return _of_whole_images(
-        about.outputs.family, network, skeleton, {**given, **thresholds, **settings}
+        card.outputs.family, network, skeleton, {**given, **thresholds, **settings}
     )
 
 

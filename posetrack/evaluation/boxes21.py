@@ -127,7 +127,7 @@ def _read_boxes(path: Path, frames: int, *, of_truth: bool) -> tuple[Ints, Ints,
     if (counts > 1).any():
         twice = keys[np.argmax(counts > 1)]
         raise ValueError(f"{path}: id {twice[1]} occurs twice in frame {twice[0] + 1}")
-    return boxes.frame, boxes.ids, boxes.xywh, boxes.marks
+    return boxes.frame, boxes.ids, boxes.xywh, boxes.confidences
 
 
 _MIN_IOU: Final = 0.5

@@ -47,7 +47,7 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """
     path = Path(path)
     people = People(str(path), hints)
-    frames: dict[Any, int] = {name: place for place, name in enumerate(hints.images or ())}
+    frames: dict[Any, int] = {name: index for index, name in enumerate(hints.images or ())}
     for n, row in enumerate(read_json(path, list[_Result], nan=True)):
         title = f"{path}, entry {n}"
         image = row.image_id
@@ -57,7 +57,7 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         if len(points) == 136:
             points = points[:26]
         box = xyxy_of(row.box, f"{title}: 'box'") if row.box else None
-        people.add(frame, _identity(row.idx, title), points, box, place=f", entry {n}")
+        people.add(frame, _identity(row.idx, title), points, box, part=f", entry {n}")
     by_count: dict[int | None, Skeleton] = {17: COCO_17, 16: MPII_16, 26: HALPE_26}
     skeleton = hints.skeleton or by_count.get(people.keypoints, COCO_17)
     return people.table(skeleton)

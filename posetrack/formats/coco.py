@@ -154,14 +154,14 @@ def read_what_is_right(
     def entries(key: str, kind: Any) -> list[Any]:
         found_rows = []
         given = document.get(key)
-        for place, entry in enumerate(given if isinstance(given, list) else []):
+        for index, entry in enumerate(given if isinstance(given, list) else []):
             try:
                 found_rows.append(as_kind(entry, "entry", kind))
             except ValueError as error:
                 own = entry.get("id") if isinstance(entry, dict) else None
-                name = str(own if isinstance(own, int | str) else place)
+                name = str(own if isinstance(own, int | str) else index)
                 reason = str(error).removeprefix("entry: ")
-                broken.setdefault(key, []).append((place, name, reason))
+                broken.setdefault(key, []).append((index, name, reason))
                 found_rows.append(kind())
         return found_rows
 
@@ -227,7 +227,7 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """
     path = Path(path)
     people = People(str(path), hints)
-    frames: dict[Any, int] = {name: place for place, name in enumerate(hints.images or ())}
+    frames: dict[Any, int] = {name: index for index, name in enumerate(hints.images or ())}
     for n, row in enumerate(read_json(path, list[Person], nan=True)):
         title = f"{path}, entry {n}"
         if row.frame is not None:
@@ -241,7 +241,7 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         box = xyxy_of(row.bbox, f"{title}: 'bbox'") if row.bbox else None
         score = number(row.box_score, f"{title}: 'box_score'")
         points = points_of(row.keypoints, f"{title}: 'keypoints'")
-        people.add(frame, identity(row.track_id, title), points, box, score, place=f", entry {n}")
+        people.add(frame, identity(row.track_id, title), points, box, score, part=f", entry {n}")
     described: dict[str, Any] = {}
     beside = sidecar_path(path)
     if beside.is_file():

@@ -83,8 +83,8 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     return people.table(_skeleton(described, people.keypoints, path, hints))
 
 
-def _add(people: People, frame: int, instance: _Instance, place: str) -> None:
-    title = f"{people.where}{place}"
+def _add(people: People, frame: int, instance: _Instance, part: str) -> None:
+    title = f"{people.where}{part}"
     xy = array_of(_alone(instance.keypoints, 2), f"{title}: 'keypoints'", -1, 2)
     scores = _alone(instance.keypoint_scores, 1)
     row_scores = array_of(scores, f"{title}: 'keypoint_scores'", len(xy))
@@ -96,7 +96,7 @@ def _add(people: People, frame: int, instance: _Instance, place: str) -> None:
     identity = None if track is None else whole(track, f"{title}: 'track_id'")
     points = np.column_stack([xy, row_scores])
     points[~points.any(axis=1), :2] = np.nan
-    people.add(frame, identity, points, xyxy, score, place=place)
+    people.add(frame, identity, points, xyxy, score, part=part)
 
 
 def _alone(value: Any, depth: int) -> Any:

@@ -81,7 +81,7 @@ class Boxes:
         (R,); -1 where there is none.
     xywh
         (R, 4) left, top, width and height as the file has them, where pixels count from 1.
-    marks
+    confidences
         (R,) the seventh number: a score, or in ground truth whether the box counts; NaN without.
     classes
         (R,) the eighth; NaN without.
@@ -93,7 +93,7 @@ class Boxes:
     frame: NDArray[np.int64]
     ids: NDArray[np.int64]
     xywh: NDArray[np.float64]
-    marks: NDArray[np.float64]
+    confidences: NDArray[np.float64]
     classes: NDArray[np.float64]
     columns: NDArray[np.int64]
 
@@ -106,7 +106,9 @@ class Boxes:
     @property
     def scores(self) -> NDArray[np.float64]:
         """(R,), 1 where the file has none."""
-        return np.where(np.isnan(self.marks) | (self.marks == -1), 1.0, self.marks)
+        return np.where(
+            np.isnan(self.confidences) | (self.confidences == -1), 1.0, self.confidences
+        )
 
     @property
     def of_people(self) -> NDArray[np.bool_]:
@@ -116,7 +118,7 @@ class Boxes:
         results, there are no classes.
         """
         truth = (self.columns == 9) & (self.classes != -1)
-        ignored = (self.marks == 0) | ~np.isin(self.classes, _PEOPLE)
+        ignored = (self.confidences == 0) | ~np.isin(self.classes, _PEOPLE)
         return np.asarray(~(truth & ignored))
 
 
@@ -226,7 +228,7 @@ def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ):
         if counts:
             known = None if track_id == -1 else track_id
-            people.add(frame, known, unseen, xyxy, score, place=f", line {line}")
+            people.add(frame, known, unseen, xyxy, score, part=f", line {line}")
         else:
             people.leave_out("marked as to be ignored or of no person")
     return people.table(skeleton)

@@ -207,7 +207,7 @@ def _add_file(people: People, frame: int, path: Path) -> None:
         if identity is not None and identity in seen:
             raise ValueError(f"{path}: an id occurs twice: {identity}")
         seen |= set() if identity is None else {identity}
-        people.add(frame, identity, points, place=f"/{path.name}, person {number}")
+        people.add(frame, identity, points, part=f"/{path.name}, person {number}")
 
 
 def _id(value: list[Number] | Number | None, title: str) -> int | None:

@@ -49,28 +49,28 @@ class People:
     def add(
         self,
         frame: int,
-        who: int | None,
+        identity: int | None,
         points: ArrayLike,
         xyxy: ArrayLike | None = None,
         box_score: float = np.nan,
         *,
-        place: str = "",
+        part: str = "",
     ) -> None:
         """Add a person: (K, 3) x, y and score, NaN where not seen; NaN and None for unknown."""
         with np.errstate(over="ignore"):
             array = np.asarray(points, np.float64).astype(np.float32)
         if array.ndim != 2 or array.shape[1] != 3 or not len(array):
-            raise ValueError(f"{self.where}{place}: expected keypoints of 3 numbers each")
+            raise ValueError(f"{self.where}{part}: expected keypoints of 3 numbers each")
         if self._points and array.shape != self._points[0].shape:
             raise ValueError(
-                f"{self.where}{place}: {len(array)} keypoints; others before have "
+                f"{self.where}{part}: {len(array)} keypoints; others before have "
                 f"{len(self._points[0])}"
             )
         if len(self._rows) >= MOST_ROWS:
             raise ValueError(f"{self.where}: over {MOST_ROWS:,} people; at most that many are read")
         box = np.full(4, np.nan) if xyxy is None else np.asarray(xyxy, np.float64)
         self.add_frame(frame)
-        self._rows.append((frame, who))
+        self._rows.append((frame, identity))
         self._points.append(array)
         self._boxes.append((*box.tolist(), box_score))
 
@@ -126,8 +126,8 @@ class People:
         )
 
     def _identities(self, frame: NDArray[np.int64]) -> NDArray[np.int64]:
-        given = [who for _, who in self._rows]
-        unknown = next((n for n, who in enumerate(given) if who is None), None)
+        given = [identity for _, identity in self._rows]
+        unknown = next((n for n, identity in enumerate(given) if identity is None), None)
         if unknown is None:
             return np.array(given, np.int64)
         if not self.hints.untracked:
@@ -142,5 +142,7 @@ class People:
             places.append(count[index])
         if self.hints.untracked == "keep":
             both = zip(given, places, strict=True)
-            return np.array([-place if who is None else who for who, place in both], np.int64)
+            return np.array(
+                [-row if identity is None else identity for identity, row in both], np.int64
+            )
         return np.array(places, np.int64)

@@ -134,8 +134,8 @@ def read_posetrack17(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     return people.table(POSETRACK_15, rate=first_of(document.rate))
 
 
-def _add(people: People, frame: int, row: Rectangle, place: str) -> None:
-    title = f"{people.where}{place}"
+def _add(people: People, frame: int, row: Rectangle, part: str) -> None:
+    title = f"{people.where}{part}"
     points = np.full((len(POSETRACK_15), 3), np.nan)
     for point in row.points() or []:
         keypoint = whole(first_of(point.id), f"{title}: a point's 'id'")
@@ -149,7 +149,7 @@ def _add(people: People, frame: int, row: Rectangle, place: str) -> None:
     track = first_of(row.track_id)
     identity = None if track is None else whole(track, f"{title}: 'track_id'")
     if np.isfinite(points[:, :2]).any():
-        people.add(frame, identity, points, place=place)
+        people.add(frame, identity, points, part=part)
     else:
         people.leave_out("without points")
 

@@ -356,8 +356,8 @@ def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     return people.table(skeleton, rate=info.get("rate"), metadata=metadata)
 
 
-def _add(people: People, frame: int, row: Person, place: str) -> None:
-    title = f"{people.where}{place}"
+def _add(people: People, frame: int, row: Person, part: str) -> None:
+    title = f"{people.where}{part}"
     points = threes(row.keypoints, f"{title}: 'keypoints'")
     points[points[:, 2] == 0, :2] = np.nan
     if row.scores:
@@ -367,7 +367,7 @@ def _add(people: People, frame: int, row: Person, place: str) -> None:
     box = xyxy_of(row.bbox, f"{title}: 'bbox'") if row.bbox else None
     given = row.track_id if row.original_track_id is None else row.original_track_id
     score = number(row.box_score, f"{title}: 'box_score'")
-    people.add(frame, identity(given, title), points, box, score, place=place)
+    people.add(frame, identity(given, title), points, box, score, part=part)
 
 
 def frames_by_name(names: list[str]) -> list[int]:

@@ -91,11 +91,13 @@ def segment_angle(
     >>> segment_angle([0, 0], [1, 1], zero=(0, 1)).item()
     45.0
     """
-    way = np.asarray(end, np.float64) - np.asarray(start, np.float64)
+    vector = np.asarray(end, np.float64) - np.asarray(start, np.float64)
     x, y = zero
     # In a picture y is down, so what looks anticlockwise is a negative turn in its coordinates.
-    found = np.degrees(np.arctan2(way[..., 0] * y - way[..., 1] * x, way @ np.array([x, y])))
-    return np.where(way.any(axis=-1), found, np.nan)
+    found = np.degrees(
+        np.arctan2(vector[..., 0] * y - vector[..., 1] * x, vector @ np.array([x, y]))
+    )
+    return np.where(vector.any(axis=-1), found, np.nan)
 
 
 def unwrap(degrees: ArrayLike) -> Float64Array:

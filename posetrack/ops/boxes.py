@@ -114,13 +114,13 @@ def nms(
     [2, 1]
     """
     boxes = _boxes(xyxy, "xyxy")
-    marks = np.asarray(scores)
-    if marks.ndim != 1 or len(marks) != len(boxes):
-        raise ValueError(f"scores must have shape ({len(boxes)},), got {marks.shape}")
-    dtype = float_type(boxes, marks)
+    confidences = np.asarray(scores)
+    if confidences.ndim != 1 or len(confidences) != len(boxes):
+        raise ValueError(f"scores must have shape ({len(boxes)},), got {confidences.shape}")
+    dtype = float_type(boxes, confidences)
     kept: NDArray[np.intp] = _nms(
         kernel_input(boxes, dtype),
-        kernel_input(marks, dtype),
+        kernel_input(confidences, dtype),
         float(max_iou),
         1.0 if inclusive else 0.0,  # added to widths and heights
     )
@@ -249,8 +249,8 @@ def _nms(xyxy: FloatArray, scores: FloatArray, max_iou: float, extra: float) -> 
         order[:] = np.argsort(-scores, kind="mergesort")
     kept = np.empty(count, np.intp)
     size = 0
-    for place in range(count):
-        i = order[place]
+    for rank in range(count):
+        i = order[rank]
         left, top, right, bottom = xyxy[i, 0], xyxy[i, 1], xyxy[i, 2], xyxy[i, 3]
         area_i = (right - left + extra) * (bottom - top + extra)
         keep = True

@@ -244,15 +244,15 @@ def _nms_arguments(
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
     """Check the arguments of a suppression and cast them to what its kernel takes."""
     poses = kernel_input(_poses(xy, "xy"), np.float64)
-    marks = kernel_input(scores, np.float64)
-    if marks.shape != (len(poses),):
-        raise ValueError(f"scores must have shape ({len(poses)},), got {marks.shape}")
+    confidences = kernel_input(scores, np.float64)
+    if confidences.shape != (len(poses),):
+        raise ValueError(f"scores must have shape ({len(poses)},), got {confidences.shape}")
     sizes, spreads = kernel_input(areas, np.float64), kernel_input(sigmas, np.float64)
     _check_constants(sizes, spreads, poses.shape)
     visible = _keypoints_seen(poses) if seen is None else kernel_input(seen, np.bool_)
     if visible.shape != poses.shape[:2]:
         raise ValueError(f"seen must have shape {poses.shape[:2]}, got {visible.shape}")
-    return poses, marks, sizes, spreads, visible
+    return poses, confidences, sizes, spreads, visible
 
 
 @compiled
@@ -465,12 +465,12 @@ def _soft_oks_nms_rows(
     left = scores.copy()
     taken = np.zeros(len(xy), np.bool_)
     order = np.empty(min(len(xy), max_poses), np.intp)
-    for place in range(len(order)):
+    for rank in range(len(order)):
         best = -1
         for i in range(len(xy)):
             if not taken[i] and (best < 0 or left[i] > left[best]):
                 best = i
-        order[place] = best
+        order[rank] = best
         taken[best] = True
         for i in range(len(xy)):
             if not taken[i]:

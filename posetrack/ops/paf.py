@@ -349,9 +349,9 @@ def _assign(cost: NDArray[np.float64]) -> IntArray:
                 if done[j]:
                     continue
                 price = cost[i, j] if np.isfinite(cost[i, j]) else 1e30
-                way = reached + price - row_price[i] - column_price[j]
-                if way < nearest[j]:
-                    nearest[j], before[j] = way, last
+                path = reached + price - row_price[i] - column_price[j]
+                if path < nearest[j]:
+                    nearest[j], before[j] = path, last
                 if best < 0 or nearest[j] < nearest[best]:
                     best = j
             reached, last = nearest[best], best

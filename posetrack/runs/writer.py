@@ -231,10 +231,10 @@ def open_tables(
     def provenance() -> dict[str, Any]:
         from posetrack.formats.provenance import describe_run
 
-        made = describe_run(settings=settings, weights=weights, source=video.source.name)
+        record = describe_run(settings=settings, weights=weights, source=video.source.name)
         if video.scale != (1.0, 1.0):
-            made["source"] |= {"stored_size": video.stored_size, "scale": video.scale}
-        return made
+            record["source"] |= {"stored_size": video.stored_size, "scale": video.scale}
+        return record
 
     def opener(name: str) -> OpenSink:
         def open_sink(run: RunWriter, frame: Any, tracks: Tracks) -> Sink:

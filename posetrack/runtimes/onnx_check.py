@@ -139,36 +139,36 @@ def _tensors(
 
 def _fields(content: Content, span: tuple[int, int]) -> Iterator[tuple[int, int | tuple[int, int]]]:
     """Numbers of a message's fields; a number, or where the bytes are."""
-    place, end = span
-    while place < end:
-        key, place = _varint(content, place, end)
+    at, end = span
+    while at < end:
+        key, at = _varint(content, at, end)
         number, wire = key >> 3, key & 7
         if wire == 0:
-            value, place = _varint(content, place, end)
+            value, at = _varint(content, at, end)
             yield number, value
             continue
         if wire == 2:
-            size, place = _varint(content, place, end)
+            size, at = _varint(content, at, end)
         elif wire in (1, 5):
             size = 8 if wire == 1 else 4
         else:
             raise _NoMessageError(f"a field of kind {wire}")
-        if number == 0 or size > end - place:
-            raise _NoMessageError(f"a field of {size:,} bytes where there are {end - place:,}")
-        yield number, (place, place + size)
-        place += size
+        if number == 0 or size > end - at:
+            raise _NoMessageError(f"a field of {size:,} bytes where there are {end - at:,}")
+        yield number, (at, at + size)
+        at += size
 
 
-def _varint(content: Content, place: int, end: int) -> tuple[int, int]:
+def _varint(content: Content, at: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
-        if place >= end:
+        if at >= end:
             raise _NoMessageError("it ends within a number")
-        byte = content[place]
-        place += 1
+        byte = content[at]
+        at += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, place
+            return value, at
     raise _NoMessageError("a number without end")
 
 
@@ -181,9 +181,9 @@ def _dims(content: Content, span: tuple[int, int]) -> list[int]:
         if isinstance(value, int):
             shape.append(value)
             continue
-        place, end = value
-        while place < end:
-            side, place = _varint(content, place, end)
+        at, end = value
+        while at < end:
+            side, at = _varint(content, at, end)
             shape.append(side)
     return shape
 
@@ -219,9 +219,9 @@ def _check(path: Path, content: Content, span: tuple[int, int], *, alone: bool) 
         )
 
 
-def _bytes_outside(path: Path, said: Mapping[str, str]) -> int:
+def _bytes_outside(path: Path, entries: Mapping[str, str]) -> int:
     """How many bytes a tensor has in a file beside this one."""
-    location = said.get("location", "")
+    location = entries.get("location", "")
     folder = path.parent.resolve()
     beside = (folder / location).resolve() if location and "\0" not in location else None
     start = f"{path}: its weights are in a further file, {location[:80]!r}, which is"
@@ -233,11 +233,11 @@ def _bytes_outside(path: Path, said: Mapping[str, str]) -> int:
     if not beside.is_file():
         raise ValueError(f"{start} missing. Keep both files together as exported")
     size = beside.stat().st_size
-    numbers = [said.get(name) or "0" for name in ("offset", "length")]
+    numbers = [entries.get(name) or "0" for name in ("offset", "length")]
     if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in numbers):
         raise ValueError(f"{start} said to hold them at {numbers}; a damaged file")
     offset, length = (int(text) for text in numbers)
-    length = length if said.get("length") else max(size - offset, 0)
+    length = length if entries.get("length") else max(size - offset, 0)
     if offset + length > size:
         raise ValueError(
             f"{start} cut short: {size:,} bytes, {offset + length:,} are expected. Keep both files "

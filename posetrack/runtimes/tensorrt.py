@@ -27,15 +27,15 @@ def open_file(
         Not needed here.
     """
     del threads
-    place = pick_device(device)
+    target = pick_device(device)
     try:
         trt: Any = importlib.import_module("tensorrt")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"running {path} needs NVIDIA's TensorRT and a GPU: pip install tensorrt"
         ) from error
-    if place.type != "cuda":
-        raise ValueError(f"{path}: a TensorRT engine runs on a GPU, not on {place}")
+    if target.type != "cuda":
+        raise ValueError(f"{path}: a TensorRT engine runs on a GPU, not on {target}")
     engine = trt.Runtime(trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(path.read_bytes())
     if engine is None:
         raise ValueError(f"{path}: made by another version of TensorRT or for another GPU")
@@ -44,14 +44,14 @@ def open_file(
     outputs = [name for name in names if name != "images"]
 
     def run(images: Batch) -> list[NDArray[Any]]:
-        given = torch.from_numpy(np.ascontiguousarray(images)).to(place)
+        given = torch.from_numpy(np.ascontiguousarray(images)).to(target)
         context.set_input_shape("images", tuple(given.shape))
         context.set_tensor_address("images", given.data_ptr())
-        answers = [torch.empty(tuple(context.get_tensor_shape(name)), device=place)
+        answers = [torch.empty(tuple(context.get_tensor_shape(name)), device=target)
                    for name in outputs]  # fmt: skip
         for name, answer in zip(outputs, answers, strict=True):
             context.set_tensor_address(name, answer.data_ptr())
-        stream = torch.cuda.current_stream(place)
+        stream = torch.cuda.current_stream(target)
         if not context.execute_async_v3(stream.cuda_stream):
             raise RuntimeError("TensorRT failed")
         stream.synchronize()

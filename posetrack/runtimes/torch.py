@@ -131,22 +131,22 @@ def run_on_device(
     >>> [maps.shape for maps in run(np.zeros((1, 3, 32, 48), np.float32))]
     [(1, 17, 8, 12)]
     """
-    place = pick_device(device)
-    in_half = place.type == "cuda" if half is None else half
+    target = pick_device(device)
+    in_half = target.type == "cuda" if half is None else half
     ready = for_inference(network).to(
-        place,
+        target,
         memory_format=torch.channels_last,  # type: ignore[call-overload]
     )
 
-    run = partial(_run_whole, ready, place, in_half)
-    return Session(Path(type(network).__name__), run, f"torch on {place}")
+    run = partial(_run_whole, ready, target, in_half)
+    return Session(Path(type(network).__name__), run, f"torch on {target}")
 
 
 def _run_whole(
-    ready: nn.Module, place: torch.device, in_half: bool, batch: Batch
+    ready: nn.Module, target: torch.device, in_half: bool, batch: Batch
 ) -> list[NDArray[Any]]:
-    images = torch.from_numpy(batch).to(place, memory_format=torch.channels_last)
-    with torch.inference_mode(), precision(place, in_half):
+    images = torch.from_numpy(batch).to(target, memory_format=torch.channels_last)
+    with torch.inference_mode(), precision(target, in_half):
         maps = as_maps(ready(images))
     return [part.float().cpu().contiguous().numpy() for part in maps]
 

@@ -369,18 +369,18 @@ def open_module(
     ValueError
         If ``half`` or ``runtime`` is asked for where it has no meaning.
     """
-    place = pick_device(device)
+    target = pick_device(device)
     name = Path(type(network).__name__)
-    on_device = place.type != "cpu" if on_device is None else on_device
-    half = on_device and place.type == "cuda" if half is None else half
+    on_device = target.type != "cpu" if on_device is None else on_device
+    half = on_device and target.type == "cuda" if half is None else half
     if half and not on_device:
         raise ValueError("half precision is for the device's path; leave half=None")
-    if not on_device and place.type != "cpu":
-        raise ValueError(f"on_device=False runs on the CPU, not on {place}")
+    if not on_device and target.type != "cpu":
+        raise ValueError(f"on_device=False runs on the CPU, not on {target}")
     if on_device:
         if runtime is not None:
             raise ValueError("a runtime runs on the host; it needs device='cpu'")
-        crops = DeviceCrops(network, skeleton, place, half=half)
+        crops = DeviceCrops(network, skeleton, target, half=half)
         return Session(name, _run_nothing, "torch", input_size=input_size), crops
     if runtime is None:
         from posetrack.runtimes.fastest import run_with_best

@@ -72,7 +72,7 @@ def open_file(
         Not needed here.
     """
     del threads
-    place = pick_device(device)
+    target = pick_device(device)
     require_plain_program(path)
     extra = {"posetrack.json": ""}
     try:
@@ -82,14 +82,14 @@ def open_file(
     except Exception as error:  # its reader has no errors of its own
         raise ValueError(f"{path}: not a torch.export file: {in_short(error)}") from error
     module: Any = program.module()
-    if place.type != "cpu":
+    if target.type != "cpu":
         from torch.export.passes import move_to_device_pass
 
-        module = move_to_device_pass(program, str(place)).module()
+        module = move_to_device_pass(program, str(target)).module()
     else:
-        module = _widened(module, place)
+        module = _widened(module, target)
     card = read_card_of(extra["posetrack.json"] or None, path)
-    return Session(path, partial(_run, module, place), "torch", card)
+    return Session(path, partial(_run, module, target), "torch", card)
 
 
 def _widened(program: Any, device: torch.device) -> Any:
@@ -164,8 +164,8 @@ def _check(file: zipfile.ZipFile) -> None:
     model = _json(file, members["models/model.json"])
     if not isinstance(model, dict) or model.get("guards_code"):
         raise ValueError("it has guards, which are Python code")
-    for place, text in _texts(model, ""):
-        _check_text(place, text)
+    for key, text in _texts(model, ""):
+        _check_text(key, text)
     _check_examples(file, members["data/sample_inputs/model.pt"])
 
 
@@ -175,16 +175,16 @@ def _json(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
     return json.loads(file.read(info))
 
 
-def _check_payload(said: Any) -> None:
+def _check_payload(document: Any) -> None:
     """Weights are raw numbers, none a pickle."""
-    for name, payload in said["config"].items():
+    for name, payload in document["config"].items():
         if payload["use_pickle"] is not False or not _NAME.fullmatch(payload["path_name"]):
             raise ValueError(f"{name} in it is pickled")
-    for place, text in _texts(said, ""):
-        _check_text(place, text)
+    for key, text in _texts(document, ""):
+        _check_text(key, text)
 
 
-def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
     """Every text of a JSON document and the name it is under; names are texts, too."""
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -192,27 +192,27 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from _texts(inner, name)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner, place)
+            yield from _texts(inner, key)
     elif isinstance(value, str):
-        yield place, value
+        yield key, value
 
 
-def _check_text(place: str, text: str) -> None:
-    if place == "target" and "." in text:
+def _check_text(key: str, text: str) -> None:
+    if key == "target" and "." in text:
         fits = bool(_OPERATOR.fullmatch(text)) and _is_arithmetic(text)
-    elif place == "expr_str":
+    elif key == "expr_str":
         fits = bool(_SIZE.fullmatch(text))
-    elif place in ("in_spec", "out_spec"):
+    elif key in ("in_spec", "out_spec"):
         types = set(re.findall(r'"type": "([^"]*)"', text))
         fits = bool(_TREE.fullmatch(text)) and types <= _TREE_TYPES
-    elif place == "as_float":
+    elif key == "as_float":
         fits = text in ("Infinity", "-Infinity", "NaN")
-    elif place == "torch_version":
+    elif key == "torch_version":
         fits = bool(re.fullmatch(r"[\w.+]*", text))
     else:
-        fits = bool(_FREE.get(place, _NAME).fullmatch(text))
+        fits = bool(_FREE.get(key, _NAME).fullmatch(text))
     if not fits:
-        raise ValueError(f"{place} {text[:80]!r} in it is nothing a network needs")
+        raise ValueError(f"{key} {text[:80]!r} in it is nothing a network needs")
 
 
 def _is_arithmetic(target: str) -> bool:

@@ -229,23 +229,23 @@ class Skeleton:
         [11.0, 12.0]
         """
         points = np.asarray(xy, np.float32)
-        marks = np.asarray(scores, np.float32)
-        if points.shape[-2:] != (len(self), 2) or marks.shape != points.shape[:-1]:
+        confidences = np.asarray(scores, np.float32)
+        if points.shape[-2:] != (len(self), 2) or confidences.shape != points.shape[:-1]:
             raise ValueError(
                 f"{self.name}: expected xy (..., {len(self)}, 2) and scores (..., {len(self)}), "
-                f"got {points.shape} and {marks.shape}"
+                f"got {points.shape} and {confidences.shape}"
             )
         moved = np.full((*points.shape[:-2], len(other), 2), np.nan, np.float32)
-        moved_marks = np.zeros(moved.shape[:-1], np.float32)
+        moved_scores = np.zeros(moved.shape[:-1], np.float32)
         targets, rows, derived = _route(self, other, approximate_head)
         moved[..., targets, :] = points[..., rows, :]
-        moved_marks[..., targets] = marks[..., rows]
+        moved_scores[..., targets] = confidences[..., rows]
         for target, sources, weights in derived:
             factors = np.array(weights, np.float32)[:, None]
             moved[..., target, :] = (points[..., sources, :] * factors).sum(axis=-2)
-            moved_marks[..., target] = marks[..., sources].min(axis=-1)
-        moved_marks[~np.isfinite(moved).all(axis=-1)] = 0
-        return moved, moved_marks
+            moved_scores[..., target] = confidences[..., sources].min(axis=-1)
+        moved_scores[~np.isfinite(moved).all(axis=-1)] = 0
+        return moved, moved_scores
 
     def _sources(self, name: str, approximate_head: bool) -> Mapping[str, float]:
         """Weights of own keypoints that sum to the keypoint called ``name``; empty if unknown."""

@@ -179,8 +179,8 @@ class SceneDetector:
             return np.zeros(len(ids), bool)
         means = (self.gap_length * (1 - self.gaps) / self.gaps, self.gap_length)
         inside = []
-        for who in ids.tolist():
-            rng = np.random.default_rng((self.seed, who, 2))
+        for person in ids.tolist():
+            rng = np.random.default_rng((self.seed, person, 2))
             end, missed = rng.geometric(min(1.0, 1 / means[0])), False
             while end <= frame:
                 missed = not missed

@@ -117,7 +117,7 @@ def train(
 
 
 def _batches(run: Run) -> tuple[EpochBatches, Iterable[Any]]:
-    recipe, target = run.recipe, run.place
+    recipe, target = run.recipe, run.hardware
     count = len(run.task)
     batches = EpochBatches(
         count,
@@ -135,7 +135,7 @@ def _batches(run: Run) -> tuple[EpochBatches, Iterable[Any]]:
 def _train_epoch(
     run: Run, batches: EpochBatches, batches_of_targets: Iterable[Any], watch: Watch | None
 ) -> Row:
-    target, batches.epoch = run.place, run.epoch
+    target, batches.epoch = run.hardware, run.epoch
     run.parallel.train()
     total = torch.zeros((), dtype=torch.float64, device=target.device)
     start = time.perf_counter()

@@ -70,12 +70,12 @@ class Run:
     ----------
     network
         Trained in place.
-    task, recipe, place
+    task, recipe, hardware
         What, how and where.
     """
 
     def __init__(self, network: nn.Module, task: Task, recipe: Recipe, hardware: Hardware) -> None:
-        self.task, self.recipe, self.place = task, recipe, hardware
+        self.task, self.recipe, self.hardware = task, recipe, hardware
         self.network: nn.Module = network.to(hardware.device).to(
             memory_format=hardware.memory_format
         )
@@ -155,7 +155,7 @@ class Run:
 
     def step(self, batch: Any, rate: float, share: float) -> Tensor:
         """One step of Adam; the loss of this process's part of the batch."""
-        recipe, hardware = self.recipe, self.place
+        recipe, hardware = self.recipe, self.hardware
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         here = type(batch)(*(tensor.to(hardware.device, non_blocking=True) for tensor in batch))

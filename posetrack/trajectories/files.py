@@ -130,7 +130,7 @@ class Scan:
             self,
             seconds=self.seconds if seconds is None else seconds,
             frames=self.frames if frames is None else frames,
-            ids=self.ids if ids is None else tuple(int(who) for who in ids),
+            ids=self.ids if ids is None else tuple(int(person) for person in ids),
             keypoints=self.keypoints if keypoints is None else tuple(keypoints),
         )
 

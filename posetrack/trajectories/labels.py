@@ -55,20 +55,20 @@ def relabel(trajectories: Trajectories, labels: NDArray[np.int64]) -> Trajectori
     labels = np.where(trajectories.present, labels, NOBODY)
     twice = first_conflict(labels)
     if twice is not None:
-        row, who = twice
+        row, person = twice
         raise ValueError(
-            f"two people are {who} in frame {int(trajectories.frame[row])} "
+            f"two people are {person} in frame {int(trajectories.frame[row])} "
             f"({float(trajectories.seconds[row]):.2f} s)"
         )
-    when, place = np.nonzero(labels != NOBODY)
-    ids = np.unique(labels[when, place])
-    column = np.searchsorted(ids, labels[when, place])
+    when, position = np.nonzero(labels != NOBODY)
+    ids = np.unique(labels[when, position])
+    column = np.searchsorted(ids, labels[when, position])
 
     def moved(values: NDArray[Kind], empty: Any) -> NDArray[Kind]:
-        made = np.full((len(labels), len(ids), *values.shape[2:]), empty, values.dtype)
-        made[when, column] = values[when, place]
-        made.flags.writeable = False  # nobody else has it, so it need not be copied
-        return made
+        changed = np.full((len(labels), len(ids), *values.shape[2:]), empty, values.dtype)
+        changed[when, column] = values[when, position]
+        changed.flags.writeable = False  # nobody else has it, so it need not be copied
+        return changed
 
     raw = trajectories.raw
     if raw is not None:

@@ -176,11 +176,11 @@ class Trajectories:
         rows = in_range(self.frame, frames) & in_range(self.seconds, seconds)
         people = np.arange(len(self.ids))
         if ids is not None:
-            known = {int(who): place for place, who in enumerate(self.ids)}
-            missing = [who for who in ids if int(who) not in known]
+            known = {int(identity): position for position, identity in enumerate(self.ids)}
+            missing = [identity for identity in ids if int(identity) not in known]
             if missing:
                 raise KeyError(f"no person {missing[0]}; there are {self.ids.tolist()[:20]}")
-            people = np.array([known[int(who)] for who in ids], np.intp)
+            people = np.array([known[int(identity)] for identity in ids], np.intp)
         points = slice(None)
         skeleton = self.skeleton
         if keypoints is not None:
@@ -205,9 +205,9 @@ class Trajectories:
             None if self.raw is None else self.raw.part(rows, people, points),
         )
 
-    def person(self, who: int) -> Trajectories:
+    def person(self, identity: int) -> Trajectories:
         """One person's trajectory: N is 1."""
-        return self.select(ids=[who])
+        return self.select(ids=[identity])
 
     def angle(self, name: str) -> NDArray[np.float64]:
         """(T,) degrees of one person's angle by name, such as ``"left_knee"`` or ``"trunk"``.
@@ -342,8 +342,10 @@ class Trajectories:
         return len(self.frame)
 
     def __repr__(self) -> str:
-        who = self.ids.tolist()
-        shown = who if len(who) <= 10 else f"{who[:10]} and {len(who) - 10} more"
+        identity = self.ids.tolist()
+        shown = (
+            identity if len(identity) <= 10 else f"{identity[:10]} and {len(identity) - 10} more"
+        )
         return (
             f"Trajectories({len(self)} frames, ids {shown}, "
             f"{len(self.skeleton)} keypoints of {self.skeleton.name})"

@@ -96,8 +96,8 @@ def put_times(frames: Iterator[Untimed], clock: Clock, rate: Fraction) -> Iterat
             continue
         if not started:
             started = True
-            for place, (before, _, state, image) in enumerate(held):
-                early = (seconds or 0.0) - float((len(held) - place) / rate)
+            for step, (before, _, state, image) in enumerate(held):
+                early = (seconds or 0.0) - float((len(held) - step) / rate)
                 yield before, clock.read(early), state, image
         yield index, clock.read(seconds), status, picture
     if not started:

@@ -196,10 +196,10 @@ def starts_afresh(packet: Any, *, extradata: bytes) -> bool:
         return False  # units without lengths; rare in containers with marks
     width = (extradata[4 if codec == "h264" else 21] & 3) + 1
     data = memoryview(packet)
-    place = 0
-    while place + width < len(data):
-        head = data[place + width]
+    at = 0
+    while at + width < len(data):
+        head = data[at + width]
         if (head & 31) == 5 if codec == "h264" else 16 <= (head >> 1 & 63) <= 21:
             return True
-        place += width + int.from_bytes(data[place : place + width], "big")
+        at += width + int.from_bytes(data[at : at + width], "big")
     return False

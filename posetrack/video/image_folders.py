@@ -342,7 +342,7 @@ def sorted_naturally(paths: Any) -> list[Path]:
     def key(path: Path) -> tuple[Any, ...]:
         parts = re.split(r"(\d+)", str(path).casefold())
         # Even places are text and odd ones digits, so only like is compared with like.
-        numbers = [int(part) if place % 2 else part for place, part in enumerate(parts)]
+        numbers = [int(part) if position % 2 else part for position, part in enumerate(parts)]
         return (*numbers,), str(path)
 
     return sorted(paths, key=key)

@@ -202,7 +202,7 @@ def from_matrix(matrix: NDArray[np.int32]) -> Orientation:
     """
     if len(matrix) != 9:
         return UPRIGHT
-    a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
+    a, b, c, d = (int(matrix[index]) for index in (0, 1, 3, 4))
     if abs(b) + abs(c) > abs(a) + abs(d):
         return True, b < 0, c < 0
     return False, d < 0, a < 0

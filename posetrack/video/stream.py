@@ -104,7 +104,7 @@ class StreamSteps:
         self._clock = Clock(self.facts.rate, fixed=rate)
         self._max_pixels = max_pixels
         self._problem: str | None = None
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         self._packets_read = 0
         self._last = 0.0  # end of the last packet's showing
 
@@ -161,23 +161,23 @@ class StreamSteps:
     def _remarks(self, index: int) -> list[str]:
         """What is new to say of this frame, each once: scaled, another size, another clock."""
         remarks, conversion = [], self._conversion
-        if "scale" not in self._said and conversion.scale != (1.0, 1.0):
+        if "scale" not in self._reported and conversion.scale != (1.0, 1.0):
             (stored_width, stored_height) = conversion.stored_size or (0, 0)
             (width, height) = conversion.size or (0, 0)
-            self._said.add("scale")
+            self._reported.add("scale")
             remarks.append(
                 f"{self._label}: pixels are not square: pictures of {stored_width}x{stored_height} "
                 f"are scaled to {width}x{height}"
             )
-        if conversion.changed is not None and "size" not in self._said:
+        if conversion.changed is not None and "size" not in self._reported:
             (width, height) = conversion.size or (0, 0)
-            self._said.add("size")
+            self._reported.add("size")
             remarks.append(
                 f"{self._label}: the picture's size changes at frame {index}: all are scaled to "
                 f"the first one's {width}x{height}"
             )
-        if self._clock.restarts and "clock" not in self._said:
-            self._said.add("clock")
+        if self._clock.restarts and "clock" not in self._reported:
+            self._reported.add("clock")
             remarks.append(
                 f"{self._label}: times go back at frame {self._clock.restarts[0]}, as where two "
                 "recordings are put together: they go on from the frame before; give a rate if "

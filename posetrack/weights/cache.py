@@ -70,13 +70,13 @@ def find_verified(card: CatalogueEntry, folder: Path) -> Path | None:
         inside = Path(__file__).parents[1] / "bundled" / card.bundled
         return inside if inside.is_file() else None
     for file in card.files:
-        path = place_of(file, card, folder)
+        path = cache_path(file, card, folder)
         if is_verified(path, file) and all(is_verified(*shard) for shard in shards_of(path, file)):
             return path
     return None
 
 
-def place_of(file: RemoteFile, card: CatalogueEntry, folder: Path) -> Path:
+def cache_path(file: RemoteFile, card: CatalogueEntry, folder: Path) -> Path:
     """Where in the cache folder a file of a model is kept."""
     return folder / card.name / file.name if file.layout == "tfjs" else folder / file.name
 

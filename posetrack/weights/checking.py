@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from posetrack.weights.cache import find_verified, first_hash, place_of, weights_folder
+from posetrack.weights.cache import cache_path, find_verified, first_hash, weights_folder
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile
 from posetrack.weights.download import (
     at_endpoint,
@@ -100,7 +100,7 @@ def find_changes(cards: Iterable[CatalogueEntry], folder: str | Path | None = No
         path
         for card in cards
         if not card.bundled and find_verified(card, folder) is None
-        for path in (place_of(file, card, folder) for file in card.files)
+        for path in (cache_path(file, card, folder) for file in card.files)
         if path.exists()
     ]
 
@@ -138,7 +138,7 @@ def _check_file(
     with response:
         length = response.headers.get("Content-Length", "")
         stated = stated or sha256_in_headers(response.headers)
-    path = place_of(file, card, folder)
+    path = cache_path(file, card, folder)
     expected = first_hash(path, file) or file.sha256
     if stated and expected and not stated.startswith(expected):
         return "changed", f"its SHA-256 begins {stated[:16]}, not {expected[:16]}"

@@ -14,10 +14,10 @@ from typing import IO, Final, NamedTuple
 
 from posetrack.files import sha256_of
 from posetrack.weights.cache import (
+    cache_path,
     find_verified,
     first_hash,
     is_verified,
-    place_of,
     remember,
     shards_of,
     weights_folder,
@@ -183,7 +183,7 @@ def _find_or_bring(
             f"{card.name} cannot be fetched by a program: {card.by_hand}, or take what needs no "
             f"download: {_NO_DOWNLOAD[card.kind]}"
         )
-    places = [(place_of(file, card, folder), file) for file in card.files]
+    places = [(cache_path(file, card, folder), file) for file in card.files]
     failures = [(str(path), _describe_change(path, file)) for path, file in places if path.exists()]
     for changed, file in places:
         if changed.exists() and first_hash(changed, file):
@@ -225,7 +225,7 @@ def _bring_all(
     wait: float,
 ) -> Path:
     """A file with the further files that it needs beside it."""
-    target = place_of(file, card, folder)
+    target = cache_path(file, card, folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     _bring(file, target, card.size, progress, timeout, answer_within, wait)
     try:

@@ -195,11 +195,11 @@ def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list
         shift = -pose.root[:2]
         for _ in range(_TRIES):
             near = group[rng.integers(len(group))] if group and rng.random() < 0.35 else None
-            place = _beside(rng, near) if near else _somewhere(rng, camera)
-            apart = [np.hypot(*(place - other.pose.root[:2])) for other in group]
-            moved = pose.translate((*(shift + place), 0.0))
+            position = _beside(rng, near) if near else _somewhere(rng, camera)
+            apart = [np.hypot(*(position - other.pose.root[:2])) for other in group]
+            moved = pose.translate((*(shift + position), 0.0))
             if min(apart, default=9.0) > 0.35 and _is_seen(camera, body, moved):
-                group.append(_Person(body, moved, then.translate((*(shift + place), 0.0))))
+                group.append(_Person(body, moved, then.translate((*(shift + position), 0.0))))
                 break
     return group
 
@@ -215,8 +215,8 @@ def _somewhere(rng: np.random.Generator, camera: Camera) -> Float64Array:
 
 def _beside(rng: np.random.Generator, near: _Person) -> Float64Array:
     angle, apart = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.2)
-    place: Float64Array = near.pose.root[:2] + apart * np.array([np.cos(angle), np.sin(angle)])
-    return place
+    position: Float64Array = near.pose.root[:2] + apart * np.array([np.cos(angle), np.sin(angle)])
+    return position
 
 
 def _is_seen(camera: Camera, body: Body, pose: BodyPose) -> bool:

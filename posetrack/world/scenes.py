@@ -182,9 +182,9 @@ def street(shot: Shot, rng: Generator) -> Scene:
             actors.append(walker(rng, body, [start, (-side * 20, y)], speed))
     front, back = rows[-1] - 1.0, rows[0] + 2.5
     things = [
-        pole(random_wall_texture(rng), place=(-1.1, front, 0), height=3.6, radius=0.06),
+        pole(random_wall_texture(rng), position=(-1.1, front, 0), height=3.6, radius=0.06),
         *(
-            tree(rng, place=(x, back + float(rng.uniform(0, 1)), 0), height=4.5)
+            tree(rng, position=(x, back + float(rng.uniform(0, 1)), 0), height=4.5)
             for x in (-4, 0.5, 4)
         ),
     ]
@@ -196,4 +196,4 @@ def street(shot: Shot, rng: Generator) -> Scene:
 
 def _pillar(rng: Generator, x: float, y: float) -> Mesh:
     texture = random_wall_texture(rng)
-    return pole(texture, place=(x, y, 0.0), height=4.0, radius=0.24)
+    return pole(texture, position=(x, y, 0.0), height=4.0, radius=0.24)

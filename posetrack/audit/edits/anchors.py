@@ -31,7 +31,7 @@ class Anchor:
 
     Parameters
     ----------
-    who
+    person
         The id there, after the edits before.
     frame, seconds
         When.
@@ -41,7 +41,7 @@ class Anchor:
         Those seen, by name, in pixels.
     """
 
-    who: int
+    person: int
     frame: int
     seconds: float
     box: tuple[float, ...]
@@ -112,7 +112,7 @@ def follow(
     ['rename 9 to 1']
     """
     labels = labels_of(trajectories)
-    made: list[Edit] = []
+    changed: list[Edit] = []
     notes: list[str] = []
     kept: list[tuple[Anchor, ...]] = []
     for edit, known in zip(edits, anchors, strict=True):
@@ -123,8 +123,8 @@ def follow(
             notes += [f"{edit}: {note}"] if note else []
         for one in meant:
             labels = edit_labels(trajectories, labels, one)
-        made += meant
-    return Followed(tuple(made), tuple(notes), tuple(kept))
+        changed += meant
+    return Followed(tuple(changed), tuple(notes), tuple(kept))
 
 
 def _find_anchors(
@@ -132,42 +132,42 @@ def _find_anchors(
 ) -> tuple[Anchor, ...]:
     rows = edit.span.rows(trajectories.frame, trajectories.seconds)
 
-    def times(who: int) -> NDArray[np.intp]:
-        return np.flatnonzero((labels == who).any(axis=1))
+    def times(person: int) -> NDArray[np.intp]:
+        return np.flatnonzero((labels == person).any(axis=1))
 
-    def anchor(who: int, row: int) -> Anchor:
-        return _anchor(trajectories, row, int(np.flatnonzero(labels[row] == who)[0]), who)
+    def anchor(person: int, row: int) -> Anchor:
+        return _anchor(trajectories, row, int(np.flatnonzero(labels[row] == person)[0]), person)
 
     found: list[Anchor] = []
     match edit:
         case Swap() | Split():
-            people = (edit.first, edit.second) if isinstance(edit, Swap) else (edit.who,)
-            for who in people:
-                when = times(who)
+            people = (edit.first, edit.second) if isinstance(edit, Swap) else (edit.person,)
+            for person in people:
+                when = times(person)
                 around = (when[when < rows.start][-1:], when[when >= rows.start][:1])
-                found += [anchor(who, int(row)) for part in around for row in part]
-        case Merge(who, into):
-            when, other = times(who), times(into)
-            found += [anchor(who, int(row)) for row in when[[0, -1]]] if len(when) else []
+                found += [anchor(person, int(row)) for part in around for row in part]
+        case Merge(person, into):
+            when, other = times(person), times(into)
+            found += [anchor(person, int(row)) for row in when[[0, -1]]] if len(when) else []
             if len(when) and len(other):
                 found.append(anchor(into, int(other[np.abs(other - when[0]).argmin()])))
-        case Delete(who) | Rename(who):
-            when = times(who)
+        case Delete(person) | Rename(person):
+            when = times(person)
             when = when[(when >= rows.start) & (when < rows.stop)]
             if len(when):
                 spread = np.unique([when[0], when[len(when) // 2], when[-1]])
-                found += [anchor(who, int(row)) for row in spread]
+                found += [anchor(person, int(row)) for row in spread]
     return tuple(found)
 
 
-def _anchor(trajectories: Trajectories, row: int, place: int, who: int) -> Anchor:
-    points = np.round(trajectories.xy[row, place].astype(np.float64), 1)
+def _anchor(trajectories: Trajectories, row: int, column: int, person: int) -> Anchor:
+    points = np.round(trajectories.xy[row, column].astype(np.float64), 1)
     named = zip(trajectories.skeleton.keypoints, points.tolist(), strict=True)
     return Anchor(
-        who,
+        person,
         int(trajectories.frame[row]),
         round(float(trajectories.seconds[row]), 4),
-        tuple(np.round(trajectories.boxes[row, place].astype(np.float64), 1).tolist()),
+        tuple(np.round(trajectories.boxes[row, column].astype(np.float64), 1).tolist()),
         {name: (x, y) for name, (x, y) in named if np.isfinite(x)},
     )
 
@@ -183,33 +183,35 @@ def _interpret(
     for anchor in anchors:
         found = _at(trajectories, labels, anchor)
         if found is None:
-            place = f"frame {anchor.frame} ({anchor.seconds:.2f} s)"
-            return [], f"nobody is where {anchor.who} was in {place}; left out"
-        whom.setdefault(anchor.who, []).append(found)
-    ids = {who: list(dict.fromkeys(found)) for who, found in whom.items()}
+            title = f"frame {anchor.frame} ({anchor.seconds:.2f} s)"
+            return [], f"nobody is where {anchor.person} was in {title}; left out"
+        whom.setdefault(anchor.person, []).append(found)
+    ids = {person: list(dict.fromkeys(found)) for person, found in whom.items()}
     match edit:
         case Swap(first, second):
-            if any(len(ids.get(who, [])) != 1 for who in (first, second)):
+            if any(len(ids.get(person, [])) != 1 for person in (first, second)):
                 return [], "these two are not exchanged here in these tracks; left out"
             return _same_or(edit, replace(edit, first=ids[first][0], second=ids[second][0]))
-        case Split(who, _, new):
-            if len(ids.get(who, [])) != 1:
+        case Split(person, _, new):
+            if len(ids.get(person, [])) != 1:
                 return [], "these are two people already; left out"
             taken = new is not None and bool((labels == new).any())
             new = next_free(labels) if taken else new
-            return _same_or(edit, replace(edit, who=ids[who][0], new=new))
-        case Merge(who, into):
+            return _same_or(edit, replace(edit, person=ids[person][0], new=new))
+        case Merge(person, into):
             target = ids.get(into, [])
-            others = [one for one in ids.get(who, []) if one not in target]
+            others = [one for one in ids.get(person, []) if one not in target]
             if not target or not others:
                 return [], "this is one person already; left out"
             merged: list[Edit] = [Merge(one, target[0]) for one in others]
             return merged, "" if merged == [edit] else _describe(merged)
-        case Delete(who):
-            deleted: list[Edit] = [replace(edit, who=one) for one in ids.get(who, [])]
+        case Delete(person):
+            deleted: list[Edit] = [replace(edit, person=one) for one in ids.get(person, [])]
             return deleted, "" if deleted == [edit] else _describe(deleted)
-        case Rename(who, new):
-            renamed: list[Edit] = [replace(edit, who=one) for one in ids.get(who, []) if one != new]
+        case Rename(person, new):
+            renamed: list[Edit] = [
+                replace(edit, person=one) for one in ids.get(person, []) if one != new
+            ]
             return renamed, "" if renamed == [edit] else _describe(renamed)
 
 

@@ -43,11 +43,11 @@ def apply_edits(trajectories: Trajectories, edits: Sequence[Edit]) -> Trajectori
     labels = labels_of(trajectories)
     for edit in edits:
         labels = edit_labels(trajectories, labels, edit)
-    made = relabel(trajectories, labels)
+    edited = relabel(trajectories, labels)
     before = dict(trajectories.metadata.get("provenance") or {})
     lines = [*before.get("edited", []), *map(str, edits)]
     metadata = dict(trajectories.metadata) | {"provenance": before | {"edited": lines}}
-    return replace(made, metadata=metadata)
+    return replace(edited, metadata=metadata)
 
 
 def edit_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Labels:
@@ -69,26 +69,26 @@ def edit_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Label
     """
     rows = edit.span.rows(trajectories.frame, trajectories.seconds)
     part = labels[rows]
-    made = labels.copy()
+    changed = labels.copy()
     match edit:
         case Swap(first, second):
             there = (part == first) | (part == second)
             _require(bool(there.any()), trajectories, labels, edit, first, second)
-            made[rows] = np.where(there, np.where(part == first, second, first), part)
-        case Merge(who, new) | Rename(who, new):
-            _require(bool((part == who).any()), trajectories, labels, edit, who)
-            _refuse_two(trajectories, labels, rows, edit, who, new)
-            made[rows] = np.where(part == who, new, part)
-        case Split(who, _, given):
+            changed[rows] = np.where(there, np.where(part == first, second, first), part)
+        case Merge(person, new) | Rename(person, new):
+            _require(bool((part == person).any()), trajectories, labels, edit, person)
+            _refuse_two(trajectories, labels, rows, edit, person, new)
+            changed[rows] = np.where(part == person, new, part)
+        case Split(person, _, given):
             new = next_free(labels) if given is None else given
-            _require(bool((part == who).any()), trajectories, labels, edit, who)
+            _require(bool((part == person).any()), trajectories, labels, edit, person)
             if (labels == new).any():
                 raise ValueError(f"{edit}: there is a {new} already; choose another id")
-            made[rows] = np.where(part == who, new, part)
-        case Delete(who):
-            _require(bool((part == who).any()), trajectories, labels, edit, who)
-            made[rows] = np.where(part == who, NOBODY, part)
-    return made
+            changed[rows] = np.where(part == person, new, part)
+        case Delete(person):
+            _require(bool((part == person).any()), trajectories, labels, edit, person)
+            changed[rows] = np.where(part == person, NOBODY, part)
+    return changed
 
 
 def next_free(labels: Labels) -> int:
@@ -103,17 +103,17 @@ def next_free(labels: Labels) -> int:
 
 
 def _require(
-    there: bool, trajectories: Trajectories, labels: Labels, edit: Edit, *who: int
+    there: bool, trajectories: Trajectories, labels: Labels, edit: Edit, *person: int
 ) -> None:
     if there:
         return
-    for one in who:
+    for one in person:
         rows = np.flatnonzero((labels == one).any(axis=1))
         if not len(rows):
             known = np.unique(labels[labels != NOBODY]).tolist()
             raise ValueError(f"{edit}: nobody has the id {one}; there are {known[:20]}")
     spans = []
-    for one in who:
+    for one in person:
         first, last = np.flatnonzero((labels == one).any(axis=1))[[0, -1]]
         start, stop = trajectories.seconds[[first, last]]
         spans.append(f"{one} is there from {start:.2f} s to {stop:.2f} s")
@@ -121,15 +121,15 @@ def _require(
 
 
 def _refuse_two(
-    trajectories: Trajectories, labels: Labels, rows: slice, edit: Edit, who: int, new: int
+    trajectories: Trajectories, labels: Labels, rows: slice, edit: Edit, person: int, new: int
 ) -> None:
-    both = (labels[rows] == who).any(axis=1) & (labels[rows] == new).any(axis=1)
+    both = (labels[rows] == person).any(axis=1) & (labels[rows] == new).any(axis=1)
     if isinstance(edit, Merge) and not (labels == new).any():
         raise ValueError(f"{edit}: nobody has the id {new}; to give another number, rename")
     if both.any():
         row = rows.start + int(np.flatnonzero(both)[0])
         raise ValueError(
-            f"{edit}: {who} and {new} are both there in {np.count_nonzero(both)} frames, first in "
-            f"frame {int(trajectories.frame[row])} ({float(trajectories.seconds[row]):.2f} s); "
-            "split or delete one of them first"
+            f"{edit}: {person} and {new} are both there in {np.count_nonzero(both)} frames, "
+            f"first in frame {int(trajectories.frame[row])} "
+            f"({float(trajectories.seconds[row]):.2f} s); split or delete one of them first"
         )

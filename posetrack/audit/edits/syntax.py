@@ -74,48 +74,48 @@ class Swap:
 class Merge:
     """One id is another's."""
 
-    who: int
+    person: int
     into: int
     span: Span = Span()
 
     def __str__(self) -> str:
-        return f"merge {self.who} into {self.into}"
+        return f"merge {self.person} into {self.into}"
 
 
 @dataclass(frozen=True)
 class Split:
     """From a moment on an id is somebody else, who gets ``new`` (None: the next free id)."""
 
-    who: int
+    person: int
     span: Span
     new: int | None = None
 
     def __str__(self) -> str:
         named = "" if self.new is None else f" as {self.new}"
-        return f"split {self.who} at {self.span.start}{named}"
+        return f"split {self.person} at {self.span.start}{named}"
 
 
 @dataclass(frozen=True)
 class Delete:
     """Somebody who is nobody."""
 
-    who: int
+    person: int
     span: Span = Span()
 
     def __str__(self) -> str:
-        return f"delete {self.who}{self.span}"
+        return f"delete {self.person}{self.span}"
 
 
 @dataclass(frozen=True)
 class Rename:
     """Another number for an id."""
 
-    who: int
+    person: int
     new: int
     span: Span = Span()
 
     def __str__(self) -> str:
-        return f"rename {self.who} to {self.new}{self.span}"
+        return f"rename {self.person} to {self.new}{self.span}"
 
 
 Edit: TypeAlias = Swap | Merge | Split | Delete | Rename
@@ -161,20 +161,20 @@ def _edit(words: list[str]) -> Edit:
             if first == second:
                 raise ValueError(f"{first} cannot be swapped with itself")
             return Swap(_id(first), _id(second), _span(span, kind))
-        case "merge", [who, "into", into]:
-            if who == into:
-                raise ValueError(f"{who} is {who} already")
-            return Merge(_id(who), _id(into))
-        case "split", [who, "at", time]:
-            return Split(_id(who), Span(_time(time)))
-        case "split", [who, "at", time, "as", new]:
-            return Split(_id(who), Span(_time(time)), _id(new))
-        case "delete", [who, *span]:
-            return Delete(_id(who), _span(span, kind))
-        case "rename", [who, "to", new, *span]:
-            if who == new:
-                raise ValueError(f"{who} is {who} already")
-            return Rename(_id(who), _id(new), _span(span, kind))
+        case "merge", [person, "into", into]:
+            if person == into:
+                raise ValueError(f"{person} is {person} already")
+            return Merge(_id(person), _id(into))
+        case "split", [person, "at", time]:
+            return Split(_id(person), Span(_time(time)))
+        case "split", [person, "at", time, "as", new]:
+            return Split(_id(person), Span(_time(time)), _id(new))
+        case "delete", [person, *span]:
+            return Delete(_id(person), _span(span, kind))
+        case "rename", [person, "to", new, *span]:
+            if person == new:
+                raise ValueError(f"{person} is {person} already")
+            return Rename(_id(person), _id(new), _span(span, kind))
     raise ValueError(f"expected {_SHAPES[kind]}; got {' '.join(words)!r}")
 
 

@@ -19,7 +19,7 @@ Float64Array = NDArray[np.float64]
 
 def lying(
     body: Body,
-    place: ArrayLike = (0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
     *,
     on_belly: bool = False,
@@ -44,7 +44,7 @@ def lying(
         angles[JOINT[f"{side}_hip"], 0] = 0.0 if on_belly else 0.6 * knee
         angles[JOINT[f"{side}_knee"], 0] = knee
         angles[JOINT[f"{side}_ankle"]] = np.deg2rad((-40 if on_belly else -25, 0, 0))
-    at = np.array([*np.asarray(place, np.float64)[:2], 0.0])
+    at = np.array([*np.asarray(position, np.float64)[:2], 0.0])
 
     def pose(seconds: float) -> BodyPose:
         breath = angles.copy()
@@ -56,7 +56,7 @@ def lying(
 
 def falling(
     body: Body,
-    place: ArrayLike = (0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
     *,
     begin: float = 1.0,
@@ -66,7 +66,7 @@ def falling(
 ) -> Motion:
     """Stand, fall from second ``begin`` on within ``duration`` seconds, and lie.
 
-    Forward on the belly, else backward on the back. The feet stay near ``place``.
+    Forward on the belly, else backward on the back. The feet stay near ``position``.
 
     Examples
     --------
@@ -75,8 +75,8 @@ def falling(
     >>> bool(fall(0.9).root[2] > 0.6), bool(fall(3.0).root[2] < 0.3)
     (True, True)
     """
-    upright = standing(body, place, heading, seed=seed)
-    lies = lying(body, place, heading, on_belly=forward, seed=seed)
+    upright = standing(body, position, heading, seed=seed)
+    lies = lying(body, position, heading, on_belly=forward, seed=seed)
     ahead = turn_z(heading)[:2, 0] * (1.0 if forward else -1.0)
     leg = leg_length(body)
 
@@ -100,11 +100,11 @@ def falling(
 
 
 def push_ups(
-    body: Body, place: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, period: float = 2.0
+    body: Body, position: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, period: float = 2.0
 ) -> Motion:
     """Push-ups once every ``period`` seconds, arms straight at second 0.
 
-    ``place`` is below the toes and the head points to ``heading``.
+    ``position`` is below the toes and the head points to ``heading``.
     """
     arm = body.rig.length("left_elbow"), body.rig.length("left_wrist")
     leg, toe = leg_length(body), body.rig.offsets[JOINT["left_toe"]]
@@ -113,7 +113,7 @@ def push_ups(
     high, low = 0.97 * sum(arm) + palm, 0.22 * body.shape.size
     ankle = np.array([0.0, 0.0, float(toe[0]) + 0.05 * body.shape.size])  # the toes are bent
     level = turn_z(heading)
-    start = np.array([*np.asarray(place, np.float64)[:2], 0.0])
+    start = np.array([*np.asarray(position, np.float64)[:2], 0.0])
     hands_at = np.sqrt(along**2 - (high - ankle[2]) ** 2)
 
     def pose(seconds: float) -> BodyPose:
@@ -129,7 +129,7 @@ def push_ups(
         rotations = rotations_from(angles_of(given))
         root = start + level @ (ankle + turn_y(pitch) @ (0.0, 0.0, leg))
         plank = BodyPose(rotations, root, heading)
-        turned, places = body.rig.place(plank)
+        turned, places = body.rig.locate(plank)
         for side, sign in SIDES:
             shoulder = JOINT[f"{side}_shoulder"]
             frame = turned[JOINT[f"{side}_clavicle"]]

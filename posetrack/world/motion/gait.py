@@ -33,7 +33,7 @@ class Gait:
     ----------
     body
         Who goes.
-    place
+    position
         Seconds to (2,) metres on the ground.
     speed
         Metres a second, from which the length of the stride follows.
@@ -46,7 +46,7 @@ class Gait:
     """
 
     body: Body
-    place: Callable[[float], Float64Array]
+    position: Callable[[float], Float64Array]
     speed: float
     running: bool
     phase: float
@@ -76,7 +76,7 @@ class Gait:
     def heading(self, seconds: float) -> float:
         """Radians, where the path goes, smoothed over 0.8 seconds; at its end, where it went."""
         for window in _WINDOWS:
-            motion_vector = self.place(seconds + window) - self.place(seconds - window)
+            motion_vector = self.position(seconds + window) - self.position(seconds - window)
             if math.hypot(*motion_vector) > 0.01 * window:
                 return math.atan2(motion_vector[1], motion_vector[0])
         return 0.0
@@ -91,10 +91,10 @@ class Gait:
             soles[side] = self._sole(own, sign)
             swung = max(0.0, (own % 1 - self.duty) / (1 - self.duty))
             shares[side] = float(smooth(abs(swung - 0.5), 0.25, 0.5))
-        pace = np.hypot(*(self.place(seconds + 0.1) - self.place(seconds - 0.1))) / 0.2
+        pace = np.hypot(*(self.position(seconds + 0.1) - self.position(seconds - 0.1))) / 0.2
         effort = float(np.clip(pace / max(self.speed, 0.3), 0, 1.3))
         sway = 0.018 * body.shape.size * effort * np.sin(2 * np.pi * cycle - 0.25)
-        at = self.place(seconds) + sway * turn_z(heading)[:2, 1]
+        at = self.position(seconds) + sway * turn_z(heading)[:2, 1]
         root = np.array([*at, self._height(cycle, effort)])
         pose = BodyPose(self._upper(cycle, effort), root, heading)
         pose = pose.translate((0, 0, -reach(body, pose, soles, shares)))
@@ -130,7 +130,7 @@ class Gait:
         aside = turn_z(heading)[:2, 1]
         # The hips are over the front of the ankle in the middle of the stance.
         ball = (
-            self.place(middle)
+            self.position(middle)
             + aside * sign * width
             + ahead * ((0.2 if self.running else 0.5) * toe)
         )
@@ -242,12 +242,12 @@ def along(path: Path, speed: float) -> Callable[[float], Float64Array]:
     first = steps[0] / max(gone[1], 1e-9)
     rounding = speed * np.linspace(-0.4, 0.4, 9)
 
-    def place(seconds: float) -> Float64Array:
+    def position(seconds: float) -> Float64Array:
         ways = speed * seconds + rounding
         places = np.stack([np.interp(ways, gone, corners[:, axis]) for axis in (0, 1)], axis=-1)
         return np.asarray((places + np.minimum(ways, 0)[:, None] * first).mean(axis=0))
 
-    return place
+    return position
 
 
 def walking(

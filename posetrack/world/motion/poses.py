@@ -204,7 +204,7 @@ def random_pose(rng: np.random.Generator, body: Body) -> BodyPose:
 
 def arms_inside(body: Body, pose: BodyPose) -> bool:
     """Whether an elbow, forearm or wrist is inside the trunk or the head."""
-    turned, places = body.rig.place(pose)
+    turned, places = body.rig.locate(pose)
     size = body.shape.size * max(body.shape.girth, 0.9)
     middle = turned[JOINT["spine"]], places[JOINT["spine"]]
     chest = turned[JOINT["chest"]], places[JOINT["chest"]]
@@ -219,8 +219,8 @@ def arms_inside(body: Body, pose: BodyPose) -> bool:
         hand = wrist + 0.5 * (wrist - elbow)
         for part in np.linspace(0, 1, 5):
             for point in (elbow + part * (wrist - elbow), wrist + part * (hand - wrist)):
-                for rotation, place, shift, half in eggs:
-                    local = (rotation.T @ (point - place) - shift) / half
+                for rotation, position, shift, half in eggs:
+                    local = (rotation.T @ (point - position) - shift) / half
                     if local @ local < 1:
                         return True
     return False

@@ -22,14 +22,14 @@ UPRIGHT: Final = 0.993
 
 
 def feet(
-    body: Body, place: ArrayLike, heading: float, *, apart: float, out: float
+    body: Body, position: ArrayLike, heading: float, *, apart: float, out: float
 ) -> dict[str, Sole]:
     """Both feet flat on the ground, ``apart`` from the middle (metres of an adult) and turned out.
 
     ``out`` is in degrees.
     """
     toe = body.rig.offsets[JOINT["left_toe"]][0]
-    middle = np.asarray(place, np.float64)[:2]
+    middle = np.asarray(position, np.float64)[:2]
     soles = {}
     for side, sign in SIDES:
         turned = heading + sign * float(np.deg2rad(out))
@@ -41,7 +41,7 @@ def feet(
 
 def plant_feet(
     body: Body,
-    place: ArrayLike,
+    position: ArrayLike,
     heading: float,
     soles: Soles,
     given: Angles,
@@ -53,13 +53,13 @@ def plant_feet(
     """A pose from degrees by joint whose feet are at ``soles``.
 
     The hips are ``drop`` metres lower than upright and ``shift`` metres forward and to the left
-    of ``place``, and lower still where the legs would not reach.
+    of ``position``, and lower still where the legs would not reach.
     """
     angles = angles_of(given)
     for side, _ in SIDES:  # arms beside a wider trunk
         angles[JOINT[f"{side}_shoulder"], 1] += 0.4 * max(body.shape.girth - 1, 0.0)
     rotations = rotations_from(with_collar(within_limits(angles)))
-    ground = np.asarray(place, np.float64)[:2] + turn_z(heading)[:2, :2] @ shift
+    ground = np.asarray(position, np.float64)[:2] + turn_z(heading)[:2, :2] @ shift
     height = UPRIGHT * leg_length(body) + body.shape.ankle - drop
     pose = BodyPose(rotations, np.array([*ground, height]), heading)
     pose = pose.translate((0.0, 0.0, -reach(body, pose, soles)))

@@ -17,7 +17,7 @@ Float64Array = NDArray[np.float64]
 
 
 def standing(
-    body: Body, place: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, seed: int = 0
+    body: Body, position: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, seed: int = 0
 ) -> Motion:
     """Stand and sway a little.
 
@@ -25,7 +25,7 @@ def standing(
     ----------
     body
         Who stands.
-    place
+    position
         (2,) metres.
     heading
         Radians, where to.
@@ -41,7 +41,7 @@ def standing(
     """
     rng = np.random.default_rng(seed)
     width, splay = rng.uniform(0.06, 0.12), rng.uniform(3, 18)
-    soles = feet(body, place, heading, apart=width, out=splay)
+    soles = feet(body, position, heading, apart=width, out=splay)
     sway = _sway(rng)
     flexed, abducted, bent = rng.uniform((0, 5, 5), (8, 10, 25))
 
@@ -52,17 +52,17 @@ def standing(
             "elbow": (bent + 3 * wave[5], 0.0, 0.0),
         }
         shift = (0.006 * wave[0], 0.012 * wave[1])
-        return plant_feet(body, place, heading, soles, given, shift=shift)
+        return plant_feet(body, position, heading, soles, given, shift=shift)
 
     return pose
 
 
 def gesturing(
-    body: Body, place: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, seed: int = 0
+    body: Body, position: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, seed: int = 0
 ) -> Motion:
     """Stand and talk with the hands; see `standing`."""
     rng = np.random.default_rng(seed)
-    soles = feet(body, place, heading, apart=rng.uniform(0.07, 0.13), out=10)
+    soles = feet(body, position, heading, apart=rng.uniform(0.07, 0.13), out=10)
     sway, left, right = _sway(rng), _sway(rng, fast=3.0), _sway(rng, fast=3.0)
     middle = rng.uniform((10, 8, -25, 60), (45, 25, 5, 105), (2, 4))
 
@@ -77,14 +77,14 @@ def gesturing(
             )  # fmt: skip
             given[f"{side}_elbow"] = (at[3] + 32 * wave[3], 0.0, 30 * wave[4])
             given[f"{side}_wrist"] = (0.0, 25 * wave[5], 0.0)
-        return plant_feet(body, place, heading, soles, given)
+        return plant_feet(body, position, heading, soles, given)
 
     return pose
 
 
 def wave_arms(
     body: Body,
-    place: ArrayLike = (0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
     *,
     sides: tuple[str, ...] = ("left", "right"),
@@ -93,7 +93,7 @@ def wave_arms(
 ) -> Motion:
     """Stand with one arm up or both, waving so many times a second; see `standing`."""
     rng = np.random.default_rng(seed)
-    soles = feet(body, place, heading, apart=rng.uniform(0.07, 0.16), out=10)
+    soles = feet(body, position, heading, apart=rng.uniform(0.07, 0.16), out=10)
     sway = _sway(rng)
     up, bent = rng.uniform(145, 165), rng.uniform(10, 35)
 
@@ -104,14 +104,14 @@ def wave_arms(
         for side in sides:
             given[f"{side}_shoulder"] = (25.0, up + 9 * wave, 0.0)
             given[f"{side}_elbow"] = (bent + 18 * wave, 0.0, 0.0)
-        return plant_feet(body, place, heading, soles, given)
+        return plant_feet(body, position, heading, soles, given)
 
     return pose
 
 
 def bending(
     body: Body,
-    place: ArrayLike = (0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
     *,
     period: float = 3.0,
@@ -121,7 +121,7 @@ def bending(
 
     ``depth`` 1 brings the hands near the toes, smaller less far.
     """
-    soles = feet(body, place, heading, apart=0.10, out=8)
+    soles = feet(body, position, heading, apart=0.10, out=8)
     leg = leg_length(body)
 
     def pose(seconds: float) -> BodyPose:
@@ -136,7 +136,7 @@ def bending(
         }
         drop = 0.06 * leg * down
         return plant_feet(
-            body, place, heading, soles, given, drop=drop, shift=(-0.17 * leg * down, 0.0)
+            body, position, heading, soles, given, drop=drop, shift=(-0.17 * leg * down, 0.0)
         )
 
     return pose
@@ -144,7 +144,7 @@ def bending(
 
 def squats(
     body: Body,
-    place: ArrayLike = (0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
     *,
     period: float = 2.0,
@@ -159,7 +159,7 @@ def squats(
     >>> bool(squat(1.0).root[2] < 0.7 * squat(0.0).root[2])
     True
     """
-    soles = feet(body, place, heading, apart=0.16, out=20)
+    soles = feet(body, position, heading, apart=0.16, out=20)
     leg = leg_length(body)
 
     def pose(seconds: float) -> BodyPose:
@@ -173,14 +173,21 @@ def squats(
         }
         shift = (-0.24 * leg * down, 0.0)
         return plant_feet(
-            body, place, heading, soles, given, drop=0.47 * leg * down, shift=shift, knees_out=0.1
+            body,
+            position,
+            heading,
+            soles,
+            given,
+            drop=0.47 * leg * down,
+            shift=shift,
+            knees_out=0.1,
         )
 
     return pose
 
 
 def jumping_jacks(
-    body: Body, place: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, period: float = 1.1
+    body: Body, position: ArrayLike = (0.0, 0.0), heading: float = 0.0, *, period: float = 1.1
 ) -> Motion:
     """Jump legs apart with arms up and back, once every ``period`` seconds; closed at second 0."""
     leg = leg_length(body)
@@ -191,7 +198,7 @@ def jumping_jacks(
         soles = {
             side: Sole(sole.ball + np.array([0, 0, 0.09 * leg * air]), sole.heading, -0.5 * air)
             for side, sole in feet(
-                body, place, heading, apart=0.07 + 0.25 * opened, out=8 + 10 * opened
+                body, position, heading, apart=0.07 + 0.25 * opened, out=8 + 10 * opened
             ).items()
         }
         given = {
@@ -200,14 +207,14 @@ def jumping_jacks(
             "spine": (3.0, 0.0, 0.0),
         }
         drop = 0.03 * leg * (1 - air) - 0.13 * leg * air
-        return plant_feet(body, place, heading, soles, given, drop=drop)
+        return plant_feet(body, position, heading, soles, given, drop=drop)
 
     return pose
 
 
 def sitting_down(
     body: Body,
-    place: ArrayLike = (0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0),
     heading: float = 0.0,
     *,
     begin: float = 1.0,
@@ -219,16 +226,16 @@ def sitting_down(
 
     Parameters
     ----------
-    body, place, heading
-        As for `standing`; the feet stay at ``place``.
+    body, position, heading
+        As for `standing`; the feet stay at ``position``.
     begin, duration
         Seconds when to begin and how long it takes.
     seat
-        Metres above the ground. Where the seat's middle is: about 0.4 metres behind ``place``.
+        Metres above the ground. Where the seat's middle is: about 0.4 metres behind ``position``.
     rise
         Seconds when to begin to stand up.
     """
-    soles = feet(body, place, heading, apart=0.11, out=8)
+    soles = feet(body, position, heading, apart=0.11, out=8)
     leg, size = leg_length(body), body.shape.size
     low = min(seat + 0.095 * size, 0.95 * leg)
     upright = UPRIGHT * leg + body.shape.ankle
@@ -248,7 +255,7 @@ def sitting_down(
         }
         back = (-0.44 * leg * down, 0.0)
         return plant_feet(
-            body, place, heading, soles, given, drop=(upright - low) * down, shift=back
+            body, position, heading, soles, given, drop=(upright - low) * down, shift=back
         )
 
     return pose

@@ -11,7 +11,7 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
 
-def _place(
+def _locate(
     local: Float64Array,
     offsets: Float64Array,
     parents: NDArray[np.int64],
@@ -22,14 +22,14 @@ def _place(
     for joint in range(1, len(parents)):
         parent = parents[joint]
         for row in range(3):
-            place = places[parent, row]
+            position = places[parent, row]
             for column in range(3):
                 total = 0.0
                 for inner in range(3):
                     total += turned[parent, row, inner] * local[joint, inner, column]
                 turned[joint, row, column] = total
-                place += turned[parent, row, column] * offsets[joint, column]
-            places[joint, row] = place
+                position += turned[parent, row, column] * offsets[joint, column]
+            places[joint, row] = position
 
 
 def _skin(
@@ -49,5 +49,5 @@ def _skin(
         moved[vertex, 0], moved[vertex, 1], moved[vertex, 2] = a, b, c
 
 
-place = compiled(_place)
+locate = compiled(_locate)
 skin = compiled(_skin)

@@ -71,8 +71,8 @@ class Body:
 
     def apply_pose(self, pose: BodyPose) -> Float32Array:
         """(V, 3) float32 metres, the vertices in a pose, by linear blend skinning."""
-        rest_turned, rest_places = self.rig.place(_rest_pose(self.shape))
-        turned, places = self.rig.place(pose)
+        rest_turned, rest_places = self.rig.locate(_rest_pose(self.shape))
+        turned, places = self.rig.locate(pose)
         motion = np.empty((len(JOINTS), 3, 4), np.float32)
         rotations = turned @ rest_turned.transpose(0, 2, 1)
         motion[:, :, :3] = rotations
@@ -92,7 +92,7 @@ class Body:
         KeyError
             If the skeleton has a keypoint that no body has; the message lists those known.
         """
-        turned, places = self.rig.place(pose)
+        turned, places = self.rig.locate(pose)
         joints, offsets = [], []
         for name in skeleton.keypoints:
             for part in _BETWEEN.get(name, (name, name)):
@@ -174,15 +174,15 @@ def body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
 
 def _turn_limb(piece: Piece, rig: Rig, shape: Shape, joint: str, angle: float) -> Piece:
     """A hanging limb, swung outward about its joint."""
-    _, places = rig.place(neutral_pose((0.0, 0.0, shape.hip)))
-    place = places[JOINT[joint]]
-    vertices = (piece.vertices - place) @ turn_x(angle).T + place
+    _, places = rig.locate(neutral_pose((0.0, 0.0, shape.hip)))
+    position = places[JOINT[joint]]
+    vertices = (piece.vertices - position) @ turn_x(angle).T + position
     return Piece(vertices, piece.faces, piece.uv, piece.parts, piece.weights)
 
 
 def _landmarks(shape: Shape, rig: Rig) -> dict[str, tuple[int, Float64Array]]:
     """Where the keypoints are in the frames of the joints that carry them."""
-    _, places = rig.place(neutral_pose((0.0, 0.0, shape.hip)))
+    _, places = rig.locate(neutral_pose((0.0, 0.0, shape.hip)))
     foot = 0.152 * shape.height
     at: dict[str, tuple[str, Float64Array]] = {
         "nose": ("head", heads.nose_tip(shape)),
@@ -213,7 +213,8 @@ def _landmarks(shape: Shape, rig: Rig) -> dict[str, tuple[int, Float64Array]]:
             name = f"{side}_{joint}"
             at[name] = (name, places[JOINT[name]])
     return {
-        name: (JOINT[joint], place - places[JOINT[joint]]) for name, (joint, place) in at.items()
+        name: (JOINT[joint], position - places[JOINT[joint]])
+        for name, (joint, position) in at.items()
     }
 
 

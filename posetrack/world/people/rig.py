@@ -144,20 +144,20 @@ class Rig:
 
     offsets: Float64Array
 
-    def place(self, pose: BodyPose) -> tuple[Float64Array, Float64Array]:
+    def locate(self, pose: BodyPose) -> tuple[Float64Array, Float64Array]:
         """Each joint's rotation (J, 3, 3) and place (J, 3) in the world.
 
         Examples
         --------
         >>> rig = Rig(np.ones((len(JOINTS), 3)))
-        >>> _, places = rig.place(neutral_pose((0, 0, 1)))
+        >>> _, places = rig.locate(neutral_pose((0, 0, 1)))
         >>> places[JOINT["spine"]].tolist()
         [1.0, 1.0, 2.0]
         """
         turned, places = np.empty((len(JOINTS), 3, 3)), np.empty((len(JOINTS), 3))
         turned[0], places[0] = turn_z(pose.heading) @ pose.rotations[0], pose.root
         local, offsets = (kernel_input(a, np.float64) for a in (pose.rotations, self.offsets))
-        kernels.place(local, offsets, _PARENTS, turned, places)
+        kernels.locate(local, offsets, _PARENTS, turned, places)
         return turned, places
 
     def length(self, joint: str) -> float:

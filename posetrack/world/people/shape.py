@@ -132,7 +132,7 @@ def rig_of(shape: Shape) -> Rig:
             f"{side}_ankle": (0.0, hip, shape.ankle),
             f"{side}_toe": (0.43 * foot, hip, 0.014 * height),
         }
-    absolute = {name: np.array(place) for name, place in places.items()}
+    absolute = {name: np.array(position) for name, position in places.items()}
     offsets = np.zeros((len(JOINTS), 3))
     for name in JOINTS[1:]:
         offsets[JOINT[name]] = absolute[name] - absolute[_parent_name(name)]

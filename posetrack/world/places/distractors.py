@@ -15,7 +15,11 @@ Profile = Sequence[tuple[float, float]]
 
 
 def lathe(
-    profile: Profile, texture: UInt8Array, *, place: ArrayLike = (0.0, 0.0, 0.0), around: int = 16
+    profile: Profile,
+    texture: UInt8Array,
+    *,
+    position: ArrayLike = (0.0, 0.0, 0.0),
+    around: int = 16,
 ) -> Mesh:
     """A thing that is round about an upright axis.
 
@@ -25,7 +29,7 @@ def lathe(
         (radius, height) in metres from the bottom up, at least two.
     texture
         (h, w, 3) uint8 BGR, wrapped around once.
-    place
+    position
         (3,) metres, the foot of the axis.
     around
         Corners of a ring.
@@ -46,7 +50,7 @@ def lathe(
     angle = np.linspace(0, 2 * np.pi, around + 1)
     x, y = radius[:, None] * np.cos(angle), radius[:, None] * np.sin(angle)
     z = np.broadcast_to(height[:, None], x.shape)
-    vertices = np.stack([x, y, z], axis=2).reshape(-1, 3) + np.asarray(place, float)
+    vertices = np.stack([x, y, z], axis=2).reshape(-1, 3) + np.asarray(position, float)
     length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(radius), np.diff(height)))])
     down = 1 - length / max(length[-1], 1e-9)
     uv = np.stack(np.broadcast_arrays(angle / (2 * np.pi), down[:, None]), axis=2).reshape(-1, 2)
@@ -115,15 +119,15 @@ _KINDS: Final[tuple[Callable[[np.random.Generator], Profile], ...]] = (
 
 
 def random_distractor(
-    rng: np.random.Generator, texture: UInt8Array, *, place: ArrayLike = (0.0, 0.0, 0.0)
+    rng: np.random.Generator, texture: UInt8Array, *, position: ArrayLike = (0.0, 0.0, 0.0)
 ) -> Mesh:
     """One of them, of a size drawn at random.
 
     Examples
     --------
     >>> grey = np.full((1, 1, 3), 90, np.uint8)
-    >>> mesh = random_distractor(np.random.default_rng(0), grey, place=(1, 2, 0))
+    >>> mesh = random_distractor(np.random.default_rng(0), grey, position=(1, 2, 0))
     >>> bool(mesh.vertices[:, 2].min() >= 0)
     True
     """
-    return lathe(_KINDS[rng.integers(len(_KINDS))](rng), texture, place=place)
+    return lathe(_KINDS[rng.integers(len(_KINDS))](rng), texture, position=position)

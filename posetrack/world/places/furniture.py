@@ -34,7 +34,7 @@ def box(
     texture: Texture,
     size: tuple[float, float, float] = (0.5, 0.5, 0.5),
     *,
-    place: ArrayLike = (0.0, 0.0, 0.0),
+    position: ArrayLike = (0.0, 0.0, 0.0),
     turn: float = 0.0,
     tile: float = 1.0,
 ) -> Mesh:
@@ -46,7 +46,7 @@ def box(
         (h, w, 3) uint8 BGR, seamless; it covers ``tile`` metres.
     size
         East, north and up in metres, before it is turned.
-    place
+    position
         (3,) metres, the middle of its bottom.
     turn
         Radians about the upright axis, from east to north.
@@ -67,11 +67,11 @@ def box(
     faces = (first + np.array([[0, 1, 2], [0, 2, 3]])).reshape(-1, 3)
     cosine, sine = math.cos(turn), math.sin(turn)
     turned = solid[order] @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
-    return scenery_mesh(turned + np.asarray(place, float), faces, uv, texture)
+    return scenery_mesh(turned + np.asarray(position, float), faces, uv, texture)
 
 
 def pole(
-    texture: Texture, *, place: ArrayLike = (0, 0, 0), height: float = 3.0, radius: float = 0.08
+    texture: Texture, *, position: ArrayLike = (0, 0, 0), height: float = 3.0, radius: float = 0.08
 ) -> Mesh:
     """An upright post, round, closed at the top.
 
@@ -80,13 +80,13 @@ def pole(
     >>> pole(np.full((2, 2, 3), 90, np.uint8), height=4.0).vertices[:, 2].max()
     np.float32(4.0)
     """
-    return lathe([(radius, 0.0), (radius, height), (0.0, height)], texture, place=place)
+    return lathe([(radius, 0.0), (radius, height), (0.0, height)], texture, position=position)
 
 
 def table(
     texture: Texture,
     *,
-    place: ArrayLike = (0, 0, 0),
+    position: ArrayLike = (0, 0, 0),
     turn: float = 0.0,
     size: tuple[float, float, float] = (1.4, 0.8, 0.75),
 ) -> Mesh:
@@ -103,11 +103,11 @@ def table(
         for x in (-1, 1)
         for y in (-1, 1)
     ]
-    return _build(texture, [((wide, deep, 0.04), (0, 0, tall - 0.04)), *legs], place, turn)
+    return _build(texture, [((wide, deep, 0.04), (0, 0, tall - 0.04)), *legs], position, turn)
 
 
 def bench(
-    texture: Texture, *, place: ArrayLike = (0, 0, 0), turn: float = 0.0, length: float = 1.8
+    texture: Texture, *, position: ArrayLike = (0, 0, 0), turn: float = 0.0, length: float = 1.8
 ) -> Mesh:
     """A seat with a back, facing south before it is turned.
 
@@ -122,10 +122,10 @@ def bench(
         *(((0.06, 0.4, 0.42), (x * (length / 2 - 0.15), 0, 0)) for x in (-1, 1)),
         *(((0.06, 0.05, 0.4), (x * (length / 2 - 0.15), 0.2, 0.4)) for x in (-1, 1)),
     ]
-    return _build(texture, parts, place, turn)
+    return _build(texture, parts, position, turn)
 
 
-def chair(texture: Texture, *, place: ArrayLike = (0, 0, 0), turn: float = 0.0) -> Mesh:
+def chair(texture: Texture, *, position: ArrayLike = (0, 0, 0), turn: float = 0.0) -> Mesh:
     """A seat on four legs with a back, facing south before it is turned.
 
     Examples
@@ -135,10 +135,10 @@ def chair(texture: Texture, *, place: ArrayLike = (0, 0, 0), turn: float = 0.0) 
     """
     legs = [((0.04, 0.04, 0.44), (x * 0.19, y * 0.19, 0.0)) for x in (-1, 1) for y in (-1, 1)]
     plates = [((0.42, 0.42, 0.04), (0, 0, 0.43)), ((0.42, 0.04, 0.42), (0, 0.19, 0.48))]
-    return _build(texture, [*plates, *legs], place, turn)
+    return _build(texture, [*plates, *legs], position, turn)
 
 
-def tree(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0), height: float = 5.0) -> Mesh:
+def tree(rng: np.random.Generator, *, position: ArrayLike = (0, 0, 0), height: float = 5.0) -> Mesh:
     """A trunk with a crown of a few rough balls.
 
     Examples
@@ -165,7 +165,9 @@ def tree(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0), height: floa
             _in_half(Mesh(rough + shift, ball.faces, ball.uv, ball.parts, texture), 1, texture)
         )
     whole = _join_meshes(parts)
-    return scenery_mesh(whole.vertices + np.asarray(place, float), whole.faces, whole.uv, texture)
+    return scenery_mesh(
+        whole.vertices + np.asarray(position, float), whole.faces, whole.uv, texture
+    )
 
 
 def scenery_mesh(vertices: ArrayLike, faces: ArrayLike, uv: ArrayLike, texture: Texture) -> Mesh:
@@ -193,14 +195,14 @@ def _join_meshes(meshes: Sequence[Mesh]) -> Mesh:
 def _build(
     texture: Texture,
     boxes: Sequence[tuple[tuple[float, float, float], ArrayLike]],
-    place: ArrayLike,
+    position: ArrayLike,
     turn: float,
 ) -> Mesh:
     """Boxes of (size, place) as one thing, turned and put somewhere."""
-    whole = _join_meshes([box(texture, size, place=at) for size, at in boxes])
+    whole = _join_meshes([box(texture, size, position=at) for size, at in boxes])
     cosine, sine = math.cos(turn), math.sin(turn)
     turned = whole.vertices @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
-    return scenery_mesh(turned + np.asarray(place, float), whole.faces, whole.uv, texture)
+    return scenery_mesh(turned + np.asarray(position, float), whole.faces, whole.uv, texture)
 
 
 def _in_half(mesh: Mesh, half: int, texture: Texture) -> Mesh:

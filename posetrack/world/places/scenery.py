@@ -42,11 +42,11 @@ __all__ = [
 ]
 
 Texture = NDArray[np.uint8]
-Place = tuple[float, float]
+GroundPoint = tuple[float, float]
 
 
 def ground(
-    texture: Texture, *, size: float = 120.0, tile: float = 4.0, centre: Place = (0.0, 0.0)
+    texture: Texture, *, size: float = 120.0, tile: float = 4.0, centre: GroundPoint = (0.0, 0.0)
 ) -> Mesh:
     """A level square at height 0 whose texture repeats.
 
@@ -74,8 +74,8 @@ def ground(
 
 def wall(
     texture: Texture,
-    start: Place,
-    end: Place,
+    start: GroundPoint,
+    end: GroundPoint,
     *,
     height: float = 2.5,
     thickness: float = 0.2,
@@ -100,7 +100,7 @@ def wall(
         raise ValueError(f"a wall needs two places, got {start} twice")
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, 0.0)
     size = (length, thickness, height)
-    return box(texture, size, place=middle, turn=math.atan2(north, east), tile=tile)
+    return box(texture, size, position=middle, turn=math.atan2(north, east), tile=tile)
 
 
 def standing(mesh: Mesh) -> Surface:
@@ -125,7 +125,7 @@ def random_ground(rng: np.random.Generator) -> Mesh:
     return ground(random_ground_texture(rng), tile=rng.uniform(1.5, 6.0))
 
 
-def random_thing(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0)) -> Mesh:
+def random_thing(rng: np.random.Generator, *, position: ArrayLike = (0, 0, 0)) -> Mesh:
     """A table, bench, chair, box, pole or tree.
 
     Examples
@@ -133,34 +133,36 @@ def random_thing(rng: np.random.Generator, *, place: ArrayLike = (0, 0, 0)) -> M
     >>> len(random_thing(np.random.default_rng(0)).faces) > 10
     True
     """
-    return _THINGS[rng.integers(len(_THINGS))](rng, place)
+    return _THINGS[rng.integers(len(_THINGS))](rng, position)
 
 
-def _random_box(rng: np.random.Generator, place: ArrayLike) -> Mesh:
+def _random_box(rng: np.random.Generator, position: ArrayLike) -> Mesh:
     size = (rng.uniform(0.2, 1.2), rng.uniform(0.2, 1.2), rng.uniform(0.2, 1.3))
-    return box(random_texture(rng), size, place=place, turn=rng.uniform(0, 6.28))
+    return box(random_texture(rng), size, position=position, turn=rng.uniform(0, 6.28))
 
 
-def _random_pole(rng: np.random.Generator, place: ArrayLike) -> Mesh:
+def _random_pole(rng: np.random.Generator, position: ArrayLike) -> Mesh:
     height, radius = rng.uniform(1.0, 5.0), rng.uniform(0.03, 0.2)
-    return pole(random_texture(rng), place=place, height=height, radius=radius)
+    return pole(random_texture(rng), position=position, height=height, radius=radius)
 
 
-def _random_table(rng: np.random.Generator, place: ArrayLike) -> Mesh:
+def _random_table(rng: np.random.Generator, position: ArrayLike) -> Mesh:
     size = (rng.uniform(0.7, 2.0), rng.uniform(0.5, 1.0), rng.uniform(0.45, 1.0))
-    return table(_stuff(rng), place=place, turn=rng.uniform(0, 6.28), size=size)
+    return table(_stuff(rng), position=position, turn=rng.uniform(0, 6.28), size=size)
 
 
-def _random_bench(rng: np.random.Generator, place: ArrayLike) -> Mesh:
-    return bench(_stuff(rng), place=place, turn=rng.uniform(0, 6.28), length=rng.uniform(1, 2.5))
+def _random_bench(rng: np.random.Generator, position: ArrayLike) -> Mesh:
+    return bench(
+        _stuff(rng), position=position, turn=rng.uniform(0, 6.28), length=rng.uniform(1, 2.5)
+    )
 
 
-def _random_chair(rng: np.random.Generator, place: ArrayLike) -> Mesh:
-    return chair(_stuff(rng), place=place, turn=rng.uniform(0, 6.28))
+def _random_chair(rng: np.random.Generator, position: ArrayLike) -> Mesh:
+    return chair(_stuff(rng), position=position, turn=rng.uniform(0, 6.28))
 
 
-def _random_tree(rng: np.random.Generator, place: ArrayLike) -> Mesh:
-    return tree(rng, place=place, height=rng.uniform(2.5, 8.0))
+def _random_tree(rng: np.random.Generator, position: ArrayLike) -> Mesh:
+    return tree(rng, position=position, height=rng.uniform(2.5, 8.0))
 
 
 def _stuff(rng: np.random.Generator) -> Texture:
@@ -206,11 +208,11 @@ def random_scenery(
         back, height = north[1] + rng.uniform(0.5, 4.0), rng.uniform(1.0, 5.0)
         meshes.append(wall(random_wall_texture(rng), (east[0] - 15, back), (east[1] + 15, back),
                            height=height, tile=rng.uniform(1.0, 4.0)))  # fmt: skip
-    taken = [np.asarray(place, float)[:2] for place in clear]
+    taken = [np.asarray(position, float)[:2] for position in clear]
     for _ in range(int(rng.integers(0, 9)) if count is None else count):
         for _ in range(20):
-            place = np.array([rng.uniform(*east), rng.uniform(*north)])
-            if all(math.dist(place, other) >= distance for other in taken):
+            position = np.array([rng.uniform(*east), rng.uniform(*north)])
+            if all(math.dist(position, other) >= distance for other in taken):
                 break
-        meshes.append(random_thing(rng, place=(*place, 0.0)))
+        meshes.append(random_thing(rng, position=(*position, 0.0)))
     return meshes

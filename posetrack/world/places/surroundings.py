@@ -53,11 +53,11 @@ def random_surroundings(
     for _ in range(rng.poisson(1.6)):
         spot = _free_spot(rng, camera, people)
         if spot is not None and rng.random() < 0.55:
-            things.append(random_thing(rng, place=(*spot, 0.0)))
+            things.append(random_thing(rng, position=(*spot, 0.0)))
         elif spot is not None:
             given = texture is not None and rng.random() < 0.5
             look = texture if given and texture is not None else random_texture(rng)
-            things.append(random_distractor(rng, look, place=(*spot, 0.0)))
+            things.append(random_distractor(rng, look, position=(*spot, 0.0)))
     things += [_in_front(rng, camera, root) for root in people if rng.random() < 0.16]
     return things
 
@@ -95,11 +95,11 @@ def _in_front(rng: np.random.Generator, camera: Camera, root: Float64Array) -> M
     kind = rng.random()
     if kind < 0.4:
         radius, height = float(rng.uniform(0.03, 0.2)), float(rng.uniform(1, 4))
-        return pole(random_texture(rng), place=(x, y, 0), height=height, radius=radius)
+        return pole(random_texture(rng), position=(x, y, 0), height=height, radius=radius)
     if kind < 0.55:
-        return tree(rng, place=(x, y, 0), height=float(rng.uniform(3, 7)))
+        return tree(rng, position=(x, y, 0), height=float(rng.uniform(3, 7)))
     if kind < 0.8:
         size = (*rng.uniform(0.2, 1.0, 2), rng.uniform(0.3, 1.3))
-        return box(random_texture(rng), size, place=(x, y, 0), turn=float(rng.uniform(0, 6.28)))
+        return box(random_texture(rng), size, position=(x, y, 0), turn=float(rng.uniform(0, 6.28)))
     half, height = float(rng.uniform(0.4, 2.5)), float(rng.uniform(0.3, 1.2))
     return wall(random_wall_texture(rng), (x - half, y), (x + half, y), height=height)

@@ -318,12 +318,12 @@ def _blur(
                 t = (tap + 0.5) / taps - 0.5
                 i = min(max(int(row + t * dy + 0.5), 0), height - 1)
                 j = min(max(int(column + t * dx + 0.5), 0), width - 1)
-                way = abs(t) * longest
+                distance = abs(t) * longest
                 theirs = math.hypot(blur[i, j, 0], blur[i, j, 1]) / 2
                 # What is in front covers what is behind as far as its own motion carries it;
                 # what is behind is laid open as far as that of what is in front does.
                 reach = theirs if depth[i, j] <= depth[row, column] * 1.02 else own
-                share = min(max(reach - way + 1.0, 0.0), 1.0)
+                share = min(max(reach - distance + 1.0, 0.0), 1.0)
                 for c in range(3):
                     there, here = np.float64(image[i, j, c]), np.float64(image[row, column, c])
                     total[c] += share * there * there + (1 - share) * here * here

@@ -182,8 +182,10 @@ def _texture(
     start, height, width = levels[of, level, 0], levels[of, level, 1], levels[of, level, 2]
     blue, green, red = 0.0, 0.0, 0.0
     for tap in range(taps):
-        place = (tap + 0.5) / taps - 0.5
-        b, g, r = _texel(texels, start, height, width, repeats, u + place * u_x, v + place * v_x)
+        position = (tap + 0.5) / taps - 0.5
+        b, g, r = _texel(
+            texels, start, height, width, repeats, u + position * u_x, v + position * v_x
+        )
         blue, green, red = blue + b, green + g, red + r
     return blue / taps, green / taps, red / taps
 
@@ -196,8 +198,8 @@ def _texel(
     x, y = _fold(u, repeats) * width - 0.5, _fold(v, repeats) * height - 0.5
     column, row = math.floor(x), math.floor(y)
     right, low = x - column, y - row
-    x0, x1 = _place(column, width, repeats), _place(column + 1, width, repeats)
-    y0, y1 = _place(row, height, repeats), _place(row + 1, height, repeats)
+    x0, x1 = _texel_index(column, width, repeats), _texel_index(column + 1, width, repeats)
+    y0, y1 = _texel_index(row, height, repeats), _texel_index(row + 1, height, repeats)
     a, b = start + 3 * (y0 * width + x0), start + 3 * (y0 * width + x1)
     c, d = start + 3 * (y1 * width + x0), start + 3 * (y1 * width + x1)
     wa, wb = (1 - right) * (1 - low), right * (1 - low)
@@ -210,18 +212,18 @@ def _texel(
 
 
 @compiled
-def _fold(place: float, repeats: int) -> float:
+def _fold(position: float, repeats: int) -> float:
     """Where in [0, 1] of a texture a place beyond it falls."""
     if repeats == 0:
-        return min(max(place, 0.0), 1.0)
+        return min(max(position, 0.0), 1.0)
     if repeats == 1:
-        return place - math.floor(place)
-    place -= 2 * math.floor(0.5 * place)
-    return min(place, 2 - place)
+        return position - math.floor(position)
+    position -= 2 * math.floor(0.5 * position)
+    return min(position, 2 - position)
 
 
 @compiled
-def _place(index: int, size: int, repeats: int) -> int:
+def _texel_index(index: int, size: int, repeats: int) -> int:
     """The texel for an index at most one beyond a row of ``size``."""
     if 0 <= index < size:
         return index
