@@ -137,6 +137,12 @@ def offered() -> set[str]:
     return {f"{room}.{name}" for room in rooms for name in importlib.import_module(room).__all__}
 
 
+def test_no_name_that_is_offered_is_a_modules_name_beside_it() -> None:
+    # Importing the module would put it where the function or class was.
+    known = {f"posetrack.{name}" for name in modules()}
+    assert offered() & known == set()
+
+
 def test_all_that_is_offered_is_in_the_list_of_public_names() -> None:
     listed = (Path(__file__).parent / "public_names.txt").read_text(encoding="utf-8").split()
     assert offered() - set(listed) == set(), "add to tests/public_names.txt, and to the changelog"

@@ -13,7 +13,7 @@ from cleaning_made import jittered, of_keypoints, walkers, with_gaps
 from posetrack import plots
 from posetrack.cleaning import butterworth, fill_gaps, gate_scores
 from posetrack.draw.colours import paper_colour_of
-from posetrack.plots.presence import ABSENT, DETECTED, FILLED, FLOW, runs
+from posetrack.plots.presence_bars import ABSENT, DETECTED, FILLED, FLOW, runs
 from posetrack.plots.strip import strip_times
 from posetrack.trajectories import Origin, Raw, Trajectories
 

@@ -18,11 +18,11 @@ from posetrack.analysis.measures import (
     wrist_height,
 )
 from posetrack.analysis.metres import Floor, feet, floor_places, floor_speed, metres_per_pixel
+from posetrack.analysis.person_reports import AngleRange, PersonReport, reports, to_csv, to_markdown
 from posetrack.analysis.posture_files import load_postures, read_labels, save_postures
 from posetrack.analysis.posture_training import Trained, train_postures
 from posetrack.analysis.postures import PostureClassifier
 from posetrack.analysis.repetitions import EXERCISES, Exercise, Repetition, find_repetitions
-from posetrack.analysis.reports import AngleRange, PersonReport, reports, to_csv, to_markdown
 from posetrack.analysis.rule_conditions import (
     angle_is,
     beyond,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from posetrack.plots.places import plot_heatmap as plot_heatmap
     from posetrack.plots.places import plot_trails as plot_trails
     from posetrack.plots.places import time_density as time_density
-    from posetrack.plots.presence import plot_presence as plot_presence
-    from posetrack.plots.presence import presence as presence
+    from posetrack.plots.presence_bars import plot_presence as plot_presence
+    from posetrack.plots.presence_bars import presence as presence
     from posetrack.plots.strip import plot_strip as plot_strip
     from posetrack.plots.training import best_epochs as best_epochs
     from posetrack.plots.training import plot_curves as plot_curves
@@ -32,7 +32,7 @@ __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
         "evaluation": ["id_colour", "person_timeline", "plot_timeline"],
-        "presence": ["plot_presence", "presence"],
+        "presence_bars": ["plot_presence", "presence"],
         "places": ["places_of", "plot_heatmap", "plot_trails", "time_density"],
         "strip": ["plot_strip"],
         "training": ["best_epochs", "plot_curves", "read_runs"],

@@ -320,7 +320,7 @@ def _nan_mean(xy: Float64Array) -> Float64Array:
 
 def _fill_mask(trajectories: Trajectories) -> Any:
     """(T, N) whether most of what is seen of a person was filled."""
-    from posetrack.plots.presence import FILLED, presence
+    from posetrack.plots.presence_bars import FILLED, presence
 
     return (presence(trajectories) == FILLED).astype(np.int8)
 

@@ -20,7 +20,7 @@ def save_anchors(
 ) -> None:
     """Write the anchors of edits as JSON."""
     rows = [
-        {"edit": str(edit), "anchors": [vars(anchor) for anchor in found]}
+        {"edit": str(edit), "anchors": [_row_of(anchor) for anchor in found]}
         for edit, found in zip(edits, anchors, strict=True)
     ]
     write_whole(path, dump_json({"format": _FORMAT, "version": 1, "edits": rows}))
@@ -47,10 +47,16 @@ def load_anchors(path: str | Path, edits: Sequence[Edit]) -> tuple[tuple[Anchor,
     return tuple(known.pop(0) if (known := waiting.get(str(edit))) else None for edit in edits)
 
 
+def _row_of(anchor: Anchor) -> dict[str, Any]:
+    """An anchor as JSON; ``who`` is the key of the person's id since the first version."""
+    others = {name: value for name, value in vars(anchor).items() if name != "person"}
+    return {"who": anchor.person, **others}
+
+
 def _anchor_from(row: Mapping[str, Any]) -> Anchor:
     box = tuple(float(value) for value in row["box"])
     points = {str(name): (float(x), float(y)) for name, (x, y) in row["keypoints"].items()}
     numbers = np.array([*box, *(value for pair in points.values() for value in pair)])
     if len(box) != 4 or not np.isfinite(numbers).all():
-        raise ValueError("a box or keypoint is no place")
+        raise ValueError("a box or keypoint is not finite")
     return Anchor(int(row["who"]), int(row["frame"]), float(row["seconds"]), box, points)
