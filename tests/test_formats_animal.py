@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import posetrack
 from posetrack import COCO_17, Trajectories
 from posetrack.formats.dlc import write_dlc, write_dlc_h5
 from posetrack.formats.movement import write_movement
@@ -94,11 +95,11 @@ def test_xarray_opens_what_is_for_movement(tmp_path: Path) -> None:
     made = walk()
     write_movement(tmp_path / "w.nc", made.to_table())
     with xarray.open_dataset(tmp_path / "w.nc", engine="h5netcdf", decode_times=False) as data:
-        assert data["position"].dims == ("time", "space", "keypoints", "individuals")
+        assert data["position"].dims == ("time", "space", "keypoint", "individual")
         assert data.attrs["ds_type"] == "poses"
         assert data.attrs["fps"] == 25
         np.testing.assert_array_equal(data["time"], made.seconds)
-        assert data["individuals"].values.tolist() == ["id_4", "id_7"]
+        assert data["individual"].values.tolist() == ["id_4", "id_7"]
         assert_same(data["position"].values, data["confidence"].values, made, first=0)
 
 
@@ -136,5 +137,65 @@ def test_movement_loads_dlc_and_sleap_files_without_a_warning(tmp_path: Path) ->
         load_poses.from_sleap_file(tmp_path / "w.h5", fps=25),
         load_poses.from_dlc_file(tmp_path / "d.h5", fps=25),
     ):
-        assert data["individuals"].values.tolist() == ["id_4", "id_7"]
+        who = data["individual" if "individual" in data else "individuals"]
+        assert who.values.tolist() == ["id_4", "id_7"]
         assert_same(data["position"].values, data["confidence"].values, made, first=2)
+
+
+def test_movement_takes_its_own_dataset_as_valid(tmp_path: Path) -> None:
+    pytest.importorskip("movement", reason="needs movement")
+    xarray = pytest.importorskip("xarray", reason="needs xarray")
+    from movement.validators import datasets
+
+    if "individual" not in datasets.ValidPosesInputs.DIM_NAMES:
+        pytest.skip("needs movement 0.17 or later")
+    write_movement(tmp_path / "w.nc", walk().to_table())
+    with xarray.open_dataset(tmp_path / "w.nc", engine="h5netcdf", decode_times=False) as data:
+        datasets.ValidPosesInputs.validate(data)
+
+
+@pytest.mark.parametrize("names", [("keypoint", "individual"), ("keypoints", "individuals")])
+@pytest.mark.parametrize("confidence", ["each", "whole", "none", None])
+def test_both_generations_of_movement_are_read(
+    tmp_path: Path, names: tuple[str, str], confidence: str | None
+) -> None:
+    xarray = pytest.importorskip("xarray", reason="needs xarray")
+    pytest.importorskip("h5netcdf", reason="needs h5netcdf")
+    made = walk()
+    dims = ("time", "space", *names)
+    each = {
+        "each": (("time", *names), made.scores.transpose(0, 2, 1)),
+        "whole": (("time", names[1]), np.full((6, 2), 0.25)),
+        "none": (("time", *names), np.full((6, 17, 2), np.nan)),
+    }
+    data = {"position": (dims, made.xy.transpose(0, 3, 2, 1))}
+    data |= {} if confidence is None else {"confidence": each[confidence]}
+    coords = {
+        "time": made.seconds,
+        "space": ["x", "y"],
+        names[0]: list(COCO_17.keypoints),
+        names[1]: ["Ada", "Ben"],
+    }
+    attributes = {"fps": 25.0, "time_unit": "seconds", "ds_type": "poses", "source_software": "DLC"}
+    xarray.Dataset(data, coords, attributes).to_netcdf(tmp_path / "m.nc", engine="h5netcdf")
+    found = posetrack.load(tmp_path / "m.nc")
+    np.testing.assert_array_equal(found.xy, made.xy)
+    assert found.frame.tolist() == made.frame.tolist()
+    assert found.metadata["individuals"] == {"1": "Ada", "2": "Ben"}
+    seen = np.isfinite(made.xy[..., 0])
+    expected = {"each": made.scores, "whole": np.float32(0.25)}.get(confidence, np.float32(1))
+    np.testing.assert_array_equal(found.scores, np.where(seen, expected, 0))
+
+
+def test_boxes_and_views_of_movement_are_refused_with_the_reason(tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray", reason="needs xarray")
+    pytest.importorskip("h5netcdf", reason="needs h5netcdf")
+    boxes = {name: (("time", "space", "individual"), np.ones((1, 2, 1))) for name in
+             ("position", "shape")}  # fmt: skip
+    xarray.Dataset(boxes, attrs={"ds_type": "bboxes"}).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(ValueError, match=r"b\.nc: a dataset of bboxes, without keypoints"):
+        posetrack.load(tmp_path / "b.nc")
+    views = {"position": (("time", "space", "keypoint", "individual", "view"), np.ones((1,) * 5))}
+    xarray.Dataset(views, {"view": ["left"]}).to_netcdf(tmp_path / "v.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match=r"v\.nc: a dataset of several views; select one"):
+        posetrack.load(tmp_path / "v.nc")

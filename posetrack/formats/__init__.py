@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from posetrack.formats.mot import write_mot as write_mot
     from posetrack.formats.movement import read_movement as read_movement
     from posetrack.formats.movement import write_movement as write_movement
+    from posetrack.formats.nwb import read_nwb as read_nwb
+    from posetrack.formats.nwb import write_nwb as write_nwb
     from posetrack.formats.objects import from_mediapipe as from_mediapipe
     from posetrack.formats.objects import from_supervision as from_supervision
     from posetrack.formats.objects import from_ultralytics as from_ultralytics
@@ -80,6 +82,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "mmpose": ["read_mmpose"],
         "mot": ["read_mot", "write_mot"],
         "movement": ["read_movement", "write_movement"],
+        "nwb": ["read_nwb", "write_nwb"],
         "objects": [
             "from_mediapipe",
             "from_supervision",

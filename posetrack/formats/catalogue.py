@@ -124,6 +124,11 @@ FORMATS: Final[dict[str, Format]] = {
         (("hdf5", "position"),), "kept", "kept", 0.0, 0.0, None, None, False,
         "names", False, "yes", "formats",
     ),
+    "nwb": Format(
+        "NWB with ndx-pose", ".nwb", "nwb:read_nwb", "nwb:write_nwb",
+        (("hdf5", "nwb_version"),), "kept", "kept", 0.0, 0.0, None, None, False,
+        "names", False, "yes", "nwb", "a PoseEstimation a person; to read it, h5py is enough",
+    ),
     "dlc": Format(
         "DeepLabCut CSV", ".dlc.csv", "dlc:read_dlc", "dlc:write_dlc", (("csv", "scorer"),),
         *_ARRAYS, "yes", note="rows from frame 0 on; single-animal files are read, too",

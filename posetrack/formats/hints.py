@@ -56,10 +56,16 @@ NO_HINTS: Final = Hints()
 """Nothing is known."""
 
 
-def skeleton_of_names(names: Sequence[str], title: str, hint: Skeleton | None = None) -> Skeleton:
+def skeleton_of_names(
+    names: Sequence[str],
+    title: str,
+    hint: Skeleton | None = None,
+    edges: Sequence[tuple[str, str]] = (),
+) -> Skeleton:
     """The known skeleton with exactly these keypoints, else one made of the names.
 
-    Edges of an unknown one are those of the largest known skeletons between its keypoints.
+    Edges of an unknown one are those given, else those of the largest known skeletons between its
+    keypoints.
 
     Examples
     --------
@@ -76,7 +82,9 @@ def skeleton_of_names(names: Sequence[str], title: str, hint: Skeleton | None = 
         for known in KNOWN_SKELETONS.values()
     ]
     sigmas = tuple(sigma_of(keypoint) for keypoint in keypoints)
-    return Skeleton(title, keypoints, max(choices, key=len), pairs_by_name(keypoints), sigmas)
+    lines = tuple(dict.fromkeys(pair for pair in edges if len(present.intersection(pair)) == 2))
+    lines = lines or max(choices, key=len)
+    return Skeleton(title, keypoints, lines, pairs_by_name(keypoints), sigmas)
 
 
 def ids_of_names(names: Sequence[str]) -> tuple[NDArray[np.int64], dict[str, str]]:

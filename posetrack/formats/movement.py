@@ -1,7 +1,8 @@
 """Poses datasets of ``movement`` as netCDF, both ways.
 
-Source: movement's documentation, "Poses datasets" (dimensions ``time``, ``space``, ``keypoints``,
-``individuals``; variables ``position`` and ``confidence``).
+Source: movement's documentation, "Poses datasets", and its ``validators/datasets.py``: dimensions
+``time``, ``space``, ``keypoint``, ``individual``; variables ``position`` and ``confidence``. Before
+version 0.17 the last two dimensions were ``keypoints`` and ``individuals``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from posetrack.formats.hdf5 import dataset, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.table import TrackTable
 
-_DIMS: Final = ("time", "space", "keypoints", "individuals")
+_DIMS: Final = ("time", "space", "keypoint", "individual")
+_BEFORE_0_17: Final = {"keypoints": "keypoint", "individuals": "individual"}
+_EACH: Final = ("time", "individual", "keypoint")
 
 
 def write_movement(path: str | Path, table: TrackTable) -> None:
-    """Write a poses dataset of movement as netCDF: ``xarray.open_dataset`` opens it.
+    """Write a poses dataset of movement 0.17 and later: ``xarray.open_dataset`` opens it.
 
     ``position`` and ``confidence`` over ``time`` in seconds (the video's own), and ``frame``
     beside it. Individuals are called ``id_`` and their id. Boxes are not kept.
@@ -54,8 +57,8 @@ def write_movement(path: str | Path, table: TrackTable) -> None:
             "time": filled.seconds,
             "frame": ("time", filled.frame),
             "space": ["x", "y"],
-            "keypoints": list(table.skeleton.keypoints),
-            "individuals": [f"id_{person}" for person in filled.ids.tolist()],
+            "keypoint": list(table.skeleton.keypoints),
+            "individual": [f"id_{person}" for person in filled.ids.tolist()],
         },
         attributes,
     )
@@ -66,24 +69,31 @@ def write_movement(path: str | Path, table: TrackTable) -> None:
 
 
 def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """Read a poses dataset of movement.
+    """Read a poses dataset of movement, of version 0.17 and later or before.
 
     Times are the file's own where its unit is seconds; frames are its ``frame``, else the times
-    at its ``fps``, else counted. Where its unit is frames, a rate is needed.
+    at its ``fps``, else counted. Where its unit is frames, a rate is needed. A confidence of the
+    whole individual is that of each keypoint; one that is NaN counts as 1.
 
     Raises
     ------
     ModuleNotFoundError
         If xarray or h5netcdf is not installed.
     ValueError
-        If it is no such file or damaged, or of three dimensions of space.
+        If it is no such file or damaged, of boxes, several views or three dimensions of space.
     """
     path = Path(path)
     xarray = library("xarray")
     library("h5netcdf")
     with open_hdf5(path) as file:
+        kind = file.attrs.get("ds_type", "boxes")
+        kind = kind.decode() if isinstance(kind, bytes) else kind
+        if "shape" in file and not {"keypoint", "keypoints"} & set(file):
+            raise ValueError(f"{path}: a dataset of {kind}, without keypoints; poses are read")
+        if "view" in file:
+            raise ValueError(f"{path}: a dataset of several views; select one: data.sel(view=...)")
         dataset(file, "position", path, 4)
-        if "confidence" in file:
+        if "confidence" in file and file["confidence"].ndim not in (2, 3):
             dataset(file, "confidence", path, 3)
     try:
         with xarray.open_dataset(path, engine="h5netcdf", decode_times=False) as data:
@@ -93,25 +103,36 @@ def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
 
 
 def _table(path: Path, data: Any, hints: Hints) -> TrackTable:
+    data = data.rename({old: new for old, new in _BEFORE_0_17.items() if old in data.dims})
     position = data["position"]
     if set(position.dims) != set(_DIMS):
         raise ValueError(f"{path}: 'position' has {position.dims}, expected {_DIMS}")
     if [str(name) for name in data["space"].values] != ["x", "y"]:
         raise ValueError(f"{path}: 'space' must be x and y, got {data['space'].values.tolist()}")
-    each = ("time", "individuals", "keypoints")
-    xy = _values(position.transpose(*each, "space"))
+    xy = _values(position.transpose(*_EACH, "space"))
     if xy.dtype.kind != "f":
         raise ValueError(f"{path}: 'position' holds {xy.dtype}, expected floating-point numbers")
     scores = np.ones(xy.shape[:3], np.float32)
     if "confidence" in data:
-        scores = _values(data["confidence"].transpose(*each))
+        scores = _confidence(path, data["confidence"], xy.shape[2])
     frames, seconds = _times(path, data, hints)
-    ids, named = ids_of_names([str(name) for name in _values(data["individuals"])])
-    names = [str(name) for name in _values(data["keypoints"])]
+    ids, named = ids_of_names([str(name) for name in _values(data["individual"])])
+    names = [str(name) for name in _values(data["keypoint"])]
     skeleton = skeleton_of_names(names, path.stem, hints.skeleton)
     rate = hints.rate if hints.rate is not None else data.attrs.get("fps")
     metadata = {"rate": None if rate is None else float(rate), "individuals": named or None}
     return table_of_arrays(str(path), frames, seconds, ids, xy, scores, skeleton, metadata)
+
+
+def _confidence(path: Path, confidence: Any, keypoints: int) -> NDArray[Any]:
+    """(T, N, K)."""
+    dims = _EACH if "keypoint" in confidence.dims else _EACH[:2]
+    if set(confidence.dims) != set(dims):
+        raise ValueError(f"{path}: 'confidence' has {confidence.dims}, expected {dims}")
+    values = _values(confidence.transpose(*dims))
+    if values.dtype.kind != "f":
+        raise ValueError(f"{path}: 'confidence' holds {values.dtype}, expected numbers")
+    return values if values.ndim == 3 else np.repeat(values[..., None], keypoints, axis=2)
 
 
 def _times(path: Path, data: Any, hints: Hints) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

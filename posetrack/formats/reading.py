@@ -31,7 +31,9 @@ from posetrack.formats.table import TrackTable
 _SORTS = {
     ".parquet": "arrow", ".arrows": "arrow", ".csv": "csv", ".json": "json", ".txt": "text",
     ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
+    ".nwb": "hdf5",
 }  # fmt: skip
+_ATTRIBUTES = ("nwb_version",)
 _LONGEST_HEADER = 10_000_000
 _MOST_NAMES = 500_000_000
 
@@ -140,7 +142,8 @@ def contents(path: Path) -> Contents:
         from posetrack.formats.hdf5 import open_hdf5
 
         with open_hdf5(path) as file:
-            return Contents(sort, frozenset(file))
+            # NWB says what it is in an attribute, others in the names of what they hold.
+            return Contents(sort, frozenset([*file, *(n for n in file.attrs if n in _ATTRIBUTES)]))
     return Contents(sort, _csv_names(path) if sort == "csv" else frozenset())
 
 
