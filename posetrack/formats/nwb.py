@@ -99,7 +99,7 @@ def _series(
     """A series a keypoint; all have the times of the first."""
     times: Any = seconds
     for number, name in enumerate(table.skeleton.keypoints):
-        made = ndx_pose.PoseEstimationSeries(
+        series = ndx_pose.PoseEstimationSeries(
             name=name,
             data=xy[:, number],
             unit="pixels",
@@ -107,8 +107,8 @@ def _series(
             timestamps=times,
             confidence=scores[:, number],
         )
-        times = made if number == 0 else times
-        yield made
+        times = series if number == 0 else times
+        yield series
 
 
 def read_nwb(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
