@@ -34,11 +34,13 @@ and there, in the repository's root, with ``.whl`` and ``.pictures``:
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import queue
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -100,10 +102,10 @@ def main() -> int:
     if arguments.child:
         run_part(wanted[0], job)
         return 0
-    end = time.monotonic() + arguments.seconds
+    end = time.monotonic() + arguments.seconds * (4 if job.small else 1)
     results = Results(arguments.out, job)
     for part in wanted:
-        limit = min(LIMITS[part], end - time.monotonic())
+        limit = min(LIMITS[part] * (4 if job.small else 1), end - time.monotonic())
         if limit < 5:
             results.add(part, {"table": "not run", "why": "no time was left"})
             continue
@@ -663,9 +665,342 @@ def time_line(
         }
 
 
+# ---- (b) The network ----
+
+
+def network(job: Job) -> Iterator[Row]:
+    """Crops a second beside the roofline; what compiles comes last, for it takes longest."""
+    import torch
+
+    rates_of = {}
+    # Many CPUs are hundreds of times slower in 16 bits.
+    for kind in (torch.float16, torch.bfloat16) if job.cuda else (torch.float32,):
+        rates_of[kind] = ceilings(job, kind)
+        matrix, memory = rates_of[kind]
+        yield {"table": "ceilings measured", "numbers": str(kind)[6:], "TFLOP/s": matrix / 1e12,
+               "TB/s": memory / 1e12}  # fmt: skip
+    depths = (18,) if job.small else (50, 152)
+    for depth in depths:
+        for kind, ceiling in rates_of.items():
+            for how in ("eager", "channels last", "CUDA graph"):
+                sizes = batch_sizes(job, depth, how, first=kind is next(iter(rates_of)))
+                for batch in sizes:
+                    run = partial(crops_a_second, job, depth, kind, how, batch, ceiling)
+                    yield from attempt("crops a second", f"ResNet-{depth} {how} {batch}", run)
+    kind, ceiling = next(iter(rates_of.items()))
+    for depth, batch in () if job.small else ((50, 64), (50, 256), (50, 1), (152, 64)):
+        run = partial(crops_a_second, job, depth, kind, "torch.compile", batch, ceiling)
+        yield from attempt("crops a second", f"ResNet-{depth} compiled {batch}", run)
+
+
+def batch_sizes(job: Job, depth: int, how: str, *, first: bool) -> Sequence[int]:
+    if job.small:
+        return (2,)
+    if not first or how == "eager":
+        return (1, 64, 256)
+    return (1, 2, 4, 8, 16, 32, 64, 128, 256) if depth == 50 else (1, 8, 64, 128, 256)
+
+
+def ceilings(job: Job, kind: Any) -> tuple[float, float]:
+    """FLOP a second of a large matrix product, and bytes a second of a large copy."""
+    import torch
+
+    side = 256 if job.small else 8192
+    one, other = (
+        torch.randn(side, side, device=job.device, dtype=torch.float32).to(kind) for _ in range(2)
+    )
+    matrix = 2 * side**3 / seconds_of(job, lambda: one @ other)
+    source = torch.empty(2**22 if job.small else 2**31, dtype=torch.uint8, device=job.device)
+    source.random_()
+    target = torch.empty_like(source)
+    memory = 2 * len(source) / seconds_of(job, lambda: target.copy_(source))
+    return matrix, memory
+
+
+def seconds_of(job: Job, run: Callable[[], object], most: float = 0.25) -> float:
+    """Median seconds of a run; by the device's own clock where there is one."""
+    import torch
+
+    warm = 1 if job.small else 3
+    for _ in range(warm):
+        run()
+    synchronise(job)
+    start = time.perf_counter()
+    run()
+    synchronise(job)
+    once = max(time.perf_counter() - start, 1e-6)
+    repeats = 2 if job.small else int(min(max(most / once, 5), 200))
+    if not job.cuda:
+        taken = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            run()
+            taken.append(time.perf_counter() - start)
+        return statistics.median(taken)
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
+    marks[0].record()
+    for mark in marks[1:]:
+        run()
+        mark.record()
+    synchronise(job)
+    return statistics.median(a.elapsed_time(b) for a, b in itertools.pairwise(marks)) / 1e3
+
+
+def crops_a_second(
+    job: Job, depth: int, kind: Any, how: str, batch: int, ceiling: tuple[float, float]
+) -> Iterator[Row]:
+    import torch
+
+    from posetrack.networks.pose_resnet import PoseResNet
+    from posetrack.runtimes.torch import for_inference
+
+    torch.manual_seed(0)
+    plain = PoseResNet(depth, 17)
+    for part in plain.modules():  # else the sums of 50 blocks overflow 16 bits
+        if type(part).__name__ == "Bottleneck":
+            part.bn3.weight.data.fill_(0.2)
+    size = (48, 64) if job.small else (192, 256)
+    images = torch.randn(batch, 3, size[1], size[0], device=job.device).to(kind)
+    order = torch.contiguous_format if how == "eager" else torch.channels_last
+    ready: Any = for_inference(plain).to(job.device, kind).to(memory_format=order)
+    images = images.contiguous(memory_format=order)
+    floor = roofline(ready, images, ceiling)
+    run: Callable[[], object] = partial(ready, images)
+    with torch.inference_mode():
+        if how == "CUDA graph":
+            if not job.cuda:
+                return
+            run = captured(run)
+        elif how == "torch.compile":
+            run = partial(torch.compile(ready), images)
+        seconds = seconds_of(job, run)
+    yield {
+        "table": "crops a second",
+        "network": f"ResNet-{depth} {size[1]}x{size[0]}",
+        "numbers": str(kind)[6:],
+        "how": how,
+        "batch": batch,
+        "crops a second": batch / seconds,
+        "ms": seconds * 1e3,
+        "roofline ms": floor * 1e3,
+        "share of roofline": floor / seconds,
+    }
+
+
+def captured(run: Callable[[], object]) -> Callable[[], object]:
+    """The same as one CUDA graph."""
+    import torch
+
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
+def roofline(ready: Any, images: Any, ceiling: tuple[float, float]) -> float:
+    """Seconds: sum over convolutions and pooling of max(FLOP / matrix rate, bytes / bandwidth).
+
+    Additions and ReLU are taken to happen on the way, as a fused kernel would.
+    """
+    import torch
+    from torch import nn
+
+    floor, (matrix, memory) = [0.0], ceiling
+
+    def add(layer: Any, given: Any, made: Any) -> None:
+        count = given[0].numel() + made.numel() + sum(p.numel() for p in layer.parameters())
+        flop = 0.0
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            # A transposed convolution multiplies at each input cell, the other at each output cell.
+            turned = isinstance(layer, nn.ConvTranspose2d)
+            cells = given[0] if turned else made
+            flop = 2.0 * layer.weight.numel() * cells.numel() / cells.shape[1]
+        floor[0] += max(flop / matrix, count * images.element_size() / memory)
+
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d)
+    hooks = [part.register_forward_hook(add) for part in ready.modules() if isinstance(part, kinds)]
+    with torch.inference_mode():
+        ready(images)
+    for hook in hooks:
+        hook.remove()
+    return floor[0]
+
+
+# ---- (d) Training ----
+
+
+def training(job: Job) -> Iterator[Row]:
+    """Images a second of the data alone, the network alone, and both."""
+    import numpy as np
+    import torch
+
+    from posetrack.networks.pose_resnet import PoseResNet
+    from posetrack.skeletons import COCO_17
+    from posetrack.training import CropTask, Samples
+    from posetrack.training.dataset import EpochBatches, loader
+    from posetrack.training.recipe import Recipe
+    from posetrack.training.run import Hardware, Run
+
+    files, repeats, batch = (2, 4, 4) if job.small else (64, 30, 128)
+    workers = 0 if job.small else max(1, len(os.sched_getaffinity(0)) - 2)
+    depth, size = (18, (48, 64)) if job.small else (50, (192, 256))
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write_picture(Path(folder), number, rng) for number in range(files)] * repeats
+        count = len(paths)
+        boxes = np.tile([[160.0, 60, 420, 440]], (count, 1))
+        xy = rng.uniform((170, 70), (410, 430), (count, 17, 2))
+        names = tuple(map(str, range(count)))
+        people = Samples(COCO_17, tuple(paths), xy, boxes, None, None, np.full(count, 380.0), names)
+        place = Hardware(torch.device(job.device), half_precision=job.cuda, workers=workers)
+        run = Run(PoseResNet(depth, 17), CropTask(people, size), Recipe(batch_size=batch), place)
+        run.network.train()
+        batches = EpochBatches(count, batch, seed=0)
+        rows: dict[str, float] = {}
+
+        def both(steps: Callable[[Any], object]) -> tuple[float, Any]:
+            """Images a second of an epoch, without its first batch, in which workers start."""
+            seen, start, one = 0, 0.0, None
+            for one in loader(run.data, batches, workers=workers, pinned=job.cuda):
+                steps(one)
+                if not start:
+                    synchronise(job)
+                    start = time.perf_counter()
+                else:
+                    seen += len(one[0])
+            synchronise(job)
+            return seen / max(time.perf_counter() - start, 1e-9), one
+
+        rows["data alone"], one = both(lambda _: None)
+        alone = seconds_of(job, lambda: run.step(one, 1e-4, 1.0), 2.0)
+        rows["network alone, AMP" if job.cuda else "network alone"] = len(one[0]) / alone
+        batches.epoch = 1
+        rows["both"], _ = both(lambda given: run.step(given, 1e-4, 1.0))
+        bound = "data" if rows["data alone"] < len(one[0]) / alone else "network"
+        for name, rate in rows.items():
+            yield {"table": f"training ResNet-{depth}, batches of {batch}, {workers} workers",
+                   "what": name, "images a second": rate, "bound by": bound}  # fmt: skip
+
+
+def write_picture(folder: Path, number: int, rng: Any) -> Path:
+    import cv2
+    import numpy as np
+
+    coarse = rng.integers(0, 256, (30, 40, 3), np.uint8)
+    path = folder / f"{number}.jpg"
+    cv2.imwrite(str(path), cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC))
+    return path
+
+
+# ---- (e) Memory ----
+
+
+def memory(job: Job) -> Iterator[Row]:
+    """What the process and the card hold over a long video."""
+    import torch
+
+    from posetrack import Tracker
+    from posetrack.build import bundled_detector, bundled_estimator
+    from posetrack.tracking.pipeline import track_video
+    from posetrack.video import Frame
+
+    length, every = (12, 4) if job.small else (5000, 500)
+    images = rendered(8 if job.small else 100, (320, 180) if job.small else (640, 360))
+    tracker = Tracker(
+        bundled_detector(job.device, half=job.cuda, long_side=320),
+        bundled_estimator(job.device, half=job.cuda, on_device=True),
+    )
+    there_and_back = [*images, *images[-2:0:-1]]  # nobody jumps
+    frames = (
+        Frame(there_and_back[number % len(there_and_back)], number, number / 25)
+        for number in range(length)
+    )
+    start = time.perf_counter()
+    for number, (_, people) in enumerate(track_video(frames, tracker), start=1):
+        if number % every == 0:
+            yield {
+                "table": "memory over a long video",
+                "frame": number,
+                "process MB": resident() / 1e6,
+                "device MB, in use": torch.cuda.memory_allocated() / 1e6 if job.cuda else 0.0,
+                "device MB, kept": torch.cuda.memory_reserved() / 1e6 if job.cuda else 0.0,
+                "people": len(people),
+                "frames a second so far": number / (time.perf_counter() - start),
+            }
+
+
+def rendered(frames: int, size: tuple[int, int]) -> list[Any]:
+    """People whom the networks inside the package find."""
+    from dataclasses import replace
+
+    from posetrack.world import street
+
+    scene = street(people=3, frames=frames, seed=2, size=size)
+    return list(replace(scene, threads=os.cpu_count() or 1).images())
+
+
+def resident() -> int:
+    """Bytes of this process in memory; Linux only."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+# ---- (f) Two streams ----
+
+
+def streams(job: Job) -> Iterator[Row]:
+    """Two videos on one card, each with networks of its own in a thread of its own."""
+    from posetrack.video import Frame
+
+    size, count = ((320, 180), 4) if job.small else ((1280, 720), 80)
+    scene = crowd(5 if not job.small else 2, count, size)
+    frames = [Frame(image, number, number / 25) for number, image in enumerate(scene)]
+    networks = [networks_of(job) for _ in range(2)]
+    found: dict[int, list[list[int]]] = {}
+
+    def follow_one(number: int) -> None:
+        detector, estimator = networks[number]
+        run = overlapped(scene, frames, detector, estimator, 1)
+        found[number] = [people.ids.tolist() for people in run]
+
+    for number in range(2):
+        follow_one(number)  # kernels are chosen
+    seconds = {}
+    for together in (1, 2):
+        synchronise(job)
+        start = time.perf_counter()
+        threads = [threading.Thread(target=follow_one, args=(n,)) for n in range(together)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        synchronise(job)
+        seconds[together] = time.perf_counter() - start
+        yield {
+            "table": "two videos on one device",
+            "videos": together,
+            "frames a second, all": together * count / seconds[together],
+            "times one": together * seconds[1] / seconds[together],
+            "right": all(found[n] == found[0] for n in range(together)),
+        }
+
+
 PARTS: dict[str, Callable[[Job], Iterator[Row]]] = {
     "correctness": correctness,
     "pipeline": pipeline,
+    "network": network,
+    "training": training,
+    "memory": memory,
+    "streams": streams,
 }
 
 
