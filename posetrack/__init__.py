@@ -1,11 +1,17 @@
 """Multi-person pose tracking in video.
 
-    from posetrack import Tracker
+    import posetrack
 
-    tracker = Tracker()
+    people = posetrack.track("match.mp4")           # everybody's keypoints over time
+    people.to_pandas()                              # one row a person a frame
+    posetrack.save(people, "match.csv")
+    posetrack.draw_video(people, "drawn.mp4", video="match.mp4")
+
+Image by image, in a program:
+
+    tracker = posetrack.Tracker()
     for image in images:
-        people = tracker.update(image)
-        for person in people:
+        for person in tracker.update(image):
             print(person.id, person["left_wrist"])
 
 Conventions, everywhere: images are uint8 BGR arrays of shape (H, W, 3), as OpenCV reads them.
@@ -22,6 +28,10 @@ from posetrack._lazy import export_lazily
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from posetrack.draw.overlay import draw_tracks as draw_tracks
+    from posetrack.draw.video import draw_video as draw_video
+    from posetrack.runs.track import track as track
+    from posetrack.runs.track import track_frames as track_frames
     from posetrack.skeletons import BODY_25 as BODY_25
     from posetrack.skeletons import COCO_17 as COCO_17
     from posetrack.skeletons import COCO_18 as COCO_18
@@ -39,11 +49,16 @@ if TYPE_CHECKING:
     from posetrack.tracking.tracker import Tracker as Tracker
     from posetrack.trajectories import Trajectories as Trajectories
     from posetrack.trajectories import load as load
+    from posetrack.trajectories import save as save
+    from posetrack.video.again import Video as Video
 
 # Loaded on first use: `import posetrack` alone must not load torch or compiled kernels.
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
+        "draw.overlay": ["draw_tracks"],
+        "draw.video": ["draw_video"],
+        "runs.track": ["track", "track_frames"],
         "skeletons": [
             "BODY_25",
             "COCO_17",
@@ -58,7 +73,8 @@ __getattr__, __dir__, __all__ = export_lazily(
         ],
         "structures": ["Detections", "Person", "Poses", "Tracks"],
         "tracking.tracker": ["Tracker"],
-        "trajectories": ["Trajectories", "load"],
+        "trajectories": ["Trajectories", "load", "save"],
+        "video.again": ["Video"],
     },
 )
 __all__ += ["__version__"]

@@ -16,7 +16,7 @@ from posetrack import build as defaults
 from posetrack.checkpoints.conversion import halve_weights
 from posetrack.checkpoints.reading import read_tensors, read_weights
 from posetrack.cli import main, parser
-from posetrack.cli.network_options import build_detector, build_estimator, weight_files
+from posetrack.cli.network_options import build_detector, build_estimator
 from posetrack.detectors.light import LightDetector, load_light_detector
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.onnx import OnnxTopDown
@@ -24,6 +24,7 @@ from posetrack.estimators.top_down import TopDown
 from posetrack.export.graph_beside import write_graph
 from posetrack.networks.person_detector import PersonDetector
 from posetrack.networks.pose_light import PoseLight
+from posetrack.runs.networks import weight_files
 from posetrack.skeletons import COCO_17
 from posetrack.training.saving import save_weights
 from posetrack.world import random_frame
@@ -68,7 +69,8 @@ def test_the_command_line_finds_them_by_name(package):
         build_estimator(arguments),
     )
     assert (detector.min_score, estimator.input_size) == (0.7, (32, 64))
-    files = weight_files(arguments, estimator)
+    names = {"detector": arguments.detector, "estimator": arguments.estimator}
+    files = weight_files(names, estimator=estimator)
     assert {kind: path.parent.name for kind, path in files.items()} == {
         "detector": "bundled",
         "estimator": "bundled",

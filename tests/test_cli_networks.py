@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -15,12 +14,12 @@ from torch import nn
 
 from posetrack import build
 from posetrack.cli import main
-from posetrack.cli.network_options import weight_files
 from posetrack.estimators.posenet import PoseNetEstimator
 from posetrack.estimators.top_down import TopDown
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
+from posetrack.runs.networks import weight_files
 
 cv2 = pytest.importorskip("cv2")
 
@@ -59,12 +58,10 @@ def test_a_network_for_whole_images_needs_no_detector(folder: Path, network: nn.
 def test_the_detectors_weights_are_not_named_where_none_ran(folder: Path) -> None:
     weights = folder / "weights.pth"
     weights.write_bytes(b"some")
-    arguments = argparse.Namespace(
-        estimator=str(weights), detector=str(weights), boxes=None, flow="dis", device="cpu"
-    )
+    names = {"estimator": str(weights), "detector": str(weights), "flow": "dis"}
     alone = PoseNetEstimator(PoseNet(0.5), device="cpu")
-    assert weight_files(arguments, alone) == {"estimator": weights}
-    assert weight_files(arguments) == {"estimator": weights, "detector": weights}
+    assert weight_files(names, estimator=alone) == {"estimator": weights}
+    assert weight_files(names) == {"estimator": weights, "detector": weights}
 
 
 def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(

@@ -269,7 +269,7 @@ def test_a_preset_sets_what_its_help_says_and_other_options_overrule_it() -> Non
 
 @pytest.mark.parametrize("name", ["paper", "bundled"])
 def test_presets_of_track_set_options_that_it_has(name: str) -> None:
-    from posetrack.cli.track import PRESETS
+    from posetrack.runs.presets import PRESETS
 
     preset = PRESETS[name]
     by_preset = vars(parser().parse_args(["track", "v.mp4", "--preset", name]))

@@ -335,8 +335,8 @@ class TestStillsInTiles:
 
 
 def test_boxes_given_in_stored_pixels_are_scaled() -> None:
-    from posetrack.cli.track import _scale_boxes
+    from posetrack.runs.results import scale_boxes
 
     given = SimpleNamespace(xyxy=np.array([[10.0, 20.0, 30.0, 40.0]]), scores=np.ones(1))
-    scaled = _scale_boxes(lambda _: given, (2.0, 1.0))(0)
+    scaled = scale_boxes(lambda _: given, (2.0, 1.0))(0)
     assert scaled.xyxy.tolist() == [[20.0, 20.0, 60.0, 40.0]]

@@ -8,13 +8,8 @@ from typing import Any, Final
 
 from posetrack.checks import did_you_mean
 from posetrack.cli.options import KINDS, Kind, Parser, add_settings, seconds_from, settings_from
+from posetrack.runs.cleaned import RANKINGS, ranking_of
 
-_RANKINGS = {
-    "largest": "largest",
-    "longest": "longest",
-    "central": "most_central",
-    "moving": "most_moving",
-}
 _MODIFIERS = ("fill_with", "smooth_cutoff", "smooth_window")
 """Settings that are of a step, and none themselves."""
 
@@ -29,8 +24,8 @@ def ranking_from(text: str) -> Any:
     """
     from posetrack import cleaning
 
-    if text in _RANKINGS:
-        return getattr(cleaning, _RANKINGS[text])
+    if text in RANKINGS:
+        return ranking_of(text)
     try:
         if "@" not in text:
             return cleaning.with_id(int(text))
@@ -44,8 +39,8 @@ def ranking_from(text: str) -> Any:
     except (ValueError, argparse.ArgumentTypeError):
         pass
     raise argparse.ArgumentTypeError(
-        f"expected {', '.join(_RANKINGS)}, an id, a box as left,top,right,bottom@seconds or a "
-        f"place as x,y@seconds; got {text!r}" + did_you_mean(text, _RANKINGS)
+        f"expected {', '.join(RANKINGS)}, an id, a box as left,top,right,bottom@seconds or a "
+        f"place as x,y@seconds; got {text!r}" + did_you_mean(text, RANKINGS)
     )
 
 

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast
 
 from posetrack import build
@@ -20,7 +19,6 @@ from posetrack.interfaces import (
     Detector,
     FlowEstimator,
     PoseEstimator,
-    SharedNetwork,
 )
 from posetrack.runtimes.huggingface import PREFIX, hub_name
 from posetrack.skeletons import COCO_17, KNOWN_SKELETONS, Skeleton, read_skeleton
@@ -380,56 +378,3 @@ def skeleton_ahead(arguments: argparse.Namespace) -> Skeleton | None:
     if card is not None and card.skeleton is not None:
         return KNOWN_SKELETONS[card.skeleton]
     return COCO_17 if name == BUNDLED else None
-
-
-def finds_boxes(estimator: object) -> bool:
-    """Whether an estimator needs no detector: it is bottom-up, or one network for both."""
-    return is_bottom_up(estimator) or isinstance(estimator, SharedNetwork)
-
-
-def is_bottom_up(estimator: object) -> bool:
-    """Whether an estimator finds people by itself, so that no detector is run."""
-    return bool(getattr(estimator, "bottom_up", False))
-
-
-def weight_files(
-    arguments: argparse.Namespace,
-    estimator: object = None,
-    defaults: Mapping[DefaultKind, DefaultNetwork] = MappingProxyType({}),
-) -> dict[str, Path | dict[str, Any]]:
-    """The files that networks, and boxes, came from, by what they are for.
-
-    Where a network took the place of a default, the file is described, with the reason.
-    """
-    from posetrack.weights import find_cached
-
-    named = {"estimator": arguments.estimator, "flow": arguments.flow}
-    files: dict[str, Path | dict[str, Any]] = {}
-    if is_bottom_up(estimator):
-        pass  # no detector was run
-    elif arguments.boxes is None:
-        named["detector"] = arguments.detector
-    else:
-        files["boxes"] = arguments.boxes
-    for kind, name in named.items():
-        if name is None:
-            continue
-        if name == BUNDLED and kind in build.BUNDLED_FILES:
-            files[kind] = build.bundled_file(kind)
-        elif name.startswith(PREFIX):
-            files[kind] = hub_name(name)._asdict()
-        elif Path(name).is_file():
-            files[kind] = Path(name)
-        elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:
-            files[kind] = path
-    for kind, default in defaults.items():
-        first = default.path is not None and not default.taken
-        files[kind] = default.file if first else _substitute(default)
-    return files
-
-
-def _substitute(default: DefaultNetwork) -> dict[str, Any]:
-    from posetrack.formats.provenance import describe_file
-
-    described = describe_file(default.file)
-    return described | {"in_place_of": default.name, "because": default.problem}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, NoReturn, cast, get_args, get_origin
 
 from posetrack.checks import did_you_mean
+from posetrack.runs.presets import Preset
 
 _TIMES: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "": 1.0}
 
@@ -33,27 +34,6 @@ class Formatter(argparse.HelpFormatter):
         if action.default in (None, argparse.SUPPRESS, ""):
             return text
         return f"{text} (default: %(default)s)"
-
-
-class Preset(NamedTuple):
-    """A named set of settings, for a purpose."""
-
-    purpose: str
-    settings: Mapping[str, Any]
-
-    def as_options(self) -> str:
-        """The same as words on a command line.
-
-        Examples
-        --------
-        >>> Preset("quiet", {"min_hits": 1, "coasting": False}).as_options()
-        '--min-hits 1 --no-coasting'
-        """
-        return " ".join(
-            f"--{'no-' * (value is False)}{name.replace('_', '-')}"
-            + ("" if isinstance(value, bool) else f" {value}")
-            for name, value in self.settings.items()
-        )
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.build import DefaultKind, DefaultNetwork
 from posetrack.cli.analyse import angles_from
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.input_checks import check_files, check_folder, check_video
@@ -21,39 +19,18 @@ from posetrack.cli.network_options import (
     build_flow,
     check_networks,
     find_defaults,
-    finds_boxes,
-    is_bottom_up,
     skeleton_ahead,
-    weight_files,
 )
-from posetrack.cli.options import Parser, Preset, add_settings, settings_from
+from posetrack.cli.options import Parser, add_settings, settings_from
 from posetrack.cli.overlay import add_faces
+from posetrack.runs.networks import Makers, Weights, build_tracker
 from posetrack.runs.outputs import FORMATS, formats_from, output_name
-from posetrack.runs.writer import (
-    Colours,
-    OpenSink,
-    Overlay,
-    ResultPaths,
-    RunWriter,
-    clean_tracks,
-    draw_plots,
-    open_tables,
-    write_angles,
-)
+from posetrack.runs.presets import PRESETS
+from posetrack.runs.results import USUAL_FORMATS, Outcome, Wanted, boxes_from, track_to_results
+from posetrack.runs.writer import ResultPaths
 
 if TYPE_CHECKING:
     from posetrack.skeletons import Skeleton
-
-PRESETS = {
-    "paper": Preset(
-        "the tracker as the paper describes it",
-        {"coasting": False, "recency": 1.0, "min_hits": 1},
-    ),
-    "bundled": Preset(
-        "the two small networks inside the package, nothing to download",
-        {"detector": "bundled", "estimator": "bundled"},
-    ),
-}
 
 
 def add_parser(commands: Any) -> None:
@@ -77,7 +54,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--format",
         dest="formats",
-        default="csv,parquet,posetrack18,audit",
+        default=",".join(USUAL_FORMATS),
         metavar="LIST",
         help=f"tables to write, of {', '.join(FORMATS)}",
     )
@@ -151,11 +128,7 @@ def tracker_settings(
 
 def run(arguments: argparse.Namespace) -> int:
     """Track each video in turn."""
-    formats = formats_from("--format", arguments.formats, FORMATS)
-    if arguments.trails < 0:
-        raise ValueError(f"--trails must be at least 0, got {arguments.trails}")
-    cleaning = cleaning_from(arguments)
-    _check_finishers(arguments, formats, cleaning)
+    wanted = _wanted(arguments)
     check_folder(arguments.out)
     check_networks(arguments)
     _check_angle_names(arguments.angles, skeleton_ahead(arguments))
@@ -165,41 +138,67 @@ def run(arguments: argparse.Namespace) -> int:
     from posetrack.selftest import check_loaded
 
     boxes = _boxes(arguments)
-    tracker, defaults = _tracker(arguments)
+    tracker, weights = _tracker(arguments)
     check_loaded(arguments.device)
     names: set[str] = set()
     keep = [Path(source) for source in arguments.sources]
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        weights = weight_files(arguments, tracker.estimator, defaults)
         results = ResultPaths(arguments.out, name, [*keep, *_paths(weights)])
-        _track(source, results, formats, cleaning, tracker, boxes, arguments, weights)
+        outcome = track_to_results(
+            source,
+            tracker,
+            wanted,
+            results,
+            settings=_settings(arguments),
+            weights=weights,
+            reading=_reading(arguments),
+            boxes=boxes,
+            ahead=arguments.ahead,
+            progress=True,
+        )
+        _show(outcome, results)
         keep += results.paths
         tracker.reset()
     return 0
 
 
-def _paths(weights: dict[str, Any]) -> list[Path]:
+def _show(outcome: Outcome, results: ResultPaths) -> None:
+    """Print what became of a video."""
+    name = results.name
+    if results.paths:
+        written = ", ".join(str(path) for path in results.paths)
+        print(f"{name}: {outcome.frames} frames, {outcome.people} people -> {written}")
+        for line in outcome.lines:
+            print(f"{name}: {line}")
+    else:
+        print(f"{name}: no frame between --start and --stop, nothing written")
+    for problem in outcome.problems:
+        print(f"{name}: {problem}", file=sys.stderr)
+
+
+def _reading(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("start", "stop", "stride", "rate", "stored_pixels")
+    return {name: getattr(arguments, name) for name in names}
+
+
+def _paths(weights: Weights) -> list[Path]:
     return [path for path in weights.values() if isinstance(path, Path)]
 
 
-def _check_finishers(
-    arguments: argparse.Namespace, formats: list[str], cleaning: dict[str, Any]
-) -> None:
-    """Refuse what cannot be made in the end, before hours have passed."""
-    has_table = bool(cleaning or {"csv", "parquet"} & set(formats))
-    if arguments.angles and not has_table:
-        raise ValueError("--angles are of what is in a table: add parquet or csv to --format")
-    if arguments.blur_faces and not arguments.overlay:
-        raise ValueError("--blur-faces is for the overlay; leave --no-overlay away")
-    if not arguments.plot:
-        return
-    if not has_table:
-        raise ValueError("--plot draws what is in a table: add parquet or csv to --format")
-    from posetrack.plots.paper import empty_figure
-
-    empty_figure(width=1, height=1)  # says how to get matplotlib, if it is not there
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    """What is to be made; refused where it cannot be."""
+    angles = angles_from(arguments.angles) if arguments.angles else False
+    return Wanted(
+        formats_from("--format", arguments.formats, FORMATS),
+        arguments.overlay,
+        arguments.trails,
+        arguments.blur_faces,
+        True if angles is None else angles,
+        arguments.plot,
+        cleaning_from(arguments),
+    )
 
 
 def _check_angle_names(text: str | None, skeleton: Skeleton | None) -> None:
@@ -225,177 +224,26 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
         return None
     if arguments.detector or arguments.decode or len(arguments.sources) > 1:
         raise ValueError("--boxes FILE goes with one video, and takes the place of --detector")
-    from posetrack.detectors.replay import ReplayDetector
-    from posetrack.formats.boxes import read_boxes
-
-    return ReplayDetector(read_boxes(arguments.boxes, min_score=arguments.min_score)).at
+    return boxes_from(arguments.boxes, arguments.min_score)
 
 
-def _tracker(arguments: argparse.Namespace) -> tuple[Any, dict[DefaultKind, DefaultNetwork]]:
-    """The tracker, and what its networks are where none was named."""
-    from posetrack.tracking.tracker import Tracker
-
-    # What the user named comes first: a wrong file is told before anything is fetched.
-    detector = build_detector(arguments) if arguments.detector else None
-    defaults: dict[DefaultKind, DefaultNetwork] = {}
-    if not arguments.estimator:  # the default one needs boxes
-        needs: list[DefaultKind] = ["estimator"]
-        needs += [] if arguments.detector or arguments.boxes else ["detector"]
-        defaults = find_defaults(arguments, *needs)
-    estimator = build_estimator(arguments, defaults.get("estimator"))
-    alone = is_bottom_up(estimator)
-    if alone and (arguments.detector or arguments.boxes):
-        raise ValueError(
-            f"--estimator {arguments.estimator} finds people by itself in the whole image; leave "
-            "--detector and --boxes away"
-        )
-    if detector is None and not (finds_boxes(estimator) or arguments.boxes):
-        defaults = defaults if "detector" in defaults else find_defaults(arguments, "detector")
-        detector = build_detector(arguments, defaults["detector"])
-    tracker = Tracker(
-        detector,
-        estimator,
-        build_flow(arguments),
+def _tracker(arguments: argparse.Namespace) -> tuple[Any, Weights]:
+    """The tracker, and what its networks came from."""
+    make = Makers(
+        detector=lambda _, default: build_detector(arguments, default),
+        estimator=lambda _, default: build_estimator(arguments, default),
+        flow=lambda _: build_flow(arguments),
+        defaults=lambda *kinds: find_defaults(arguments, *kinds),
+    )
+    return build_tracker(
+        arguments.detector,
+        arguments.estimator,
+        arguments.flow,
+        make,
+        boxes=arguments.boxes,
         device=arguments.device,
         **tracker_settings(arguments),
     )
-    return tracker, defaults
-
-
-def _track(
-    source: str,
-    results: ResultPaths,
-    formats: list[str],
-    cleaning: dict[str, Any],
-    tracker: Any,
-    boxes: Callable[[int], Any] | None,
-    arguments: argparse.Namespace,
-    weights: dict[str, Any],
-) -> None:
-    """Track one video."""
-    from tqdm import tqdm
-
-    from posetrack.tracking.pipeline import track_video
-    from posetrack.video import open_video
-
-    def open_again() -> Any:
-        return open_video(
-            source,
-            start=arguments.start,
-            stop=arguments.stop,
-            stride=arguments.stride,
-            rate=arguments.rate,
-            stored_pixels=arguments.stored_pixels,
-        )
-
-    from posetrack.video.reachability import is_camera
-
-    comes_once = is_camera(source) or "://" in source
-    name = results.name
-    with ExitStack() as stack:
-        video = stack.enter_context(open_again())
-        if boxes is not None:
-            boxes = _scale_boxes(boxes, video.scale)
-        run = stack.enter_context(
-            _writer(
-                video,
-                results,
-                formats,
-                cleaning,
-                arguments,
-                weights,
-                reopen=None if comes_once else open_again,
-                explain=lambda: tracker.explanation,
-            )
-        )
-        bar = stack.enter_context(
-            tqdm(total=_count_frames(video, arguments), unit=" frames", desc=name, disable=None)
-        )
-        people: set[int] = set()
-        for frame, tracks in track_video(video, tracker, boxes=boxes, ahead=arguments.ahead):
-            people.update(tracks.ids.tolist())
-            run.write(frame, tracks)
-            bar.update()
-            bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
-    lines = run.finish()
-    if results.paths:
-        written = ", ".join(str(path) for path in results.paths)
-        print(f"{name}: {run.frames} frames, {len(people)} people -> {written}")
-        for line in lines:
-            print(f"{name}: {line}")
-    else:
-        print(f"{name}: no frame between --start and --stop, nothing written")
-    for problem in _problems(video):
-        print(f"{name}: {problem}", file=sys.stderr)
-
-
-def _writer(
-    video: Any,
-    results: ResultPaths,
-    formats: list[str],
-    cleaning: dict[str, Any],
-    arguments: argparse.Namespace,
-    weights: dict[str, Any],
-    *,
-    reopen: Callable[[], Any] | None,
-    explain: Callable[[], Any],
-) -> RunWriter:
-    """The sinks and finishers that were asked for."""
-    overlay = None
-    if arguments.overlay:
-        overlay = Overlay(video.rate / arguments.stride, arguments.trails, arguments.blur_faces)
-    colours = Colours() if cleaning and cleaning["join"] is not None else None
-    names = formats
-    if cleaning:
-        names = ["raw", *(name for name in formats if name in ("frames", "audit"))]
-    sinks: list[OpenSink] = open_tables(
-        names, video, settings=_settings(arguments), weights=weights, explain=explain
-    )
-    sinks += [] if colours is None else [colours]
-    if overlay is not None and not (cleaning and reopen is not None):
-        sinks.append(overlay)
-    finishers = []
-    if cleaning:
-        finishers.append(
-            clean_tracks(cleaning, formats, colours=colours, overlay=overlay, reopen=reopen)
-        )
-    if arguments.angles:
-        finishers.append(write_angles(angles_from(arguments.angles)))
-    if arguments.plot:
-        drawn_on = video.source.name if reopen is not None else None
-        finishers.append(draw_plots(drawn_on, one_person=arguments.select is not None))
-    return RunWriter(results, sinks, finishers)
-
-
-def _problems(video: Any) -> list[str]:
-    """What there is to say of frames that were not there or could not be read."""
-    from posetrack.video import Status
-
-    corrupt = video.ledger.where(Status.CORRUPT)
-    found = [] if not len(corrupt) else [
-        f"{len(corrupt)} frames could not be decoded, the first is frame {int(corrupt[0])}"
-    ]  # fmt: skip
-    ended = [video.problem] if video.problem else []
-    return [*video.remarks, *ended, *found]
-
-
-def _scale_boxes(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:
-    """Boxes given in a video's stored pixels, in those of its images."""
-    if scale == (1.0, 1.0):
-        return boxes
-    from posetrack.structures import Detections
-
-    def at(frame: int) -> Detections:
-        stored = boxes(frame)
-        return Detections(stored.xyxy * (*scale, *scale), stored.scores)
-
-    return at
-
-
-def _count_frames(video: Any, arguments: argparse.Namespace) -> int | None:
-    """How many frames there will be, as far as the video says."""
-    ends = [end for end in (video.count, arguments.stop) if end is not None]
-    return len(range(arguments.start, min(ends), arguments.stride)) if ends else None
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, object]:

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from posetrack.checks import no_such
 
 if TYPE_CHECKING:
     from posetrack.trajectories import Trajectories
+
+RANKINGS: Final[Mapping[str, str]] = {
+    "largest": "largest",
+    "longest": "longest",
+    "central": "most_central",
+    "moving": "most_moving",
+}
+"""By what they are called on the line, rankings of people in `posetrack.cleaning`."""
+
+
+def ranking_of(name: str) -> Any:
+    """A ranking of people by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> ranking_of("central").__name__
+    'most_central'
+    """
+    if name not in RANKINGS:
+        raise ValueError(no_such("ranking", name, RANKINGS))
+    return getattr(import_module("posetrack.cleaning"), RANKINGS[name])
 
 
 def describe_cleaning(before: Trajectories, after: Trajectories) -> str:

@@ -84,7 +84,7 @@ class RunWriter:
     Parameters
     ----------
     results
-        Where they go.
+        Where they go; None: no sink has a file.
     sinks
         Opened with the first frame, in this order.
     finishers
@@ -92,9 +92,12 @@ class RunWriter:
     """
 
     def __init__(
-        self, results: ResultPaths, sinks: Sequence[OpenSink], finishers: Sequence[Finisher] = ()
+        self,
+        results: ResultPaths | None,
+        sinks: Sequence[OpenSink],
+        finishers: Sequence[Finisher] = (),
     ) -> None:
-        self.results, self.finishers = results, finishers
+        self._results, self.finishers = results, finishers
         self.frames = 0
         self.tables: list[Path] = []
         """Own tables; the first is the one that everything else is made from."""
@@ -104,10 +107,18 @@ class RunWriter:
         self._stack = ExitStack()
         self._trajectories: Any = None
 
+    @property
+    def results(self) -> ResultPaths:
+        """Where results go."""
+        if self._results is None:
+            raise ValueError("this run writes no files")
+        return self._results
+
     def write(self, frame: Any, tracks: Tracks) -> None:
         """Add a frame to every sink. The overlay is drawn into the frame's own image."""
         if not self.frames:
-            self.results.folder.mkdir(parents=True, exist_ok=True)
+            if self._results is not None:
+                self._results.folder.mkdir(parents=True, exist_ok=True)
             for open_sink in self._open_sinks:
                 self._sinks.append(open_sink(self, frame, tracks))
                 self._stack.push(self._finish_sink(self._sinks[-1]))
@@ -226,15 +237,7 @@ def open_tables(
     explain
         Gives why the tracker gave each identity, for ``audit``.
     """
-
-    @cache
-    def provenance() -> dict[str, Any]:
-        from posetrack.formats.provenance import describe_run
-
-        record = describe_run(settings=settings, weights=weights, source=video.source.name)
-        if video.scale != (1.0, 1.0):
-            record["source"] |= {"stored_size": video.stored_size, "scale": video.scale}
-        return record
+    provenance = cache(lambda: _describe(video, settings, weights))
 
     def opener(name: str) -> OpenSink:
         def open_sink(run: RunWriter, frame: Any, tracks: Tracks) -> Sink:
@@ -269,6 +272,62 @@ def open_tables(
         return open_sink
 
     return [opener(name) for name in formats]
+
+
+def _describe(
+    video: Any,
+    settings: Mapping[str, object],
+    weights: Mapping[str, Path | Mapping[str, object]],
+) -> dict[str, Any]:
+    """The provenance of a run's files."""
+    from posetrack.formats.provenance import describe_run
+
+    record = describe_run(settings=settings, weights=weights, source=video.source.name)
+    if video.scale != (1.0, 1.0):
+        record["source"] |= {"stored_size": video.stored_size, "scale": video.scale}
+    return record
+
+
+def gather(
+    video: Any,
+    *,
+    settings: Mapping[str, object],
+    weights: Mapping[str, Path | Mapping[str, object]],
+) -> OpenSink:
+    """A sink that keeps the tracks in memory, for the run's trajectories; parameters as there."""
+
+    def open_sink(run: RunWriter, frame: Any, tracks: Tracks) -> Sink:
+        del tracks
+        height, width = frame.image.shape[:2]
+        return _Gathered(
+            run,
+            {
+                "provenance": _describe(video, settings, weights),
+                "image_size": (width, height),
+                "rate": float(video.rate),
+            },
+        )
+
+    return open_sink
+
+
+class _Gathered:
+    """Frames in memory; laid out as the run's trajectories when the video is over."""
+
+    def __init__(self, run: RunWriter, metadata: Mapping[str, Any]) -> None:
+        self._run, self._metadata = run, metadata
+        self._frames: list[tuple[int, float, Tracks]] = []
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        self._frames.append((frame.index, frame.seconds, tracks))
+
+    def close(self) -> None:
+        from posetrack.trajectories import Trajectories
+
+        self._run.trajectories = Trajectories.from_tracks(self._frames, self._metadata)
+
+    def abort(self) -> None:
+        self._frames.clear()
 
 
 class _Ledger:
@@ -424,14 +483,15 @@ def clean_tracks(
         from posetrack.cleaning import clean
         from posetrack.runs.cleaned import describe_cleaning, write_formats
 
-        (raw,) = run.tables
         try:
             before = run.trajectories
             worn = None if colours is None else colours.histograms()
             after = clean(before, **settings, colours=worn)
         except ValueError as error:
+            if not run.tables:
+                raise
             raise ValueError(
-                f"{error}\nWhat was tracked is in {raw}; try `posetrack clean` on it"
+                f"{error}\nWhat was tracked is in {run.tables[0]}; try `posetrack clean` on it"
             ) from error
         tables = [name for name in formats if name not in _OF_THE_RUN]
         write_formats(after, tables, lambda name: run.results(ENDINGS[name]))
@@ -484,7 +544,7 @@ def write_angles(names: Sequence[str] | None) -> Finisher:
         try:
             text = angles_csv(run.trajectories, None if names is None else list(names))
         except KeyError as error:
-            raise ValueError(f"--angles: {error.args[0]}") from error
+            raise ValueError(f"angles: {error.args[0]}") from error
         write_whole(run.results(".angles.csv"), text)
         return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from posetrack.formats.dense import dense, empty_frames
 from posetrack.formats.table import ALL_ORIGINS, NOBODY, SOURCES, RawRows, TrackTable
 from posetrack.ops.angles import angle, is_segment, unwrap
 from posetrack.skeletons import Skeleton
+from posetrack.structures import Tracks
 from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
 
@@ -258,6 +259,61 @@ class Trajectories:
             {key: table.metadata[key] for key in _KEPT if key in table.metadata},
             raw,
         )
+
+    @classmethod
+    def from_tracks(
+        cls,
+        frames: Iterable[tuple[int, float, Tracks]],
+        metadata: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Trajectories:
+        """Lay out what a tracker gave for one frame after another.
+
+        Parameters
+        ----------
+        frames
+            Index, seconds and tracks of each frame, indices growing; at least one.
+        metadata
+            See `Trajectories`.
+
+        Raises
+        ------
+        ValueError
+            If there is no frame, skeletons differ, or it is too much to lay out.
+
+        Examples
+        --------
+        >>> from posetrack import COCO_17, Poses, Tracker
+        >>> tracker, body = Tracker(), np.random.default_rng(0).uniform(0, 99, (1, 17, 2))
+        >>> poses = [Poses.from_keypoints(body + step, None, COCO_17) for step in range(3)]
+        >>> Trajectories.from_tracks(
+        ...     (index, index / 25, tracker.update(poses=each)) for index, each in enumerate(poses)
+        ... )
+        Trajectories(3 frames, ids [1], 17 keypoints of coco_17)
+        """
+        known = list(frames)
+        if not known:
+            raise ValueError("expected at least one frame, got none")
+        skeletons = {tracks.skeleton for _, _, tracks in known}
+        if len(skeletons) > 1:
+            names = " and ".join(sorted(skeleton.name for skeleton in skeletons))
+            raise ValueError(f"expected tracks of one skeleton, got {names}")
+        counts = np.array([len(tracks) for _, _, tracks in known])
+        frame = np.array([index for index, _, _ in known], np.int64)
+        seconds = np.array([time for _, time, _ in known], np.float64)
+        table = TrackTable(
+            frame.repeat(counts),
+            seconds.repeat(counts),
+            np.concatenate([tracks.ids for _, _, tracks in known]),
+            np.concatenate([tracks.boxes.xyxy for _, _, tracks in known]).astype(np.float32),
+            np.concatenate([tracks.boxes.scores for _, _, tracks in known]).astype(np.float32),
+            np.concatenate([tracks.flow_age for _, _, tracks in known]),
+            np.concatenate([tracks.xy for _, _, tracks in known]).astype(np.float32),
+            np.concatenate([tracks.scores for _, _, tracks in known]).astype(np.float32),
+            skeletons.pop(),
+            empty_frames(frame[counts == 0], seconds[counts == 0]),
+            dict(metadata),
+        )
+        return cls.from_table(table)
 
     def to_table(self) -> TrackTable:
         """One row a person a frame, those that were there.

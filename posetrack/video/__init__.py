@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
+    from posetrack.video.again import Video as Video
     from posetrack.video.frames import Frame as Frame
     from posetrack.video.frames import Ledger as Ledger
     from posetrack.video.frames import Source as Source
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
+        "again": ["Video"],
         "frames": ["Frame", "Ledger", "Source", "Status"],
         "reader": ["VideoReader", "open_video"],
         "writer": ["VideoWriter"],

@@ -1,0 +1,209 @@
+"""Networks by their names, or as objects, become a tracker; and the files that they came from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+
+from posetrack import build
+from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
+from posetrack.interfaces import (
+    BottomUpEstimator,
+    Detector,
+    FlowEstimator,
+    PoseEstimator,
+    SharedNetwork,
+)
+from posetrack.runtimes.huggingface import PREFIX, hub_name
+from posetrack.weights.catalogue import look_up_entry
+
+if TYPE_CHECKING:
+    from posetrack.tracking.tracker import Tracker
+
+Estimator: TypeAlias = PoseEstimator | BottomUpEstimator | SharedNetwork
+Named: TypeAlias = str | Path
+"""A network by its name or file."""
+
+Weights: TypeAlias = dict[str, Path | dict[str, Any]]
+"""The files that networks came from, by what they are for."""
+
+Defaults: TypeAlias = Mapping[DefaultKind, DefaultNetwork]
+
+
+class Makers(NamedTuple):
+    """How names become networks.
+
+    Parameters
+    ----------
+    detector, estimator
+        From a name, or None and the default that was found for it.
+    flow
+        From a name.
+    defaults
+        Finds the default networks of some kinds.
+    """
+
+    detector: Callable[[Named | None, DefaultNetwork | None], Detector]
+    estimator: Callable[[Named | None, DefaultNetwork | None], Estimator]
+    flow: Callable[[Named], FlowEstimator]
+    defaults: Callable[..., Defaults]
+
+
+def makers(device: str = "auto", *, offline: bool = False) -> Makers:
+    """Networks as `posetrack.build` makes them, without further settings.
+
+    Where a default cannot be had, a warning says so, and which takes its place.
+    """
+    fetching: dict[str, Any] = {"device": device, "offline": offline}
+
+    def find_defaults(*kinds: DefaultKind) -> Defaults:
+        found = {kind: build.find_default(kind, **fetching) for kind in kinds}
+        if sentence := build.explain_defaults(list(found.values())):
+            warnings.warn(sentence, UserWarning, stacklevel=5)
+        return found
+
+    def detector(name: Named | None, default: DefaultNetwork | None) -> Detector:
+        if name is None:
+            default = default or find_defaults("detector")["detector"]
+            return cast(Detector, build.build_default(default, device=device))
+        return build.build_detector(name, **fetching)
+
+    def estimator(name: Named | None, default: DefaultNetwork | None) -> Estimator:
+        if name is None:
+            default = default or find_defaults("estimator")["estimator"]
+            return cast(PoseEstimator, build.build_default(default, device=device))
+        return build.build_estimator(name, **fetching)
+
+    def flow(name: Named) -> FlowEstimator:
+        return build.build_flow(name, **fetching)
+
+    return Makers(detector, estimator, flow, find_defaults)
+
+
+def build_tracker(
+    detector: Named | Detector | None,
+    estimator: Named | Estimator | None,
+    flow: Named | FlowEstimator,
+    make: Makers,
+    *,
+    boxes: Named | None = None,
+    device: str = "auto",
+    **settings: Any,
+) -> tuple[Tracker, Weights]:
+    """Build a tracker, and say what its networks came from.
+
+    Parameters
+    ----------
+    detector, estimator
+        A name, an object, or None for the default, which is looked for after those that are named.
+    flow
+        A name or an object.
+    make
+        How names become networks.
+    boxes
+        A file of people's boxes in place of a detector.
+    device, **settings
+        Of `posetrack.Tracker`.
+
+    Raises
+    ------
+    ValueError
+        If a detector, or boxes, are given to a network that finds people by itself.
+    """
+    from posetrack.tracking.tracker import Tracker
+
+    # What the user named comes first: a wrong file is told before anything is fetched.
+    finder = make.detector(detector, None) if isinstance(detector, Named) else detector
+    defaults: Defaults = {}
+    if estimator is None:  # the default one needs boxes
+        needs: list[DefaultKind] = ["estimator"]
+        needs += [] if detector is not None or boxes else ["detector"]
+        defaults = make.defaults(*needs)
+    poser = (
+        make.estimator(estimator, defaults.get("estimator"))
+        if estimator is None or isinstance(estimator, Named)
+        else estimator
+    )
+    if is_bottom_up(poser) and (detector is not None or boxes):
+        name = estimator if isinstance(estimator, Named) else type(poser).__name__
+        raise ValueError(
+            f"the estimator {name} finds people by itself in the whole image; leave detector and "
+            "boxes away"
+        )
+    if finder is None and not (finds_boxes(poser) or boxes):
+        defaults = defaults if "detector" in defaults else make.defaults("detector")
+        finder = make.detector(None, defaults["detector"])
+    mover = make.flow(flow) if isinstance(flow, Named) else flow
+    tracker = Tracker(finder, poser, mover, device=device, **settings)
+    named = {"detector": detector, "estimator": estimator, "flow": flow}
+    names = {kind: str(name) for kind, name in named.items() if isinstance(name, Named)}
+    return tracker, weight_files(names, boxes, estimator=poser, defaults=defaults)
+
+
+def finds_boxes(estimator: object) -> bool:
+    """Whether an estimator needs no detector: it is bottom-up, or one network for both."""
+    return is_bottom_up(estimator) or isinstance(estimator, SharedNetwork)
+
+
+def is_bottom_up(estimator: object) -> bool:
+    """Whether an estimator finds people by itself, so that no detector is run."""
+    return bool(getattr(estimator, "bottom_up", False))
+
+
+def weight_files(
+    names: Mapping[str, str],
+    boxes: Named | None = None,
+    *,
+    estimator: object = None,
+    defaults: Defaults = MappingProxyType({}),
+) -> Weights:
+    """The files that networks, and boxes, came from, by what they are for.
+
+    Where a network took the place of a default, the file is described, with the reason.
+
+    Parameters
+    ----------
+    names
+        Of the networks that were named, by kind.
+    boxes
+        The file of boxes in place of a detector.
+    estimator
+        The pose network, which may have needed no detector.
+    defaults
+        The networks that were not named.
+
+    Examples
+    --------
+    >>> weight_files({"flow": "dis", "estimator": "bundled"})["estimator"].name
+    'pose_light.safetensors'
+    """
+    from posetrack.weights import find_cached
+
+    files: Weights = {}
+    for kind, name in names.items():
+        if kind == "detector" and (boxes or is_bottom_up(estimator)):
+            continue  # it did not run
+        if name == BUNDLED and kind in build.BUNDLED_FILES:
+            files[kind] = build.bundled_file(kind)
+        elif name.startswith(PREFIX):
+            files[kind] = hub_name(name)._asdict()
+        elif Path(name).is_file():
+            files[kind] = Path(name)
+        elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:
+            files[kind] = path
+    if boxes and not is_bottom_up(estimator):
+        files["boxes"] = Path(boxes)
+    for kind, default in defaults.items():
+        first = default.path is not None and not default.taken
+        files[kind] = default.file if first else _substitute(default)
+    return files
+
+
+def _substitute(default: DefaultNetwork) -> dict[str, Any]:
+    from posetrack.formats.provenance import describe_file
+
+    described = describe_file(default.file)
+    return described | {"in_place_of": default.name, "because": default.problem}

@@ -1,0 +1,66 @@
+"""Sets of settings by the name of what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from posetrack.checks import no_such
+
+
+class Preset(NamedTuple):
+    """A named set of settings, for a purpose."""
+
+    purpose: str
+    settings: Mapping[str, Any]
+
+    def as_options(self) -> str:
+        """The same as words on a command line.
+
+        Examples
+        --------
+        >>> Preset("quiet", {"min_hits": 1, "coasting": False}).as_options()
+        '--min-hits 1 --no-coasting'
+        """
+        return " ".join(
+            f"--{'no-' * (value is False)}{name.replace('_', '-')}"
+            + ("" if isinstance(value, bool) else f" {value}")
+            for name, value in self.settings.items()
+        )
+
+
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
+    {
+        "paper": Preset(
+            "the tracker as the paper describes it",
+            {"coasting": False, "recency": 1.0, "min_hits": 1},
+        ),
+        "bundled": Preset(
+            "the two small networks inside the package, nothing to download",
+            {"detector": "bundled", "estimator": "bundled"},
+        ),
+    }
+)
+"""By name; settings are called as those of `posetrack.track` and of its cleaning."""
+
+
+def settings_of_presets(names: str | Sequence[str]) -> dict[str, Any]:
+    """What one or several presets set, the later before the earlier.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset.
+
+    Examples
+    --------
+    >>> settings_of_presets("bundled")
+    {'detector': 'bundled', 'estimator': 'bundled'}
+    """
+    found: dict[str, Any] = {}
+    for name in [names] if isinstance(names, str) else names:
+        if name not in PRESETS:
+            raise ValueError(no_such("preset", name, PRESETS))
+        found |= PRESETS[name].settings
+    return found

@@ -1,0 +1,276 @@
+"""One video through a tracker, and all that is made of it: tables, overlay, angles, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from posetrack.runs.outputs import FORMATS
+from posetrack.runs.writer import (
+    Colours,
+    OpenSink,
+    Overlay,
+    ResultPaths,
+    RunWriter,
+    clean_tracks,
+    draw_plots,
+    gather,
+    open_tables,
+    write_angles,
+)
+from posetrack.video.reachability import is_camera
+
+if TYPE_CHECKING:
+    from posetrack.draw.faces import Cover
+
+USUAL_FORMATS: Final = ("csv", "parquet", "posetrack18", "audit")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of a video.
+
+    Parameters
+    ----------
+    formats
+        Tables, of `posetrack.runs.outputs.FORMATS`.
+    overlay
+        The video with people drawn over it.
+    trails
+        For how many frames a line follows each person in it.
+    blur_faces
+        How faces are covered in it; None: not.
+    angles
+        A table of all angles, or of those named.
+    plot
+        Pictures of who was there when, trails and a heat map.
+    cleaning
+        Settings of `posetrack.cleaning.clean`; none: nothing is cleaned.
+
+    Raises
+    ------
+    ValueError
+        If something cannot be made, before hours have passed.
+    ModuleNotFoundError
+        If a library that it needs is not installed.
+    """
+
+    formats: Sequence[str] = USUAL_FORMATS
+    overlay: bool = True
+    trails: int = 0
+    blur_faces: Cover | None = None
+    angles: bool | Sequence[str] = False
+    plot: bool = False
+    cleaning: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from posetrack.checks import no_such
+
+        for name in self.formats:
+            if name not in FORMATS:
+                raise ValueError(no_such("format", name, FORMATS))
+        if self.trails < 0:
+            raise ValueError(f"trails must be at least 0, got {self.trails}")
+        has_table = bool(self.cleaning or {"csv", "parquet"} & set(self.formats))
+        if self.angles and not has_table:
+            raise ValueError("angles are of what is in a table: add parquet or csv to the formats")
+        if self.blur_faces and not self.overlay:
+            raise ValueError("blurred faces are of the overlay: have it written, too")
+        if self.plot and not has_table:
+            raise ValueError("plots are of what is in a table: add parquet or csv to the formats")
+        if self.plot:
+            from posetrack.plots.paper import empty_figure
+
+            empty_figure(width=1, height=1)  # says how to get matplotlib, if it is not there
+
+
+class Outcome(NamedTuple):
+    """What became of a video.
+
+    Parameters
+    ----------
+    frames, people
+        How many.
+    lines
+        What the finishers have to say.
+    problems
+        What there is to say of frames that were not there or could not be read.
+    trajectories
+        Gives what was tracked, cleaned where that was wanted.
+    """
+
+    frames: int
+    people: int
+    lines: list[str]
+    problems: list[str]
+    trajectories: Callable[[], Any]
+
+
+def track_to_results(
+    source: Any,
+    tracker: Any,
+    wanted: Wanted,
+    results: ResultPaths | None,
+    *,
+    settings: Mapping[str, object],
+    weights: Mapping[str, Any],
+    reading: Mapping[str, Any],
+    boxes: Callable[[int], Any] | None = None,
+    ahead: int = 2,
+    in_memory: bool = False,
+    progress: bool = False,
+) -> Outcome:
+    """Track a video and make of it what is wanted.
+
+    Parameters
+    ----------
+    source
+        As for `posetrack.video.open_video`.
+    tracker
+        A `posetrack.Tracker` at its beginning.
+    wanted
+        What to make; files only where ``results`` are given.
+    results
+        Where files go; None: none are written.
+    settings, weights
+        For provenance, see `posetrack.formats.describe_run`.
+    reading
+        Settings of `posetrack.video.open_video`.
+    boxes
+        From a frame's index to boxes in stored pixels, in place of the tracker's detector.
+    ahead
+        For how many frames the detector may be ahead.
+    in_memory
+        Whether to keep the tracks in memory, in place of reading them from a table in the end.
+    progress
+        Whether to show a bar, on standard error if that is a terminal.
+    """
+    from tqdm import tqdm
+
+    from posetrack.tracking.pipeline import track_video
+    from posetrack.video import open_video
+
+    def open_again() -> Any:
+        return open_video(source, **reading)
+
+    comes_once = isinstance(source, int) or (
+        isinstance(source, str) and (is_camera(source) or "://" in source)
+    )
+    with ExitStack() as stack:
+        video = stack.enter_context(open_again())
+        run = stack.enter_context(
+            _writer(
+                video,
+                wanted,
+                results,
+                settings=settings,
+                weights=weights,
+                stride=reading.get("stride", 1),
+                reopen=None if comes_once else open_again,
+                explain=lambda: tracker.explanation,
+                in_memory=in_memory,
+            )
+        )
+        bar = stack.enter_context(
+            tqdm(
+                total=_count_frames(video, reading),
+                unit=" frames",
+                desc="" if results is None else results.name,
+                disable=None if progress else True,
+            )
+        )
+        people: set[int] = set()
+        at = None if boxes is None else scale_boxes(boxes, video.scale)
+        for frame, tracks in track_video(video, tracker, boxes=at, ahead=ahead):
+            people.update(tracks.ids.tolist())
+            run.write(frame, tracks)
+            bar.update()
+            bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
+    lines = run.finish()
+    return Outcome(run.frames, len(people), lines, _problems(video), lambda: run.trajectories)
+
+
+def _writer(
+    video: Any,
+    wanted: Wanted,
+    results: ResultPaths | None,
+    *,
+    settings: Mapping[str, object],
+    weights: Mapping[str, Any],
+    stride: int,
+    reopen: Callable[[], Any] | None,
+    explain: Callable[[], Any],
+    in_memory: bool,
+) -> RunWriter:
+    """The sinks and finishers that were asked for."""
+    cleaning, formats = wanted.cleaning, list(wanted.formats)
+    overlay = None
+    if wanted.overlay and results is not None:
+        overlay = Overlay(video.rate / stride, wanted.trails, wanted.blur_faces)
+    colours = Colours() if cleaning and cleaning.get("join") is not None else None
+    names = formats
+    if cleaning:
+        names = ["raw", *(name for name in formats if name in ("frames", "audit"))]
+    if results is None:
+        names = formats = []
+    sinks: list[OpenSink] = open_tables(
+        names, video, settings=settings, weights=weights, explain=explain
+    )
+    sinks += [gather(video, settings=settings, weights=weights)] if in_memory else []
+    sinks += [] if colours is None else [colours]
+    if overlay is not None and not (cleaning and reopen is not None):
+        sinks.append(overlay)
+    finishers = []
+    if cleaning:
+        finishers.append(
+            clean_tracks(cleaning, formats, colours=colours, overlay=overlay, reopen=reopen)
+        )
+    if wanted.angles and results is not None:
+        finishers.append(write_angles(None if wanted.angles is True else list(wanted.angles)))
+    if wanted.plot and results is not None:
+        drawn_on = video.source.name if reopen is not None else None
+        finishers.append(draw_plots(drawn_on, one_person=cleaning.get("select") is not None))
+    return RunWriter(results, sinks, finishers)
+
+
+def _problems(video: Any) -> list[str]:
+    """What there is to say of frames that were not there or could not be read."""
+    from posetrack.video import Status
+
+    corrupt = video.ledger.where(Status.CORRUPT)
+    found = [] if not len(corrupt) else [
+        f"{len(corrupt)} frames could not be decoded, the first is frame {int(corrupt[0])}"
+    ]  # fmt: skip
+    ended = [video.problem] if video.problem else []
+    return [*video.remarks, *ended, *found]
+
+
+def scale_boxes(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:
+    """Boxes given in a video's stored pixels, in those of its images."""
+    if scale == (1.0, 1.0):
+        return boxes
+    from posetrack.structures import Detections
+
+    def at(frame: int) -> Detections:
+        stored = boxes(frame)
+        return Detections(stored.xyxy * (*scale, *scale), stored.scores)
+
+    return at
+
+
+def boxes_from(path: str | Path, min_score: float | None = None) -> Callable[[int], Any]:
+    """From a frame's index to the boxes in a file of PoseTrack18, COCO or MOT."""
+    from posetrack.detectors.replay import ReplayDetector
+    from posetrack.formats.boxes import read_boxes
+
+    return ReplayDetector(read_boxes(path, min_score=min_score)).at
+
+
+def _count_frames(video: Any, reading: Mapping[str, Any]) -> int | None:
+    """How many frames there will be, as far as the video says."""
+    ends = [end for end in (video.count, reading.get("stop")) if end is not None]
+    start, stride = reading.get("start", 0), reading.get("stride", 1)
+    return len(range(start, min(ends), stride)) if ends else None
