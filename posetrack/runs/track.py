@@ -331,8 +331,8 @@ def _reading(
     if not isinstance(source, Video):
         return source, reading
     usual = {"start": 0, "stop": None, "stride": 1, "rate": None, "stored_pixels": False}
-    said = {name: value for name, value in reading.items() if value != usual[name]}
-    return source.source, {**usual, **source.settings, **said}
+    changed = {name: value for name, value in reading.items() if value != usual[name]}
+    return source.source, {**usual, **source.settings, **changed}
 
 
 def _described(used: Mapping[str, Any]) -> dict[str, Any]:
