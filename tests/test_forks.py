@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import io
 import multiprocessing
 import os
@@ -15,10 +16,14 @@ import pytest
 
 from posetrack import COCO_17, Detections, Poses, Tracker
 from posetrack.devices import Reopening
+from posetrack.files import cache_folder
 
 FORKED = """
 import os, sys
+from pathlib import Path
 import numpy as np, torch
+from posetrack.ops import kernels
+kernels.cache_folder = lambda: Path(os.environ["COMPILED_KERNELS"])
 from posetrack import COCO_17, Detections
 from posetrack.detectors.light import LightDetector, with_torch
 from posetrack.estimators.top_down import TopDown
@@ -31,42 +36,47 @@ torch.manual_seed(0)
 torch.set_num_threads(2)  # with one there is nothing to wait for
 image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
 boxes = Detections([[10, 10, 200, 400]] * 4, [1.0] * 4)
-if sys.argv[1] == "detector":
-    network = LightDetector(with_torch(PersonDetector(), device="cpu"))
-    run = lambda: network(image).scores[:5]
-else:
-    way = {"torch": {"runtime": run_with_torch}, "onnxruntime": {"runtime": run_with_onnxruntime},
-           "device": {"on_device": True}}[sys.argv[1]]
-    network = TopDown(PoseResNet(18), COCO_17, device="cpu", **way)
-    run = lambda: network(image, boxes).scores
-wanted = run()
-child = os.fork()
-if child == 0:
-    code = 1
-    try:
-        np.testing.assert_allclose(run(), wanted, atol=1e-3)
-        code = 0
-    finally:
-        os._exit(code)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+ways = {"torch": {"runtime": run_with_torch}, "onnxruntime": {"runtime": run_with_onnxruntime},
+        "device": {"on_device": True}}
+runs = {}
+for name in sys.argv[1:]:
+    if name == "detector":
+        detector = LightDetector(with_torch(PersonDetector(), device="cpu"))
+        runs[name] = lambda network=detector: network(image).scores[:5]
+    else:
+        estimator = TopDown(PoseResNet(18), COCO_17, device="cpu", **ways[name])
+        runs[name] = lambda network=estimator: network(image, boxes).scores
+wanted = {name: run() for name, run in runs.items()}
+for name, run in runs.items():
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            np.testing.assert_allclose(run(), wanted[name], atol=1e-3)
+            code = 0
+        finally:
+            os._exit(code)
+    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        sys.exit(f"{name} ended with {code}")
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("network", ["torch", "device", "detector", "onnxruntime"])
-def test_a_forked_child_runs_networks_that_were_opened_before(network, tmp_path):
-    environment = dict(os.environ)
-    if network == "onnxruntime":
-        environment["POSETRACK_HOME"] = str(tmp_path)  # for the exported network
-        pytest.importorskip("onnxruntime")
-        pytest.importorskip("onnx")
+def test_a_forked_child_runs_networks_that_were_opened_before(tmp_path):
+    networks = ["torch", "device", "detector"]
+    if all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnx")):
+        networks.append("onnxruntime")
     # The time limit ends a child that waits for ever; nothing is measured by it.
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED, network],
+        [sys.executable, "-W", "ignore", "-c", FORKED, *networks],
         check=True,
-        timeout=300,
-        env=environment,
+        timeout=600,
+        env={
+            **os.environ,
+            "POSETRACK_HOME": str(tmp_path),  # for the exported network
+            "COMPILED_KERNELS": str(cache_folder()),
+        },
     )
 
 

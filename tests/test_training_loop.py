@@ -237,15 +237,17 @@ class TestCommandLine:
                 "-o",
                 str(out),
                 "--arch",
-                "resnet18",
+                "light",
                 "--epochs",
-                "100",
+                "60",
+                "--learning-rate",
+                "0.002",
                 "--save-every",
                 "200",
                 "--batch-size",
                 "2",
                 "--drops",
-                "75",
+                "45",
                 "--sigma",
                 "1.5",
                 "--scale",
@@ -264,8 +266,8 @@ class TestCommandLine:
         assert numbers["PCK@0.1"] == 1.0
         assert numbers["AP"] > 0.5
         record = json.loads((out / "arguments.json").read_text())
-        assert record["recipe"]["drops"] == [75]
-        assert record["arguments"]["arch"] == "resnet18"
+        assert record["recipe"]["drops"] == [45]
+        assert record["arguments"]["arch"] == "light"
         network, about = load_network(best, input_size=(64, 64))
         assert about.skeleton == COCO_17
         people = read_coco(file, shared / "data/coco")
