@@ -129,7 +129,7 @@ class DefaultNetwork(NamedTuple):
     @property
     def file(self) -> Path:
         """The weights in use."""
-        return bundled_file(self.kind) if self.path is None else self.path
+        return find_bundled_file(self.kind) if self.path is None else self.path
 
 
 def find_default(
@@ -175,7 +175,7 @@ def find_default(
     problems: list[tuple[str, str]] = []
     for number, name in enumerate(names):
         entry = find_entry(name)
-        if needed := _not_installed(entry):
+        if needed := _find_missing_library(entry):
             problems.append((name, f"it needs {needed}, which is not installed"))
             continue
         asked = {host_of(file.url) for other in names[number:] for file in find_entry(other).files}
@@ -186,12 +186,12 @@ def find_default(
             taken = name if problems else ""
             return DefaultNetwork(kind, names[0], found, _in_one(problems), taken)
         problems.append((name, found))
-    if not _bundled_path(kind).is_file():
+    if not _locate_bundled(kind).is_file():
         return DefaultNetwork(kind, names[0], fetch(names[0], offline=offline, progress=progress))
     return DefaultNetwork(kind, names[0], None, _in_one(problems))
 
 
-def _not_installed(entry: CatalogueEntry) -> str:
+def _find_missing_library(entry: CatalogueEntry) -> str:
     """The library that a network of the table needs, if it is not here."""
     needed = {"onnx": "onnxruntime"}.get(
         entry.builder, "torch" if entry.kind == "pose" else "torchvision"
@@ -331,7 +331,7 @@ def bundled_detector(
     onnxruntime runs it where that is installed, torch on a GPU and where it is not: on a CPU it
     needs less time and starts sooner. The answers are the same (boxes to 0.001 pixels).
     """
-    path = _for_runtime(bundled_file("detector"), device, torch_wanted="half" in settings)
+    path = _for_runtime(find_bundled_file("detector"), device, torch_wanted="half" in settings)
     from posetrack.detectors.light import load_light_detector
 
     return load_light_detector(
@@ -363,7 +363,7 @@ def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
     What runs it is chosen as by `bundled_detector`; heatmaps are the same to a part in 100,000.
     """
     of_torch = {"half", "on_device", "runtime"} & set(settings)
-    path = _for_runtime(bundled_file("estimator"), device, torch_wanted=bool(of_torch))
+    path = _for_runtime(find_bundled_file("estimator"), device, torch_wanted=bool(of_torch))
     if path.suffix == ".onnx":
         from posetrack.estimators.onnx import OnnxTopDown
 
@@ -393,7 +393,7 @@ def _has_cuda() -> bool:
     return True
 
 
-def bundled_file(kind: str) -> Path:
+def find_bundled_file(kind: str) -> Path:
     """Where the weights inside the package are, of ``"detector"`` or ``"estimator"``.
 
     Raises
@@ -401,7 +401,7 @@ def bundled_file(kind: str) -> Path:
     FileNotFoundError
         If this copy of the package has none.
     """
-    path = _bundled_path(kind)
+    path = _locate_bundled(kind)
     if not path.is_file():
         raise FileNotFoundError(
             f"this copy of posetrack has no bundled {kind} ({path} is missing); install it from a "
@@ -410,7 +410,7 @@ def bundled_file(kind: str) -> Path:
     return path
 
 
-def _bundled_path(kind: str) -> Path:
+def _locate_bundled(kind: str) -> Path:
     return Path(__file__).with_name("bundled") / BUNDLED_FILES[kind]
 
 

@@ -128,12 +128,12 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def not_found(path: Path) -> FileNotFoundError:
+def no_such_file(path: Path) -> FileNotFoundError:
     """An error for a path that leads nowhere, with what lies there under a similar name.
 
     Examples
     --------
-    >>> str(not_found(Path("nowhere/video.mp4"))).replace(chr(92), "/")
+    >>> str(no_such_file(Path("nowhere/video.mp4"))).replace(chr(92), "/")
     'nowhere/video.mp4: no such file, and no folder nowhere'
     """
     parent = path.parent
@@ -160,6 +160,6 @@ def reason_of(error: OSError) -> str:
     if error.strerror is None:
         return str(error)
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
-        return str(not_found(Path(error.filename)))
+        return str(no_such_file(Path(error.filename)))
     reason = f"{error.strerror[:1].lower()}{error.strerror[1:]}"
     return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"

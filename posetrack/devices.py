@@ -185,9 +185,9 @@ class Reopening:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # asked for by copy and pickle before there is a state
             raise AttributeError(name)
-        return getattr(self.opened(), name)
+        return getattr(self.in_this_process(), name)
 
-    def opened(self) -> Any:
+    def in_this_process(self) -> Any:
         """What is open in this process."""
         if self._process != os.getpid():
             open_it, arguments, settings = self._source

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
-from posetrack.checks import not_found, reason_of
+from posetrack.checks import no_such_file, reason_of
 
 Kind = TypeVar("Kind")
 Content: TypeAlias = bytes | str | Iterable[bytes]
@@ -290,7 +290,7 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: a folder; expected a file")
     if not path.is_file():
-        raise not_found(Path(path))
+        raise no_such_file(Path(path))
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             # In pieces: to ask for all that is allowed at once takes that much memory first.
@@ -306,14 +306,14 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
     return data
 
 
-def unpacked_size(packed: bytes, most: int) -> int:
+def count_unpacked_bytes(packed: bytes, most: int) -> int:
     """Bytes that a zlib stream unpacks to, counted to a little over ``most`` and not held.
 
     Of a damaged one, what comes before the damage.
 
     Examples
     --------
-    >>> unpacked_size(zlib.compress(bytes(1000)), 5000)
+    >>> count_unpacked_bytes(zlib.compress(bytes(1000)), 5000)
     1000
     """
     inflater, size = zlib.decompressobj(), 0

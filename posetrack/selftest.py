@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from posetrack import __version__
-from posetrack.build import bundled_file
+from posetrack.build import find_bundled_file
 from posetrack.devices import ONNX_DEVICES, onnx_providers
 from posetrack.files import cache_folder, dump_json, read_json, write_whole
 from posetrack.interfaces import Image
@@ -136,7 +136,7 @@ def run_self_test(runtime: Runtime, device: str) -> Outcome:
         If this copy of the package has no networks in it.
     """
     begun = time.monotonic()
-    stored: Mapping[str, Any] = read_json(bundled_file("estimator").with_name(_STORED), dict)
+    stored: Mapping[str, Any] = read_json(find_bundled_file("estimator").with_name(_STORED), dict)
     known: dict[str, Any] = {
         "version": version_of(runtime),
         "driver": driver_of(runtime, device),
@@ -173,7 +173,7 @@ def read_picture() -> Image:
     """The stored picture, (240, 320, 3) uint8 BGR."""
     import cv2
 
-    path = bundled_file("estimator").with_name(_PICTURE)
+    path = find_bundled_file("estimator").with_name(_PICTURE)
     image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"{path}: not a picture; install posetrack again")
@@ -187,7 +187,7 @@ def find_people(
     from posetrack.detectors.light import load_light_detector
 
     suffix = ".onnx" if runtime == "onnxruntime" else ".safetensors"
-    files = [bundled_file(kind).with_suffix(suffix) for kind in ("detector", "estimator")]
+    files = [find_bundled_file(kind).with_suffix(suffix) for kind in ("detector", "estimator")]
     half: Any = {} if runtime == "onnxruntime" else {"half": False}
     detect = load_light_detector(files[0], device=device, min_score=0.5, **half)
     if runtime == "onnxruntime":

@@ -20,7 +20,7 @@ Rows = slice | Sequence[int] | Sequence[bool] | NDArray[np.bool_] | NDArray[np.i
 FloatArray = NDArray[np.floating[Any]]
 
 
-def _frozen(values: ArrayLike, name: str, shape: tuple[int | None, ...], dtype: Any) -> Any:
+def _validate(values: ArrayLike, name: str, shape: tuple[int | None, ...], dtype: Any) -> Any:
     """Copy ``values`` to a read-only array of ``dtype`` after checking its shape (None = any)."""
     array = np.array(values, dtype=dtype)
     if array.size == 0 and array.ndim <= len(shape):
@@ -69,8 +69,8 @@ class Detections:
     scores: FloatArray
 
     def __post_init__(self) -> None:
-        xyxy = _frozen(self.xyxy, "xyxy", (None, 4), np.float32)
-        scores = _frozen(self.scores, "scores", (len(xyxy),), np.float32)
+        xyxy = _validate(self.xyxy, "xyxy", (None, 4), np.float32)
+        scores = _validate(self.scores, "scores", (len(xyxy),), np.float32)
         if not (np.isfinite(xyxy).all() and np.isfinite(scores).all()):
             raise ValueError("boxes and scores must be finite; drop rows with NaN or infinity")
         if (xyxy[:, 2:] < xyxy[:, :2]).any():
@@ -92,7 +92,7 @@ class Detections:
 
     def __getitem__(self, rows: Rows) -> Detections:
         rows = _as_rows(rows)
-        return unchecked(
+        return assemble(
             Detections, xyxy=_freeze(self.xyxy[rows]), scores=_freeze(self.scores[rows])
         )
 
@@ -135,8 +135,8 @@ class Poses:
 
     def __post_init__(self) -> None:
         count, keypoints = len(self.boxes), len(self.skeleton)
-        xy = _frozen(self.xy, "xy", (count, keypoints, 2), np.float32)
-        scores = np.array(_frozen(self.scores, "scores", (count, keypoints), np.float32))
+        xy = _validate(self.xy, "xy", (count, keypoints, 2), np.float32)
+        scores = np.array(_validate(self.scores, "scores", (count, keypoints), np.float32))
         unseen = ~np.isfinite(xy).all(axis=-1)
         if unseen.any():
             xy = xy.copy()
@@ -178,7 +178,7 @@ class Poses:
         >>> poses.boxes.xyxy.tolist(), poses.boxes.scores.tolist()
         ([[5.0, 5.0, 5.0, 5.0]], [1.0])
         """
-        points = _frozen(xy, "xy", (None, len(skeleton), 2), np.float32)
+        points = _validate(xy, "xy", (None, len(skeleton), 2), np.float32)
         seen = np.isfinite(points).all(axis=-1)
         values = seen.astype(np.float32) if scores is None else np.array(scores, np.float32)
         if values.shape != seen.shape:
@@ -195,7 +195,7 @@ class Poses:
 
     def __getitem__(self, rows: Rows) -> Poses:
         rows = _as_rows(rows)
-        return unchecked(
+        return assemble(
             Poses,
             xy=_freeze(self.xy[rows]),
             scores=_freeze(self.scores[rows]),
@@ -277,12 +277,12 @@ class Tracks:
     flow_age: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        ids = _frozen(self.ids, "ids", (len(self.poses),), np.int64)
+        ids = _validate(self.ids, "ids", (len(self.poses),), np.int64)
         if len(np.unique(ids)) != len(ids):
             raise ValueError(f"an id occurs twice in one frame: {ids.tolist()}")
         age = np.zeros(len(ids)) if self.flow_age is None else self.flow_age
         object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "flow_age", _frozen(age, "flow_age", (len(ids),), np.int64))
+        object.__setattr__(self, "flow_age", _validate(age, "flow_age", (len(ids),), np.int64))
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Tracks:
@@ -337,7 +337,7 @@ class Tracks:
 T = TypeVar("T")
 
 
-def unchecked(kind: type[T], **values: Any) -> T:
+def assemble(kind: type[T], **values: Any) -> T:
     """A value of a type here from parts that were checked before: not copied or checked again."""
     result = object.__new__(kind)
     for name, value in values.items():

@@ -78,7 +78,7 @@ def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(
         ("estimator", build.estimator_names("cpu")[0]),
         ("detector", build.detector_name("cpu")),
     ):
-        used = build.bundled_file(kind)
+        used = build.find_bundled_file(kind)
         assert made[kind]["file"] == used.name
         assert made[kind]["sha256"] == hashlib.sha256(used.read_bytes()).hexdigest()
         assert made[kind]["in_place_of"] == name

@@ -164,7 +164,7 @@ def test_a_default_that_cannot_be_had_is_the_bundled_one(server, kind, harm, rea
     harm(server)
     found = defaults.find_default(kind, "cpu")
     assert found.path is None
-    assert found.file == defaults.bundled_file(kind)
+    assert found.file == defaults.find_bundled_file(kind)
     assert found.problem.startswith(f"{server.url.removeprefix('http://')}: {reason}")
     assert "\n" not in found.problem
 

@@ -17,9 +17,9 @@ from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.detectors.onnx_guess import LAYOUTS, guess_layout, usual_layout
 from posetrack.detectors.onnx_labelled import (
     decode_detr,
-    decode_labelled,
     decode_rtdetr,
     decode_rtmdet,
+    decode_with_labels,
 )
 from posetrack.detectors.onnx_layouts import (
     decode_end2end,
@@ -192,12 +192,12 @@ CASES: dict[str, tuple[Any, Callable[[Array, Array], list[Array]]]] = {
     "yolox raw": (decode_yolox, yolox_raw),
     "end2end": (decode_end2end, end2end),
     "end2end of seven": (decode_end2end, end2end_seven),
-    "torchvision": (decode_labelled, torchvision),
+    "torchvision": (decode_with_labels, torchvision),
     "mmdetection": (decode_rtmdet, mmdetection),
     "without labels": (decode_rtmdet, without_labels),
     "boxes and class scores": (decode_rtmdet, boxes_and_classes),
     "maps of a head": (decode_rtmdet, maps_of_a_head),
-    "counted": (decode_labelled, counted),
+    "counted": (decode_with_labels, counted),
     "rtdetr": (decode_rtdetr, rtdetr),
     "detr": (decode_detr, detr),
 }

@@ -151,10 +151,10 @@ def test_onnx_data_beside_the_file_are_fine(folder: Path) -> None:
 
 
 def test_the_bundled_graphs_pass() -> None:
-    from posetrack.build import bundled_file
+    from posetrack.build import find_bundled_file
 
     for kind in ("detector", "estimator"):
-        require_own_data(bundled_file(kind).with_suffix(".onnx"))
+        require_own_data(find_bundled_file(kind).with_suffix(".onnx"))
 
 
 @pytest.mark.parametrize("content", [b"x", b"\xff" * 40, b"\x3a\xff\xff\x03abc", b"\x3b" * 9])

@@ -23,7 +23,7 @@ from posetrack import files
 from posetrack.ops import compilation
 from posetrack.ops.compilation import (
     clear,
-    compiled,
+    compile_kernel,
     keep_on_disk,
     kernel_folder,
     kernel_key,
@@ -31,22 +31,22 @@ from posetrack.ops.compilation import (
 )
 
 SOURCE = """
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
-@compiled
+@compile_kernel
 def caller(x):
     return x * 2 + 2
 """
 CALLING = """
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 STEP = 1
 
-@compiled
+@compile_kernel
 def callee(x):
     return x + STEP
 
-@compiled
+@compile_kernel
 def caller(x):
     return callee(x) * 2
 """
@@ -128,7 +128,7 @@ class TestLoading:
     def test_options_are_in_the_key(self):
         assert start()(3) == 8
         changed = start(
-            SOURCE.replace("@compiled", "@partial(compiled, fastmath=True)").replace(
+            SOURCE.replace("@compile_kernel", "@partial(compile_kernel, fastmath=True)").replace(
                 "from", "from functools import partial\nfrom", 1
             )
         )
@@ -432,7 +432,7 @@ class TestKeys:
 def modules_with_kernels():
     for module in pkgutil.walk_packages(posetrack.__path__, "posetrack."):
         source = Path(importlib.util.find_spec(module.name).origin).read_text(encoding="utf-8")
-        if "import compiled" in source and module.name != "posetrack.ops.compilation":
+        if "import compile_kernel" in source and module.name != "posetrack.ops.compilation":
             yield module.name
 
 
@@ -461,9 +461,9 @@ class TestNumba:
 
     def test_functions_stay_functions_where_numba_is_switched_off(self):
         code = (
-            "from posetrack.ops.compilation import compiled\n"
+            "from posetrack.ops.compilation import compile_kernel\n"
             "def f(x):\n    return x\n"
-            "assert compiled(f) is f\n"
+            "assert compile_kernel(f) is f\n"
             "import posetrack.ops.boxes as boxes, numpy as np\n"
             "print(len(boxes.nms(np.ones((2, 4)), np.ones(2), max_iou=0.5)))"
         )
@@ -495,4 +495,4 @@ def test_processes_that_start_together_agree_and_write_nothing_beside_the_module
 
 
 def test_kernels_can_be_made_of_functions_without_a_file(home):
-    assert compiled(lambda x: 2 * x)(4) == 8
+    assert compile_kernel(lambda x: 2 * x)(4) == 8

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from posetrack.video import Status, camera, open_video
 from posetrack.video.headers import image_size
-from posetrack.video.image_folders import read_image, sorted_naturally
+from posetrack.video.image_folders import read_image, sort_naturally
 
 FORMATS = ["bmp", "jpg", "png", "ppm", "tiff", "webp"]
 
@@ -202,7 +202,7 @@ def test_an_image_that_may_not_be_read_is_corrupt(folder: Path) -> None:
 def test_natural_order_is_by_name_then_number(entries: list[tuple[int, str]]) -> None:
     paths = [Path(f"{letter}{number}.png") for number, letter in entries]
     expected = [f"{letter}{n}.png" for letter, n in sorted((le, n) for n, le in entries)]
-    assert [path.name for path in sorted_naturally(paths)] == expected
+    assert [path.name for path in sort_naturally(paths)] == expected
 
 
 # A camera

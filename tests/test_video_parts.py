@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from posetrack.video.frames import Frame, Ledger, Selection, Status
 from posetrack.video.packets import Arranger, Chooser, Ranker
-from posetrack.video.pixels import from_matrix, oriented
+from posetrack.video.pixels import from_matrix, orient
 from posetrack.video.prefetch import Prefetch
 
 selections = st.builds(
@@ -110,7 +110,7 @@ def test_ranks_are_the_order_of_showing(packets: list[SimpleNamespace]) -> None:
     ranked += ranker.finish()
     assert [one.packet for one in ranked] == packets
     assert [one.rank for one in ranked] == [packet.pts for packet in packets]
-    assert ranker.ranked == len(packets)
+    assert ranker.rank_count == len(packets)
 
 
 def test_ranks_go_on_where_times_jump_back() -> None:
@@ -174,7 +174,7 @@ def test_frames_leave_in_order_and_lost_ones_are_told(order: list[int], lost: se
     arranger: Arranger[int] = Arranger(patience=100)
     for rank in range(12):
         arranger.expect(rank, seconds=rank / 10, wanted=True)
-        arranger.fed(rank)
+        arranger.feed(rank)
     out = []
     for rank in order:
         if rank not in lost:
@@ -196,7 +196,7 @@ def test_a_display_matrix_moves_each_pixel_where_it_says(
     one = 1 << 16
     matrix = np.array([a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30], np.int32)
     image = np.arange(6 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    turned = oriented(image, from_matrix(matrix))
+    turned = orient(image, from_matrix(matrix))
     places = [(a * x + c * y, b * x + d * y) for y in range(2) for x in range(3)]
     left, top = min(x for x, _ in places), min(y for _, y in places)
     for (x, y), pixel in zip(places, image.reshape(-1, 3), strict=True):

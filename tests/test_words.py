@@ -16,8 +16,9 @@ PACKAGE = Path(posetrack.__file__).parent
 HOUSE = PACKAGE.parent / "benchmarks" / "house.py"
 
 VERBS_ONLY = (
-    "analysis", "audit", "checkpoints", "cleaning", "draw", "evaluation", "export", "formats",
-    "plots", "testing", "training", "weights", "world",
+    "analysis", "audit", "checkpoints", "cleaning", "cli", "detectors", "draw", "estimators",
+    "evaluation", "export", "flows", "formats", "networks", "ops", "plots", "runs", "runtimes",
+    "skeletons", "testing", "training", "trajectories", "video", "weights", "world",
 )  # fmt: skip
 NO_WORDS_SET_ASIDE = (
     "analysis", "audit", "checkpoints", "cleaning", "cli", "detectors", "draw", "estimators",

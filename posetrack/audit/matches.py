@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.files import PartialFile, errors_naming
 from posetrack.formats.recovery import parquet_from_spool
 from posetrack.structures import Tracks
@@ -186,7 +186,7 @@ def read_matches(path: str | Path) -> Matches:
 
     path = Path(path)
     if not path.is_file():
-        raise not_found(path)
+        raise no_such_file(path)
     try:
         file = pq.ParquetFile(path)
         if (file.schema_arrow.metadata or {}).get(b"format") != _FORMAT:

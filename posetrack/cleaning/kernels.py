@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 Float64Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ Float64Array = NDArray[np.float64]
 _ROUNDING = 1e-6
 
 
-@compiled
+@compile_kernel
 def _insert(sorted_values: Float64Array, count: int, value: float) -> None:
     """Put a value into the first ``count`` sorted ones; there must be room."""
     position = count
@@ -27,7 +27,7 @@ def _insert(sorted_values: Float64Array, count: int, value: float) -> None:
     sorted_values[position] = value
 
 
-@compiled
+@compile_kernel
 def _remove(sorted_values: Float64Array, count: int, value: float) -> None:
     """Take one such value out of the first ``count`` sorted ones."""
     position = np.searchsorted(sorted_values[:count], value)
@@ -35,13 +35,13 @@ def _remove(sorted_values: Float64Array, count: int, value: float) -> None:
         sorted_values[later] = sorted_values[later + 1]
 
 
-@compiled
+@compile_kernel
 def _middle(sorted_values: Float64Array, count: int) -> float:
     middle: float = 0.5 * (sorted_values[(count - 1) // 2] + sorted_values[count // 2])
     return middle
 
 
-@compiled
+@compile_kernel
 def _spread(sorted_values: Float64Array, count: int, centre: float) -> float:
     """Median distance of sorted values from a centre: the nearest ones, taken from both sides."""
     right = np.searchsorted(sorted_values[:count], centre)
@@ -60,7 +60,7 @@ def _spread(sorted_values: Float64Array, count: int, centre: float) -> float:
     return last if count % 2 else 0.5 * (before + last)
 
 
-@compiled
+@compile_kernel
 def _span(seconds: Float64Array, reach: float, t: int, low: int, high: int) -> tuple[int, int]:
     """Move a window's half-open range on to frame t: all frames within reach of it in time."""
     while seconds[t] - seconds[low] > reach + _ROUNDING:
@@ -70,7 +70,7 @@ def _span(seconds: Float64Array, reach: float, t: int, low: int, high: int) -> t
     return low, high
 
 
-@compiled
+@compile_kernel
 def hampel(
     xy: Float64Array, seconds: Float64Array, reach: float, sigmas: float, least: float
 ) -> NDArray[np.bool_]:
@@ -99,7 +99,7 @@ def hampel(
     return far
 
 
-@compiled
+@compile_kernel
 def rolling_median(
     xy: Float64Array, seconds: Float64Array, reach: float, hole: float
 ) -> Float64Array:
@@ -132,7 +132,7 @@ def rolling_median(
     return out
 
 
-@compiled
+@compile_kernel
 def _piece_end(xy: Float64Array, seconds: Float64Array, k: int, start: int, hole: float) -> int:
     """One past the last frame of the piece without gaps that begins at ``start``."""
     stop = start + 1
@@ -143,7 +143,7 @@ def _piece_end(xy: Float64Array, seconds: Float64Array, k: int, start: int, hole
     return stop
 
 
-@compiled
+@compile_kernel
 def loess(
     xy: Float64Array, seconds: Float64Array, reach: float, hole: float, quadratic: bool
 ) -> Float64Array:
@@ -169,7 +169,7 @@ def loess(
     return out
 
 
-@compiled
+@compile_kernel
 def _fit(
     xy: Float64Array,
     seconds: Float64Array,
@@ -207,7 +207,7 @@ def _fit(
         out[t, k, 1] += (c0 * y0 + c1 * y1 + c2 * y2) / det
 
 
-@compiled
+@compile_kernel
 def one_euro(
     xy: Float64Array,
     seconds: Float64Array,

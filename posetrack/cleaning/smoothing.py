@@ -18,13 +18,13 @@ from posetrack.cleaning.changes import (
     longest_step,
     sizes,
 )
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
 
 
-@compiled
+@compile_kernel
 def smooth_kalman(
     xy: Float64Array,
     spread: Float64Array,
@@ -71,7 +71,7 @@ def smooth_kalman(
     return out
 
 
-@compiled
+@compile_kernel
 def _transition(step: float, order: int, f: Float64Array, q: Float64Array) -> None:
     """How a state moves on, and how uncertain that is, for white noise of density 1."""
     f[0, 0] = f[1, 1] = 1
@@ -86,7 +86,7 @@ def _transition(step: float, order: int, f: Float64Array, q: Float64Array) -> No
     q[1, 0], q[2, 0], q[2, 1] = q[0, 1], q[0, 2], q[1, 2]
 
 
-@compiled
+@compile_kernel
 def _predict(
     f: Float64Array,
     q: Float64Array,
@@ -111,7 +111,7 @@ def _predict(
                 p[a, b] += carried[a, c] * f[b, c]
 
 
-@compiled
+@compile_kernel
 def _smooth_piece(
     xy: Float64Array,
     spread: Float64Array,
@@ -155,7 +155,7 @@ def _smooth_piece(
     _back(rows, seconds, order, gain, top, error, position, origin, k, out)
 
 
-@compiled
+@compile_kernel
 def _back(
     rows: NDArray[np.int64],
     seconds: Float64Array,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.cleaning.changes import apply_changes, check_positive, check_times, sizes
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories import Origin, Trajectories
 
@@ -20,7 +20,7 @@ Float64Array = NDArray[np.float64]
 _COAST = 2.0
 
 
-@compiled
+@compile_kernel
 def _miss(
     pairs: Float64Array,
     seconds: Float64Array,
@@ -62,7 +62,7 @@ def _miss(
     return total
 
 
-@compiled
+@compile_kernel
 def _may_change(pairs: Float64Array, before: int, now: int) -> bool:
     """Whether any pair's way from one side to the other turned by more than it was long.
 
@@ -82,7 +82,7 @@ def _may_change(pairs: Float64Array, before: int, now: int) -> bool:
     return False
 
 
-@compiled
+@compile_kernel
 def _step(
     cost: Float64Array,
     misses: Float64Array,
@@ -106,7 +106,7 @@ def _step(
     return fresh
 
 
-@compiled
+@compile_kernel
 def smoothest_sides(
     pairs: Float64Array,
     seconds: Float64Array,

@@ -58,7 +58,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
+def _interrupt_at_sigterm() -> Iterator[None]:
     """Being told to end is like Ctrl-C: what there is is kept. Afterwards it is as it was."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
-        with _interrupted_by_sigterm(), _warnings_as_lines(), _no_usage_statistics():
+        with _interrupt_at_sigterm(), _warnings_as_lines(), _no_usage_statistics():
             status: int = arguments.run(arguments)
     except KeyboardInterrupt as interruption:
         print("\n".join([*_notes(interruption), "posetrack: interrupted"]), file=sys.stderr)

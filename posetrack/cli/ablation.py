@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_folder(arguments.out)
     quick = arguments.quick
-    worlds = _chosen(arguments.scenes, QUICK if quick else WORLDS, "scene", fewer=quick)
-    blocks = _chosen(arguments.blocks, (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS), "block")
+    worlds = _choose(arguments.scenes, QUICK if quick else WORLDS, "scene", fewer=quick)
+    blocks = _choose(arguments.blocks, (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS), "block")
     if arguments.blocks is None:
         blocks.remove(SLOW_FLOWS)
     seeds = (1 if quick else 3) if arguments.seeds is None else arguments.seeds
@@ -81,12 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     paths = write_tables(arguments.out, rows, blocks, intro=intro, notes=[*notes, *NOTES])
     print(paths[-1].read_text(encoding="utf-8"))
-    paths += _plotted(rows, blocks, arguments.out / "ablation.png")
+    paths += _plot(rows, blocks, arguments.out / "ablation.png")
     print("\n".join(f"wrote {path}" for path in paths))
     return 0
 
 
-def _chosen(names: list[str] | None, known: Any, what: str, *, fewer: bool = False) -> list[Any]:
+def _choose(names: list[str] | None, known: Any, what: str, *, fewer: bool = False) -> list[Any]:
     by_name = {item.name: item for item in known}
     has = "--quick has" if fewer else "there are"
     check_all_known(what, names or (), by_name, has=has)
@@ -105,7 +105,7 @@ def _networks() -> tuple[Any, list[str]]:
         return None, [f"Without networks: {error}."]
 
 
-def _plotted(rows: Any, blocks: Any, path: Path) -> list[Path]:
+def _plot(rows: Any, blocks: Any, path: Path) -> list[Path]:
     from posetrack.world.ablation.chart import plot_ablation
 
     try:

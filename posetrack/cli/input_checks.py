@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.video.reachability import is_camera
 
 
@@ -26,7 +26,7 @@ def check_files(*paths: str | Path | None) -> None:
     """
     for path in paths:
         if path is not None and not Path(path).exists():
-            raise not_found(Path(path))
+            raise no_such_file(Path(path))
 
 
 def check_video(source: str | None) -> None:

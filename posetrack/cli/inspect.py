@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
     shared.require(args, "data", "images", "annotations", "out")
     if args.count < 1:
         raise ValueError(f"--count must be at least 1, got {args.count}")
-    wanted = _wanted(args)
+    wanted = _choose_pictures(args)
     shared.check_data(args)
     check_folder(args.out.parent if args.out.suffix.lower() in _PICTURES else args.out)
-    skeleton = shared.skeleton_named(args.skeleton)
+    skeleton = shared.find_skeleton(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, skeleton)
     print(shared.describe(people, args.annotations))
     keypoints = _keypoints(args.keypoints, people)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _wanted(args: argparse.Namespace) -> tuple[str, ...]:
+def _choose_pictures(args: argparse.Namespace) -> tuple[str, ...]:
     possible = WHAT if args.weights is not None else ("targets", "augmentation")
     wanted = tuple(dict.fromkeys(args.what or possible))
     without = [name for name in wanted if name not in possible]

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
-from posetrack.checks import did_you_mean, no_such, not_found
+from posetrack.checks import did_you_mean, no_such, no_such_file
 from posetrack.cli.options import Parser
 from posetrack.interfaces import (
     BottomUpEstimator,
@@ -355,7 +355,7 @@ def check_network_name(
         With the names that come near.
     """
     if name.endswith(_NETWORK_FILES):
-        raise not_found(Path(name))
+        raise no_such_file(Path(name))
     if look_up_entry(name) is not None:
         card = build.card_of_kind(name, kind)
         if offline:

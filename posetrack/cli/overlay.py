@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.input_checks import check_files, check_new_file, check_video
-from posetrack.cli.plot import add_part, named_errors, people_of, span_of
+from posetrack.cli.plot import add_part, explain_unknown_names, people_of, span_of
 
 _BACKGROUNDS = {"video": None, "black": (0, 0, 0), "white": (255, 255, 255)}
 COVERS = ("blur", "pixelate", "fill")
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     from posetrack.draw import draw_video
     from posetrack.trajectories import load
 
-    with named_errors():
+    with explain_unknown_names():
         whole = load(arguments.file, rate=arguments.rate)
         part = people_of(whole, arguments.person)
     everybody = _everybody(arguments) if arguments.blur_faces else []

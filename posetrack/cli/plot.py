@@ -134,7 +134,7 @@ def people_of(trajectories: Trajectories, people: str | None) -> Trajectories:
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
+def explain_unknown_names() -> Iterator[None]:
     """A keypoint, angle, exercise or person that does not exist is told, not a fault of ours."""
     try:
         yield
@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_files(arguments.file)
     check_video(arguments.video)
     check_path(out)
-    with named_errors():
+    with explain_unknown_names():
         whole = load(arguments.file, rate=arguments.rate)
         part = people_of(whole, arguments.person)
         if (span := span_of(arguments)) is not None:
@@ -189,15 +189,15 @@ def _drawers() -> dict[str, Callable[[Trajectories, Path, argparse.Namespace], o
     }
 
 
-def _listed(text: str) -> list[str]:
+def _split_list(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _keypoint(part: Trajectories, out: Path, arguments: argparse.Namespace) -> None:
     from posetrack.plots import plot_keypoint
 
-    quantities: Any = _listed(arguments.quantity or "x,y")
-    names = _listed(arguments.keypoint)
+    quantities: Any = _split_list(arguments.quantity or "x,y")
+    names = _split_list(arguments.keypoint)
     plot_keypoint(part, names, out, quantities=quantities, raw=arguments.raw)
 
 
@@ -209,7 +209,7 @@ def _angle(part: Trajectories, out: Path, arguments: argparse.Namespace) -> None
         from posetrack.analysis.repetitions import find_repetitions
 
         repetitions = find_repetitions(part, arguments.exercise)
-    names = _listed(arguments.angle)
+    names = _split_list(arguments.angle)
     plot_angle(part, names, out, repetitions=repetitions, raw=arguments.raw)
 
 

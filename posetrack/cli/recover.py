@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"posetrack recover: {folder}: expected a folder with results", file=sys.stderr)
         return 2
     left = sorted(path for path in folder.iterdir() if is_unfinished(path))
-    finished = {finished_name(path) for path in left}
+    finished = {result_of_spool(path) for path in left}
     failed = 0
     for path in left:
         if path in finished:
             continue  # its spool's line tells of it
         try:
-            print(f"{path}: {what_is_kept(path)}")
+            print(f"{path}: {finish_file(path)}")
         except (OSError, ValueError) as error:
             print(f"posetrack recover: {' '.join(str(error).split())}", file=sys.stderr)
             failed += 1
@@ -63,19 +63,19 @@ def is_unfinished(path: Path) -> bool:
     return named and path.is_file() and not path.is_symlink()
 
 
-def finished_name(path: Path) -> Path | None:
+def result_of_spool(path: Path) -> Path | None:
     """What is made of a spool; None of other files.
 
     Examples
     --------
-    >>> finished_name(Path("match.partial-2.arrows")).name
+    >>> result_of_spool(Path("match.partial-2.arrows")).name
     'match.partial-2.parquet'
     """
     ending = _SPOOLS.get(path.suffix)
     return None if ending is None else path.with_suffix(ending)
 
 
-def what_is_kept(path: Path) -> str:
+def finish_file(path: Path) -> str:
     """Finish one file if it needs that, and say in a few words what there is of it.
 
     Raises
@@ -85,7 +85,7 @@ def what_is_kept(path: Path) -> str:
     """
     if not path.stat().st_size:
         raise ValueError(f"{path}: empty; nothing was written before the run ended")
-    target = finished_name(path)
+    target = result_of_spool(path)
     if target is not None:
         return _finish(path, target)
     if path.suffix == ".csv":

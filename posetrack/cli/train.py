@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = recipe_of(args)
     shared.check_data(args)
     check_folder(args.out)
-    _resumed(args)
+    _find_checkpoint(args)
     from posetrack.training.processes import join, leave
 
     processes, device = join(args.device)
@@ -186,7 +186,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, devic
         args.workers,
         processes,
     )
-    resume = _resumed(args)
+    resume = _find_checkpoint(args)
     if processes.first:
         _record(args, recipe, job, hardware)
     rows = train(
@@ -208,7 +208,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, processes: Processes, devic
         print(f"in {args.out}: log.csv, arguments.json, last.pth and the best weights")
 
 
-def _resumed(args: argparse.Namespace) -> Path | None:
+def _find_checkpoint(args: argparse.Namespace) -> Path | None:
     if args.resume is not None and args.resume.is_dir():
         return Path(args.resume) / "last.pth"
     if args.resume is None and (args.out / "last.pth").exists():

@@ -30,7 +30,7 @@ def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
     del recipe
     from posetrack.skeletons import COCO_17_NECK
 
-    wanted = shared.skeleton_named(args.skeleton)
+    wanted = shared.find_skeleton(args.skeleton)
     if wanted is None and args.arch in _BACKBONES:
         wanted = COCO_17_NECK
     people = shared.read_people(args.data, args.annotations, args.images, args, wanted)

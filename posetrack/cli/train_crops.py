@@ -23,7 +23,7 @@ def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
     from posetrack.training import CropTask
 
     people = shared.read_people(
-        args.data, args.annotations, args.images, args, shared.skeleton_named(args.skeleton)
+        args.data, args.annotations, args.images, args, shared.find_skeleton(args.skeleton)
     )
     network, normalisation, input_size = _network(args, people)
     return shared.Job(

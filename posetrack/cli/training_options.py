@@ -109,11 +109,11 @@ class Config(argparse.Action):
                 hint = did_you_mean(key, known)
                 parser.error(f"{path}: {key!r} is no option of this command{hint}")
             if getattr(namespace, action.dest, None) == action.default:
-                setattr(namespace, action.dest, _converted(action, value, parser, path))
+                setattr(namespace, action.dest, _parse_value(action, value, parser, path))
         setattr(namespace, self.dest, path)
 
 
-def _converted(
+def _parse_value(
     action: argparse.Action, value: Any, parser: argparse.ArgumentParser, path: Path
 ) -> Any:
     if action.nargs == 0:
@@ -227,7 +227,7 @@ def check_data(args: argparse.Namespace) -> None:
     files = ("annotations", "images", "heads", "val_annotations", "val_images", "resume")
     check_files(*(getattr(args, name, None) for name in files))
     if args.skeleton is not None:
-        skeleton_named(args.skeleton)
+        find_skeleton(args.skeleton)
     for option in ("init", "weights"):
         if (name := getattr(args, option, None)) is not None:
             check_weights(f"--{option}", name)
@@ -242,7 +242,7 @@ def check_weights(option: str, name: str) -> None:
         check_network_name(option, name, "pose", more=(BUNDLED,))
 
 
-def skeleton_named(text: str | None) -> Skeleton | None:
+def find_skeleton(text: str | None) -> Skeleton | None:
     """A skeleton by name or from a TOML file.
 
     Raises
@@ -309,12 +309,12 @@ def init_file(name: str, kind: str) -> Path:
     ValueError
         If there is no such file, and no model of that name.
     """
-    from posetrack.build import BUNDLED, bundled_file
+    from posetrack.build import BUNDLED, find_bundled_file
     from posetrack.weights import fetch
 
     if Path(name).is_file():
         return Path(name)
-    return bundled_file(kind) if name == BUNDLED else fetch(name)
+    return find_bundled_file(kind) if name == BUNDLED else fetch(name)
 
 
 def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, PoseCheckpoint]:

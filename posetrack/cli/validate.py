@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from posetrack.training.processes import join
 
     _, device = join(args.device)
-    wanted = shared.skeleton_named(args.skeleton)
+    wanted = shared.find_skeleton(args.skeleton)
     people = shared.read_people(args.data, args.annotations, args.images, args, wanted)
     path, network, checkpoint = shared.open_weights(args, people)
     row, how = _numbers(args, people, network.to(device), checkpoint)

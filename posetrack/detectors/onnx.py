@@ -138,7 +138,7 @@ class OnnxDetector:
             min_score=self.min_score,
             person=self.person,
         )
-        xyxy, scores = self._decoded(outputs, context)
+        xyxy, scores = self._decode(outputs, context)
         return keep_people(
             xyxy,
             scores,
@@ -158,7 +158,7 @@ class OnnxDetector:
             return LAYOUTS["yolox_nms"]
         return layout
 
-    def _decoded(self, outputs: Outputs, context: DecodeContext) -> Decoded:
+    def _decode(self, outputs: Outputs, context: DecodeContext) -> Decoded:
         """What the decode function gives, checked: it may be the user's."""
         name = getattr(self.decode, "__name__", repr(self.decode))
         try:

@@ -12,9 +12,9 @@ import numpy as np
 from posetrack.detectors.decode_functions import Decode, Outputs
 from posetrack.detectors.onnx_labelled import (
     decode_detr,
-    decode_labelled,
     decode_rtdetr,
     decode_rtmdet,
+    decode_with_labels,
     find_roles,
 )
 from posetrack.detectors.onnx_layouts import (
@@ -70,7 +70,7 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     "end2end": Layout(decode_end2end, letterbox, UNIT),
     "rtmdet": Layout(decode_rtmdet, letterbox_corner, IMAGENET_BGR),
     "yolox_nms": Layout(decode_rtmdet, letterbox_corner, BGR_255),
-    "labelled": Layout(decode_labelled, stretch, UNIT),
+    "labelled": Layout(decode_with_labels, stretch, UNIT),
     "detr": Layout(decode_detr, stretch, IMAGENET_RGB),
     "rtdetr": Layout(decode_rtdetr, stretch, UNIT),
 }

@@ -22,7 +22,7 @@ from posetrack.detectors.decode_functions import (
 from posetrack.detectors.onnx_layouts import decode_yolox
 
 
-def decode_labelled(outputs: Outputs, context: DecodeContext) -> Decoded:
+def decode_with_labels(outputs: Outputs, context: DecodeContext) -> Decoded:
     """Boxes, labels and scores as separate outputs, doubles already suppressed.
 
     Parameters
@@ -51,7 +51,7 @@ def decode_labelled(outputs: Outputs, context: DecodeContext) -> Decoded:
     --------
     >>> boxes = np.array([[20, 0, 40, 40], [1, 1, 9, 9]], np.float32)
     >>> answer = [boxes, np.array([1, 18]), np.array([0.8, 0.9], np.float32)]
-    >>> decode_labelled(answer, DecodeContext((64, 64), (64, 64)))[0].tolist()
+    >>> decode_with_labels(answer, DecodeContext((64, 64), (64, 64)))[0].tolist()
     [[20.0, 0.0, 40.0, 40.0]]
     """
     found = find_roles(outputs, context.output_names)
@@ -105,7 +105,7 @@ def decode_rtmdet(outputs: Outputs, context: DecodeContext) -> Decoded:
     """
     if len(outputs) == 1 and outputs[0].ndim == 3 and outputs[0].shape[2] == 5:
         labels = np.zeros(outputs[0].shape[:2], np.int64)
-        return decode_labelled([outputs[0], labels], context)
+        return decode_with_labels([outputs[0], labels], context)
     if len(outputs) == 1:
         return decode_yolox(outputs, context)
     if all(output.ndim == 4 for output in outputs):
@@ -120,7 +120,7 @@ def decode_rtmdet(outputs: Outputs, context: DecodeContext) -> Decoded:
         scores = classes[:, person_class(context, 0, classes.shape[1])]
         sure = scores >= context.min_score
         return context.to_image(boxes[sure]), scores[sure]
-    return decode_labelled(outputs, context)
+    return decode_with_labels(outputs, context)
 
 
 def _of_maps(outputs: Outputs, context: DecodeContext) -> Decoded:

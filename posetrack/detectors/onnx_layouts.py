@@ -150,7 +150,7 @@ def decode_yolov5(outputs: Outputs, context: DecodeContext) -> Decoded:
     """
     rows = _channels_first(outputs, 6, "(1, A, 5 + C)")
     scores = rows[4] * rows[5 + person_class(context, 0, len(rows) - 5)]
-    return _centered(rows, scores, context)
+    return _select_centre_boxes(rows, scores, context)
 
 
 def decode_yolov8(outputs: Outputs, context: DecodeContext) -> Decoded:
@@ -183,7 +183,7 @@ def decode_yolov8(outputs: Outputs, context: DecodeContext) -> Decoded:
     [[20.0, 0.0, 40.0, 40.0]]
     """
     rows = _channels_first(outputs, 5, "(1, 4 + C, A)")
-    return _centered(rows, rows[4 + person_class(context, 0, len(rows) - 4)], context)
+    return _select_centre_boxes(rows, rows[4 + person_class(context, 0, len(rows) - 4)], context)
 
 
 def decode_end2end(outputs: Outputs, context: DecodeContext) -> Decoded:
@@ -258,7 +258,7 @@ def grid_cells(
     return np.concatenate(corners).astype(np.float32), np.concatenate(sizes).astype(np.float32)
 
 
-def _centered(rows: NDArray[Any], scores: FloatArray, context: DecodeContext) -> Decoded:
+def _select_centre_boxes(rows: NDArray[Any], scores: FloatArray, context: DecodeContext) -> Decoded:
     """Boxes of the sure ones of (4 + ..., A) centres and sizes in pixels of the input."""
     sure = np.flatnonzero(scores >= context.min_score)
     center, half = rows[:2, sure], rows[2:4, sure] / 2

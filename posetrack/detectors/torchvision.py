@@ -130,33 +130,33 @@ def faster_rcnn_mobilenet_320(weights: Weights | None, **settings: Any) -> nn.Mo
     ...
     FileNotFoundError: ...
     """
-    return _built("fasterrcnn_mobilenet_v3_large_320_fpn", weights, settings)
+    return _build("fasterrcnn_mobilenet_v3_large_320_fpn", weights, settings)
 
 
 def faster_rcnn_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
     """Faster R-CNN, MobileNetV3-Large, images of 800 pixels. See `faster_rcnn_mobilenet_320`."""
-    return _built("fasterrcnn_mobilenet_v3_large_fpn", weights, settings)
+    return _build("fasterrcnn_mobilenet_v3_large_fpn", weights, settings)
 
 
 def faster_rcnn_resnet50(weights: Weights | None, **settings: Any) -> nn.Module:
     """Faster R-CNN, ResNet-50. Parameters as for `faster_rcnn_mobilenet_320`."""
     # The published weights were trained when torchvision added nothing to the variance.
-    return _built("fasterrcnn_resnet50_fpn", weights, settings, norm_eps=0.0)
+    return _build("fasterrcnn_resnet50_fpn", weights, settings, norm_eps=0.0)
 
 
 def faster_rcnn_resnet50_v2(weights: Weights | None, **settings: Any) -> nn.Module:
     """Faster R-CNN, ResNet-50, the better trained one. See `faster_rcnn_mobilenet_320`."""
-    return _built("fasterrcnn_resnet50_fpn_v2", weights, settings)
+    return _build("fasterrcnn_resnet50_fpn_v2", weights, settings)
 
 
 def retinanet_resnet50_v2(weights: Weights | None, **settings: Any) -> nn.Module:
     """RetinaNet, ResNet-50, the better trained one. See `faster_rcnn_mobilenet_320`."""
-    return _built("retinanet_resnet50_fpn_v2", weights, settings)
+    return _build("retinanet_resnet50_fpn_v2", weights, settings)
 
 
 def fcos_resnet50(weights: Weights | None, **settings: Any) -> nn.Module:
     """FCOS, ResNet-50. Parameters as for `faster_rcnn_mobilenet_320`."""
-    return _built("fcos_resnet50_fpn", weights, settings)
+    return _build("fcos_resnet50_fpn", weights, settings)
 
 
 def ssdlite_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
@@ -170,7 +170,7 @@ def ssdlite_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
     ValueError: the state dict does not fit ssdlite320_mobilenet_v3_large: ...
     """
     # By itself it keeps boxes from a score of 0.001 on and sorts them all; nobody asks for those.
-    return _built("ssdlite320_mobilenet_v3_large", weights, {"score_thresh": 0.05, **settings})
+    return _build("ssdlite320_mobilenet_v3_large", weights, {"score_thresh": 0.05, **settings})
 
 
 def keypoint_rcnn_resnet50(
@@ -191,7 +191,7 @@ def keypoint_rcnn_resnet50(
     >>> keypoint_rcnn_resnet50(None).roi_heads.has_keypoint()
     False
     """
-    network = _built(
+    network = _build(
         "keypointrcnn_resnet50_fpn", weights, {"num_classes": 2, **settings}, norm_eps=0.0
     )
     if not keypoints:
@@ -213,7 +213,7 @@ NETWORKS: Final[Mapping[str, Callable[..., nn.Module]]] = {
 """By the name of torchvision's function, for the table of models and the command line."""
 
 
-def _built(
+def _build(
     name: str, weights: Weights | None, settings: Mapping[str, Any], norm_eps: float | None = None
 ) -> nn.Module:
     """A network of torchvision's, without its downloads, with all of the given weights.

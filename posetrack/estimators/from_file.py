@@ -116,7 +116,7 @@ def load_estimator(
     }
     wanted = {name: value for name, value in thresholds.items() if value is not None}
     if is_exported(path):
-        return _exported(path, needs, dark, device, settings, wanted)
+        return _open_exported(path, needs, dark, device, settings, wanted)
     require_torch(path)
     from posetrack.checkpoints.loading import load_network
 
@@ -157,7 +157,7 @@ def decode_for(decode: Decode | None, input_size: tuple[int, int], *, dark: bool
     return Decode("dark", decode.sigma) if dark else decode
 
 
-def _exported(
+def _open_exported(
     path: str | Path,
     needs: dict[str, Any],
     dark: bool,

@@ -117,10 +117,10 @@ def _as_trt_pose(
         raise ValueError(f"{network}: maps {maps.shape} of an input {batch.shape}")
     rows, columns = height // down, width // across
     fields = fields.reshape(-1, 2, *fields.shape[1:])[:, ::-1].reshape(fields.shape)
-    return [_enlarged(part[:, :rows, :columns])[None] for part in (maps[:-1], fields)]
+    return [_enlarge(part[:, :rows, :columns])[None] for part in (maps[:-1], fields)]
 
 
-def _enlarged(maps: NDArray[Any]) -> NDArray[np.float32]:
+def _enlarge(maps: NDArray[Any]) -> NDArray[np.float32]:
     """(C, h, w) as (C, 3 h, 3 w)."""
     size = (maps.shape[2] * _FINER, maps.shape[1] * _FINER)
     plain = np.asarray(maps, np.float32)

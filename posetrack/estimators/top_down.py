@@ -340,7 +340,9 @@ class TopDown:
         size = self._session.batch
         if size is None or size == len(batch):
             return self._session(batch)
-        parts = [_filled(batch[start : start + size], size) for start in range(0, len(batch), size)]
+        parts = [
+            _pad_batch(batch[start : start + size], size) for start in range(0, len(batch), size)
+        ]
         if self._pool is None or len(parts) == 1:
             runs = [self._session(part) for part in parts]
         else:
@@ -397,7 +399,7 @@ def _require_count(keypoints: int, skeleton: Skeleton, description: str) -> None
         )
 
 
-def _filled(batch: Float32Array, size: int) -> Float32Array:
+def _pad_batch(batch: Float32Array, size: int) -> Float32Array:
     """The batch with zeros up to the size that the file is fixed to."""
     if len(batch) == size:
         return batch

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 
-@compiled
+@compile_kernel
 def assign(cost: Floats) -> Ints:
     """Column of each row in an assignment of least total cost, -1 for rows without one.
 
@@ -36,7 +36,7 @@ def assign(cost: Floats) -> Ints:
     return _assign_rows(cost)
 
 
-@compiled
+@compile_kernel
 def _assign_rows(cost: Floats) -> Ints:
     height, width = cost.shape
     u, v = np.zeros(height), np.zeros(width)
@@ -96,7 +96,7 @@ def _assign_rows(cost: Floats) -> Ints:
     return column_of
 
 
-@compiled
+@compile_kernel
 def assign_where_possible(cost: Floats) -> Ints:
     """Assignment with as many allowed pairs as possible and then the least total cost.
 

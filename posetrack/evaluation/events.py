@@ -22,7 +22,7 @@ from posetrack.evaluation.sequences import (
     frame_distances,
 )
 from posetrack.files import write_whole
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 MATCH: Final = 0
 SWITCH: Final = 1
@@ -397,7 +397,7 @@ def events_of_distances(
     return join(parts), all_true.astype(np.int64), all_other.astype(np.int64)
 
 
-@compiled
+@compile_kernel
 def _keypoint_events(
     true_offsets: Ints,
     true_index: Ints,
@@ -440,7 +440,7 @@ def _keypoint_events(
     return n
 
 
-@compiled
+@compile_kernel
 def _put(
     rows: Rows, n: int, frame: int, keypoint: int, kind: int, truth: int, predicted: int,
     previous: int, distance: float,
@@ -455,7 +455,7 @@ def _put(
     return n + 1
 
 
-@compiled
+@compile_kernel
 def _step(
     frame: int,
     k: int,
@@ -510,7 +510,7 @@ def _step(
     return n
 
 
-@compiled
+@compile_kernel
 def _put_pair(
     rows: Rows, n: int, frame: int, k: int, o: int, h: int, distance: float, memory: MatchHistory
 ) -> int:
@@ -531,7 +531,7 @@ def _put_pair(
     return n
 
 
-@compiled
+@compile_kernel
 def _end_gap(rows: Rows, n: int, k: int, o: int, memory: MatchHistory) -> int:
     """A gap in the track of ``o`` is over: it was a fragmentation, in the frame it began."""
     if memory.lost[k, o] >= 0:

@@ -15,12 +15,12 @@ import numpy as np
 
 from posetrack.evaluation.assignment import assign
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 _EPS: Final = float(np.finfo(np.float64).eps)
 
 
-@compiled
+@compile_kernel
 def add_potential(
     true_offsets: Ints,
     true_index: Ints,
@@ -47,7 +47,7 @@ def add_potential(
                     ] += frame[g, p] / union
 
 
-@compiled
+@compile_kernel
 def associate(
     true_offsets: Ints,
     true_index: Ints,

@@ -40,7 +40,7 @@ from posetrack.evaluation.sequences import (
     head_sizes,
     offsets_of,
 )
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 from posetrack.skeletons import POSETRACK_17
 
 _COLUMNS: Final = np.array([k for k in range(17) if k not in (3, 4)])
@@ -281,7 +281,7 @@ def _sizes(index: Ints, has: Bools, count: int) -> Floats:
     return np.bincount(index[has], minlength=count).astype(np.float64)
 
 
-@compiled
+@compile_kernel
 def _similarities(
     true_offsets: Ints,
     true_xy: Floats,

@@ -16,7 +16,7 @@ from posetrack.evaluation.sequences import (
     SequencePair,
     frame_distances,
 )
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +197,7 @@ def tie_notes(precision: PrecisionOfAll) -> list[str]:
     ]
 
 
-@compiled
+@compile_kernel
 def _right(
     true_offsets: Ints,
     true_xy: Floats,
@@ -225,7 +225,7 @@ def _right(
     return right
 
 
-@compiled
+@compile_kernel
 def _match_poses(distance: Floats, true_has: Bools) -> Ints:
     """Predicted pose of each true one, -1 without; equal PCKh go to the first of both."""
     people, others, count = distance.shape[0], distance.shape[1], distance.shape[2]

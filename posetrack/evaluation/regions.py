@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.evaluation.sequences import Bools, Floats, Ints, Region
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 _FILTER = 1e-15
 _SPLIT = 134217729.0  # 2**27 + 1: cuts a double in two halves whose products are exact
@@ -49,14 +49,14 @@ def inside_any(xy: Floats, frame: Ints, regions: Sequence[Sequence[Region]]) -> 
     return inside
 
 
-@compiled
+@compile_kernel
 def _mark_inside(xy: Floats, corners: Floats, inside: Bools) -> None:
     for i in range(len(xy)):
         if not inside[i]:
             inside[i] = _is_inside(xy[i, 0], xy[i, 1], corners)
 
 
-@compiled
+@compile_kernel
 def _is_inside(x: float, y: float, corners: Floats) -> bool:
     """Count the crossings of a ray to the right; on the outline is not inside."""
     odd = False
@@ -83,7 +83,7 @@ def _is_inside(x: float, y: float, corners: Floats) -> bool:
     return odd
 
 
-@compiled
+@compile_kernel
 def _side(ax: float, ay: float, bx: float, by: float, x: float, y: float) -> float:
     """Sign of the turn from a over b to the point: exact where rounding could change it."""
     left = (ax - x) * (by - y)
@@ -102,14 +102,14 @@ def _side(ax: float, ay: float, bx: float, by: float, x: float, y: float) -> flo
     return (p - q) + small
 
 
-@compiled
+@compile_kernel
 def _difference(a: float, b: float) -> tuple[float, float]:
     d = a - b
     virtual = a - d
     return d, (a - (d + virtual)) + (virtual - b)
 
 
-@compiled
+@compile_kernel
 def _product(a: float, b: float) -> tuple[float, float]:
     p = a * b
     c = _SPLIT * a

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -233,7 +233,7 @@ MAX_DISTANCE: Final = 0.5
 """A predicted keypoint is right if it is this many head sizes away at most (PCKh@0.5)."""
 
 
-@compiled
+@compile_kernel
 def frame_distances(
     true_xy: Floats, true_has: Bools, sizes: Floats, other_xy: Floats, other_has: Bools
 ) -> Floats:

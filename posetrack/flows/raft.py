@@ -109,7 +109,7 @@ class RaftFlow:
         if self._encoder is None:
             return normalised, np.zeros(0, np.float32), size
         with self._precision():
-            return normalised, self._encoder(_padded(normalised)), size
+            return normalised, self._encoder(_pad(normalised)), size
 
     @torch.inference_mode()
     def move(
@@ -138,7 +138,7 @@ class RaftFlow:
             maps = [torch.as_tensor(state[1], device=self.device) for state in (before, after)]
             self._kept.features = torch.cat(maps)
         with self._precision():
-            flows = self._model(_padded(first), _padded(second), num_flow_updates=self.updates)
+            flows = self._model(_pad(first), _pad(second), num_flow_updates=self.updates)
         flow: Tensor = flows[-1][:, :, : first.shape[2], : first.shape[3]].float()
         return flow
 
@@ -236,7 +236,7 @@ def sample_on_device(flow: Tensor, xy: Tensor) -> Tensor:
     return sampled[0, :, 0].T
 
 
-def _padded(images: Tensor) -> Tensor:
+def _pad(images: Tensor) -> Tensor:
     """Sides brought to multiples of 8 and at least `MIN_SIDE`, by repeating the border."""
     height, width = images.shape[2:]
     below = max(MIN_SIDE, -(-height // 8) * 8) - height

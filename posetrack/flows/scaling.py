@@ -92,7 +92,7 @@ def prepare_grey(image: NDArray[Any], scale: float | None) -> Prepared:
     """
     # Grey first: one channel to reduce instead of three.
     grey: Any = cv2.cvtColor(as_bgr(image), cv2.COLOR_BGR2GRAY)
-    return _prepared(grey, scale)
+    return _prepare(grey, scale)
 
 
 def prepare_colour(image: NDArray[Any], scale: float | None) -> Prepared:
@@ -103,10 +103,10 @@ def prepare_colour(image: NDArray[Any], scale: float | None) -> Prepared:
     >>> prepare_colour(np.zeros((480, 640, 3), np.uint8), None)[0].shape
     (416, 554, 3)
     """
-    return _prepared(as_bgr(image), scale)
+    return _prepare(as_bgr(image), scale)
 
 
-def _prepared(pixels: Pixels, scale: float | None) -> Prepared:
+def _prepare(pixels: Pixels, scale: float | None) -> Prepared:
     height, width = pixels.shape[:2]
     small = shrink(pixels, working_size((width, height), scale))
     return small, np.array([width, height], np.int64)

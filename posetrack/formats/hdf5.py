@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.checks import not_found
-from posetrack.files import unpacked_size
+from posetrack.checks import no_such_file
+from posetrack.files import count_unpacked_bytes
 
 MOST_NUMBERS: Final = 200_000_000
 """Numbers that are read from one dataset at most."""
@@ -58,7 +58,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     """
     h5py = library("h5py")
     if not path.is_file():
-        raise not_found(Path(path))
+        raise no_such_file(Path(path))
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -143,7 +143,7 @@ def _require_honest_chunks(found: Any, name: str, path: Path) -> None:
     found.id.chunk_iter(chunks.append)
     for chunk in chunks:
         _, packed = found.id.read_direct_chunk(chunk.chunk_offset)
-        if unpacked_size(packed, size + 4) > size + 4:  # a checksum may be packed, too
+        if count_unpacked_bytes(packed, size + 4) > size + 4:  # a checksum may be packed, too
             raise ValueError(f"{path}: {name!r} unpacks to more than the numbers it claims")
 
 

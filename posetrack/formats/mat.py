@@ -23,7 +23,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.files import read_bytes, unpacked_size
+from posetrack.files import count_unpacked_bytes, read_bytes
 
 MAX_MAT_BYTES: Final = 1_000_000_000
 """Larger files, and files that unpack to more, are refused."""
@@ -212,7 +212,7 @@ def _require_small(data: bytes, most: int) -> None:
         kind, length = struct.unpack_from(f"{order}II", data, start)
         start += 8
         if kind == _PACKED:
-            left -= unpacked_size(data[start : start + length], left)
+            left -= count_unpacked_bytes(data[start : start + length], left)
             if left < 0:
                 raise ValueError(f"it unpacks to more than {most:,} bytes")
         start += length

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.files import (
     MAX_JSON_BYTES,
     errors_naming,
@@ -131,7 +131,7 @@ def contents(path: Path) -> Contents:
     if path.is_dir():
         return Contents("folder", frozenset())
     if not path.is_file():
-        raise not_found(Path(path))
+        raise no_such_file(Path(path))
     sort = _SORTS.get(path.suffix.lower())
     if sort is None:
         known = ", ".join(_SORTS)

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.formats.arrow_arrays import arrow_type, mask_of, values_of
 from posetrack.formats.metadata import (
     EmptyFrames,
@@ -83,7 +83,7 @@ def read_table(path: str | Path, *, max_rows: int = 20_000_000) -> TrackTable:
     if path.suffix.lower() not in readers:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(readers)}")
     if not path.is_file():
-        raise not_found(Path(path))
+        raise no_such_file(Path(path))
     rows, described = readers[path.suffix.lower()](path, max_rows)
     empty = empty_frames_from_json(
         described.get("empty_frames", []), f"{path} (metadata)", max_frames=50 * max_rows
@@ -196,7 +196,7 @@ def _read_spool(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
 
 def _open_parquet(path: Path) -> pa.parquet.ParquetFile:
     if not path.is_file():
-        raise not_found(path)
+        raise no_such_file(path)
     try:
         return pa.parquet.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:

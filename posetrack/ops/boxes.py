@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, float_type, kernel_input
+from posetrack.ops.compilation import compile_kernel, float_type, kernel_input
 from posetrack.structures import FloatArray
 
 
@@ -214,7 +214,7 @@ def _boxes(values: ArrayLike, name: str) -> NDArray[Any]:
     return boxes if boxes.dtype.kind == "f" else boxes.astype(np.float64)
 
 
-@compiled
+@compile_kernel
 def _iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     iou = np.zeros((len(a), len(b)), a.dtype)
     for i in range(len(a)):
@@ -230,7 +230,7 @@ def _iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     return iou
 
 
-@compiled
+@compile_kernel
 def _nms(xyxy: FloatArray, scores: FloatArray, max_iou: float, extra: float) -> NDArray[np.intp]:
     count = len(xyxy)
     order = np.empty(count, np.intp)
@@ -269,7 +269,7 @@ def _nms(xyxy: FloatArray, scores: FloatArray, max_iou: float, extra: float) -> 
     return kept[:size]
 
 
-@compiled
+@compile_kernel
 def _boxes_around(xy: FloatArray, margin: float) -> FloatArray:
     boxes = np.empty((len(xy), 4), xy.dtype)
     for n in range(len(xy)):

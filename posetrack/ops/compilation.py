@@ -61,7 +61,7 @@ _MAX_FILES = 1000
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(function: Function, **options: Any) -> Function:
+def compile_kernel(function: Function, **options: Any) -> Function:
     """Compile ``function`` at its first call, and keep the machine code in the cache folder.
 
     Where it cannot be kept, the code is compiled anew in each process: slow to start beats not

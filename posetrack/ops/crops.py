@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 
 Images = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
@@ -487,7 +487,7 @@ def normalise(crops: Images, normalisation: Normalisation) -> Float32Array:
     return batch
 
 
-@compiled
+@compile_kernel
 def _normalise(
     crops: Images, factor: Float32Array, offset: Float32Array, reverse: bool, batch: Float32Array
 ) -> None:

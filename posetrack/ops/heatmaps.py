@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 
 Float32Array = NDArray[np.float32]
 
@@ -205,7 +205,7 @@ def _per_person(
     return xy.reshape(count, keypoints, 2), scores.reshape(count, keypoints)
 
 
-@compiled
+@compile_kernel
 def _peaks(maps: Float32Array, xy: Float32Array, scores: Float32Array) -> None:
     """First maximum of each map in row order, by way of the columns' maxima."""
     width = maps.shape[2]
@@ -231,7 +231,7 @@ def _peaks(maps: Float32Array, xy: Float32Array, scores: Float32Array) -> None:
         scores[p], xy[p, 0], xy[p, 1] = best, first_x, first_y
 
 
-@compiled
+@compile_kernel
 def _column_maxima(heatmap: Float32Array, columns: Float32Array) -> None:
     """Maxima over the rows, NaN left out; -inf where nothing is left.
 
@@ -252,7 +252,7 @@ def _column_maxima(heatmap: Float32Array, columns: Float32Array) -> None:
             columns[x] = heatmap[y, x] if heatmap[y, x] > columns[x] else columns[x]
 
 
-@compiled
+@compile_kernel
 def _shift_a_quarter(maps: Float32Array, xy: Float32Array) -> None:
     height, width = maps.shape[1:]
     for p in range(len(maps)):
@@ -268,7 +268,7 @@ def _shift_a_quarter(maps: Float32Array, xy: Float32Array) -> None:
                 xy[p, 1] += 0.25 if below > above else -0.25 if below < above else 0.0
 
 
-@compiled
+@compile_kernel
 def _smooth_log(
     maps: Float32Array, p: int, x: int, y: int, window: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -292,7 +292,7 @@ def _smooth_log(
     return logs
 
 
-@compiled
+@compile_kernel
 def _fit_gaussians(maps: Float32Array, window: NDArray[np.float64], xy: Float32Array) -> None:
     height, width = maps.shape[1:]
     for p in range(len(maps)):
@@ -312,7 +312,7 @@ def _fit_gaussians(maps: Float32Array, window: NDArray[np.float64], xy: Float32A
             xy[p, 1] += (dxy * dx - dxx * dy) / determinant
 
 
-@compiled
+@compile_kernel
 def _average_flipped(
     output: Float32Array, mirrored: Float32Array, order: NDArray[np.intp], shift: int
 ) -> Float32Array:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, float_type, kernel_input
+from posetrack.ops.compilation import compile_kernel, float_type, kernel_input
 from posetrack.structures import FloatArray
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -124,7 +124,7 @@ def _matrix(similarity: ArrayLike) -> FloatArray:
     return kernel_input(matrix, float_type(matrix))
 
 
-@compiled
+@compile_kernel
 def _best_column(row: FloatArray, taken: NDArray[np.bool_], floor: float) -> tuple[float, int]:
     """First largest value of a row in the columns not taken, if above ``floor``; else column -1."""
     best, where = floor, -1
@@ -135,7 +135,7 @@ def _best_column(row: FloatArray, taken: NDArray[np.bool_], floor: float) -> tup
     return best, where
 
 
-@compiled
+@compile_kernel
 def _match_greedily(similarity: FloatArray, floor: float) -> Pairs:
     """Keep each row's best free column; the best row takes its own, unless it is gone by then."""
     height, width = similarity.shape
@@ -161,7 +161,7 @@ def _match_greedily(similarity: FloatArray, floor: float) -> Pairs:
     return _pairs(owner, height, False)
 
 
-@compiled
+@compile_kernel
 def _pairs(owner: NDArray[np.intp], height: int, tall: bool) -> Pairs:
     """Row of each column, -1 for none, as indices of rows and columns; swapped if ``tall``."""
     match = np.full(height, -1, np.intp)
@@ -180,7 +180,7 @@ def _pairs(owner: NDArray[np.intp], height: int, tall: bool) -> Pairs:
     return rows, cols
 
 
-@compiled
+@compile_kernel
 def _match_optimally(similarity: FloatArray, floor: float) -> tuple[int, NDArray[np.intp]]:
     """Shortest augmenting paths, with a seat of its own, worth 0, for each row left unmatched.
 
@@ -219,7 +219,7 @@ def _match_optimally(similarity: FloatArray, floor: float) -> tuple[int, NDArray
     return _SOLVED, owner
 
 
-@compiled
+@compile_kernel
 def _seat(
     worth: NDArray[np.float64],
     late: NDArray[np.intp],
@@ -249,7 +249,7 @@ def _seat(
             match[i], end = end, match[i]
 
 
-@compiled
+@compile_kernel
 def _cheapest_path(
     worth: NDArray[np.float64],
     start: int,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, float_type, kernel_input
+from posetrack.ops.compilation import compile_kernel, float_type, kernel_input
 from posetrack.structures import FloatArray
 
 Float32Array = NDArray[np.float32]
@@ -255,7 +255,7 @@ def _nms_arguments(
     return poses, confidences, sizes, spreads, visible
 
 
-@compiled
+@compile_kernel
 def _wrong_sign(areas: FloatArray, sigmas: FloatArray) -> int:
     """0 if all is well, 1 if an area is negative, 2 if a sigma is not positive. NaN areas pass."""
     for i in range(len(areas)):
@@ -267,7 +267,7 @@ def _wrong_sign(areas: FloatArray, sigmas: FloatArray) -> int:
     return 0
 
 
-@compiled
+@compile_kernel
 def _keypoints_seen(poses: FloatArray) -> NDArray[np.bool_]:
     """(N, K), which keypoints have no NaN."""
     seen = np.empty(poses.shape[:2], np.bool_)
@@ -277,7 +277,7 @@ def _keypoints_seen(poses: FloatArray) -> NDArray[np.bool_]:
     return seen
 
 
-@compiled
+@compile_kernel
 def _oks_float64(
     references: FloatArray,
     poses: FloatArray,
@@ -305,7 +305,7 @@ def _oks_float64(
             out[m, n] = total / count if count else 0.0
 
 
-@compiled
+@compile_kernel
 def _oks_float32(
     references: Float32Array,
     poses: Float32Array,
@@ -347,7 +347,7 @@ def _oks_float32(
             out[row] = total
 
 
-@compiled
+@compile_kernel
 def _as_lanes(poses: Float32Array) -> Float32Array:
     """(people, K, 2) as (K, 2, people)."""
     people, keypoints = poses.shape[:2]
@@ -359,7 +359,7 @@ def _as_lanes(poses: Float32Array) -> Float32Array:
     return xy
 
 
-@partial(compiled, fastmath={"contract", "nsz"})
+@partial(compile_kernel, fastmath={"contract", "nsz"})
 def _add_up(
     xy: Float32Array,
     pose: Float32Array,
@@ -385,7 +385,7 @@ def _add_up(
             total[v] += power * np.int32(bits).view(np.float32)
 
 
-@compiled
+@compile_kernel
 def _count(
     xy: Float32Array, ask_lanes: bool, pose: Float32Array, ask_pose: bool, count: Float32Array
 ) -> None:
@@ -402,7 +402,7 @@ def _count(
             count += ONE
 
 
-@compiled
+@compile_kernel
 def _pair_oks(
     better: int,
     worse: int,
@@ -427,7 +427,7 @@ def _pair_oks(
     return total / count if count else 0.0
 
 
-@compiled
+@compile_kernel
 def _oks_nms_rows(
     xy: FloatArray,
     scores: FloatArray,
@@ -451,7 +451,7 @@ def _oks_nms_rows(
     return kept[:size]
 
 
-@compiled
+@compile_kernel
 def _soft_oks_nms_rows(
     xy: FloatArray,
     scores: FloatArray,

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -126,7 +126,7 @@ def _require_settings(window: int, samples: int, max_parts: int, max_people: int
         )
 
 
-@compiled
+@compile_kernel
 def _decode(
     cmap: Float32Array,
     paf: Float32Array,
@@ -146,7 +146,7 @@ def _decode(
     return people, places, peaks
 
 
-@compiled
+@compile_kernel
 def _poses(
     cmap: Float32Array, people: IntArray, places: Float32Array, peaks: IntArray
 ) -> tuple[Float32Array, Float32Array]:
@@ -161,7 +161,7 @@ def _poses(
     return xy, scores
 
 
-@compiled
+@compile_kernel
 def _find_peaks(
     cmap: Float32Array, min_score: np.float32, window: int, max_parts: int
 ) -> tuple[IntArray, IntArray]:
@@ -193,7 +193,7 @@ def _find_peaks(
     return counts, peaks[:, :most].copy()
 
 
-@compiled
+@compile_kernel
 def _is_highest(values: Float32Array, y: int, x: int, reach: int) -> bool:
     height, width = values.shape
     for row in range(max(y - reach, 0), min(y + reach + 1, height)):
@@ -203,7 +203,7 @@ def _is_highest(values: Float32Array, y: int, x: int, reach: int) -> bool:
     return True
 
 
-@compiled
+@compile_kernel
 def _refine_peaks(
     cmap: Float32Array, counts: IntArray, peaks: IntArray, window: int
 ) -> Float32Array:
@@ -241,7 +241,7 @@ def _refine_peaks(
     return places
 
 
-@compiled
+@compile_kernel
 def _mirror(index: int, size: int) -> int:
     if index < 0:
         index = -index
@@ -250,7 +250,7 @@ def _mirror(index: int, size: int) -> int:
     return min(max(index, 0), size - 1)  # a window wider than the map
 
 
-@compiled
+@compile_kernel
 def _link_scores(
     paf: Float32Array, links: IntArray, counts: IntArray, places: Float32Array, samples: int
 ) -> Float32Array:
@@ -274,7 +274,7 @@ def _link_scores(
     return graph
 
 
-@compiled
+@compile_kernel
 def _along(
     rows: Float32Array, columns: Float32Array, start: Float32Array, end: Float32Array, samples: int
 ) -> np.float32:
@@ -294,7 +294,7 @@ def _along(
     return total / np.float32(samples)
 
 
-@compiled
+@compile_kernel
 def _best_pairs(
     graph: Float32Array, links: IntArray, counts: IntArray, min_link_score: np.float32
 ) -> IntArray:
@@ -327,7 +327,7 @@ def _best_pairs(
     return partners
 
 
-@compiled
+@compile_kernel
 def _assign(cost: NDArray[np.float64]) -> IntArray:
     """Row of each column, -1 for none, so that every row has one at the least total cost.
 
@@ -370,7 +370,7 @@ def _assign(cost: NDArray[np.float64]) -> IntArray:
     return owner
 
 
-@compiled
+@compile_kernel
 def _join_pairs(links: IntArray, counts: IntArray, partners: IntArray, max_people: int) -> IntArray:
     """What hangs together by pairs, breadth first, a lone peak too.
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -134,7 +134,7 @@ def _require_shapes(maps: list[Float32Array], edges: NDArray[np.int64]) -> None:
             raise ValueError(f"{name} must be {(count, height, width)}, got {found.shape}")
 
 
-@compiled
+@compile_kernel
 def _decode(
     heatmap: Float32Array,
     offset: Float32Array,
@@ -178,7 +178,7 @@ def _decode(
     return count, xy, scores, pose_scores
 
 
-@compiled
+@compile_kernel
 def _candidates(
     heatmap: Float32Array, min_score: np.float32
 ) -> tuple[NDArray[np.int64], Float32Array]:
@@ -201,7 +201,7 @@ def _candidates(
     return cells[:count], scores[:count]
 
 
-@compiled
+@compile_kernel
 def _is_highest(heatmap: Float32Array, y: int, x: int) -> bool:
     """Whether nothing in the 3 x 3 cells around one is larger."""
     height, width = heatmap.shape
@@ -212,7 +212,7 @@ def _is_highest(heatmap: Float32Array, y: int, x: int) -> bool:
     return True
 
 
-@compiled
+@compile_kernel
 def _is_taken(poses: Float64Array, part: int, x: float, y: float, radius: float) -> bool:
     """Whether a pose found before has the same keypoint within the radius."""
     for pose in range(len(poses)):
@@ -222,7 +222,7 @@ def _is_taken(poses: Float64Array, part: int, x: float, y: float, radius: float)
     return False
 
 
-@compiled
+@compile_kernel
 def _follow(
     heatmap: Float32Array,
     offset: Float32Array,
@@ -240,7 +240,7 @@ def _follow(
         _step(heatmap, offset, forward, e, edges[e, 0], edges[e, 1], stride, xy, scores)
 
 
-@compiled
+@compile_kernel
 def _step(
     heatmap: Float32Array,
     offset: Float32Array,
@@ -269,7 +269,7 @@ def _step(
         xy[target, 0], xy[target, 1], scores[target] = x, y, score
 
 
-@compiled
+@compile_kernel
 def _cell(coordinate: float, stride: int, size: int) -> int:
     """Nearest cell, a half going to the even one, inside the map."""
     return int(min(max(np.rint(coordinate / stride), 0.0), size - 1.0))

@@ -46,7 +46,7 @@ def stretch(image: Image, input_size: tuple[int, int]) -> tuple[Image, Pair, Pai
     ((50, 50, 3), (0.25, 0.5), (0.0, 0.0))
     """
     height, width = image.shape[:2]
-    resized = _resized(image, input_size)
+    resized = _resize(image, input_size)
     return resized, (input_size[0] / width, input_size[1] / height), (0.0, 0.0)
 
 
@@ -61,7 +61,7 @@ def letterbox(image: Image, input_size: tuple[int, int]) -> tuple[Image, Pair, P
     >>> scale, offset
     ((0.25, 0.25), (0.0, 12.0))
     """
-    return _boxed(image, input_size, 0.5)
+    return _letterbox(image, input_size, 0.5)
 
 
 def letterbox_corner(image: Image, input_size: tuple[int, int]) -> tuple[Image, Pair, Pair]:
@@ -75,21 +75,21 @@ def letterbox_corner(image: Image, input_size: tuple[int, int]) -> tuple[Image, 
     >>> scale, offset, resized[-1, -1].tolist()
     ((0.25, 0.25), (0.0, 0.0), [114, 114, 114])
     """
-    return _boxed(image, input_size, 0.0)
+    return _letterbox(image, input_size, 0.0)
 
 
-def _boxed(image: Image, input_size: tuple[int, int], share: float) -> tuple[Image, Pair, Pair]:
+def _letterbox(image: Image, input_size: tuple[int, int], share: float) -> tuple[Image, Pair, Pair]:
     """Letterbox with ``share`` of the free room left of and above the image."""
     height, width = image.shape[:2]
     factor = min(input_size[0] / width, input_size[1] / height)
     inner = (max(1, round(width * factor)), max(1, round(height * factor)))
     left, top = (int((input_size[axis] - inner[axis]) * share) for axis in (0, 1))
     canvas = np.full((input_size[1], input_size[0], 3), GREY, np.uint8)
-    canvas[top : top + inner[1], left : left + inner[0]] = _resized(image, inner)
+    canvas[top : top + inner[1], left : left + inner[0]] = _resize(image, inner)
     return canvas, (inner[0] / width, inner[1] / height), (float(left), float(top))
 
 
-def _resized(image: Image, size: tuple[int, int]) -> Image:
+def _resize(image: Image, size: tuple[int, int]) -> Image:
     if (image.shape[1], image.shape[0]) == size:
         return image
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)

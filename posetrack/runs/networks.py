@@ -187,7 +187,7 @@ def weight_files(
         if kind == "detector" and (boxes or is_bottom_up(estimator)):
             continue  # it did not run
         if name == BUNDLED and kind in build.BUNDLED_FILES:
-            files[kind] = build.bundled_file(kind)
+            files[kind] = build.find_bundled_file(kind)
         elif name.startswith(PREFIX):
             files[kind] = hub_name(name)._asdict()
         elif Path(name).is_file():

@@ -131,7 +131,7 @@ class RunWriter:
         try:
             lines = [finisher(self) for finisher in self.finishers] if self.frames else []
         except OSError as error:
-            self._note_what_is_kept(error)
+            self._note_results(error)
             raise
         return [line for line in lines if line]
 
@@ -188,12 +188,12 @@ class RunWriter:
         try:
             self._stack.__exit__(kind, error, trace)
         except BaseException as second:  # a sink that cannot be closed, on a full disk
-            self._note_what_is_kept(second)
+            self._note_results(second)
             raise
         if error is not None:
-            self._note_what_is_kept(error)
+            self._note_results(error)
 
-    def _note_what_is_kept(self, error: BaseException) -> None:
+    def _note_results(self, error: BaseException) -> None:
         """Add where it is to the error, with which it is shown."""
         kept = [str(path) for path in self._kept if path.exists()]
         if self.frames and kept:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.checkpoints.card import ModelCard
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.files import parse_json
 from posetrack.ops.crops import BGR_255, Normalisation
 
@@ -99,7 +99,7 @@ def read_archived_card(path: str | Path) -> ModelCard:
         pipeline = found.get("pipeline.json", {})
         steps = list(_steps(pipeline))
         size = (
-            _size_decoded(pipeline) or _size(steps) or _size_in_detail(found.get("detail.json", {}))
+            _simcc_size(pipeline) or _size(steps) or _size_in_detail(found.get("detail.json", {}))
         )
         return ModelCard(
             input_size=size,
@@ -117,7 +117,7 @@ class _Archive:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise not_found(path)
+            raise no_such_file(path)
         self.path = path
 
     def __enter__(self) -> _Archive:
@@ -188,7 +188,7 @@ def _tasks(pipeline: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return tasks
 
 
-def _size_decoded(pipeline: Mapping[str, Any]) -> tuple[int, int] | None:
+def _simcc_size(pipeline: Mapping[str, Any]) -> tuple[int, int] | None:
     """(width, height) by the decoding of SimCC, which published files have right more often."""
     for task in _tasks(pipeline):
         params = task.get("params")

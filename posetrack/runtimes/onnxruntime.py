@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.devices import Reopening, onnx_providers, usable_cores
 from posetrack.runtimes.onnx_archive import read_archived_card, read_archived_model
 from posetrack.runtimes.onnx_check import require_alone, require_own_data
@@ -96,7 +96,7 @@ def open_session(
     try:
         session = ort.InferenceSession(model, options, providers=chosen)
     except Exception as error:  # onnxruntime's errors share no base class
-        raise ValueError(_why_refused(path, str(error), ort.__version__)) from error
+        raise ValueError(_explain_refusal(path, str(error), ort.__version__)) from error
     if providers is not None:
         _require_first(path, session.get_providers(), chosen)
     return session
@@ -278,7 +278,7 @@ def _refuse_other_files(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected an ONNX file, this is a folder")
     if not path.exists():
-        raise not_found(Path(path))
+        raise no_such_file(Path(path))
     with path.open("rb") as file:
         start = file.read(256).lstrip().lower()
     if not start:
@@ -335,7 +335,7 @@ def _require_first(path: Path, running: Sequence[str], wanted: Sequence[Any]) ->
         )
 
 
-def _why_refused(path: Path, message: str, version: str) -> str:
+def _explain_refusal(path: Path, message: str, version: str) -> str:
     """Onnxruntime's refusal, led by what it means for the user."""
     short = " ".join(message.split())[:400]
     low = message.lower()

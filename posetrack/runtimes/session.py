@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard, parse_card, read_card
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.devices import require_torch
 from posetrack.skeletons import Skeleton
 
@@ -185,7 +185,7 @@ def open_exported(
     if path.suffix not in LIBRARIES:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(LIBRARIES)}")
     if path.suffix not in (".onnx", ".zip") and not path.is_file():
-        raise not_found(path)
+        raise no_such_file(path)
     if path.suffix in (".pt2", ".engine"):
         require_torch(path)
     library = importlib.import_module(f"posetrack.runtimes.{LIBRARIES[path.suffix]}")

@@ -76,7 +76,7 @@ def crop_on_device(
     """
     width, height = input_size
     count, channels = len(matrices), image.shape[1]
-    theta = _normalised(inverse_affine(matrices), input_size, (image.shape[3], image.shape[2]))
+    theta = _normalise(inverse_affine(matrices), input_size, (image.shape[3], image.shape[2]))
     sides = torch.tensor(theta, dtype=torch.float32).to(image.device, non_blocking=True)
     across = ((torch.arange(width, device=image.device) * 2 + 1) / width - 1)[:, None]
     down = ((torch.arange(height, device=image.device) * 2 + 1) / height - 1)[:, None, None]
@@ -90,7 +90,7 @@ def crop_on_device(
     return tall.reshape(channels, count, height, width).transpose(0, 1)
 
 
-def _normalised(
+def _normalise(
     to_image: NDArray[np.float64], crop_size: tuple[int, int], image_size: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Matrices between pixels (N, 2, 3) as matrices between coordinates in [-1, 1].

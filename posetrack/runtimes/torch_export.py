@@ -87,12 +87,12 @@ def open_file(
 
         module = move_to_device_pass(program, str(target)).module()
     else:
-        module = _widened(module, target)
+        module = _widen(module, target)
     card = read_card_of(extra["posetrack.json"] or None, path)
     return Session(path, partial(_run, module, target), "torch", card)
 
 
-def _widened(program: Any, device: torch.device) -> Any:
+def _widen(program: Any, device: torch.device) -> Any:
     """On a CPU, 16 bit weights in 32 bits: 16 bit convolutions there take 20 times as long.
 
     The numbers stay those of the file; what is between the layers is no longer rounded.

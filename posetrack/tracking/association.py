@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posetrack.ops.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
 from posetrack.ops.oks import oks_matrix, oks_nms
-from posetrack.structures import Detections, Poses, concatenate_detections, unchecked
+from posetrack.structures import Detections, Poses, assemble, concatenate_detections
 from posetrack.tracking.memory import Memory
 
 FloatArray = NDArray[np.float32]
@@ -259,7 +259,7 @@ class Found:
     def seen_poses(self) -> Poses:
         """The poses with the keypoints that count."""
         poses, boxes = self.poses, self.poses.boxes
-        return unchecked(
+        return assemble(
             Poses, xy=self.seen, scores=poses.scores, boxes=boxes, skeleton=poses.skeleton
         )
 

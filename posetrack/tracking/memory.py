@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posetrack.interfaces import FlowEstimator
 from posetrack.ops.motion import inside_image, move_poses
 from posetrack.skeletons import Skeleton
-from posetrack.structures import Detections, Poses, unchecked
+from posetrack.structures import Detections, Poses, assemble
 
 IntArray = NDArray[np.int64]
 _RECENT = 10
@@ -190,8 +190,8 @@ class Memory:
 
     def poses(self, skeleton: Skeleton) -> Poses:
         """Return the rows as poses, where they are believed to be in the latest image."""
-        boxes = unchecked(Detections, xyxy=self.xyxy, scores=self.box_scores)
-        return unchecked(Poses, xy=self.xy, scores=self.scores, boxes=boxes, skeleton=skeleton)
+        boxes = assemble(Detections, xyxy=self.xyxy, scores=self.box_scores)
+        return assemble(Poses, xy=self.xy, scores=self.scores, boxes=boxes, skeleton=skeleton)
 
 
 _FIELDS = tuple(field.name for field in fields(Memory))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from posetrack.networks.trtpose import PafMaps
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.paf import TRT_POSE_LINKS
 
 Float32Array = NDArray[np.float32]
@@ -146,7 +146,7 @@ def paf_loss(
     return loss
 
 
-@compiled
+@compile_kernel
 def _draw_peaks(xy: Float64Array, stdev: float, reach: int, cmap: Float32Array) -> None:
     _, height, width = cmap.shape
     for person in range(len(xy)):
@@ -161,7 +161,7 @@ def _draw_peaks(xy: Float64Array, stdev: float, reach: int, cmap: Float32Array) 
                     cmap[k, row, column] = max(cmap[k, row, column], value)
 
 
-@compiled
+@compile_kernel
 def _draw_fading(
     xy: Float64Array, links: NDArray[np.int64], stdev: float, paf: Float32Array
 ) -> None:
@@ -185,7 +185,7 @@ def _draw_fading(
                     paf[2 * i + 1, row, column] += np.float32(value * across)
 
 
-@compiled
+@compile_kernel
 def _draw_even(
     xy: Float64Array, links: NDArray[np.int64], limb_width: float, paf: Float32Array
 ) -> None:

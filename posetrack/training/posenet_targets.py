@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from posetrack.networks.posenet import PoseMaps
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.posenet import POSENET_EDGES
 
 Float32Array = NDArray[np.float32]
@@ -190,7 +190,7 @@ def _mean_of_each(values: Tensor, weights: Tensor) -> Tensor:
     return total / count.clamp(min=1)
 
 
-@compiled
+@compile_kernel
 def _draw_disks(
     xy: Float64Array, stride: float, radius: float, heatmap: Float32Array, offset: Float32Array
 ) -> NDArray[np.int64]:
@@ -219,7 +219,7 @@ def _draw_disks(
     return owner
 
 
-@compiled
+@compile_kernel
 def _draw_ways(
     xy: Float64Array,
     edges: NDArray[np.int64],

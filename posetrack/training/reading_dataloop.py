@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.files import read_json
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.training.annotations import (
@@ -274,7 +274,7 @@ def _documents(path: Path) -> list[tuple[Path, Any]]:
     if path.is_file():
         return [(path, read_json(path))]
     if not path.is_dir():
-        raise not_found(path)
+        raise no_such_file(path)
     files = sorted(path.rglob("*.json"))
     if not files:
         raise ValueError(f"{path}: no .json files in this folder; expected Dataloop's item files")

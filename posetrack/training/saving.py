@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.files import read_text, write_whole
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def load_state(path: Path) -> dict[str, Any]:
     import torch
 
     if not path.is_file():
-        raise FileNotFoundError(f"no state of a run: {not_found(path)}")
+        raise FileNotFoundError(f"no state of a run: {no_such_file(path)}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle and zip have many ways to fail

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -119,7 +119,7 @@ def _patch(reach: int, sigma: float) -> Float32Array:
     return kernel_input(patch, np.float32)
 
 
-@compiled
+@compile_kernel
 def _draw_patches(
     centers: NDArray[np.int64], weights: Float32Array, patch: Float32Array, targets: Float32Array
 ) -> None:
@@ -135,7 +135,7 @@ def _draw_patches(
                     targets[n, k, y, x] = patch[y - top, x - left]
 
 
-@compiled
+@compile_kernel
 def _draw_unbiased(
     centers: Float64Array, weights: Float32Array, factor: float, targets: Float32Array
 ) -> None:

@@ -64,7 +64,7 @@ def relabel(trajectories: Trajectories, labels: NDArray[np.int64]) -> Trajectori
     ids = np.unique(labels[when, position])
     column = np.searchsorted(ids, labels[when, position])
 
-    def moved(values: NDArray[Kind], empty: Any) -> NDArray[Kind]:
+    def move(values: NDArray[Kind], empty: Any) -> NDArray[Kind]:
         changed = np.full((len(labels), len(ids), *values.shape[2:]), empty, values.dtype)
         changed[when, column] = values[when, position]
         changed.flags.writeable = False  # nobody else has it, so it need not be copied
@@ -72,19 +72,19 @@ def relabel(trajectories: Trajectories, labels: NDArray[np.int64]) -> Trajectori
 
     raw = trajectories.raw
     if raw is not None:
-        kept = moved(raw.xy, np.nan), moved(raw.scores, 0), moved(raw.ids, NOBODY)
+        kept = move(raw.xy, np.nan), move(raw.scores, 0), move(raw.ids, NOBODY)
         raw = Raw(*kept)
     return Trajectories(
         trajectories.frame,
         trajectories.seconds,
         ids,
-        moved(trajectories.xy, np.nan),
-        moved(trajectories.scores, 0),
+        move(trajectories.xy, np.nan),
+        move(trajectories.scores, 0),
         trajectories.skeleton,
-        moved(trajectories.boxes, np.nan),
-        moved(trajectories.box_scores, 0),
-        moved(trajectories.flow_age, 0),
-        moved(trajectories.origin, 0),
+        move(trajectories.boxes, np.nan),
+        move(trajectories.box_scores, 0),
+        move(trajectories.flow_age, 0),
+        move(trajectories.origin, 0),
         trajectories.metadata,
         raw,
     )

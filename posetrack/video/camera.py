@@ -71,7 +71,7 @@ class CameraSteps:
                 grabbed = self._camera.grab()
                 now = time.monotonic()
                 begin = now if begin is None else begin
-                image, status = self._taken(index, grabbed)
+                image, status = self._read_grabbed(index, grabbed)
                 failures = 0 if grabbed else failures + 1
                 if failures > _LOST:
                     problem = f"{self._name}: no frame after the {index - _LOST} received"
@@ -88,7 +88,7 @@ class CameraSteps:
         finally:
             self._camera.release()
 
-    def _taken(self, index: int, grabbed: bool) -> tuple[Any, Status]:
+    def _read_grabbed(self, index: int, grabbed: bool) -> tuple[Any, Status]:
         """The image of the frame at hand, if it is wanted and whole."""
         if not self._selection.wants(index):
             return None, Status.SKIPPED

@@ -48,7 +48,7 @@ class TimedDecoding:
     @property
     def count(self) -> int:
         """How many frames the packets held so far."""
-        return self._ranker.ranked
+        return self._ranker.rank_count
 
     def run(self, packets: Iterator[Any]) -> Iterator[Untimed]:
         """All frames up to the end of the selection or of the packets, in order of index."""
@@ -87,7 +87,7 @@ class TimedDecoding:
         if not self._selection.everything:
             # A picture that no other refers to is not decoded at all unless it is wanted.
             self._stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
-        self._arranger.fed(rank)
+        self._arranger.feed(rank)
         failed = self._decode(packet)
         if failed and self._alone and rank is not None:
             self._arranger.put(rank, None)  # several threads fail later, at another packet

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posetrack.interfaces import Image
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Status, Step
 from posetrack.video.headers import image_orientation, image_size, is_still
-from posetrack.video.pixels import oriented
+from posetrack.video.pixels import orient
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -179,7 +179,7 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
         raise ValueError(f"{path}: damaged image: {error}") from error
     if pixels is None:
         raise ValueError(f"{path}: damaged image, or of a kind that OpenCV cannot decode")
-    return oriented(_bgr_of(to_uint8(pixels)), turn)
+    return orient(_bgr_of(to_uint8(pixels)), turn)
 
 
 def _bgr_of(image: Image) -> Image:
@@ -315,7 +315,7 @@ def images_in(folder: Path) -> list[Path]:
     FileNotFoundError
         If there is none.
     """
-    found = sorted_naturally(
+    found = sort_naturally(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
@@ -330,12 +330,12 @@ def images_in(folder: Path) -> list[Path]:
     return found
 
 
-def sorted_naturally(paths: Any) -> list[Path]:
+def sort_naturally(paths: Any) -> list[Path]:
     """Sort paths with their numbers as numbers.
 
     Examples
     --------
-    >>> [path.name for path in sorted_naturally([Path("b2"), Path("b10"), Path("a11"), Path("B1")])]
+    >>> [path.name for path in sort_naturally([Path("b2"), Path("b10"), Path("a11"), Path("B1")])]
     ['a11', 'B1', 'b2', 'b10']
     """
 

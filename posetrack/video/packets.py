@@ -98,15 +98,15 @@ class Ranker(Generic[P]):
             self._settle(dts)
         while len(self._times) > MAX_LOOKAHEAD:
             self._rank_one()
-        yield from self._released()
+        yield from self._release()
 
     def finish(self) -> Iterator[Ranked[P]]:
         """Give the rest; no packet follows."""
         self._settle(None)
-        yield from self._released()
+        yield from self._release()
 
     @property
-    def ranked(self) -> int:
+    def rank_count(self) -> int:
         """How many frames have been numbered."""
         return self._next
 
@@ -119,7 +119,7 @@ class Ranker(Generic[P]):
         self._ranks[serial] = self._next
         self._next += 1
 
-    def _released(self) -> Iterator[Ranked[P]]:
+    def _release(self) -> Iterator[Ranked[P]]:
         while self._waiting and self._waiting[0][0] in self._ranks:
             serial, packet = self._waiting.popleft()
             yield Ranked(packet, self._ranks.pop(serial))
@@ -198,7 +198,7 @@ class Arranger(Generic[F]):
     >>> arranger = Arranger(patience=2)
     >>> for rank in range(4):
     ...     arranger.expect(rank, seconds=rank / 10, wanted=rank != 3)
-    ...     arranger.fed(rank)
+    ...     arranger.feed(rank)
     >>> arranger.put(0, "first"), arranger.put(2, "third")
     (None, None)
     >>> [(status.name, frame) for _, _, status, frame in arranger.ready()]
@@ -217,7 +217,7 @@ class Arranger(Generic[F]):
         """Announce a frame."""
         self._expected[rank] = seconds, wanted
 
-    def fed(self, rank: int | None) -> None:
+    def feed(self, rank: int | None) -> None:
         """Say that a packet, perhaps of no frame, went to the decoder."""
         self._fed += 1
         if rank is not None and rank >= self._next:

@@ -163,7 +163,7 @@ def to_bgr(
     # PyAV gives a view of FFmpeg's memory or a copy, whose rows are padded or not, by version.
     image: Any = np.require(bgr.to_ndarray(), np.uint8, ("C_CONTIGUOUS", "WRITEABLE"))
     orientation = orientation_of(frame)
-    return image if orientation == UPRIGHT else oriented(image, orientation)
+    return image if orientation == UPRIGHT else orient(image, orientation)
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
@@ -208,13 +208,13 @@ def from_matrix(matrix: NDArray[np.int32]) -> Orientation:
     return False, d < 0, a < 0
 
 
-def oriented(image: Image, orientation: Orientation) -> Image:
+def orient(image: Image, orientation: Orientation) -> Image:
     """Transpose and flip.
 
     Examples
     --------
     >>> image = np.zeros((2, 3, 3), np.uint8)
-    >>> oriented(image, (True, False, True)).shape
+    >>> orient(image, (True, False, True)).shape
     (3, 2, 3)
     """
     transpose, down, across = orientation

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 from posetrack.interfaces import Image
 from posetrack.video.frames import (
     Facts,
@@ -367,7 +367,7 @@ def _find(
             raise ValueError("expected image paths, the list is empty")
         for path in paths:
             if not path.is_file():
-                raise not_found(path)
+                raise no_such_file(path)
         return paths
     text = os.fspath(source)
     if isinstance(source, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
@@ -386,10 +386,10 @@ def _find(
         if not paths:
             others = f", only {matches[0]}" if matches else ""
             raise FileNotFoundError(f"{text}: no image matches this pattern{others}")
-        return image_folders.sorted_naturally(paths)
+        return image_folders.sort_naturally(paths)
     if text.isdecimal():
         return int(text)
-    raise not_found(path)
+    raise no_such_file(path)
 
 
 def _is_still(path: Path) -> bool:

@@ -219,7 +219,7 @@ class StreamSteps:
                     f"and holds {count}"
                 )
             return missing
-        declared, rate = self._declared_seconds(), float(self.facts.rate)
+        declared, rate = self._seconds_in_header(), float(self.facts.rate)
         read = max(self._last, self._packets_read / rate)
         if self._problem is None and declared is not None and read < declared - 2.5 / rate:
             self._problem = (
@@ -230,7 +230,7 @@ class StreamSteps:
             self._problem = f"{self._label}: the last frame is incomplete: the file may be cut off"
         return []
 
-    def _declared_seconds(self) -> float | None:
+    def _seconds_in_header(self) -> float | None:
         """What the header says of the video's length, where it says it of the video itself."""
         if "avi" in self._formats and self._stream.frames:
             return float(self._stream.frames / self.facts.rate)

@@ -134,7 +134,7 @@ class VideoWriter:
         """
         if self._closed:
             raise ValueError(f"{self.path}: the writer is closed")
-        image = _checked(image)
+        image = _check_image(image)
         self._encoder.check_time(seconds, self.count)
         self._reraise()
         if self._waiting is None:
@@ -370,7 +370,7 @@ def _check(path: Path, rate: float | Fraction, size: tuple[int, int] | None, que
         raise ValueError(f"queue counts images, 0 for no thread, got {queue}")
 
 
-def _checked(image: Image) -> Image:
+def _check_image(image: Image) -> Image:
     """An image with three channels, after a look at shape and type."""
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(

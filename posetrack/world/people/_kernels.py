@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -49,5 +49,5 @@ def _skin(
         moved[vertex, 0], moved[vertex, 1], moved[vertex, 2] = a, b, c
 
 
-locate = compiled(_locate)
-skin = compiled(_skin)
+locate = compile_kernel(_locate)
+skin = compile_kernel(_skin)

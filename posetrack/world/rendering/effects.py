@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled, kernel_input
+from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.world.rendering.render import Render
 
 Image = NDArray[np.uint8]
@@ -279,7 +279,7 @@ def jpeg(image: Image, quality: int) -> Image:
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
-@compiled
+@compile_kernel
 def _blur(
     image: UInt8Array,
     blur: Float32Array,

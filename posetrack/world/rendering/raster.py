@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -43,7 +43,7 @@ class Triangles(NamedTuple):
     bounds: Float64Array  # (F, 4) x from, y from, x to, y to in pixels
 
 
-@compiled
+@compile_kernel
 def to_camera(points: Float32Array, rotation: Float64Array, origin: Float64Array) -> Float64Array:
     """(V, 3), points in a camera's space."""
     out = np.empty(points.shape, np.float64)
@@ -56,7 +56,7 @@ def to_camera(points: Float32Array, rotation: Float64Array, origin: Float64Array
     return out
 
 
-@compiled
+@compile_kernel
 def vertex_normals(points: Float32Array, faces: Int32Array) -> Float64Array:
     """(V, 3), mean direction of the triangles around each vertex, weighted by their area."""
     normals = np.zeros(points.shape, np.float64)
@@ -79,7 +79,7 @@ def vertex_normals(points: Float32Array, faces: Int32Array) -> Float64Array:
     return normals
 
 
-@compiled
+@compile_kernel
 def set_up(
     seen: Float64Array,
     faces: Int32Array,
@@ -116,7 +116,7 @@ def set_up(
         bounds[f, 3] += y
 
 
-@compiled
+@compile_kernel
 def _reach(
     p: Float64Array, q: Float64Array, focal: float, near: float, bounds: Float64Array
 ) -> None:
@@ -129,13 +129,13 @@ def _reach(
               focal * (p[1] + t * (q[1] - p[1])) / near)  # fmt: skip
 
 
-@compiled
+@compile_kernel
 def _grow(bounds: Float64Array, x: float, y: float) -> None:
     bounds[0], bounds[2] = min(bounds[0], x), max(bounds[2], x)
     bounds[1], bounds[3] = min(bounds[1], y), max(bounds[3], y)
 
 
-@compiled
+@compile_kernel
 def set_planes(
     triangles: Triangles,
     faces: Int32Array,
@@ -166,7 +166,7 @@ def set_planes(
                 planes[f, THEN + c, n] = p * then[i, c] + q * then[j, c] + r * then[k, c]
 
 
-@compiled
+@compile_kernel
 def rays(count: int, per_pixel: int, first: int, middle: float, focal: float) -> Float64Array:
     """Rays of ``count`` samples, ``per_pixel`` of them in each pixel from ``first`` on."""
     values = np.empty(count)
@@ -175,7 +175,7 @@ def rays(count: int, per_pixel: int, first: int, middle: float, focal: float) ->
     return values
 
 
-@compiled
+@compile_kernel
 def _first(
     a0: float, r0: float, a1: float, r1: float, a2: float, r2: float, xs: Float64Array
 ) -> int:
@@ -191,7 +191,7 @@ def _first(
     return int(min((least - xs[0]) / step, float(len(xs))) - 1)
 
 
-@compiled
+@compile_kernel
 def rasterise(
     triangles: Triangles,
     per_pixel: int,
@@ -241,7 +241,7 @@ def rasterise(
                         ids[row, column] = f
 
 
-@compiled
+@compile_kernel
 def write_truth(
     ids: Int32Array,
     xs: Float64Array,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -48,7 +48,7 @@ class Lamp(NamedTuple):
     blocks: Float32Array  # the greatest of BLOCK x BLOCK pixels of the map and of the next ones
 
 
-@compiled
+@compile_kernel
 def collect(
     ids: Int32Array,
     xs: Float64Array,
@@ -83,7 +83,7 @@ def collect(
     return at
 
 
-@compiled
+@compile_kernel
 def light_up(
     samples: Samples,
     planes: Float64Array,
@@ -118,7 +118,7 @@ def light_up(
             colours[s, c] *= direct * sun[c] + up * sky[c] + (1 - up) * ground[c]
 
 
-@compiled
+@compile_kernel
 def _sun_share(
     x: float,
     y: float,
@@ -168,7 +168,7 @@ def _sun_share(
     return lit / 9
 
 
-@compiled
+@compile_kernel
 def write_colours(samples: Samples, colours: Float64Array, image: UInt8Array) -> None:
     """Fill some rows of an image with the mean colour of each pixel's samples."""
     pixel, _, _, _, side = samples

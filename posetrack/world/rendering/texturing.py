@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ops.compilation import compiled
+from posetrack.ops.compilation import compile_kernel
 from posetrack.world.rendering.shading import Samples
 
 Float64Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Textures(NamedTuple):
     repeats: UInt8Array  # (S + 1,) 0: the border goes on; 1: repeats; 2: repeats, mirrored
 
 
-@compiled
+@compile_kernel
 def pack_texture(texture: UInt8Array, texels: UInt16Array, start: int, levels: Int64Array) -> int:
     """Write the linear colours of a texture and of its halves from ``start`` on; returns the end.
 
@@ -70,7 +70,7 @@ def pack_texture(texture: UInt8Array, texels: UInt16Array, start: int, levels: I
     return at
 
 
-@compiled
+@compile_kernel
 def paint_triangles(
     samples: Samples,
     planes: Float64Array,
@@ -100,7 +100,7 @@ def paint_triangles(
         colours[s, 0], colours[s, 1], colours[s, 2] = colour
 
 
-@compiled
+@compile_kernel
 def paint_backdrop(
     samples: Samples,
     rotation: Float64Array,
@@ -134,7 +134,7 @@ def paint_backdrop(
         colours[s, 0], colours[s, 1], colours[s, 2] = colour
 
 
-@compiled
+@compile_kernel
 def _angle(y: float, x: float) -> float:
     """About ``math.atan2(y, x)``, at most 0.004 beside it, without steps, and thrice as fast.
 
@@ -149,7 +149,7 @@ def _angle(y: float, x: float) -> float:
     return angle if y >= 0 else -angle
 
 
-@compiled
+@compile_kernel
 def _texture(
     texels: UInt16Array,
     levels: Int64Array,
@@ -190,7 +190,7 @@ def _texture(
     return blue / taps, green / taps, red / taps
 
 
-@compiled
+@compile_kernel
 def _texel(
     texels: UInt16Array, start: int, height: int, width: int, repeats: int, u: float, v: float
 ) -> Colour:
@@ -211,7 +211,7 @@ def _texel(
     )
 
 
-@compiled
+@compile_kernel
 def _fold(position: float, repeats: int) -> float:
     """Where in [0, 1] of a texture a place beyond it falls."""
     if repeats == 0:
@@ -222,7 +222,7 @@ def _fold(position: float, repeats: int) -> float:
     return min(position, 2 - position)
 
 
-@compiled
+@compile_kernel
 def _texel_index(index: int, size: int, repeats: int) -> int:
     """The texel for an index at most one beyond a row of ``size``."""
     if 0 <= index < size:
