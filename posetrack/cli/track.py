@@ -128,7 +128,7 @@ def tracker_settings(
 
 def run(arguments: argparse.Namespace) -> int:
     """Track each video in turn."""
-    wanted = _wanted(arguments)
+    wanted = _choose_outputs(arguments)
     check_folder(arguments.out)
     check_networks(arguments)
     _check_angle_names(arguments.angles, skeleton_ahead(arguments))
@@ -187,7 +187,7 @@ def _paths(weights: Weights) -> list[Path]:
     return [path for path in weights.values() if isinstance(path, Path)]
 
 
-def _wanted(arguments: argparse.Namespace) -> Wanted:
+def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
     """What is to be made; refused where it cannot be."""
     angles = angles_from(arguments.angles) if arguments.angles else False
     return Wanted(

@@ -145,7 +145,7 @@ def track(
     """
     given = dict(locals())
     used = _with_presets(given.pop("settings"), given)
-    cleaned = _checked_cleaning(used["cleaning"])
+    cleaned = _check_cleaning(used["cleaning"])
     wanted = Wanted(
         tuple(formats), overlay, trails, blur_faces, angles, plot, cleaned
     ) if out is not None else Wanted((), overlay=False, cleaning=cleaned)  # fmt: skip
@@ -162,7 +162,7 @@ def track(
         tracker,
         wanted,
         results,
-        settings=_described(used),
+        settings=_describe(used),
         weights=weights,
         reading=reading,
         boxes=at,
@@ -283,7 +283,7 @@ def _with_presets(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return found
 
 
-def _checked_cleaning(cleaning: Mapping[str, Any]) -> dict[str, Any]:
+def _check_cleaning(cleaning: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of `posetrack.cleaning.clean`, with a ranking for a name; refused before the run."""
     from posetrack.cleaning.steps import clean, smoother_settings
     from posetrack.runs.cleaned import ranking_of
@@ -335,7 +335,7 @@ def _reading(
     return source.source, {**usual, **source.settings, **changed}
 
 
-def _described(used: Mapping[str, Any]) -> dict[str, Any]:
+def _describe(used: Mapping[str, Any]) -> dict[str, Any]:
     """All settings as they were used, for provenance, which names the source by itself."""
     others = ("source", "settings", "cleaning", "progress")
     own = {name: value for name, value in used.items() if name not in others}
