@@ -76,6 +76,11 @@ FLOWS: Final[Mapping[str, str]] = {
 }
 """Flows that need no weights, and their classes in `posetrack.flows`."""
 
+DETECTORS: Final[Mapping[str, str]] = {
+    "hog": "hog.HogDetector",
+}
+"""Detectors that need no weights, and their classes in `posetrack.detectors`."""
+
 
 def detector_name(device: str = "auto") -> str:
     """Name in the table of the default detector for a device.
@@ -428,7 +433,8 @@ def build_detector(
     ----------
     name
         A name of `posetrack.weights.catalogue.MODELS`, or the path of one of its files; an ONNX
-        file; a file of a detector trained here; ``"bundled"``, ``"hog"``; None for the default.
+        file; a file of a detector trained here; ``"bundled"``; a key of `DETECTORS`; None for the
+        default.
     device
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     offline, progress
@@ -464,10 +470,8 @@ def build_detector(
         from posetrack.detectors.huggingface import HuggingFaceDetector
 
         return HuggingFaceDetector(text, device=device, offline=offline, **settings)
-    if text == "hog":
-        from posetrack.detectors.hog import HogDetector
-
-        return HogDetector(**settings)
+    if text in DETECTORS:
+        return cast(Detector, _class_of("detectors", DETECTORS[text])(**settings))
     if text == BUNDLED:
         return bundled_detector(device, **settings)
     if _is_ours(text):
@@ -476,6 +480,13 @@ def build_detector(
         return load_light_detector(text, device=device, **settings)
     card, path = _card_and_file(name, "detector", offline, progress)
     return _detector_of(card, path, device=device, **settings)
+
+
+def _class_of(room: str, name: str) -> Callable[..., Any]:
+    """A class of one of the package's folders, by ``"module.Class"``."""
+    module, kind = name.rsplit(".", 1)
+    found: Callable[..., Any] = getattr(importlib.import_module(f"posetrack.{room}.{module}"), kind)
+    return found
 
 
 def _is_ours(name: str) -> bool:
@@ -649,9 +660,7 @@ def build_flow(
     <posetrack.flows.farneback.FarnebackFlow object at ...>
     """
     if name in FLOWS:
-        module, kind = FLOWS[str(name)].rsplit(".", 1)
-        found = getattr(importlib.import_module(f"posetrack.flows.{module}"), kind)
-        return cast(FlowEstimator, found(**settings))
+        return cast(FlowEstimator, _class_of("flows", FLOWS[str(name)])(**settings))
     _, path = _card_and_file(name, "flow", offline, progress)
     require_torch(name)
     from posetrack.flows.raft import RaftFlow

@@ -323,7 +323,7 @@ def check_networks(arguments: argparse.Namespace) -> None:
     """Refuse names and files that are not there, before any network is loaded or fetched."""
     if arguments.skeleton:
         skeleton_from(arguments.skeleton)
-    others = {"detector": (BUNDLED, "hog"), "estimator": (BUNDLED,)}
+    others = {"detector": (BUNDLED, *build.DETECTORS), "estimator": (BUNDLED,)}
     kinds: dict[str, Kind] = {"detector": "detector", "estimator": "pose"}
     for option, more in others.items():
         name: str | None = getattr(arguments, option)
