@@ -465,6 +465,45 @@ def parse_json(data: bytes | str, title: str, kind: Any = Any, *, nan: bool = Fa
     return as_kind(document, title, kind)
 
 
+def read_json_frames(path: str | Path, *, max_bytes: int = MAX_JSON_BYTES) -> list[Any]:
+    r"""Documents of a file of JSON lines, or the one of a JSON file; NaN is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is too large, or neither; the message names the file and the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "frames.json"
+    >>> write_whole(path, '{"frame": 1}\n\n{"frame": 2}\n')
+    >>> read_json_frames(path)
+    [{'frame': 1}, {'frame': 2}]
+    """
+    text = read_text(path, max_bytes)
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if len(lines) < 2 or not are_json_lines(lines[0][1]):
+        return [parse_json(text, str(path), nan=True)]
+    return [parse_json(line, f"{path}, line {n}", nan=True) for n, line in lines]
+
+
+def are_json_lines(first: str) -> bool:
+    """Whether the first line of a file is a list or an object by itself.
+
+    Examples
+    --------
+    >>> are_json_lines('{"frame": 1}'), are_json_lines("["), are_json_lines("[[1, 2],")
+    (True, False, False)
+    """
+    try:
+        return isinstance(parse_json(first, "", nan=True), list | dict)
+    except ValueError:
+        return False
+
+
 def as_kind(document: Any, title: str, kind: Any) -> Any:
     """Parsed JSON or TOML as what it must be; errors name ``title`` and the place in it.
 

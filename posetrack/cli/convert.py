@@ -28,11 +28,11 @@ def add_parser(commands: Any) -> None:
         help="read and write tracks in the formats of other programs",
         description="Read tracks from any format that is read (its kind shows in its content) "
         "and write them in others. What each keeps: posetrack convert --formats.",
-        epilog="movement, sleap and dlc-h5 need pip install 'posetrack[formats]', c3d needs "
-        "'posetrack[c3d]'.",
+        epilog="movement, sleap, dlc-h5 and yolo need pip install 'posetrack[formats]', nwb needs "
+        "'posetrack[nwb]', c3d 'posetrack[c3d]'.",
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", nargs="?", help="a file, or OpenPose's folder"
+        "file", type=Path, metavar="FILE", nargs="?", help="a file, a folder, or a zip of one"
     )
     parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(ENDINGS)}")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
@@ -63,6 +63,20 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         help="the video's images in order, for results that name frames by them: a COCO "
         "annotation file or a name a line",
     )
+    parser.add_argument(
+        "--image-size",
+        metavar="WxH",
+        type=size_from,
+        help="the images' size, for places that are fractions of it (YOLO)",
+    )
+
+
+def size_from(text: str) -> tuple[int, int]:
+    """Width and height of ``1280x720``."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 0 < int(width) * int(height) < 1e12):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, such as 1280x720, got {text!r}")
+    return int(width), int(height)
 
 
 def add_scale(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +165,7 @@ def read_tracks(arguments: argparse.Namespace, *, untracked: Any) -> Any:
         skeleton=None if arguments.skeleton is None else skeleton_from(arguments.skeleton),
         images=None if arguments.images is None else read_images(arguments.images),
         untracked=untracked,
+        image_size=arguments.image_size,
     )
 
 
@@ -181,7 +196,10 @@ def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
     write = getattr(import_module(f"posetrack.formats.{module}"), name)
     if isinstance(write, type):
         return _by_frame(write)
-    given: dict[str, Any] = {"metres_per_pixel": arguments.metres_per_pixel}
+    given: dict[str, Any] = {
+        "metres_per_pixel": arguments.metres_per_pixel,
+        "image_size": getattr(arguments, "image_size", None),
+    }
     if arguments.skeleton == "coco_18":
         given["skeleton"] = COCO_18  # OpenPose's older model; its usual one is BODY_25
     wanted = signature(write).parameters

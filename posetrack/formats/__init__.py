@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from posetrack.formats.objects import to_ultralytics as to_ultralytics
     from posetrack.formats.objects import tracks_from_supervision as tracks_from_supervision
     from posetrack.formats.objects import tracks_from_ultralytics as tracks_from_ultralytics
+    from posetrack.formats.openpifpaf import read_openpifpaf as read_openpifpaf
     from posetrack.formats.openpose import read_openpose as read_openpose
     from posetrack.formats.openpose import write_openpose as write_openpose
     from posetrack.formats.opensim import write_opensim_mot as write_opensim_mot
@@ -69,6 +70,11 @@ if TYPE_CHECKING:
     from posetrack.formats.table_reading import read_table as read_table
     from posetrack.formats.table_writers import CsvWriter as CsvWriter
     from posetrack.formats.table_writers import ParquetWriter as ParquetWriter
+    from posetrack.formats.ultralytics import read_ultralytics as read_ultralytics
+    from posetrack.formats.ultralytics import write_ultralytics as write_ultralytics
+    from posetrack.formats.yolo import read_yolo as read_yolo
+    from posetrack.formats.yolo import write_yolo as write_yolo
+    from posetrack.formats.yolo import write_yolo_tracks as write_yolo_tracks
 
 # Loaded on first use: a program that writes JSON only need not load pyarrow.
 __getattr__, __dir__, __all__ = export_lazily(
@@ -93,6 +99,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "tracks_from_supervision",
             "tracks_from_ultralytics",
         ],
+        "openpifpaf": ["read_openpifpaf"],
         "openpose": ["read_openpose", "write_openpose"],
         "opensim": ["write_opensim_mot", "write_trc"],
         "posetrack17": ["read_posetrack17", "write_posetrack17"],
@@ -105,5 +112,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "table": ["TrackTable"],
         "table_reading": ["read_table"],
         "table_writers": ["CsvWriter", "ParquetWriter"],
+        "ultralytics": ["read_ultralytics", "write_ultralytics"],
+        "yolo": ["read_yolo", "write_yolo", "write_yolo_tracks"],
     },
 )

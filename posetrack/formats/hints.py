@@ -35,12 +35,15 @@ class Hints:
         Whether people without identities may be read: they then get 1, 2, ... in each frame, in
         the file's order, which are places and no identities. "keep": only they get places, -1,
         -2, ..., and others keep their identities.
+    image_size
+        Width and height of the images in pixels, for places that are fractions of them.
     """
 
     rate: float | None = None
     skeleton: Skeleton | None = None
     images: Sequence[int | str] | None = None
     untracked: Untracked = False
+    image_size: tuple[int, int] | None = None
 
     def seconds(self, frame: NDArray[np.int64], where: str, rate: object = None) -> Any:
         """Times of frames by the hint, else by the file's own ``rate``."""

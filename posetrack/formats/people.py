@@ -38,9 +38,9 @@ class People:
         self._boxes: list[tuple[float, ...]] = []
         self._left_out: dict[str, int] = {}
 
-    def leave_out(self, reason: str) -> None:
+    def leave_out(self, reason: str, count: int = 1) -> None:
         """Note somebody who is in the file and is not read."""
-        self._left_out[reason] = self._left_out.get(reason, 0) + 1
+        self._left_out[reason] = self._left_out.get(reason, 0) + count
 
     def add_frame(self, index: int, seconds: float = np.nan) -> None:
         """Note a frame, whether somebody is in it or not."""

@@ -6,7 +6,9 @@ The formats are those of `posetrack.formats.catalogue`, each with what its files
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,7 @@ import msgspec
 from posetrack.checks import no_such_file
 from posetrack.files import (
     MAX_JSON_BYTES,
+    are_json_lines,
     errors_naming,
     parse_json,
     read_bytes,
@@ -30,12 +33,14 @@ from posetrack.formats.table import TrackTable
 
 _SORTS = {
     ".parquet": "arrow", ".arrows": "arrow", ".csv": "csv", ".json": "json", ".txt": "text",
+    ".jsonl": "json", ".ndjson": "json", ".xml": "xml", ".zip": "zip",
     ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
     ".nwb": "hdf5",
 }  # fmt: skip
 _ATTRIBUTES = ("nwb_version",)
 _LONGEST_HEADER = 10_000_000
 _MOST_NAMES = 500_000_000
+_LOOKED_AT = 1000
 
 
 class Contents(NamedTuple):
@@ -51,7 +56,8 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Parameters
     ----------
     path
-        The file, or a folder of OpenPose's.
+        The file, or a folder: of files a frame, or an export with its file somewhere in it; or a
+        zip of one.
     hints
         What the file may not say.
 
@@ -71,6 +77,15 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     [4]
     """
     path = Path(path)
+    if path.suffix.lower() == ".zip" and not path.is_dir():
+        from posetrack.formats.exports import unpack
+
+        with unpack(path) as folder:
+            return read_any(folder, hints)
+    if path.is_dir():
+        from posetrack.formats.exports import find_export
+
+        path = find_export(path) or path
     module, _, name = FORMATS[format_of(path)].reader.partition(":")
     read = getattr(import_module(f"posetrack.formats.{module}"), name)
     with errors_naming(path):
@@ -111,13 +126,17 @@ def format_of(path: Path) -> str:
         for sort, *wanted in entry.known_by
         if sort == found.sort and wanted
     ]
+    expected = expected or ["one of posetrack convert --formats"]
     raise ValueError(
         f"{path}: {_SORT_NAMES.get(found.sort, found.sort)} with "
         f"{', '.join(sorted(found.names)[:8]) or 'nothing'}; expected {' or '.join(expected)}"
     )
 
 
-_SORT_NAMES = {"object": "JSON", "list": "a JSON list of entries", "hdf5": "HDF5", "csv": "CSV"}
+_SORT_NAMES = {
+    "object": "JSON", "list": "a JSON list of entries", "list of lists": "a JSON list of lists",
+    "lines": "JSON lines", "hdf5": "HDF5", "csv": "CSV", "xml": "XML",
+}  # fmt: skip
 
 
 def is_own(path: Path) -> bool:
@@ -129,15 +148,19 @@ def is_own(path: Path) -> bool:
 def contents(path: Path) -> Contents:
     """What sort of file it is, and what is in it."""
     if path.is_dir():
-        return Contents("folder", frozenset())
+        return Contents("folder", _folder_names(path))
     if not path.is_file():
         raise no_such_file(Path(path))
     sort = _SORTS.get(path.suffix.lower())
     if sort is None:
         known = ", ".join(_SORTS)
-        raise ValueError(f"{path}: expected a folder of OpenPose's or a file that ends in {known}")
+        raise ValueError(f"{path}: expected a folder or a file that ends in {known}")
     if sort == "json":
         return _json_contents(path)
+    if sort == "xml":
+        from posetrack.formats.xml import root_of
+
+        return Contents(sort, frozenset([root_of(path)]))
     if sort == "hdf5":
         from posetrack.formats.hdf5 import open_hdf5
 
@@ -155,26 +178,60 @@ def _csv_names(path: Path) -> frozenset[str]:
     return frozenset(["scorer" if first == ["scorer"] else "frame"])
 
 
+def _folder_names(path: Path) -> frozenset[str]:
+    """What sorts of files lie in a folder, and in those below it."""
+    from posetrack.formats.exports import find_files
+
+    files = find_files(path)
+    endings = {f"*{file.suffix.lower()}" for file in files}
+    if any(file.name.endswith(".predictions.json") for file in files):
+        endings.add("*.predictions.json")
+    return frozenset(endings)
+
+
 def _json_contents(path: Path) -> Contents:
     """Keys of the object, or of the first of a list of objects; values are passed over."""
     data = read_bytes(path, MAX_JSON_BYTES)
     try:
         document = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = parse_json(data, str(path), nan=True)  # NaN, a byte-order mark, or an error
+        text = text_of(data, str(path))
+        lines = text.lstrip("\n").split("\n", 1)
+        if len(lines) == 2 and lines[1].strip() and are_json_lines(lines[0]):
+            parts = (parse_json(line, str(path), nan=True) for line in text.splitlines() if line)
+            return Contents("lines", _names_within(parts))
+        document = parse_json(text, str(path), nan=True)  # NaN, a byte-order mark, or an error
     if isinstance(document, dict):
-        return Contents("object", frozenset(document))
+        values = list(itertools.islice(document.values(), _LOOKED_AT))
+        inner = _names_within(map(_plain, values))
+        return Contents("object", frozenset([*document, *(f"{name} within" for name in inner)]))
     if not isinstance(document, list):
         raise ValueError(f"{path}: expected an object or a list of objects, got {document!r:.60}")
     if not document:
         return Contents("empty list", frozenset())
-    first: Any = document[0]
-    if isinstance(first, msgspec.Raw):
-        first = json.loads(bytes(first))
+    first = _plain(document[0])
+    if isinstance(first, list):
+        return Contents("list of lists", _names_within(map(_plain, document)))
     if not isinstance(first, dict):
         raise ValueError(f"{path}: expected a list of objects, got one of {first!r:.60}")
-    words = ["image_id in words"] if isinstance(first.get("image_id"), str) else []
+    image = first.get("image_id")
+    words = ["image_id in words"] if isinstance(image, str) else []
+    words += [] if "image_id" in first else ["no image_id"]
     return Contents("list", frozenset([*first, *words]))
+
+
+def _plain(value: Any) -> Any:
+    """A value that was passed over, parsed."""
+    return json.loads(bytes(value)) if isinstance(value, msgspec.Raw) else value
+
+
+def _names_within(values: Iterable[Any]) -> frozenset[str]:
+    """Keys of the first object among values, or among the lists that they are."""
+    for value in itertools.islice(values, _LOOKED_AT):
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, dict) and first:
+            return frozenset(first)
+    return frozenset()
 
 
 class _Images(msgspec.Struct):

@@ -22,6 +22,7 @@ def load(
     skeleton: Skeleton | None = None,
     images: Sequence[int | str] | None = None,
     untracked: Untracked = False,
+    image_size: tuple[int, int] | None = None,
 ) -> Trajectories:
     """Read tracks from a file: the project's own tables, or those of other programs.
 
@@ -31,7 +32,7 @@ def load(
     Parameters
     ----------
     path
-        A file, or a folder of OpenPose's.
+        A file, or a folder or zip as other programs write them.
     rate
         Frames a second, for files that do not tell times.
     skeleton
@@ -41,6 +42,8 @@ def load(
     untracked
         Whether to read people without identities, too: they get 1, 2, ... in each frame, which
         are places and no identities. "keep": only they, as -1, -2, ...
+    image_size
+        Width and height of the images, for files whose places are fractions of them.
 
     Raises
     ------
@@ -63,7 +66,9 @@ def load(
     from posetrack.formats.hints import Hints
     from posetrack.formats.reading import read_any
 
-    return Trajectories.from_table(read_any(path, Hints(rate, skeleton, images, untracked)))
+    return Trajectories.from_table(
+        read_any(path, Hints(rate, skeleton, images, untracked, image_size))
+    )
 
 
 def save(trajectories: Trajectories, path: str | Path) -> None:

@@ -1,0 +1,300 @@
+"""Labels and results of other tools, in folders and zips: Ultralytics, OpenPifPaf, and the rest."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import posetrack
+from posetrack import COCO_17, COCO_WHOLEBODY_133
+from posetrack.formats.yolo import read_yolo_labels
+
+# -- Ultralytics' summary ----------------------------------------------------------------------
+
+
+def summary(identity: float | None = 3, scale: float = 1, **more: Any) -> dict[str, Any]:
+    box = {"x1": 10.5 * scale, "y1": 20 * scale, "x2": 110 * scale, "y2": 220 * scale}
+    x, y = [10.0 * (k + 1) * scale for k in range(17)], [5.0 * (k + 2) * scale for k in range(17)]
+    x[2] = y[2] = 0
+    points = {"x": x, "y": y, "visible": [0.5] * 17}
+    points["visible"][3] = 0.0
+    found = {"name": "person", "class": 0, "confidence": 0.75, "box": box, "keypoints": points}
+    return found | ({} if identity is None else {"track_id": identity}) | more
+
+
+SUMMARIES = {
+    "one frame": ([summary()], [0]),
+    "lists": ([[], [summary()], [summary(3.0)]], [0, 1, 2]),
+    "frames": ([{"frame": 4, "results": [summary()]}, {"frame": 6, "results": []}], [4, 6]),
+    "by image": ({"a/7.jpg": [summary()], "a/9.jpg": [summary()]}, [7, 9]),
+    "service": ({"images": [{"results": [summary()], "shape": [9, 9]}], "metadata": {}}, [0]),
+    "nobody": ([[], []], [0, 1]),
+}
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("kind", SUMMARIES)
+def test_summaries_are_read_however_frames_are_put_together(
+    tmp_path: Path, kind: str, lines: bool
+) -> None:
+    document, frames = SUMMARIES[kind]
+    text = json.dumps(document)
+    if lines:
+        if kind not in ("lists", "frames"):
+            pytest.skip("a document by itself")
+        text = "".join(json.dumps(frame) + "\n" for frame in document)
+    path = tmp_path / ("r.jsonl" if lines else "r.json")
+    path.write_text(text)
+    made = posetrack.load(path, rate=10)
+    assert made.frame.tolist() == frames
+    if kind == "nobody":
+        return
+    assert made.ids.tolist() == [3]
+    row = int(np.flatnonzero(made.present[:, 0])[0])
+    assert made.boxes[row, 0].tolist() == [10.5, 20, 110, 220]
+    assert made.box_scores[row, 0] == 0.75
+    assert made.xy[row, 0, 0].tolist() == [10, 10]
+    assert np.isnan(made.xy[row, 0, [2, 3]]).all()
+    assert made.skeleton == COCO_17
+
+
+def test_a_normalized_summary_needs_the_images_size(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps([[summary(scale=0.001)]]))
+    with pytest.raises(ValueError, match=r"r\.json: places are fractions .* give image_size="):
+        posetrack.load(tmp_path / "r.json", rate=10)
+    made = posetrack.load(tmp_path / "r.json", rate=10, image_size=(1000, 2000))
+    np.testing.assert_allclose(made.xy[0, 0, 0], [10, 20])
+    np.testing.assert_allclose(made.boxes[0, 0], [10.5, 40, 110, 440])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"track_id": "x"}, "track_id: expected a number"),
+        ({"track_id": 1.5}, "'track_id': expected a whole number"),
+        ({"keypoints": {"x": [1], "y": [1, 2]}}, "keypoints: expected 1 numbers"),
+        ({"box": {"x1": 1}}, "box: "),
+    ],
+)
+def test_what_is_wrong_in_a_summary_is_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "r.json").write_text(json.dumps([[], [summary() | change]]))
+    with pytest.raises(ValueError, match=rf"r\.json, frame 1.*{message}"):
+        posetrack.load(tmp_path / "r.json", rate=10)
+
+
+def test_ultralytics_itself_gives_what_is_read(tmp_path: Path) -> None:
+    results = pytest.importorskip("ultralytics.engine.results", reason="needs ultralytics")
+    points = np.random.default_rng(0).uniform(1, 99, (2, 17, 3)).astype(np.float32)
+    points[..., 2] = 0.5
+    boxes = np.array([[0, 0, 99, 99, 4, 0.5, 0], [5, 5, 50, 50, 9, 0.25, 0]], np.float32)
+    image = np.zeros((100, 200, 3), np.uint8)
+    one = results.Results(image, "a.jpg", {0: "person"}, boxes=boxes, keypoints=points)
+    (tmp_path / "r.json").write_text(json.dumps([one.summary()]))
+    made = posetrack.load(tmp_path / "r.json", rate=10)
+    assert made.ids.tolist() == [4, 9]
+    np.testing.assert_allclose(made.xy[0], points[..., :2], atol=1e-4)
+    one.save_txt(str(tmp_path / "labels" / "a_1.txt"), save_conf=True)
+    again = posetrack.load(tmp_path / "labels", rate=10, image_size=(200, 100))
+    assert again.ids.tolist() == [4, 9]
+    np.testing.assert_allclose(again.xy[0], points[..., :2], atol=1e-2)
+
+
+# -- YOLO's label folders ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Two images of 200 x 100 with one person each, as Ultralytics lays a data set out."""
+    pytest.importorskip("yaml", reason="needs PyYAML")
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (tmp_path / "d" / kind / split).mkdir(parents=True)
+    text = "path: .\ntrain: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2, 1]\n"
+    (tmp_path / "d" / "data.yaml").write_text(text + "names:\n  0: person\n  1: dog\n")
+    for n in (2, 11):
+        Image.new("RGB", (200, 100)).save(tmp_path / "d/images/train" / f"f{n:04d}.png")
+        lines = "0 0.5 0.5 0.2 0.4 0.5 0.5 2 0.25 0.75 1 0 0 0\n1 0.5 0.5 0.1 0.1" + " 0" * 9
+        (tmp_path / "d/labels/train" / f"f{n:04d}.txt").write_text(lines + "\n")
+    return tmp_path / "d"
+
+
+def test_labels_are_read_with_their_images_sizes(dataset: Path) -> None:
+    with pytest.warns(UserWarning, match="left out: 2 of another class"):
+        made = posetrack.load(dataset, rate=10, untracked=True)
+    assert made.frame.tolist() == [2, 11]
+    assert made.boxes[0, 0].tolist() == [80, 30, 120, 70]
+    assert made.xy[0, 0, :2].tolist() == [[100, 50], [50, 75]]
+    assert np.isnan(made.xy[0, 0, 2]).all()
+    assert made.skeleton.mirrored == (("keypoint_1", "keypoint_2"),)
+
+
+def test_names_of_keypoints_are_those_of_the_data_set(dataset: Path) -> None:
+    with (dataset / "data.yaml").open("a") as file:
+        file.write("kpt_names:\n  0: [nose, left_eye, right_eye]\n")
+    labels = read_yolo_labels(dataset / "labels" / "train")
+    assert labels.skeleton is not None
+    assert labels.skeleton.keypoints == ("nose", "left_eye", "right_eye")
+
+
+def test_without_images_a_size_is_needed(dataset: Path) -> None:
+    for file in (dataset / "images" / "train").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match=r"f0002\.txt: places are fractions of an image"):
+        read_yolo_labels(dataset)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0 0.5 0.5 0.2 x", "not numbers"),
+        ("0 0.5", "not a class, a box"),
+        ("0 0.5 0.5 0.2 0.4 0.5 0.5 2 0.2", "9 numbers, others have 14"),
+        ("0 0.5 0.5 -0.2 0.4" + " 0.5" * 9, "negative"),
+        ("0 500 0.5 0.2 0.4" + " 0.5" * 9, "not fractions"),
+        ("0 nan 0.5 0.2 0.4" + " 0.5" * 9, "not a class"),
+    ],
+)
+def test_a_broken_line_is_named(dataset: Path, line: str, message: str) -> None:
+    with (dataset / "labels/train/f0002.txt").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(ValueError, match=rf"f0002\.txt, line 3: .*{message}"):
+        posetrack.load(dataset, rate=10, untracked=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kpt_shape: [3, 4]", "kpt_shape must be"),
+        ("kpt_shape: [3, 3]\nflip_idx: [0, 0, 1]", "flip_idx must name"),
+        ("kpt_shape: x", "expected a list"),
+        ("kpt_shape: [99, 3]", "lines of 14 numbers do not fit kpt_shape"),
+        ("kpt_shape: !!python/object/apply:os.system ['touch ran']", "not a YAML file"),
+    ],
+)
+def test_a_data_yaml_that_is_wrong_is_named(dataset: Path, text: str, message: str) -> None:
+    (dataset / "data.yaml").write_text(text + "\n")
+    if "python" in text:
+        with pytest.raises(ValueError, match=rf"data\.yaml: {message}"):
+            posetrack.load(dataset, rate=10)
+        return
+    with pytest.raises(ValueError, match=message):
+        posetrack.load(dataset, rate=10)
+
+
+def test_what_track_wrote_of_a_video_counts_frames_from_one(tmp_path: Path) -> None:
+    for n, identity in ((1, " 7"), (2, " 7"), (10, "")):
+        line = "0 0.5 0.5 0.5 0.5" + " 0.5 0.25 0.9" * 17 + " 0.875" + identity
+        (tmp_path / f"walk_{n}.txt").write_text(line + "\n")
+    made = posetrack.load(tmp_path, rate=10, image_size=(200, 100), untracked="keep")
+    assert made.frame.tolist() == [0, 1, 9]
+    assert made.ids.tolist() == [-1, 7]
+    assert made.box_scores[0, 1] == 0.875
+    assert made.xy[0, 1, 0].tolist() == [100, 25]
+    assert made.scores[0, 1, 0] == np.float32(0.9)
+
+
+@pytest.mark.parametrize(("more", "score", "identity"), [(" 0.5", 0.5, None), (" 7", 0.9, 7)])
+def test_a_single_number_behind_is_a_score_or_an_id(
+    tmp_path: Path, more: str, score: float, identity: int | None
+) -> None:
+    line = "0 0.5 0.5 0.5 0.5" + " 0.5 0.25 0.9" * 17
+    (tmp_path / "a_1.txt").write_text(line + more + "\n")
+    made = posetrack.load(tmp_path, rate=10, image_size=(200, 100), untracked=identity is None)
+    assert made.ids.tolist() == [identity or 1]
+    np.testing.assert_allclose(made.box_scores, score, rtol=1e-6)
+
+
+# -- OpenPifPaf --------------------------------------------------------------------------------
+
+
+def annotation(identity: int | None = 2, keypoints: int = 17) -> dict[str, Any]:
+    points = [value for k in range(keypoints) for value in (k + 1.0, k + 2.0, 0.5)]
+    points[3:6] = [0, 0, 0]
+    made = {"keypoints": points, "bbox": [1, 2, 30, 40], "score": 0.8, "category_id": 1}
+    return made | ({} if identity is None else {"id_": identity})
+
+
+def test_openpifpaf_writes_a_line_a_frame_from_one(tmp_path: Path) -> None:
+    frames = [{"frame": n, "predictions": [annotation()] if n != 2 else []} for n in (1, 2, 3)]
+    path = tmp_path / "v.openpifpaf.json"
+    path.write_text("".join(json.dumps(frame) + "\n" for frame in frames))
+    made = posetrack.load(path, rate=10)
+    assert made.frame.tolist() == [0, 1, 2]
+    assert made.ids.tolist() == [2]
+    assert made.boxes[0, 0].tolist() == [1, 2, 31, 42]
+    assert np.isnan(made.xy[0, 0, 1]).all()
+    path.write_text(json.dumps(frames[0]) + "\n")
+    assert len(posetrack.load(path, rate=10)) == 1
+    path.write_text(json.dumps(frames[0]) + "\n" + '{"frame": 2, "predictions": 3}\n')
+    with pytest.raises(ValueError, match=r"json, line 2: .*expected a list"):
+        posetrack.load(path, rate=10)
+
+
+def test_openpifpaf_writes_a_file_an_image(tmp_path: Path) -> None:
+    for n in (3, 4):
+        text = json.dumps([annotation(None, 133)])
+        (tmp_path / f"{n:03d}.jpg.predictions.json").write_text(text)
+    made = posetrack.load(tmp_path, rate=10, untracked=True)
+    assert made.frame.tolist() == [3, 4]
+    assert made.skeleton == COCO_WHOLEBODY_133
+    one = posetrack.load(tmp_path / "003.jpg.predictions.json", rate=10, untracked=True)
+    assert one.frame.tolist() == [0]
+
+
+# -- Zips --------------------------------------------------------------------------------------
+
+
+def test_a_zip_is_read_as_the_folder_that_it_is(dataset: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        for path in sorted(dataset.rglob("*")):
+            file.write(path, path.relative_to(dataset))
+    with pytest.warns(UserWarning, match="another class"):
+        made = posetrack.load(tmp_path / "d.zip", rate=10, untracked=True)
+    assert made.frame.tolist() == [2, 11]
+    with pytest.raises(ValueError, match=r"d\.zip: the file tells no times"), pytest.warns():
+        posetrack.load(tmp_path / "d.zip", untracked=True)
+
+
+@pytest.mark.parametrize("name", ["../a.json", "/tmp/a.json", "C:\\a.json", "..\\a.json"])
+def test_a_zip_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        file.writestr(name, "[]")
+    with pytest.raises(ValueError, match=r"d\.zip: .*leads out of the folder"):
+        posetrack.load(tmp_path / "d.zip", rate=10)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("a.json")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        file.writestr(link, "/etc/passwd")
+    with pytest.raises(ValueError, match=r"d\.zip: .*leads out"):
+        posetrack.load(tmp_path / "d.zip", rate=10)
+
+
+def test_a_zip_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posetrack.formats.exports._MOST_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "d.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("result.json", bytes(100_000))
+    with pytest.raises(ValueError, match=r"d\.zip: unpacks to over"):
+        posetrack.load(tmp_path / "d.zip", rate=10)
+
+
+def test_a_torn_zip_is_refused(dataset: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        file.write(dataset / "data.yaml", "data.yaml")
+    whole = (tmp_path / "d.zip").read_bytes()
+    for content in (whole[: len(whole) // 2], whole.replace(b"kpt_", b"\0\0\0\0"), b""):
+        (tmp_path / "d.zip").write_bytes(content)
+        with pytest.raises(ValueError, match=r"d\.zip"):
+            posetrack.load(tmp_path / "d.zip", rate=10)
