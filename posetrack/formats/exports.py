@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 
 _MOST_MEMBERS: Final = 200_000
 _MOST_BYTES: Final = 1_000_000_000
@@ -38,7 +38,7 @@ def unpack(path: Path) -> Iterator[Path]:
         In messages from within, the zip's name stands for the folder.
     """
     if not path.is_file():
-        raise not_found(path)
+        raise no_such_file(path)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve() / "zip"
         folder.mkdir()

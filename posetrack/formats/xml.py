@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from posetrack.checks import not_found
+from posetrack.checks import no_such_file
 
 _MOST_BYTES: Final = 2_000_000_000
 _DEEPEST: Final = 100
@@ -32,7 +32,7 @@ def read_xml(path: Path, start: Start, end: Callable[[str, str], None]) -> None:
         If it is not XML, too large or too deep, or declares types or entities.
     """
     if not path.is_file():
-        raise not_found(path)
+        raise no_such_file(path)
     parser = expat.ParserCreate()
     texts: list[list[str]] = []
 

@@ -101,7 +101,7 @@ def read_yolo_labels(folder: Path, hints: Hints = NO_HINTS) -> Labels:
     rows = [(file, list(_lines(file, problems))) for file in files]
     layout = _layout(folder, data, [row for _, lines in rows for _, row in lines], hints)
     left_out: Counter[str] = Counter()
-    kept = _kept_class(data, rows)
+    kept = _class_of_people(data, rows)
     images = []
     unpadded = not any(_padded(file.stem) for file in files)
     for file, lines in rows:
@@ -149,8 +149,8 @@ def label_files(folder: Path) -> list[Path]:
 
 def _data_above(folder: Path) -> _Data:
     """``data.yaml`` of a data set, in the folder or above; empty where there is none."""
-    for place in (folder, *folder.resolve().parents[:_UP]):
-        for file in sorted([*place.glob("*.yaml"), *place.glob("*.yml")]):
+    for level in (folder, *folder.resolve().parents[:_UP]):
+        for file in sorted([*level.glob("*.yaml"), *level.glob("*.yml")]):
             document = read_yaml(file)
             if isinstance(document, dict) and "kpt_shape" in document:
                 return _data(file, document)
@@ -231,7 +231,9 @@ def _layout(folder: Path, data: _Data, rows: Sequence[list[float]], hints: Hints
     )
 
 
-def _kept_class(data: _Data, rows: Sequence[tuple[Path, list[tuple[int, list[float]]]]]) -> float:
+def _class_of_people(
+    data: _Data, rows: Sequence[tuple[Path, list[tuple[int, list[float]]]]]
+) -> float:
     """The class called person, else the one that most have."""
     names = data.names or {}
     pairs = names.items() if isinstance(names, dict) else enumerate(names)
