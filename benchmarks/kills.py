@@ -65,7 +65,7 @@ def start(images: Path, out: Path) -> int:
     status = 99
     try:
         line = ["track", str(images), "-o", str(out), "--format", FORMATS, "--flow", "lk"]
-        status = main([*line, "--rate", "25"])
+        status = main([*line, "--rate", "25", "--overlay-as", "mp4"])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "convert": "convert",
     "recover": "recover",
     "demo": "demo",
+    "samples": "samples",
     "eval": "evaluate",
     "export": "export",
     "models": "models",

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from posetrack.cli.analyse import angles_from
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
@@ -26,7 +26,16 @@ from posetrack.cli.overlay import add_faces
 from posetrack.runs.networks import Makers, Weights, build_tracker
 from posetrack.runs.outputs import FORMATS, formats_from, output_name
 from posetrack.runs.presets import PRESETS
-from posetrack.runs.results import USUAL_FORMATS, Outcome, Wanted, boxes_from, track_to_results
+from posetrack.runs.results import (
+    USUAL_FORMATS,
+    Outcome,
+    OverlayKind,
+    Wanted,
+    boxes_from,
+    track_to_results,
+)
+from posetrack.runs.sources import expand_sources
+from posetrack.runs.window import check_display
 from posetrack.runs.writer import ResultPaths
 
 if TYPE_CHECKING:
@@ -46,7 +55,8 @@ def add_parser(commands: Any) -> None:
         "sources",
         nargs="+",
         metavar="VIDEO",
-        help="a file, a folder or glob of images, a camera's number, or an RTSP or HTTP address",
+        help="a file; a folder or quoted glob of images (one video) or of videos (several); a "
+        "camera's number; an RTSP or HTTP address",
     )
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
@@ -62,8 +72,9 @@ def add_parser(commands: Any) -> None:
         "--overlay",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="write the video, too",
+        help="write the video with people drawn over it, too; of images, pictures of their names",
     )
+    parser.add_argument("--show", action="store_true", help="open a window; q in it ends the run")
     parser.add_argument(
         "--angles",
         nargs="?",
@@ -84,6 +95,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
     drawing = parser.add_rare_group("overlay")
     drawing.add_argument(
+        "--overlay-as",
+        choices=get_args(OverlayKind),
+        help="what it is written as (else mp4 of a video, and of images jpg or png, as they are)",
+    )
+    drawing.add_argument(
         "--trails", type=int, default=0, metavar="N", help="draw the paths of the last N frames"
     )
     add_faces(drawing)
@@ -102,6 +118,11 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="leave pictures as they are stored where their pixels are not square or their size "
         "changes; else they are scaled to square pixels and to the first one's size",
+    )
+    frames.add_argument(
+        "--unrelated",
+        action="store_true",
+        help="the images are no video: people are found in each by itself",
     )
     frames.add_argument(
         "--ahead", type=int, default=2, metavar="N", help="frames detected ahead; 0: none"
@@ -133,8 +154,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_networks(arguments)
     _check_angle_names(arguments.angles, skeleton_ahead(arguments))
     check_files(arguments.boxes)
+    arguments.sources = expand_sources(arguments.sources)
     for source in arguments.sources:
         check_video(source)
+    if arguments.show:
+        check_display()
     from posetrack.selftest import check_loaded
 
     boxes = _boxes(arguments)
@@ -156,6 +180,8 @@ def run(arguments: argparse.Namespace) -> int:
             reading=_reading(arguments),
             boxes=boxes,
             ahead=arguments.ahead,
+            unrelated=arguments.unrelated,
+            show=arguments.show,
             progress=True,
         )
         _show(outcome, results)
@@ -192,7 +218,7 @@ def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
     angles = angles_from(arguments.angles) if arguments.angles else False
     return Wanted(
         formats_from("--format", arguments.formats, FORMATS),
-        arguments.overlay,
+        arguments.overlay and (arguments.overlay_as or True),
         arguments.trails,
         arguments.blur_faces,
         True if angles is None else angles,
@@ -251,5 +277,5 @@ def _settings(arguments: argparse.Namespace) -> dict[str, object]:
 
     An address may hold a password, which the provenance leaves out.
     """
-    others = ("run", "command", "sources")
+    others = ("run", "command", "sources", "show")
     return {key: value for key, value in sorted(vars(arguments).items()) if key not in others}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from posetrack.runs.outputs import FORMATS
+from posetrack.runs.pictures import kind_of
+from posetrack.runs.window import Window
 from posetrack.runs.writer import (
     Colours,
     OpenSink,
@@ -26,6 +28,8 @@ from posetrack.video.reachability import is_camera
 if TYPE_CHECKING:
     from posetrack.draw.faces import Cover
 
+OverlayKind: TypeAlias = Literal["mp4", "jpg", "png"]
+
 USUAL_FORMATS: Final = ("csv", "parquet", "posetrack18", "audit")
 
 
@@ -38,7 +42,8 @@ class Wanted:
     formats
         Tables, of `posetrack.runs.outputs.FORMATS`.
     overlay
-        The video with people drawn over it.
+        The video with people drawn over it: True of a video as MP4, of images as pictures of
+        their kind under their names; or "mp4", "jpg" or "png".
     trails
         For how many frames a line follows each person in it.
     blur_faces
@@ -59,7 +64,7 @@ class Wanted:
     """
 
     formats: Sequence[str] = USUAL_FORMATS
-    overlay: bool = True
+    overlay: bool | OverlayKind = True
     trails: int = 0
     blur_faces: Cover | None = None
     angles: bool | Sequence[str] = False
@@ -69,6 +74,8 @@ class Wanted:
     def __post_init__(self) -> None:
         from posetrack.checks import no_such
 
+        if self.overlay not in (True, False, *get_args(OverlayKind)):
+            raise ValueError(no_such("kind of overlay", str(self.overlay), get_args(OverlayKind)))
         for name in self.formats:
             if name not in FORMATS:
                 raise ValueError(no_such("format", name, FORMATS))
@@ -120,7 +127,9 @@ def track_to_results(
     reading: Mapping[str, Any],
     boxes: Callable[[int], Any] | None = None,
     ahead: int = 2,
+    unrelated: bool = False,
     in_memory: bool = False,
+    show: bool = False,
     progress: bool = False,
 ) -> Outcome:
     """Track a video and make of it what is wanted.
@@ -143,14 +152,18 @@ def track_to_results(
         From a frame's index to boxes in stored pixels, in place of the tracker's detector.
     ahead
         For how many frames the detector may be ahead.
+    unrelated
+        Whether the images are no video: people are found in each by itself.
     in_memory
         Whether to keep the tracks in memory, in place of reading them from a table in the end.
+    show
+        Whether to open a window; closing it ends the run after that frame.
     progress
         Whether to show a bar, on standard error if that is a terminal.
     """
     from tqdm import tqdm
 
-    from posetrack.tracking.pipeline import track_video
+    from posetrack.tracking.pipeline import track_images, track_video
     from posetrack.video import open_video
 
     def open_again() -> Any:
@@ -164,7 +177,10 @@ def track_to_results(
         run = stack.enter_context(
             _writer(
                 video,
-                wanted,
+                # Of images by themselves there is no identity to explain.
+                replace(wanted, formats=[one for one in wanted.formats if one != "audit"])
+                if unrelated
+                else wanted,
                 results,
                 settings=settings,
                 weights=weights,
@@ -183,14 +199,31 @@ def track_to_results(
             )
         )
         people: set[int] = set()
+        sizes: set[tuple[int, ...]] = set()
+        window = Window(video.source.name) if show else None
+        if window is not None:
+            stack.callback(window.close)
         at = None if boxes is None else scale_boxes(boxes, video.scale)
-        for frame, tracks in track_video(video, tracker, boxes=at, ahead=ahead):
+        follow = track_images if unrelated else track_video
+        pairs = follow(video, tracker, boxes=at, ahead=ahead)
+        stack.callback(pairs.close)
+        for frame, tracks in pairs:
             people.update(tracks.ids.tolist())
+            sizes.add(frame.image.shape)
+            if window is not None:
+                window.show(frame, tracks)
             run.write(frame, tracks)
             bar.update()
             bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
+            if window is not None and window.closed:
+                break
+    problems = _problems(video)
+    if len(sizes) > 1 and not unrelated and video.source.kind == "images":
+        problems.append(
+            "these images are of different sizes: if they are no video, say that they are unrelated"
+        )
     lines = run.finish()
-    return Outcome(run.frames, len(people), lines, _problems(video), lambda: run.trajectories)
+    return Outcome(run.frames, len(people), lines, problems, lambda: run.trajectories)
 
 
 def _writer(
@@ -209,7 +242,14 @@ def _writer(
     cleaning, formats = wanted.cleaning, list(wanted.formats)
     overlay = None
     if wanted.overlay and results is not None:
-        overlay = Overlay(video.rate / stride, wanted.trails, wanted.blur_faces)
+        usual: OverlayKind = kind_of(video.files) if video.files else "mp4"
+        overlay = Overlay(
+            video.rate / stride,
+            wanted.trails,
+            wanted.blur_faces,
+            usual if wanted.overlay is True else wanted.overlay,
+            video.files,
+        )
     colours = Colours() if cleaning and cleaning.get("join") is not None else None
     names = formats
     if cleaning:

@@ -13,11 +13,13 @@ from posetrack.runs.outputs import output_name
 from posetrack.runs.presets import settings_of_presets
 from posetrack.runs.results import (
     USUAL_FORMATS,
+    OverlayKind,
     Wanted,
     boxes_from,
     scale_boxes,
     track_to_results,
 )
+from posetrack.runs.window import check_display
 from posetrack.runs.writer import ResultPaths
 
 if TYPE_CHECKING:
@@ -51,11 +53,13 @@ def track(
     cleaning: Mapping[str, Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     formats: Sequence[str] = USUAL_FORMATS,
-    overlay: bool = True,
+    overlay: bool | OverlayKind = True,
     trails: int = 0,
     blur_faces: Cover | None = None,
     angles: bool | Sequence[str] = False,
     plot: bool = False,
+    unrelated: bool = False,
+    show: bool = False,
     progress: bool = False,
     **settings: Any,
 ) -> Trajectories:
@@ -101,7 +105,8 @@ def track(
     formats
         Tables to write there: csv, parquet, posetrack18, coco, frames, audit.
     overlay
-        Write the video with people drawn over it there.
+        Write the video with people drawn over it there: of images, pictures under their names.
+        Or as "mp4", "jpg" or "png".
     trails, blur_faces
         How it is drawn: paths of the last so many frames; faces covered by "blur", "pixelate" or
         "fill".
@@ -109,6 +114,10 @@ def track(
         Write a table of all joint angles, or of those named, there.
     plot
         Write pictures of who was where when there.
+    unrelated
+        The images are no video: people are found in each by itself.
+    show
+        Open a window with the people as they are tracked; closing it ends the run after that frame.
     progress
         Show a bar.
     **settings
@@ -149,6 +158,8 @@ def track(
     wanted = Wanted(
         tuple(formats), overlay, trails, blur_faces, angles, plot, cleaned
     ) if out is not None else Wanted((), overlay=False, cleaning=cleaned)  # fmt: skip
+    if show:
+        check_display()
     tracker, weights, at = _equipment(used)
     opened, reading = _reading(source, start, stop, stride, rate, stored_pixels)
     results = None
@@ -167,7 +178,9 @@ def track(
         reading=reading,
         boxes=at,
         ahead=ahead,
+        unrelated=unrelated,
         in_memory=True,
+        show=show,
         progress=progress,
     )
     if not outcome.frames:
@@ -337,6 +350,6 @@ def _reading(
 
 def _describe(used: Mapping[str, Any]) -> dict[str, Any]:
     """All settings as they were used, for provenance, which names the source by itself."""
-    others = ("source", "settings", "cleaning", "progress")
+    others = ("source", "settings", "cleaning", "progress", "show")
     own = {name: value for name, value in used.items() if name not in others}
     return dict(sorted({**own, **used["settings"], **used["cleaning"]}.items()))

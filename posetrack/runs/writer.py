@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from posetrack.checks import reason_of
 from posetrack.runs.outputs import ENDINGS
+from posetrack.runs.pictures import PictureKind, picture_names, write_picture
 from posetrack.structures import Tracks
 
 if TYPE_CHECKING:
@@ -395,15 +396,61 @@ class Overlay:
         For how many frames a line follows each person.
     cover
         How faces are covered; None: not.
+    kind
+        A video, or a picture for each frame.
+    files
+        Of images: file and page of each frame, after which pictures are called.
     """
 
     rate: Any
     trails: int = 0
     cover: Cover | None = None
+    kind: Literal["mp4", "jpg", "png"] = "mp4"
+    files: Sequence[tuple[Path, int]] = ()
 
     def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
         """Open the sink."""
-        return _OverlaySink(run.results(".mp4"), self)
+        return _OverlaySink(self.open(run.results), self)
+
+    def open(self, results: ResultPaths) -> Any:
+        """What takes the drawn images: ``NAME.mp4``, ``NAME.jpg`` or a folder ``NAME``."""
+        if self.kind == "mp4":
+            from posetrack.video import VideoWriter
+
+            return VideoWriter(results(".mp4"), rate=self.rate, queue=0)
+        return _Pictures(results, self.kind, self.files)
+
+
+class _Pictures:
+    """Writes images as pictures: of one file beside the tables, of several into a folder."""
+
+    def __init__(
+        self, results: ResultPaths, kind: PictureKind, files: Sequence[tuple[Path, int]]
+    ) -> None:
+        self._kind, self._names = kind, picture_names(files, kind) if files else []
+        if len(files) == 1:
+            self.path = results(f".{kind}")
+        else:
+            results.keep += {path.parent for path, _ in files}
+            self.path = results("")
+        self._several = len(files) != 1
+        self._stem = results.name
+        self.partial = self.path
+
+    def write(self, image: Any, seconds: float, *, index: int) -> None:
+        """Write the picture of a frame."""
+        del seconds
+        path = self.path
+        if self._several:
+            name = self._names[index] if self._names else f"{self._stem}_{index:06d}.{self._kind}"
+            path = path / name
+        write_picture(image, path)
+
+    def close(self) -> None:
+        """Nothing: each picture is whole."""
+
+    def abort(self) -> None:
+        """Nothing: what there is stays."""
 
 
 class _OverlaySink:
@@ -412,15 +459,14 @@ class _OverlaySink:
     ``faces`` is by frame what to cover, where that is known before.
     """
 
-    def __init__(self, path: Path, look: Overlay, faces: Mapping[int, Any] | None = None) -> None:
+    def __init__(self, writer: Any, look: Overlay, faces: Mapping[int, Any] | None = None) -> None:
         from posetrack.draw import FaceCover, Trails
         from posetrack.tracking.pipeline import Background
-        from posetrack.video import VideoWriter
 
         self._cover, self._faces, self._recent = look.cover, faces, FaceCover()
         self._trails = Trails(look.trails) if look.trails else None
-        self._writer = VideoWriter(path, rate=look.rate, queue=0)
-        self.path, self.partial = path, self._writer.partial
+        self._writer, self._pictures = writer, isinstance(writer, _Pictures)
+        self.path, self.partial = writer.path, writer.partial
         self._work = Background(self._draw)
 
     def _draw(self, item: tuple[Any, Tracks]) -> None:
@@ -435,7 +481,8 @@ class _OverlaySink:
             )
             cover_regions(frame.image, regions, cover=self._cover, out=frame.image)
         image = draw_tracks(frame.image, tracks, trails=self._trails, out=frame.image)
-        self._writer.write(image, frame.seconds)
+        more = {"index": frame.index} if self._pictures else {}
+        self._writer.write(image, frame.seconds, **more)
 
     def write(self, frame: Any, tracks: Tracks) -> None:
         self._work.put((frame, tracks))
@@ -451,7 +498,8 @@ class _OverlaySink:
     def abort(self) -> Path:
         self._work.drain()
         self._writer.abort()
-        return self._writer.partial
+        kept: Path = self._writer.partial
+        return kept
 
 
 # Finishers.
@@ -518,7 +566,7 @@ def _draw_again(
         faces = faces_of_tables([before, trajectories], before.frame.tolist())
     coming = trajectories.to_table().frames()
     with reopen() as video:
-        sink = _OverlaySink(results(".mp4"), overlay, faces)
+        sink = _OverlaySink(overlay.open(results), overlay, faces)
         try:
             index, tracks = -1, Tracks.empty(trajectories.skeleton)
             for frame in video:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -26,7 +27,7 @@ def track_video(
     *,
     boxes: Callable[[int], Detections] | None = None,
     ahead: int = 2,
-) -> Iterator[tuple[Frame, Tracks]]:
+) -> Generator[tuple[Frame, Tracks], None, None]:
     """Track the people in a video.
 
     Parameters
@@ -64,6 +65,53 @@ def track_video(
     with Prefetch(detected, ahead) as ready:
         for frame, detections in ready:
             yield frame, tracker.update(frame.image, detections=detections)
+
+
+def track_images(
+    frames: Iterable[Frame],
+    tracker: Tracker,
+    *,
+    boxes: Callable[[int], Detections] | None = None,
+    ahead: int = 2,
+) -> Generator[tuple[Frame, Tracks], None, None]:
+    """Find the people in images that have nothing to do with each other.
+
+    Each is a stream of one image: nobody is looked for where somebody was in the image before. Ids
+    go on, so that none is given twice.
+
+    Parameters
+    ----------
+    frames, boxes, ahead
+        See `track_video`.
+    tracker
+        Reset before each image.
+
+    Yields
+    ------
+    frame, tracks
+        For every frame.
+
+    Examples
+    --------
+    >>> from posetrack.testing import SceneDetector, SceneEstimator, crossing
+    >>> scene = crossing(frames=3)
+    >>> frames = [Frame(image, index, index / 25) for index, image in enumerate(scene)]
+    >>> tracker = Tracker(SceneDetector(scene), SceneEstimator(scene))
+    >>> [people.ids.tolist() for _, people in track_images(frames, tracker)]
+    [[1, 2], [3, 4], [5, 6]]
+    """
+    detected = (
+        (frame, tracker.detect(frame.image, 0) if boxes is None else boxes(frame.index))
+        for frame in frames
+    )
+    last = 0
+    with Prefetch(detected, ahead) if ahead else nullcontext(detected) as ready:
+        for frame, detections in ready:
+            tracker.reset()
+            tracks = tracker.update(frame.image, detections=detections)
+            tracks = Tracks(tracks.poses, tracks.ids + last, tracks.flow_age)
+            last = int(tracks.ids.max(initial=last))
+            yield frame, tracks
 
 
 def _detected(

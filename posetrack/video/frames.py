@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -97,6 +98,8 @@ class Facts:
     live: bool = False
     counted: bool = False
     """Whether ``count`` is what the file lists, and not made from its length and rate."""
+    files: Sequence[tuple[Path, int]] = ()
+    """Of images: the file of each frame, and which of its pictures, from 0."""
 
 
 Row = tuple[float, Status]

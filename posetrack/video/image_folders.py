@@ -84,6 +84,7 @@ class ImageSteps:
             count=len(self._pages),
             seconds=float(len(self._pages) / self._rate),
             counted=True,
+            files=tuple(self._pages),
         )
 
     def steps(self) -> Generator[Step, None, None]:

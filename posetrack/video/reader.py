@@ -119,6 +119,11 @@ class VideoReader:
         return self._facts.source
 
     @property
+    def files(self) -> Sequence[tuple[Path, int]]:
+        """Of images: the file of each frame by index, and which of its pictures; else empty."""
+        return self._facts.files
+
+    @property
     def truncated(self) -> bool:
         """Whether reading ended before the end of the video; `problem` says why."""
         return self.problem is not None

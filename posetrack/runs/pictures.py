@@ -1,0 +1,81 @@
+"""Drawn pictures under the names of those that they are drawn over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from posetrack.interfaces import Image
+
+PictureKind: TypeAlias = Literal["jpg", "png"]
+_JPEG: Final = (".jpg", ".jpeg", ".jpe")
+_QUALITY: Final = 92
+
+
+def kind_of(files: Sequence[tuple[Path, int]]) -> PictureKind:
+    """What drawn pictures are, where nothing is asked for: JPEG for JPEG, PNG for others.
+
+    Examples
+    --------
+    >>> kind_of([(Path("walk/1.JPG"), 0)]), kind_of([(Path("walk/1.tif"), 0)])
+    ('jpg', 'png')
+    """
+    return "jpg" if files and files[0][0].suffix.lower() in _JPEG else "png"
+
+
+def picture_names(files: Sequence[tuple[Path, int]], kind: PictureKind) -> list[str]:
+    """Names for pictures drawn over those of files: theirs, below the folder that all are in.
+
+    Parameters
+    ----------
+    files
+        File and page of each picture.
+    kind
+        What the new ones end in.
+
+    Examples
+    --------
+    >>> picture_names([(Path("a/x.png"), 0), (Path("a/b/y.jpg"), 0)], "jpg")
+    ['x.jpg', 'b/y.jpg']
+    >>> picture_names([(Path("pages.tif"), 0), (Path("pages.tif"), 1), (Path("x.png"), 0)], "png")
+    ['pages-1.png', 'pages-2.png', 'x.png']
+    >>> picture_names([(Path("x.png"), 0), (Path("x.jpg"), 0)], "png")
+    ['x.png', 'x-jpg.png']
+    """
+    top = os.path.commonpath([path.absolute().parent for path, _ in files])
+    paged = {path for path, page in files if page}
+    names: list[str] = []
+    taken: set[str] = set()
+    for path, page in files:
+        stem = path.absolute().relative_to(top).with_suffix("").as_posix()
+        stem += f"-{page + 1}" if path in paged else ""
+        if stem in taken:
+            stem += f"-{path.suffix[1:].lower()}"
+        number, unique = 2, stem
+        while unique in taken:
+            unique, number = f"{stem}-{number}", number + 1
+        taken.add(unique)
+        names.append(f"{unique}.{kind}")
+    return names
+
+
+def write_picture(image: Image, path: Path) -> None:
+    """Write an image as JPEG or PNG, by its ending; it appears whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    import cv2
+
+    from posetrack.files import write_whole
+
+    settings = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if path.suffix == ".jpg" else []
+    done, content = cv2.imencode(path.suffix, image, settings)
+    if not done:
+        raise OSError(f"{path}: this picture cannot be written as {path.suffix[1:]}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content.tobytes())
