@@ -132,15 +132,15 @@ class DownloadBar:
         self._bar.update(done - self._bar.n)
 
 
-def add_device(parser: Any) -> None:
-    """``--device`` and ``--offline``."""
+def add_device(parser: Any, rare: Any = None) -> None:
+    """``--device`` and ``--offline``, the latter in the group ``rare`` if there is one."""
     parser.add_argument(
         "--device",
         type=device_from,
         default="auto",
         help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino",
     )
-    parser.add_argument("--offline", action="store_true", help="never download")
+    (rare or parser).add_argument("--offline", action="store_true", help="never download")
 
 
 def add_flow(parser: Any) -> None:
@@ -149,7 +149,7 @@ def add_flow(parser: Any) -> None:
 
 
 def add_networks(parser: Parser) -> None:
-    """Which networks find people, poses and motion, and how they are run."""
+    """Which networks find people, poses and motion, and how and where they are run."""
     parser.add_argument(
         "--detector",
         metavar="NAME|FILE",
@@ -162,8 +162,9 @@ def add_networks(parser: Parser) -> None:
         help="a name of `posetrack models list`, bundled, FILE.onnx, a checkpoint, or hf:NAME of "
         "Hugging Face's hub",
     )
-    add_flow(parser)
     group = parser.add_rare_group("networks")
+    add_device(parser, group)
+    add_flow(group)
     group.add_argument(
         "--boxes",
         type=Path,

@@ -12,7 +12,6 @@ from posetrack.cli.analyse import angles_from
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.input_checks import check_files, check_folder, check_video
 from posetrack.cli.network_options import (
-    add_device,
     add_networks,
     build_detector,
     build_estimator,
@@ -90,7 +89,6 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_presets(PRESETS)
     add_networks(parser)
-    add_device(parser)
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
     drawing = parser.add_rare_group("overlay")

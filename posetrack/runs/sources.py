@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from posetrack.video.image_folders import SUFFIXES, sorted_naturally
 from posetrack.video.reachability import is_camera
 
 VIDEO_SUFFIXES: Final = frozenset(
@@ -56,6 +55,8 @@ def _expand(word: str) -> list[str]:
 
 def _each(paths: Iterable[Path]) -> list[str]:
     """Videos, and folders that hold images or videos."""
+    from posetrack.video.image_folders import sorted_naturally
+
     return [
         str(path)
         for path in sorted_naturally(paths)
@@ -69,8 +70,10 @@ def _visible(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
+    from posetrack.video.image_folders import SUFFIXES
+
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _is_picture(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
+    return _is_image(path) or (path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES)
