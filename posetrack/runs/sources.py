@@ -55,11 +55,11 @@ def _expand(word: str) -> list[str]:
 
 def _each(paths: Iterable[Path]) -> list[str]:
     """Videos, and folders that hold images or videos."""
-    from posetrack.video.image_folders import sorted_naturally
+    from posetrack.video.image_folders import sort_naturally
 
     return [
         str(path)
-        for path in sorted_naturally(paths)
+        for path in sort_naturally(paths)
         if (path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES)
         or (path.is_dir() and any(map(_is_picture, _visible(path.iterdir()))))
     ]
