@@ -14,12 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import posetrack
-from posetrack import BODY_25, COCO_17, HALPE_26, MPII_16, Skeleton, Trajectories
+from posetrack import BODY_25, COCO_17, COCO_18, HALPE_26, MPII_16, Skeleton, Trajectories
 from posetrack.cli.convert import writer_of
 from posetrack.formats.catalogue import FORMATS
 from posetrack.formats.hints import Hints
 from posetrack.formats.reading import read_any, read_images
-from posetrack.skeletons import POSETRACK_15, POSETRACK_17
+from posetrack.skeletons import (
+    COCO_WHOLEBODY_133,
+    HALPE_136,
+    OPENPOSE_137,
+    POSETRACK_15,
+    POSETRACK_17,
+)
 
 
 def written(path: Path, value: Any) -> Path:
@@ -80,10 +86,95 @@ def test_alphapose_names_frames_by_their_images(tmp_path: Path, skeleton: Skelet
     assert made.xy[0, 0, 2].tolist() == [3, 30]
 
 
-def test_of_halpe_s_136_keypoints_the_body_is_read(tmp_path: Path) -> None:
-    entry = {"image_id": "0.jpg", "idx": 3, "keypoints": [1.0, 2.0, 0.5] * 136}
-    made = posetrack.load(written(tmp_path / "a.json", [entry]), rate=10)
-    assert made.skeleton == HALPE_26
+def test_alphapose_s_forms_of_openpose_are_tables_by_image(tmp_path: Path) -> None:
+    people = [{"joints": flat(COCO_17), "idx": 4}], [{"pose_keypoints_2d": flat(COCO_18)}]
+    forms = {"version": "AlphaPose v0.3", "bodies": people[0]}, {"people": people[1]}
+    for form, skeleton in zip(forms, (COCO_17, COCO_18), strict=True):
+        path = written(tmp_path / "a.json", {"5.jpg": form, "6.jpg": form})
+        made = posetrack.load(path, rate=10, untracked="keep")
+        assert made.frame.tolist() == [5, 6]
+        assert made.skeleton == skeleton
+
+
+# -- whole bodies ------------------------------------------------------------------------------
+
+
+def test_coco_wholebody_has_its_parts_beside_the_body(tmp_path: Path) -> None:
+    parts = {"foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+    entry = {"image_id": 3, "keypoints": flat(COCO_17), "track_id": 1}
+    entry |= {name: [50.0 + n, 7.0, 0.5] * n for name, n in parts.items()}
+    entries = [entry, {"image_id": 4, "keypoints": flat(COCO_17), "track_id": 1}]
+    made = posetrack.load(written(tmp_path / "r.json", entries), rate=10)
+    assert made.skeleton == COCO_WHOLEBODY_133
+    assert made.xy[0, 0, [0, 17, 23, 91, 112], 0].tolist() == [1, 56, 118, 71, 71]
+    assert np.isnan(made.xy[1, 0, 17:]).all()
+    truth = {"images": [{"id": 3, "file_name": "3.jpg"}], "annotations": [entry],
+             "categories": [{"id": 1, "keypoints": list(COCO_17.keypoints)}]}  # fmt: skip
+    made = posetrack.load(written(tmp_path / "a.json", truth), rate=10)
+    assert made.skeleton == COCO_WHOLEBODY_133
+
+
+@pytest.mark.parametrize("skeleton", [HALPE_26, COCO_WHOLEBODY_133, HALPE_136])
+def test_whole_bodies_of_each_tool_are_known_by_their_count(
+    tmp_path: Path, skeleton: Skeleton
+) -> None:
+    values = flat(skeleton)
+    points = np.reshape(values, (-1, 3))
+    person = {"keypoints": points[:, :2].tolist(), "keypoint_scores": points[:, 2].tolist()}
+    for document in (
+        [{"image_id": "0.jpg", "idx": 3, "keypoints": values}],
+        [{"image_id": 0, "track_id": 3, "keypoints": values}],
+        [{"frame_id": 0, "instances": [person | {"track_id": 3}]}],
+        [person | {"track_id": 3}],
+    ):
+        made = posetrack.load(written(tmp_path / "a.json", document), rate=10)
+        assert made.skeleton == skeleton
+        assert made.ids.tolist() == [3]
+        assert made.xy[0, 0, -1].tolist() == [len(skeleton), 10 * len(skeleton)]
+
+
+def openpose_person(**parts: int) -> dict[str, Any]:
+    person = {"person_id": [5], "pose_keypoints_2d": flat(BODY_25)}
+    return person | {f"{name}_keypoints_2d": [9.0, 8.0, 0.5] * n for name, n in parts.items()}
+
+
+def test_openpose_s_face_and_hands_are_read_with_the_body(tmp_path: Path) -> None:
+    whole = openpose_person(face=70, hand_left=21, hand_right=21)
+    written(tmp_path / "a_0_keypoints.json", {"people": [openpose_person()]})
+    written(tmp_path / "a_1_keypoints.json", {"people": [whole]})
+    written(tmp_path / "a_2_keypoints.json", {"people": [whole | {"pose_keypoints_2d": []}]})
+    made = posetrack.load(tmp_path, rate=10)
+    assert made.skeleton == OPENPOSE_137
+    assert np.isfinite(made.xy[:, 0, :, 0]).sum(axis=1).tolist() == [25, 137, 112]
+    with pytest.warns(UserWarning, match="1 without body keypoints"):
+        body = posetrack.load(tmp_path, rate=10, skeleton=BODY_25)
+    assert body.skeleton == BODY_25
+    assert body.frame.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("parts", "count"), [({"hand_left": 21}, 67), ({"face": 68}, 93), ({"hand_right": 0}, 25)]
+)
+def test_openpose_may_have_hands_or_a_face_alone(
+    tmp_path: Path, parts: dict[str, int], count: int
+) -> None:
+    written(tmp_path / "a_1_keypoints.json", {"people": [openpose_person(**parts)]})
+    assert len(posetrack.load(tmp_path, rate=10).skeleton) == count
+
+
+def test_openpose_s_hands_of_an_odd_count_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "a_1_keypoints.json", {"people": [openpose_person(hand_left=20)]})
+    with pytest.raises(ValueError, match="hands of 20 and 0 keypoints"):
+        posetrack.load(tmp_path, rate=10)
+
+
+def test_whole_bodies_are_written_for_openpose_and_read_again(tmp_path: Path) -> None:
+    xy = np.random.default_rng(0).uniform(1, 99, (2, 1, 137, 2)).round(3)
+    made = Trajectories([0, 1], [0, 0.1], [4], xy, np.full((2, 1, 137), 0.5), OPENPOSE_137)
+    writer_of("openpose", Namespace(skeleton=None, metres_per_pixel=None))(tmp_path / "w", made)
+    found = posetrack.load(tmp_path / "w", rate=10)
+    assert found.skeleton == OPENPOSE_137
+    np.testing.assert_allclose(found.xy, made.xy, atol=0.001)
 
 
 # -- COCO results ------------------------------------------------------------------------------

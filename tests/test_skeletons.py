@@ -27,6 +27,8 @@ COUNTS = {
     "body_25": 25,
     "halpe_26": 26,
     "coco_wholebody_133": 133,
+    "halpe_136": 136,
+    "openpose_137": 137,
 }
 
 

@@ -117,7 +117,7 @@ FORMATS: Final[dict[str, Format]] = {
         "OpenPose JSON, a file a frame", ".openpose", "openpose:read_openpose",
         "openpose:write_openpose", (("folder",),), "kept", "rate", 0.0005, 1e-6,
         None, None, False, "body_25 or coco_18", False, "yes",
-        note="a folder; ids in person_id, which OpenPose itself leaves at -1",
+        note="a folder; ids in person_id, which OpenPose itself leaves at -1; faces and hands, too",
     ),
     "movement": Format(
         "movement netCDF", ".movement.nc", "movement:read_movement", "movement:write_movement",
@@ -193,16 +193,18 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "mmpose": Format(
         "MMPose predictions", ".json", "mmpose:read_mmpose", "",
-        (("object", "instance_info"), ("list", "instances")),
+        (("object", "instance_info"), ("list", "instances"),
+         ("list", "keypoints", "keypoint_scores", "no image_id")),
         "if there", "rate", 0.0, 0.0, 0.0, 0.0, False,
         "names", False, "yes",
     ),
     "alphapose": Format(
         "AlphaPose results", ".json", "alphapose:read_alphapose", "",
         (("list", "image_id", "keypoints", "idx"), ("list", "image_id", "keypoints", "box"),
-         ("list", "image_id", "keypoints", "image_id in words")),
+         ("list", "image_id", "keypoints", "image_id in words"),
+         ("object", "bodies within"), ("object", "people within")),
         "if there", "rate", 0.0, 0.0, 0.0, None, False,
-        None, False, "no", note="COCO's 17, MPII's 16, Halpe's 26; 136 are read as 26",
+        None, False, "no", note="16, 17, 26, 133 or 136 keypoints; --format open and cmu, too",
     ),
 }  # fmt: skip
 """By the name that the command line knows."""

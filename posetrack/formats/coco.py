@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -25,8 +25,13 @@ from posetrack.formats.metadata import parse_metadata, sidecar_path
 from posetrack.formats.numbers import Id, Number, number, threes, whole, xyxy_of
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.skeletons import COCO_17, Skeleton
+from posetrack.skeletons import COCO_17, Skeleton, skeleton_of_count
 from posetrack.structures import Tracks
+
+_PARTS: Final = (
+    ("foot_kpts", 6), ("face_kpts", 68), ("lefthand_kpts", 21), ("righthand_kpts", 21),
+)  # fmt: skip
+"""What COCO-WholeBody has beside ``keypoints``, in the order of its 133."""
 
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 
@@ -55,6 +60,10 @@ class Person(msgspec.Struct, gc=False):
     bbox: list[Number] | None = None
     area: Number | None = None
     keypoints: list[Number] | None = None
+    foot_kpts: list[Number] | None = None
+    face_kpts: list[Number] | None = None
+    lefthand_kpts: list[Number] | None = None
+    righthand_kpts: list[Number] | None = None
     num_keypoints: Number | None = None
     score: Number | None = None
     scores: list[Number] | None = None
@@ -65,6 +74,15 @@ class Person(msgspec.Struct, gc=False):
     frame: Number | None = None
     seconds: Number | None = None
     segmentation: Any = None
+    attributes: Any = None
+
+    @property
+    def whole_body(self) -> list[Number] | None:
+        """Keypoints, and behind them those of feet, face and hands, 0 where there are none."""
+        if self.keypoints is None:
+            return None
+        given = (getattr(self, name) or [0.0] * 3 * count for name, count in _PARTS)
+        return [*self.keypoints, *(value for part in given for value in part)]
 
 
 class Category(msgspec.Struct):
@@ -217,7 +235,7 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         A ``.json`` file; a ``.json.meta.json`` beside it tells skeleton and rate.
     hints
         Its ``rate`` is needed where entries do not have ``seconds``; its ``skeleton`` where there
-        are not 17 keypoints.
+        are not 17, 26, 133 or 136 keypoints.
 
     Raises
     ------
@@ -228,7 +246,9 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     path = Path(path)
     people = People(str(path), hints)
     frames: dict[Any, int] = {name: index for index, name in enumerate(hints.images or ())}
-    for n, row in enumerate(read_json(path, list[Person], nan=True)):
+    rows = read_json(path, list[Person], nan=True)
+    whole_bodies = have_whole_bodies(rows)
+    for n, row in enumerate(rows):
         title = f"{path}, entry {n}"
         if row.frame is not None:
             frame = whole(row.frame, f"{title}: 'frame'")
@@ -240,17 +260,25 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
             continue
         box = xyxy_of(row.bbox, f"{title}: 'bbox'") if row.bbox else None
         score = number(row.box_score, f"{title}: 'box_score'")
-        points = points_of(row.keypoints, f"{title}: 'keypoints'")
+        points = points_of(
+            row.whole_body if whole_bodies else row.keypoints, f"{title}: 'keypoints'"
+        )
         people.add(frame, identity(row.track_id, title), points, box, score, part=f", entry {n}")
     described: dict[str, Any] = {}
     beside = sidecar_path(path)
     if beside.is_file():
         described = parse_metadata(beside.read_bytes(), str(beside))
-    skeleton = hints.skeleton or COCO_17
+    usual = None if people.keypoints is None else skeleton_of_count(people.keypoints)
+    skeleton = hints.skeleton or usual or COCO_17
     if "skeleton" in described:
         skeleton = Skeleton.from_json(described["skeleton"], str(beside))
     metadata = {key: described.get(key) for key in ("provenance", "image_size")}
     return people.table(skeleton, rate=described.get("rate"), metadata=metadata)
+
+
+def have_whole_bodies(rows: Iterable[Person]) -> bool:
+    """Whether somebody has keypoints of face, feet or hands beside COCO's 17."""
+    return any(getattr(row, name) for row in rows for name, _ in _PARTS)
 
 
 def points_of(values: Sequence[Number] | None, title: str) -> NDArray[np.float64]:

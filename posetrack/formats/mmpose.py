@@ -19,7 +19,7 @@ from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
 from posetrack.formats.numbers import Number, array_of, number, whole
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.skeletons import COCO_17, HALPE_26, Skeleton
+from posetrack.skeletons import COCO_17, Skeleton, skeleton_of_count
 
 
 class _Instance(msgspec.Struct):
@@ -54,7 +54,7 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         A ``.json`` file.
     hints
         Its ``rate`` is needed: the file tells no times. Its ``skeleton`` is needed where the file
-        names no keypoints and they are not 17 or 26.
+        names no keypoints and they are not 17, 26, 133 or 136.
 
     Raises
     ------
@@ -65,7 +65,13 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     described: Mapping[str, Any] = {}
     first = 0
     if not is_object(path):
-        frames = read_json(path, list[_Frame], nan=True)
+        try:
+            frames = read_json(path, list[_Frame], nan=True)
+        except ValueError as error:
+            try:  # what the inferencer writes of a picture: its people, without a frame
+                frames = [_Frame(read_json(path, list[_Instance], nan=True))]
+            except ValueError:
+                raise error from None
     else:
         document = read_json(path, _Document, nan=True)
         first, frames = 1, document.instance_info
@@ -132,4 +138,4 @@ def _skeleton(
                 raise ValueError(f"{path}: 'keypoint_id2name': {error}") from error
     if hints.skeleton is not None:
         return hints.skeleton
-    return HALPE_26 if keypoints == 26 else COCO_17
+    return (None if keypoints is None else skeleton_of_count(keypoints)) or COCO_17

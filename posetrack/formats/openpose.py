@@ -1,5 +1,7 @@
 """OpenPose's JSON, a file a frame, both ways, and what others write in its form.
 
+Body, face and hands stand in lists of their own.
+
 Source: its documentation, "Output", versions 0.1 to 1.3 of the file.
 """
 
@@ -8,8 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,17 +23,29 @@ from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.numbers import Number, threes, whole
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.skeletons import BODY_25, COCO_17, COCO_18, HALPE_26, MPII_16, Skeleton
+from posetrack.skeletons import (
+    BODY_25,
+    COCO_17,
+    COCO_18,
+    HALPE_26,
+    MPII_16,
+    OPENPOSE_137,
+    Skeleton,
+    add_face_and_hands,
+)
 from posetrack.structures import Tracks
+
+
+def _part(name: str, keypoints: Sequence[str]) -> Skeleton:
+    sigmas = [OPENPOSE_137.sigmas[OPENPOSE_137.index(keypoint)] for keypoint in keypoints]
+    return Skeleton(name, tuple(keypoints), (), (), tuple(sigmas))
+
 
 _BEFORE_KEYPOINTS = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})_keypoints", re.ASCII)
 _NUMBER = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})(?![A-Za-z0-9])", re.ASCII)
 _OWN: Final = (BODY_25, COCO_18)
 _BY_COUNT: Final = {len(known): known for known in (*_OWN, MPII_16, COCO_17, HALPE_26)}
 _OTHERS: Final = (
-    "face_keypoints_2d",
-    "hand_left_keypoints_2d",
-    "hand_right_keypoints_2d",
     "pose_keypoints_3d",
     "face_keypoints_3d",
     "hand_left_keypoints_3d",
@@ -39,12 +54,19 @@ _OTHERS: Final = (
 _MOST_BYTES = 16_000_000
 _MOST_FRAMES = 10_000_000
 _LARGEST = 1e9
+_HAND: Final = 21
+_PARTS: Final = {
+    "face_keypoints_2d": _part("face", [f"face-{point}" for point in range(70)]),
+    "hand_left_keypoints_2d": _part("left_hand", OPENPOSE_137.keypoints[-2 * _HAND : -_HAND]),
+    "hand_right_keypoints_2d": _part("right_hand", OPENPOSE_137.keypoints[-_HAND:]),
+}
 
 
 def write_openpose(folder: str | Path, table: TrackTable, skeleton: Skeleton = BODY_25) -> None:
     """Write a folder with ``NAME_000000000000_keypoints.json`` for each frame.
 
-    Keypoints go by name into OpenPose's slots; those that are not known are 0, 0, 0. ``person_id``
+    Keypoints go by name into OpenPose's slots, a face and hands into their lists where the tracks
+    have some; those that are not known are 0, 0, 0. ``person_id``
     is the person's id, which OpenPose itself leaves at -1. Boxes and times are not kept, places
     are to a thousandth of a pixel.
 
@@ -87,14 +109,23 @@ def write_openpose(folder: str | Path, table: TrackTable, skeleton: Skeleton = B
 
 
 def _people(tracks: Tracks, skeleton: Skeleton) -> list[dict[str, Any]]:
+    lists = {"pose_keypoints_2d": _slots(tracks, skeleton)}
+    for key, part in _PARTS.items():
+        present = set(part.keypoints) & set(tracks.skeleton.keypoints)
+        lists[key] = _slots(tracks, part) if present else [[] for _ in range(len(tracks))]
+    rows = zip(*lists.values(), strict=True)
+    return [
+        {"person_id": [identity]} | dict(zip(lists, row, strict=True)) | {n: [] for n in _OTHERS}
+        for identity, row in zip(tracks.ids.tolist(), rows, strict=True)
+    ]
+
+
+def _slots(tracks: Tracks, skeleton: Skeleton) -> list[list[float]]:
+    """A flat list of x, y and score a person."""
     xy, scores = tracks.skeleton.map_to(skeleton, tracks.xy, tracks.scores)
     points = np.concatenate([np.nan_to_num(xy), scores[..., None]], axis=-1).astype(np.float64)
     points[~np.isfinite(xy).all(axis=-1)] = 0
-    flat = _flat_lists(points)
-    return [
-        {"person_id": [identity], "pose_keypoints_2d": row} | {name: [] for name in _OTHERS}
-        for identity, row in zip(tracks.ids.tolist(), flat, strict=True)
-    ]
+    return _flat_lists(points)
 
 
 def _flat_lists(points: NDArray[np.float64]) -> list[list[float]]:
@@ -112,6 +143,26 @@ class _Person(msgspec.Struct):
     pose_keypoints_2d: list[Number] | None = None
     pose_keypoints: list[Number] | None = None
     joints: list[Number] | None = None
+    face_keypoints_2d: list[Number] | None = None
+    face_keypoints: list[Number] | None = None
+    hand_left_keypoints_2d: list[Number] | None = None
+    hand_left_keypoints: list[Number] | None = None
+    hand_right_keypoints_2d: list[Number] | None = None
+    hand_right_keypoints: list[Number] | None = None
+
+    @property
+    def body(self) -> list[Number] | None:
+        """Keypoints of the body."""
+        return self.pose_keypoints_2d or self.pose_keypoints or self.joints
+
+    @property
+    def parts(self) -> tuple[list[Number] | None, ...]:
+        """Keypoints of the face, the left and the right hand."""
+        return (
+            self.face_keypoints_2d or self.face_keypoints,
+            self.hand_left_keypoints_2d or self.hand_left_keypoints,
+            self.hand_right_keypoints_2d or self.hand_right_keypoints,
+        )
 
 
 class _File(msgspec.Struct):
@@ -122,8 +173,9 @@ class _File(msgspec.Struct):
 def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read a folder of files in OpenPose's form, of one video.
 
-    A keypoint with score 0 is not seen. Boxes are those of the seen keypoints. People without
-    body keypoints (hands or a face alone) are left out.
+    A keypoint with score 0 is not seen. Boxes are those of the seen keypoints. Where somebody has
+    a face or hands, they are read with the body; give ``skeleton`` of the body to read it alone:
+    people without body keypoints are then left out.
 
     Parameters
     ----------
@@ -156,14 +208,50 @@ def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         raise FileNotFoundError(f"{folder}: no files called NUMBER_keypoints.json")
     if len(files) > _MOST_FRAMES:
         raise ValueError(f"{folder}: {len(files)} files; at most {_MOST_FRAMES} are read")
+    frames = {index: _read_file(path) for index, path in sorted(files.items())}
+    layout = _layout(folder, frames, hints)
     people = People(str(folder), hints)
-    for index, path in sorted(files.items()):
+    for index, rows in frames.items():
         people.add_frame(index)
-        _add_file(people, index, path)
+        _add_file(people, index, files[index], rows, layout)
     given = hints.skeleton
     if given is None or people.keypoints not in (None, len(given)):
-        given = _BY_COUNT.get(people.keypoints, BODY_25) if people.keypoints else given or BODY_25
+        given = layout.skeleton
     return people.table(given)
+
+
+class _Layout(NamedTuple):
+    """How many keypoints body, face and hands have, 0 for what is not read, and what they are."""
+
+    counts: tuple[int, int, int, int]
+    skeleton: Skeleton
+
+
+def _layout(folder: Path, frames: Mapping[int, list[_Person]], hints: Hints) -> _Layout:
+    """What the files' people have; the body alone where that is what is asked for."""
+    rows = [person for people in frames.values() for person in people]
+    found = [max((len(values or ()) for values in part), default=0) // 3 for part in
+             zip(*((person.body, *person.parts) for person in rows), strict=True)]  # fmt: skip
+    bodies, face, *hands = found or [0, 0, 0, 0]
+    given = hints.skeleton
+    if not bodies:
+        bodies = len(BODY_25) if face or any(hands) else 0
+    if bodies and given is not None and len(given) == bodies:
+        return _Layout((bodies, 0, 0, 0), given)
+    if face not in (0, 68, 70) or any(hand not in (0, _HAND) for hand in hands):
+        raise ValueError(
+            f"{folder}: a face of {face} and hands of {hands[0]} and {hands[1]} keypoints; faces "
+            f"have 68 or 70, hands {_HAND}"
+        )
+    body = _BY_COUNT.get(bodies, BODY_25)
+    hand = _HAND if any(hands) else 0
+    if not face and not hand:
+        return _Layout((bodies, 0, 0, 0), body if bodies else given or BODY_25)
+    if bodies not in _BY_COUNT:
+        return _Layout((bodies, 0, 0, 0), body)
+    name = "openpose_137" if (bodies, face, hand) == (25, 70, _HAND) else f"{body.name}_whole"
+    whole = add_face_and_hands(body, name, face=face, hands=bool(hand))
+    return _Layout((bodies, face, hand, hand), whole)
 
 
 def frame_number(name: str) -> int | None:
@@ -181,26 +269,37 @@ def frame_number(name: str) -> int | None:
     return int(found[-1]) if found else None
 
 
-def _add_file(people: People, frame: int, path: Path) -> None:
+def _read_file(path: Path) -> list[_Person]:
     file = read_json(path, _File, max_bytes=_MOST_BYTES)
     found = file.bodies if file.people is None else file.people
     if found is None:
         raise ValueError(f"{path}: not a file of OpenPose: no 'people'")
+    return found
+
+
+def _add_file(
+    people: People, frame: int, path: Path, found: Sequence[_Person], layout: _Layout
+) -> None:
     seen: set[int] = set()
+    bodies, *others = layout.counts
     for number, person in enumerate(found):
         title = f"{path}: person {number}"
         identity = _id(person.person_id, title)
-        values = person.pose_keypoints_2d or person.pose_keypoints or person.joints
-        if not values:
+        if not person.body and not (any(others) and any(person.parts)):
             people.leave_out("without body keypoints")
             continue
-        points = threes(values, title)
+        points = threes(person.body or [0.0] * 3 * bodies, title)
         given = people.hints.skeleton
         if len(points) not in _BY_COUNT and (given is None or len(points) != len(given)):
             raise ValueError(
                 f"{title}: {len(points)} keypoints; {', '.join(map(str, sorted(_BY_COUNT)))} are "
                 "known, others by skeleton= (--skeleton on the line)"
             )
+        for count, values in zip(others, person.parts, strict=True):
+            part = threes(values, title) if count and values else np.zeros((count, 3))
+            if len(part) != count:
+                raise ValueError(f"{title}: {len(part)} keypoints of face or hand, others {count}")
+            points = np.concatenate([points, part])
         if not (np.abs(points) < _LARGEST).all():
             raise ValueError(f"{title}: a number is not finite")
         points[points[:, 2] <= 0, :2] = np.nan

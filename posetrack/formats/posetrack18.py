@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from posetrack.files import read_json
-from posetrack.formats.coco import Document, Person, identity
+from posetrack.formats.coco import Document, Person, have_whole_bodies, identity
 from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
 from posetrack.formats.json_writer import JsonWriter, boxes_xywh, round_nested
-from posetrack.formats.numbers import array_of, number, threes, whole, xyxy_of
+from posetrack.formats.numbers import Number, array_of, number, threes, whole, xyxy_of
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
-from posetrack.skeletons import COCO_17, POSETRACK_15, POSETRACK_17, Skeleton
+from posetrack.skeletons import (
+    COCO_17,
+    COCO_WHOLEBODY_133,
+    POSETRACK_15,
+    POSETRACK_17,
+    Skeleton,
+)
 from posetrack.structures import FloatArray, Tracks
 
 ID_LIMIT: Final = 10_000
@@ -335,6 +341,7 @@ def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         people.add_frame(index, number(image.seconds, f"{path}, image {n}: 'seconds'"))
     if len(frame_of) < len(document.images):
         raise ValueError(f"{path}: two images have one id")
+    whole_bodies = have_whole_bodies(document.annotations)
     for n, row in enumerate(document.annotations):
         if row.image_id not in frame_of:
             raise ValueError(
@@ -343,7 +350,8 @@ def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         if row.iscrowd or row.keypoints is None:
             people.leave_out("crowds" if row.iscrowd else "without keypoints")
         else:
-            _add(people, frame_of[row.image_id], row, f", annotation {n}")
+            values = row.whole_body if whole_bodies else row.keypoints
+            _add(people, frame_of[row.image_id], row, values, f", annotation {n}")
     info = document.info if isinstance(document.info, Mapping) else {}
     provenance = info.get("provenance")
     size = {(image.width, image.height) for image in document.images}
@@ -356,9 +364,11 @@ def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     return people.table(skeleton, rate=info.get("rate"), metadata=metadata)
 
 
-def _add(people: People, frame: int, row: Person, part: str) -> None:
+def _add(
+    people: People, frame: int, row: Person, values: Sequence[Number] | None, part: str
+) -> None:
     title = f"{people.where}{part}"
-    points = threes(row.keypoints, f"{title}: 'keypoints'")
+    points = threes(values, f"{title}: 'keypoints'")
     points[points[:, 2] == 0, :2] = np.nan
     if row.scores:
         points[:, 2] = array_of(row.scores, f"{title}: 'scores'", len(points))
@@ -366,6 +376,8 @@ def _add(people: People, frame: int, row: Person, part: str) -> None:
         points[:, 2] = np.minimum(points[:, 2], 1)  # COCO marks visible keypoints with 2
     box = xyxy_of(row.bbox, f"{title}: 'bbox'") if row.bbox else None
     given = row.track_id if row.original_track_id is None else row.original_track_id
+    if given is None and isinstance(row.attributes, Mapping):  # as CVAT writes it
+        given = row.attributes.get("track_id")
     score = number(row.box_score, f"{title}: 'box_score'")
     people.add(frame, identity(given, title), points, box, score, part=part)
 
@@ -386,7 +398,9 @@ def frames_by_name(names: list[str]) -> list[int]:
 
 
 def _skeleton(document: Document, keypoints: int | None, path: Path, hints: Hints) -> Skeleton:
-    categories = document.categories or []
+    categories = [one for one in document.categories or [] if one.keypoints]
+    if keypoints == len(COCO_WHOLEBODY_133) and hints.skeleton is None:
+        return COCO_WHOLEBODY_133
     if len(categories) == 1 and categories[0].keypoints:
         try:
             return skeleton_of_names(categories[0].keypoints, path.stem, hints.skeleton)

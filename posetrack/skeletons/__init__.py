@@ -7,10 +7,13 @@ from posetrack.skeletons.known import (
     COCO_18,
     COCO_WHOLEBODY_133,
     HALPE_26,
+    HALPE_136,
     KNOWN_SKELETONS,
     MPII_16,
+    OPENPOSE_137,
     POSETRACK_15,
     POSETRACK_17,
+    add_face_and_hands,
     skeleton_of_count,
 )
 from posetrack.skeletons.skeleton import Skeleton, read_skeleton
@@ -22,11 +25,14 @@ __all__ = [
     "COCO_18",
     "COCO_WHOLEBODY_133",
     "HALPE_26",
+    "HALPE_136",
     "KNOWN_SKELETONS",
     "MPII_16",
+    "OPENPOSE_137",
     "POSETRACK_15",
     "POSETRACK_17",
     "Skeleton",
+    "add_face_and_hands",
     "read_skeleton",
     "skeleton_of_count",
 ]

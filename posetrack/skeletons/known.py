@@ -270,6 +270,56 @@ _SIGMAS_OF_A_HAND: Final = (
 COCO_WHOLEBODY_133: Final = _whole_body()
 """COCO-WholeBody: COCO's 17, six of the feet, 68 of the face, 21 of each hand (RTMW)."""
 
+
+def add_face_and_hands(
+    body: Skeleton, name: str, *, face: int = 0, hands: bool = False
+) -> Skeleton:
+    """A body's skeleton with a face and hands behind, called as those of COCO-WholeBody.
+
+    Parameters
+    ----------
+    body
+        Its keypoints come first.
+    name
+        Of the new skeleton.
+    face
+        How many points the face has: 0, 68 of iBUG 300-W, or 70 with the right and left pupil.
+    hands
+        Whether 21 of the left and then of the right hand follow.
+
+    Examples
+    --------
+    >>> len(add_face_and_hands(BODY_25, "body_25_hands", hands=True))
+    67
+    """
+    if face not in (0, 68, 70):
+        raise ValueError(f"a face has 68 or 70 points, got {face}")
+    known = dict(zip(COCO_WHOLEBODY_133.keypoints, COCO_WHOLEBODY_133.sigmas, strict=True))
+    more = [f"face-{point}" for point in range(face)]
+    if hands:
+        more += [
+            f"{side}_{part}" for side in ("left", "right") for part in ("hand_root", *_FINGERS)
+        ]
+    keypoints = (*body.keypoints, *more)
+    present = set(keypoints)
+
+    def among(pairs: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+        return [pair for pair in pairs if present.issuperset(pair) and set(more) & set(pair)]
+
+    edges, mirrored = among(COCO_WHOLEBODY_133.edges), among(COCO_WHOLEBODY_133.mirrored)
+    if face == 70:
+        mirrored.append(("face-68", "face-69"))
+        edges += [("face-36", "face-68"), ("face-45", "face-69")]  # pupils, to the eyes' corners
+    sigmas = (*body.sigmas, *(known.get(point, known["face-37"]) for point in more))
+    return Skeleton(name, keypoints, (*body.edges, *edges), (*body.mirrored, *mirrored), sigmas)
+
+
+HALPE_136: Final = add_face_and_hands(HALPE_26, "halpe_136", face=68, hands=True)
+"""Halpe full body with face and hands, as AlphaPose has it."""
+
+OPENPOSE_137: Final = add_face_and_hands(BODY_25, "openpose_137", face=70, hands=True)
+"""OpenPose's default model with face and hands, in the order of its files' lists."""
+
 KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
     skeleton.name: skeleton
     for skeleton in (
@@ -282,6 +332,8 @@ KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
         BODY_25,
         HALPE_26,
         COCO_WHOLEBODY_133,
+        HALPE_136,
+        OPENPOSE_137,
     )
 }
 """By name, for the command line and for reading files."""
@@ -295,5 +347,5 @@ def skeleton_of_count(keypoints: int) -> Skeleton | None:
     >>> skeleton_of_count(26).name
     'halpe_26'
     """
-    usual = (COCO_17, HALPE_26, COCO_WHOLEBODY_133)
+    usual = (COCO_17, HALPE_26, COCO_WHOLEBODY_133, HALPE_136)
     return next((known for known in usual if len(known) == keypoints), None)
