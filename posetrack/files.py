@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 
 from posetrack.checks import no_such_file, reason_of
 
@@ -85,8 +85,8 @@ class PartialFile:
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written to, or ``path`` is a folder: at once,
-        not after an hour of tracking.
+        If the folder does not exist or cannot be written to, or ``path`` is a folder or device:
+        at once, not after an hour of tracking.
     """
 
     def __init__(self, path: Path, suffix: str | None = None, *, durable: bool = True) -> None:
@@ -94,6 +94,8 @@ class PartialFile:
             raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
         if path.is_dir():
             raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file name")
+        if path.exists() and not path.is_file():  # it would be replaced, for everybody
+            raise OSError(f"cannot write {path}: it is a device or pipe; give a file name")
         self.path = path
         self._durable = durable
         for number in range(1, _MAX_PARTIALS):
@@ -110,6 +112,40 @@ class PartialFile:
             self._length = 0
             return
         raise FileExistsError(f"{_MAX_PARTIALS} unfinished files beside {path}; remove some")
+
+    @classmethod
+    def reopen(cls, path: Path, partial: Path, length: int, *, durable: bool = True) -> Self:
+        """Go on with an unfinished file of an earlier process, from ``length`` bytes on.
+
+        Parameters
+        ----------
+        path
+            Where the whole file is to appear.
+        partial
+            The unfinished one, in the same folder; what it has beyond ``length`` is cut off.
+        length
+            How many of its bytes are known to be good.
+        durable
+            See the class.
+
+        Raises
+        ------
+        OSError
+            If it is not there, a link, or cannot be written to.
+        ValueError
+            If it is shorter than that.
+        """
+        self = cls.__new__(cls)
+        self.path, self.partial, self._durable, self._length = path, partial, durable, length
+        if partial.is_symlink():
+            raise OSError(f"{partial}: a link, not the file that was written here")
+        self._stream = partial.open("r+b", buffering=0)
+        if self._stream.seek(0, os.SEEK_END) < length:
+            self._stream.close()
+            raise ValueError(f"{partial}: shorter than it was ({length:,} bytes)")
+        self._stream.truncate(length)
+        self._stream.seek(length)
+        return self
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data`` where it stands, or, where that fails, add nothing of it."""

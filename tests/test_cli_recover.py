@@ -12,6 +12,7 @@ from processes import PATIENCE
 
 from posetrack.cli import main
 from posetrack.formats import read_table
+from posetrack.video import open_video
 
 KILLED = """
 import os, sys
@@ -58,11 +59,21 @@ def test_what_a_killed_run_left_is_finished_once_and_nothing_is_written_over(
         "match.partial.arrows", "match.partial.csv", "match.partial.jsonl", "match.partial.mp4",
     ]  # fmt: skip
     assert told[str(tmp_path / "match.partial.arrows")].startswith("finished as match.partial.pa")
-    assert "plays, " in told[str(tmp_path / "match.partial.mp4")]
+    assert "finished as match.recovered.mp4, 6" in told[str(tmp_path / "match.partial.mp4")]
+    with open_video(tmp_path / "match.partial.mp4") as left_video:
+        count = len(list(left_video))
+    assert count >= 60  # all but the last half second
+    with open_video(tmp_path / "match.recovered.mp4") as video:
+        assert len(list(video)) == count
+    data = (tmp_path / "match.recovered.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert b"moof" not in data
     assert len(read_table(tmp_path / "match.partial.parquet")) > 0
     assert len(json.loads((tmp_path / "match.partial.json").read_text())["images"]) > 0
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(files) - left == {"match.partial.parquet", "match.partial.json"}
+    assert set(files) - left == {
+        "match.partial.parquet", "match.partial.json", "match.recovered.mp4",
+    }  # fmt: skip
     assert files["match.csv"] == b"of an earlier run"
 
     assert main(["recover", str(tmp_path)]) == 0
@@ -83,6 +94,42 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_are_finished(
         assert sum(name in line for line in said.err.splitlines()) == 1
     assert len(said.err.splitlines()) == 3
     assert (tmp_path / "match.partial.parquet").exists()
+
+
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("cut", [True, False])
+def test_of_a_video_that_breaks_off_or_is_damaged_what_comes_before_is_joined(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], where: float, cut: bool
+) -> None:
+    killed_run(tmp_path)
+    video = tmp_path / "match.partial.mp4"
+    data = bytearray(video.read_bytes())
+    place = int(len(data) * where)
+    if cut:
+        del data[place:]
+    else:
+        data[place : place + 400] = bytes(400)
+    video.write_bytes(data)
+    status = main(["recover", str(tmp_path)])
+    made = tmp_path / "match.recovered.mp4"
+    assert "Traceback" not in capsys.readouterr().err
+    if status:
+        assert not made.exists()
+    else:
+        with open_video(made) as reader:
+            values = [round(float(frame.image[..., 0].mean())) for frame in reader]
+        assert values == sorted(values)
+        assert len(values) >= (60 * where - 10 if cut else 1)
+    assert not list(tmp_path.glob("*.joining"))
+    assert status == 0 or not cut
+
+
+def test_what_joining_left_is_said_to_be_of_no_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "match.partial-2.joining").write_bytes(b"some")
+    assert main(["recover", str(tmp_path)]) == 0
+    assert "can be removed" in capsys.readouterr().out
 
 
 def test_a_folder_without_unfinished_files_is_said_to_be_one(

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_what_is_not_there_or_a_folder_is_said(read: object, tmp_path: Path) -> 
         read(tmp_path / "none.x")
     with pytest.raises(IsADirectoryError, match="a folder"):
         read(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as POSIX has them")
+def test_a_device_or_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match=r"pipe\.csv: it is a device or pipe"):
+        write_whole(pipe, "row")
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe.csv"]
 
 
 @pytest.mark.parametrize("read", [read_text, read_json, read_toml])

@@ -52,19 +52,17 @@ def written(folder: Path, *names: str) -> RunWriter:
 def test_a_table_that_cannot_be_closed_leaves_the_line_on_what_is_kept(
     tmp_path: Path,
 ) -> None:
-    with (
-        pytest.raises(OSError, match="No space") as caught,
-        written(tmp_path, "a", "full", "b") as run,
-    ):
-        run.write(0, None)
-    # The last opened is closed first: b is whole, a is given up for the one between.
+    def close() -> None:
+        with written(tmp_path, "a", "full", "b") as run:
+            run.write(0, None)
+
+    with pytest.raises(OSError, match="No space") as caught:
+        close()
+    # One that cannot be closed does not keep the others from being whole.
     kept = [tmp_path / name for name in ("walk.b.csv", "walk.full.partial.csv", "walk.a.csv")]
     (said,) = caught.value.__notes__
-    assert said.startswith("walk: 1 frames so far are in ")
-    assert str(kept[0]) in said
-    assert str(kept[1]) in said
-    assert "walk.a.partial.csv" in said
-    assert not kept[2].exists()
+    assert said == f"walk: 1 frames so far are in {', '.join(map(str, kept))}"
+    assert all(path.exists() for path in kept)
 
 
 def test_what_cannot_even_be_kept_whole_is_a_note_of_the_first_error(tmp_path: Path) -> None:
@@ -76,8 +74,7 @@ def test_what_cannot_even_be_kept_whole_is_a_note_of_the_first_error(tmp_path: P
     with pytest.raises(RuntimeError, match="first") as caught:
         break_off()
     (note,) = caught.value.__notes__
-    assert "walk.full.csv: not finished: " in note
-    assert "no space left on device" in note
+    assert note.startswith("walk: what there is of walk.full.csv is beside them, and ")
     assert f"posetrack recover {tmp_path}" in note
 
 

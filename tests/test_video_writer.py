@@ -237,6 +237,160 @@ def test_a_killed_process_leaves_what_it_had(tmp_path: Path) -> None:
     assert len(frames) >= 55  # all but the last half second, and what the encoder holds
 
 
+def boxes_of(path: Path) -> list[str]:
+    """The outermost boxes of an MP4, in order."""
+    data, offset, kinds = path.read_bytes(), 0, []
+    while offset < len(data):
+        kinds.append(data[offset + 4 : offset + 8].decode())
+        offset += int.from_bytes(data[offset : offset + 4], "big")
+    return kinds
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "m4v", "mov"])
+@pytest.mark.parametrize("count", [1, 2, 700])
+def test_the_index_of_a_whole_video_comes_first(tmp_path: Path, suffix: str, count: int) -> None:
+    path = tmp_path / f"video.{suffix}"
+    with VideoWriter(path, rate=25) as writer:
+        for number in range(count):  # no two times equally far apart: the largest index there is
+            writer.write(numbered(number % 20), number**1.1)
+    kinds = boxes_of(path)
+    assert kinds.index("moov") < kinds.index("mdat")
+    assert "moof" not in kinds
+    with open_video(path) as reader:
+        assert [number_of(frame.image) for frame in reader] == [n % 20 for n in range(count)]
+    steps = reader.ledger.seconds
+    np.testing.assert_allclose(steps, np.arange(count) ** 1.1, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [4, 25, Fraction(30000, 1001), 60, 240])
+def test_pieces_are_closed_and_half_a_second_long_at_most(
+    tmp_path: Path, rate: float | Fraction
+) -> None:
+    path = tmp_path / "video.mp4"
+    writer = VideoWriter(path, rate=rate, queue=0)
+    count = round(3 * rate) + 1
+    for number in range(count):
+        writer.write(numbered(number % 20))
+    assert count - writer.progress.images <= rate / 2
+    writer.abort()
+    assert writer.partial is not None
+    data = writer.partial.read_bytes()
+    assert boxes_of(writer.partial) == ["ftyp", "moov"] + ["moof", "mdat"] * writer.progress.pieces
+    moov = data.index(b"moof") - 4
+    starts = [i for i in range(len(data)) if data[i : i + 4] == b"moof"]
+    sizes = []
+    for start, end in zip(starts, [*starts[1:], len(data) + 4], strict=True):
+        alone = tmp_path / "alone.mp4"  # a piece behind the beginning of the file needs no other
+        alone.write_bytes(data[:moov] + data[start - 4 : end - 4])
+        with open_video(alone) as reader:
+            sizes.append(len(list(reader)))
+    assert sum(sizes) == count
+    assert sizes[0] == 1
+    assert max(sizes) <= max(1, rate / 2)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_video_that_is_gone_on_with_has_the_bytes_of_an_uninterrupted_one(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(1, 60))
+    timed = data.draw(st.booleans())
+    stops = data.draw(st.lists(st.integers(0, count), max_size=3))
+    waiting = data.draw(st.sampled_from([0, 4]))
+    times = np.cumsum(np.random.default_rng(count).uniform(0.0, 0.2, count)) + 7
+
+    def write_some(writer: VideoWriter, stop: int) -> None:
+        for number in range(writer.count, stop):
+            writer.write(numbered(number % 20), times[number] if timed else None)
+
+    whole, path = tmp_path / "whole.mp4", tmp_path / "video.mp4"
+    with VideoWriter(whole, rate=12, queue=waiting) as writer:
+        write_some(writer, count)
+    resume = None
+    for stop in sorted(stops):
+        writer = VideoWriter(path, rate=12, queue=waiting, resume=resume)
+        write_some(writer, stop)
+        known = writer.progress  # as a checkpoint on the way would have it
+        writer.abort()
+        if writer.partial is not None and known.pieces:
+            resume = (writer.partial, known)
+        elif writer.partial is not None:
+            writer.partial.unlink()
+    with VideoWriter(path, rate=12, queue=waiting, resume=resume) as writer:
+        write_some(writer, count)
+    assert path.read_bytes() == whole.read_bytes()
+    path.unlink()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["whole.mp4"]
+
+
+def test_what_cannot_be_gone_on_with_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    writer = VideoWriter(path, rate=25, queue=0)
+    for number in range(20):
+        writer.write(numbered(number))
+    writer.abort()
+    assert writer.partial is not None
+    data = writer.partial.read_bytes()
+    writer.partial.write_bytes(data[:-1])
+    with pytest.raises(ValueError, match=r"video\.partial\.mp4: shorter"):
+        VideoWriter(path, rate=25, resume=(writer.partial, writer.progress))
+    assert writer.partial.read_bytes() == data[:-1]
+    link = tmp_path / "link.mp4"
+    link.symlink_to(writer.partial)
+    with pytest.raises(OSError, match="link"):
+        VideoWriter(path, rate=25, resume=(link, writer.progress))
+
+
+def test_from_the_first_image_on_there_is_something_that_plays(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "video.mp4", rate=25)
+    assert writer.partial is None
+    assert list(tmp_path.iterdir()) == []
+    writer.write(numbered(7))
+    assert writer.partial == tmp_path / "video.partial.mp4"
+    with open_video(writer.partial) as reader:
+        assert [number_of(frame.image) for frame in reader] == [7]
+    writer.abort()
+
+
+def test_where_pieces_cannot_be_joined_they_stay_and_the_error_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_text("old")
+    writer = VideoWriter(path, rate=25)
+    for number in range(20):
+        writer.write(numbered(number))
+    good = PartialFile.write
+
+    def full(file: PartialFile, data: bytes) -> None:
+        if file.partial.suffix == ".joining":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        good(file, data)
+
+    monkeypatch.setattr(PartialFile, "write", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        writer.close()
+    assert any("video.partial.mp4, which plays" in note for note in caught.value.__notes__)
+    assert path.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["video.mp4", "video.partial.mp4"]
+    with open_video(tmp_path / "video.partial.mp4") as reader:
+        assert [number_of(frame.image) for frame in reader] == list(range(20))
+
+
+def test_an_error_notes_where_the_images_are(tmp_path: Path) -> None:
+    def fail() -> None:
+        with VideoWriter(tmp_path / "video.mp4", rate=25) as writer:
+            for number in range(5):
+                writer.write(numbered(number))
+            raise KeyError
+
+    with pytest.raises(KeyError) as caught:
+        fail()
+    partial = tmp_path / "video.partial.mp4"
+    assert caught.value.__notes__ == [f"5 images are in {partial}, which plays"]
+
+
 def test_an_abandoned_writer_leaves_no_thread(tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "video.mp4", rate=25)
     writer.write(numbered(4))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from contextlib import contextmanager
 from posetrack import __version__
 from posetrack.checks import reason_of
 from posetrack.cli.options import Parser
+from posetrack.runs.interruptions import interrupt_at_sigterm
 
 COMMANDS: Mapping[str, str] = {
     "track": "track",
@@ -56,19 +55,6 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         module = importlib.import_module(f"posetrack.cli.{COMMANDS[name]}")
         module.add_parser(commands)
     return top
-
-
-@contextmanager
-def _interrupt_at_sigterm() -> Iterator[None]:
-    """Being told to end is like Ctrl-C: what there is is kept. Afterwards it is as it was."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 USAGE_STATISTICS: Mapping[str, str] = {
@@ -123,11 +109,6 @@ def _is_text(word: str) -> bool:
     return True
 
 
-def _notes(error: BaseException) -> list[str]:
-    """What was added to an error, such as where that is kept which is there."""
-    return list(getattr(error, "__notes__", []))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
@@ -140,21 +121,27 @@ def main(argv: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 2
-    arguments = parser(words[0] if words else None).parse_args(words)
     try:
-        with _interrupt_at_sigterm(), _warnings_as_lines(), _no_usage_statistics():
+        arguments = parser(words[0] if words else None).parse_args(words)
+        with interrupt_at_sigterm(), _warnings_as_lines(), _no_usage_statistics():
             status: int = arguments.run(arguments)
-    except KeyboardInterrupt as interruption:
-        print("\n".join([*_notes(interruption), "posetrack: interrupted"]), file=sys.stderr)
+    except KeyboardInterrupt as error:
+        _say("interrupted", error)
         return 130
     except BrokenPipeError:
         return 1
     except OSError as error:
-        print("\n".join([f"posetrack: {reason_of(error)}", *_notes(error)]), file=sys.stderr)
+        _say(reason_of(error), error)
         return 1
     except (ValueError, RuntimeError, ImportError) as error:
         # What a user can mend comes as one of these, with a message that says how; anything else
         # is a fault of ours and keeps its traceback.
-        print("\n".join([f"posetrack: {error}", *_notes(error)]), file=sys.stderr)
+        _say(str(error), error)
         return 1
     return status
+
+
+def _say(reason: str, error: BaseException) -> None:
+    """A line, and what was noted with the error, such as where that is kept which is there."""
+    notes = getattr(error, "__notes__", [])
+    print("\n".join([f"posetrack: {reason}", *notes]), file=sys.stderr)

@@ -7,18 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from posetrack.checks import reason_of
+
 _UNFINISHED = ".partial"
 _SPOOLS = {".arrows": ".parquet", ".jsonl": ".json"}
-_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add ``recover`` to the commands of ``posetrack``."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "recover",
-        help="finish the tables that a killed run left, and say what can be used",
+        help="finish what a killed run left, and say what can be used",
         description="Finish what a killed run left in a folder: NAME.partial.parquet and "
-        "NAME.partial.json are made of their spools, all other unfinished files are looked at. "
+        "NAME.partial.json are made of their spools, NAME.recovered.mp4 of an unfinished video's "
+        "pieces, without encoding it again; all other unfinished files are looked at. "
         "Nothing is removed or written over; a second call does nothing more.",
         epilog="Not while a run writes into the folder: what it has not finished looks the same.",
     )
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"posetrack recover: {folder}: expected a folder with results", file=sys.stderr)
         return 2
     left = sorted(path for path in folder.iterdir() if is_unfinished(path))
-    finished = {result_of_spool(path) for path in left}
+    finished = {result_path(path) for path in left}
     failed = 0
     for path in left:
         if path in finished:
@@ -42,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             print(f"{path}: {finish_file(path)}")
         except (OSError, ValueError) as error:
-            print(f"posetrack recover: {' '.join(str(error).split())}", file=sys.stderr)
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            print(f"posetrack recover: {' '.join(reason.split())}", file=sys.stderr)
             failed += 1
     if not left:
         print(f"{folder}: nothing unfinished")
@@ -63,14 +66,21 @@ def is_unfinished(path: Path) -> bool:
     return named and path.is_file() and not path.is_symlink()
 
 
-def result_of_spool(path: Path) -> Path | None:
-    """What is made of a spool; None of other files.
+def result_path(path: Path) -> Path | None:
+    """What is made of a spool or of an unfinished video; None of other files.
 
     Examples
     --------
-    >>> result_of_spool(Path("match.partial-2.arrows")).name
+    >>> result_path(Path("match.partial-2.arrows")).name
     'match.partial-2.parquet'
+    >>> result_path(Path("match.partial-2.mp4")).name
+    'match.recovered-2.mp4'
     """
+    from posetrack.video.writer import VIDEO_ENDINGS
+
+    if path.suffix in VIDEO_ENDINGS:
+        name, mark = Path(path.stem).stem, Path(path.stem).suffix
+        return path.with_name(f"{name}{mark.replace(_UNFINISHED, '.recovered')}{path.suffix}")
     ending = _SPOOLS.get(path.suffix)
     return None if ending is None else path.with_suffix(ending)
 
@@ -83,23 +93,28 @@ def finish_file(path: Path) -> str:
     OSError, ValueError
         If nothing of it can be used; the message names it.
     """
+    from posetrack.video.pieces import JOINING
+
+    if path.suffix == JOINING:
+        return "of a video that was being joined; its pieces are beside it, this can be removed"
     if not path.stat().st_size:
         raise ValueError(f"{path}: empty; nothing was written before the run ended")
-    target = result_of_spool(path)
+    target = result_path(path)
     if target is not None:
         return _finish(path, target)
     if path.suffix == ".csv":
         return _rows(path)
-    if path.suffix in _VIDEOS:
-        return _plays(path)
     return f"left as it is, {path.stat().st_size:,} bytes"
 
 
 def _finish(spool: Path, target: Path) -> str:
     from posetrack.formats import recover
+    from posetrack.video.writer import VIDEO_ENDINGS
 
     if target.exists() or target.is_symlink():
         return f"finished already, as {target.name}"
+    if target.suffix in VIDEO_ENDINGS:
+        return _join(spool, target)
     recover(spool)
     kept = ""
     if target.suffix == ".parquet":
@@ -109,26 +124,15 @@ def _finish(spool: Path, target: Path) -> str:
     return f"finished as {target.name}{kept}"
 
 
+def _join(pieces: Path, target: Path) -> str:
+    from posetrack.video.pieces import join_pieces
+
+    extent = join_pieces(pieces, target)
+    return f"finished as {target.name}, {extent.images:,} frames, {extent.seconds:.1f} s"
+
+
 def _rows(path: Path) -> str:
     from posetrack.files import MAX_JSON_BYTES, read_bytes
 
     count = read_bytes(path, MAX_JSON_BYTES).count(b"\n") - 1
     return f"{max(count, 0):,} rows, to be read as it is"
-
-
-def _plays(path: Path) -> str:
-    from posetrack.video import open_video
-
-    count, seconds = 0, 0.0
-    try:
-        with open_video(path) as video:
-            for frame in video:
-                count, seconds = count + 1, frame.seconds
-    except ValueError as error:
-        raise ValueError(
-            f"{path}: nothing of it can be played: the run ended before the first half second was "
-            f"written, or the file is damaged ({path.stat().st_size:,} bytes)"
-        ) from error
-    if not count:
-        raise ValueError(f"{path}: no frame of it can be played")
-    return f"plays, {count:,} frames up to {seconds:.1f} s"

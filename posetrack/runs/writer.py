@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from posetrack.checks import reason_of
+from posetrack.runs.interruptions import hold_interruptions
 from posetrack.runs.outputs import ENDINGS
 from posetrack.runs.pictures import PictureKind, picture_names, write_picture
 from posetrack.structures import Tracks
@@ -105,7 +104,7 @@ class RunWriter:
         self._open_sinks = sinks
         self._sinks: list[Sink] = []
         self._kept: list[Path] = []
-        self._stack = ExitStack()
+        self._unfinished: list[Path] = []
         self._trajectories: Any = None
 
     @property
@@ -122,7 +121,6 @@ class RunWriter:
                 self._results.folder.mkdir(parents=True, exist_ok=True)
             for open_sink in self._open_sinks:
                 self._sinks.append(open_sink(self, frame, tracks))
-                self._stack.push(self._finish_sink(self._sinks[-1]))
         self.frames += 1
         for sink in self._sinks:
             sink.write(frame, tracks)
@@ -131,7 +129,7 @@ class RunWriter:
         """Run the finishers after the last frame; gives their lines."""
         try:
             lines = [finisher(self) for finisher in self.finishers] if self.frames else []
-        except OSError as error:
+        except (OSError, KeyboardInterrupt) as error:
             self._note_results(error)
             raise
         return [line for line in lines if line]
@@ -149,33 +147,29 @@ class RunWriter:
     def trajectories(self, changed: Any) -> None:
         self._trajectories = changed
 
-    def _finish_sink(self, sink: Sink) -> Callable[[Any, Any, Any], None]:
-        """What is done with a sink at the end: close it, or keep what it has and note where."""
+    def _finish_sinks(self, error: BaseException | None) -> None:
+        """Close all, the last first, or after an error keep what they have; note where it is.
 
-        def leave(kind: Any, error: BaseException | None, trace: Any) -> None:
-            del kind, trace
-            if error is None:
-                try:
-                    sink.close()
-                except BaseException:
-                    partial = getattr(sink, "partial", None)
-                    self._kept += [partial] if partial else []
-                    raise
-                path = getattr(sink, "path", None)
-                self._kept += [path] if path else []
-                return
+        One that cannot be closed does not keep the others from being whole.
+        """
+        first: BaseException | None = None
+        for sink in reversed(self._sinks):
+            path: Path | None = getattr(sink, "path", None)
             try:
-                kept = sink.abort()
-            except OSError as second:  # a full disk fails again; the first error is the one to see
-                path = getattr(sink, "path", "a result")
-                error.add_note(
-                    f"{path}: not finished: {reason_of(second)}; what there was is kept beside it, "
-                    f"and `posetrack recover {self.results.folder}` finishes it where there is room"
-                )
-            else:
-                self._kept += [kept] if kept else []
-
-        return leave
+                if error is None:
+                    sink.close()
+                    kept = path
+                else:
+                    kept = sink.abort()
+            except (OSError, ValueError, RuntimeError) as second:
+                # On a full disk to keep it fails, too, and its first error is the one to see.
+                kept = getattr(sink, "partial", None) if error is None else None
+                first = first or second
+                if kept is None and path is not None:
+                    self._unfinished.append(path)
+            self._kept += [kept] if kept else []
+        if first is not None and error is None:
+            raise first
 
     def __enter__(self) -> Self:
         return self
@@ -187,19 +181,28 @@ class RunWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._stack.__exit__(kind, error, trace)
-        except BaseException as second:  # a sink that cannot be closed, on a full disk
+            with hold_interruptions():
+                self._finish_sinks(error)
+        except BaseException as second:  # a full disk on closing; or interrupted meanwhile
             self._note_results(second)
             raise
         if error is not None:
             self._note_results(error)
 
     def _note_results(self, error: BaseException) -> None:
-        """Add where it is to the error, with which it is shown."""
-        kept = [str(path) for path in self._kept if path.exists()]
-        if self.frames and kept:
-            where = ", ".join(dict.fromkeys(kept))
-            error.add_note(f"{self.results.name}: {self.frames} frames so far are in {where}")
+        """The last line that a command ends with."""
+        kept = list(dict.fromkeys(str(path) for path in self._kept if path.exists()))
+        parts = []
+        if kept:
+            parts.append(f"{self.frames} frames so far are in {', '.join(kept)}")
+        if self._unfinished:
+            names = ", ".join(path.name for path in self._unfinished)
+            parts.append(
+                f"what there is of {names} is beside them, and `posetrack recover "
+                f"{self.results.folder}` finishes it where there is room"
+            )
+        if self.frames and parts:
+            error.add_note(f"{self.results.name}: {'; '.join(parts)}")
 
 
 # Sinks.
@@ -350,10 +353,16 @@ class _Ledger:
     def _write(self) -> Any:
         from posetrack.files import PartialFile
 
+        rows = [
+            f"{index},{seconds:.6f},{status.name.lower()}\n"
+            for index, seconds, status in self._video.ledger
+        ]
         file = PartialFile(self.path)
-        file.write(b"frame,seconds,status\n")
-        for index, seconds, status in self._video.ledger:
-            file.write(f"{index},{seconds:.6f},{status.name.lower()}\n".encode())
+        try:
+            file.write("".join(["frame,seconds,status\n", *rows]).encode())
+        except BaseException:
+            file.discard()
+            raise
         return file
 
 
@@ -466,8 +475,13 @@ class _OverlaySink:
         self._cover, self._faces, self._recent = look.cover, faces, FaceCover()
         self._trails = Trails(look.trails) if look.trails else None
         self._writer, self._pictures = writer, isinstance(writer, _Pictures)
-        self.path, self.partial = writer.path, writer.partial
+        self.path = writer.path
         self._work = Background(self._draw)
+
+    @property
+    def partial(self) -> Path | None:
+        kept: Path | None = self._writer.partial
+        return kept
 
     def _draw(self, item: tuple[Any, Tracks]) -> None:
         from posetrack.draw import cover_regions, draw_tracks, find_heads
@@ -495,11 +509,10 @@ class _OverlaySink:
             raise
         self._writer.close()
 
-    def abort(self) -> Path:
+    def abort(self) -> Path | None:
         self._work.drain()
         self._writer.abort()
-        kept: Path = self._writer.partial
-        return kept
+        return self.partial
 
 
 # Finishers.

@@ -1,4 +1,9 @@
-"""Write images to an MP4 that browsers play, off the caller's path."""
+"""Write images to an MP4 that browsers play, off the caller's path.
+
+While it is written a video is a file of closed pieces (`posetrack.video.pieces`), which plays
+whenever writing stops; when it is closed they are joined, without encoding anything again, to one
+with the index first, which begins to play before the whole of it has come over a network.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +14,28 @@ import weakref
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from posetrack.files import PartialFile
 from posetrack.interfaces import Image
+from posetrack.video.pieces import MUXERS, PieceEncoder, Written, join_pieces
 
-_TICKS = 90_000  # a second, for frames with times of their own; holds every usual rate exactly
-_SECONDS_A_FRAGMENT = 0.5  # what a killed process loses at most
-_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-VIDEO_ENDINGS = tuple(_MUXERS)
+VIDEO_ENDINGS = tuple(MUXERS)
 """Of the videos that `VideoWriter` writes."""
-_Item = tuple[Image, "float | None"]
+_Queue: TypeAlias = "queue.Queue[tuple[Image, float | None] | None]"
 
 
 class VideoWriter:
     """An H.264 video that appears whole under its name when closed.
 
-    While it is written it is called ``NAME.partial.mp4`` beside its final place (`partial`).
-    It is written in fragments, so that file can be played up to the last half second whenever
-    writing stops: closed by an exception it is finished under that name and left there, and after
-    a killed process it is there as it was. A later writer of the same name, or one at the same
-    time, takes ``NAME.partial-2.mp4``.
+    While it is written it is called ``NAME.partial.mp4`` beside its final place (`partial`), from
+    the first image on, and can be played up to the last half second whenever writing stops:
+    closed by an exception it is left there, and after a killed process it is there as it was. A
+    later writer of the same name, or one at the same time, takes ``NAME.partial-2.mp4``. At the
+    end there must be room for it twice, for as long as its pieces are joined.
 
     Parameters
     ----------
@@ -47,11 +50,15 @@ class VideoWriter:
     quality
         x264's constant rate factor, 0 (best) to 51.
     preset
-        x264's trade of time for size: ``ultrafast``, ``superfast``, ``veryfast``, ...
+        x264's trade of time for size: ``ultrafast``, ``superfast``, ``veryfast``, ``faster``, ...
     queue
         How many images may wait for the background thread that encodes; 0 encodes in `write`.
     threads
         Encoder threads, 0 for x264's choice.
+    resume
+        The unfinished video of an earlier writer with the same settings, and how far it is known
+        to have come (`progress`): it is cut there and gone on with. The images that follow are
+        those after ``resume[1].images``, and the result is the one that a single writer gives.
 
     Raises
     ------
@@ -78,37 +85,43 @@ class VideoWriter:
         rate: float | Fraction,
         size: tuple[int, int] | None = None,
         quality: float = 23.0,
-        preset: str = "ultrafast",
+        preset: str = "veryfast",
         queue: int = 4,
         threads: int = 1,
+        resume: tuple[Path, Written] | None = None,
     ) -> None:
         self.path = Path(path)
-        self.count = 0
-        """Images written so far."""
         _check(self.path, rate, size, queue)
-        self._file = PartialFile(self.path, durable=False)
-        self.partial = self._file.partial
-        """Where the video is while it is written, and stays if writing fails."""
-        self._encoder = _Encoder(
-            self._file,
+        before = resume[1] if resume else None
+        self.count = before.images if before else 0
+        """Images written so far."""
+        self._file = _Pieces(self.path)
+        if resume and before:
+            self._file.reopen(resume[0], before.length)
+        self._timed = before.timed if before else False
+        self._encoder = PieceEncoder(
+            self._file.write,
             rate=Fraction(rate).limit_denominator(100_000),
             size=size,
             options={"preset": preset, "crf": f"{quality:g}"},
             threads=threads,
+            written=before,
         )
         self._closed = False
         self._errors: list[BaseException] = []
-        self._waiting = _queue_of(queue) if queue else None
-        if self._waiting is not None:
-            thread = threading.Thread(
-                target=_drain,
-                args=(self._waiting, self._encoder, self._errors),
-                name="posetrack-encode",
-                daemon=True,
-            )
-            thread.start()
-            # The thread does not know this object, so an abandoned one ends it, too.
-            self._end = weakref.finalize(self, _end, self._waiting, thread)
+        self._queue = queue
+        self._waiting: _Queue | None = None
+        weakref.finalize(self, self._file.keep)  # of an abandoned one, after its thread
+
+    @property
+    def partial(self) -> Path | None:
+        """Where the video is while it is written, and stays if writing fails; None before that."""
+        return self._file.file.partial if self._file.file else None
+
+    @property
+    def progress(self) -> Written:
+        """What is in whole pieces in the file, to resume from."""
+        return self._encoder.written
 
     def write(self, image: Image, seconds: float | None = None, *, copy: bool = True) -> None:
         """Append an image.
@@ -135,16 +148,39 @@ class VideoWriter:
         if self._closed:
             raise ValueError(f"{self.path}: the writer is closed")
         image = _check_image(image)
-        self._encoder.check_time(seconds, self.count)
+        self._check_time(seconds)
         self._reraise()
         if self._waiting is None:
+            # The first one here: then there is a file, or an error that says why there is none.
             self._encoder.encode(image, seconds)
+            if self._queue:
+                self._start_thread()
         else:
             self._waiting.put((image.copy() if copy else image, seconds))
         self.count += 1
 
+    def _check_time(self, seconds: float | None) -> None:
+        """Refuse a time that cannot follow."""
+        if self.count and (seconds is None) == self._timed:
+            raise ValueError("give seconds with every image or with none")
+        if seconds is not None and not np.isfinite(seconds):
+            raise ValueError(f"seconds must be finite, got {seconds}")
+        self._timed = seconds is not None
+
+    def _start_thread(self) -> None:
+        self._waiting = queue.Queue(maxsize=self._queue)
+        thread = threading.Thread(
+            target=_drain,
+            args=(self._waiting, self._encoder, self._errors),
+            name="posetrack-encode",
+            daemon=True,
+        )
+        thread.start()
+        # The thread does not know this object, so an abandoned one ends it, too.
+        self._end = weakref.finalize(self, _end, self._waiting, thread)
+
     def close(self) -> None:
-        """Encode what waits, finish the file and give it its name; may be called twice.
+        """Encode what waits, join the pieces under the video's name; may be called twice.
 
         With no image written there is no file.
         """
@@ -163,10 +199,12 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
+        if kind is None or error is None:
             self.close()
-        else:
-            self.abort()
+            return
+        self.abort()
+        if self.partial is not None:
+            error.add_note(f"{self.progress.images} images are in {self.partial}, which plays")
 
     def _finish(self, *, keep_partial: bool) -> None:
         if self._closed:
@@ -176,24 +214,17 @@ class VideoWriter:
             self._end()
         else:
             _close(self._encoder, self._errors)
-        if keep_partial:
-            return
-        self._reraise()
-        if self.count:
-            self._file.publish()
+        self._file.keep()
+        if not keep_partial:
+            self._reraise()
+            self._file.join()
 
     def _reraise(self) -> None:
         if self._errors:
             raise self._errors[0]
 
 
-def _queue_of(size: int) -> queue.Queue[_Item | None]:
-    return queue.Queue(maxsize=size)
-
-
-def _drain(
-    waiting: queue.Queue[_Item | None], encoder: _Encoder, errors: list[BaseException]
-) -> None:
+def _drain(waiting: _Queue, encoder: PieceEncoder, errors: list[BaseException]) -> None:
     """The thread: encode until told that there is no more; after an error only take."""
     while (item := waiting.get()) is not None:
         if not errors:
@@ -204,159 +235,66 @@ def _drain(
     _close(encoder, errors)
 
 
-def _end(waiting: queue.Queue[_Item | None], thread: threading.Thread) -> None:
+def _end(waiting: _Queue, thread: threading.Thread) -> None:
     waiting.put(None)
     thread.join()
 
 
-def _close(encoder: _Encoder, errors: list[BaseException]) -> None:
+def _close(encoder: PieceEncoder, errors: list[BaseException]) -> None:
+    if errors:
+        return
     try:
         encoder.close()
     except BaseException as error:
         errors.append(error)
 
 
-class _Bytes:
-    """What FFmpeg writes into: an error is kept for us, since FFmpeg does not survive each one.
+class _Pieces:
+    """The file of an unfinished video; it is there from the first piece on, and so always plays."""
 
-    After it nothing is written any more, so what there was plays as far as it goes.
-    """
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: PartialFile | None = None
 
-    def __init__(self, file: PartialFile) -> None:
-        self._file = file
-        self.error: OSError | None = None
+    def reopen(self, partial: Path, length: int) -> None:
+        """Go on with an earlier one."""
+        self.file = PartialFile.reopen(self.path, partial, length)
 
-    def write(self, data: bytes) -> int:
-        """Take all of it, or, after an error, nothing, and say so in neither case."""
-        if self.error is None:
-            try:
-                self._file.write(data)
-            except OSError as error:
-                self.error = error
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """See `PartialFile.seek`."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """See `PartialFile.tell`."""
-        return self._file.tell()
-
-
-class _Encoder:
-    """x264 in a fragmented MP4, opened at the first image; used by one thread at a time."""
-
-    def __init__(
-        self,
-        file: PartialFile,
-        *,
-        rate: Fraction,
-        size: tuple[int, int] | None,
-        options: dict[str, str],
-        threads: int,
-    ) -> None:
-        self._file, self._rate, self._size = file, rate, size
-        self._bytes = _Bytes(file)
-        self._options, self._threads = options, threads
-        self._container: Any = None
-        self._stream: Any = None
-        self._written = 0
-        self._timed = False
-        self._zero = 0.0  # the time that is shown at 0
-        self._last: float | None = None
-        self._last_ticks = -1
-
-    def check_time(self, seconds: float | None, count: int) -> None:
-        """Refuse a time that cannot follow; called in the caller's order."""
-        if count and (seconds is None) == self._timed:
-            raise ValueError("give seconds with every image or with none")
-        if seconds is None:
+    def write(self, piece: bytes) -> None:
+        """Append a piece, all of it or nothing."""
+        if self.file is not None:
+            self.file.write(piece)
             return
-        if not np.isfinite(seconds):
-            raise ValueError(f"seconds must be finite, got {seconds}")
-        self._timed = True
-
-    def encode(self, image: Image, seconds: float | None) -> None:
-        """Append one checked image."""
-        import av
-
-        if self._container is None:
-            self._open(image)
-        width, height = self._size or (0, 0)
-        if image.shape[1::-1] != (width, height):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        if width % 2 or height % 2:
-            image = cv2.copyMakeBorder(  # type: ignore[assignment]
-                image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE
-            )
-        # OpenCV converts in two thirds of swscale's time; BT.601, which the stream declares.
-        planes: Any = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
-        picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        picture.pts, picture.time_base = self._ticks(seconds), self._time_base(seconds)
-        self._container.mux(self._stream.encode(picture))
-        self._reraise()
-        self._written += 1
-
-    def close(self) -> None:
-        """Write what the encoder still holds, and the end of the file; without images, none."""
-        if self._container is None:
-            if not self._file.closed:
-                self._file.discard()
-            return
-        container, self._container = self._container, None
+        # Fragments are of MP4, whatever the whole video will be.
+        suffix = ".mp4" if self.path.suffix.lower() == ".mkv" else None
+        file = PartialFile(self.path, suffix, durable=False)
         try:
-            container.mux(self._stream.encode(None))
-        finally:
-            try:
-                container.close()
-            finally:
-                self._file.keep()
-        self._reraise()
+            file.write(piece)
+        except BaseException:
+            file.discard()
+            raise
+        self.file = file
 
-    def _reraise(self) -> None:
-        if self._bytes.error is not None:
-            raise self._bytes.error
+    def keep(self) -> None:
+        """Close it where it is."""
+        if self.file is not None:
+            self.file.keep()
 
-    def _open(self, image: Image) -> None:
-        import av
-
-        self._size = self._size or (image.shape[1], image.shape[0])
-        options = {"movflags": "+hybrid_fragmented", "flush_packets": "1"}
-        kind = _MUXERS[self._file.path.suffix.lower()]
-        if kind == "matroska":
-            options = {}
-        # The file is given, and not its name, which another may have put a link under by now.
-        self._container = av.open(self._bytes, "w", format=kind, options=options)
-        stream = self._container.add_stream("libx264", rate=self._rate, options=self._options)
-        stream.width, stream.height = (side + side % 2 for side in self._size)
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.thread_count = self._threads
-        context.gop_size = max(1, round(self._rate * _SECONDS_A_FRAGMENT))
-        context.time_base = self._time_base(0.0 if self._timed else None)
-        context.colorspace, context.color_range = 6, 1  # SMPTE 170M (BT.601), 16 .. 235
-        context.color_primaries, context.color_trc = 1, 1
-        self._stream = stream
-
-    def _time_base(self, seconds: float | None) -> Fraction:
-        return 1 / self._rate if seconds is None else Fraction(1, _TICKS)
-
-    def _ticks(self, seconds: float | None) -> int:
-        if seconds is None:
-            return self._written
-        if self._last is None:
-            self._zero = seconds
-        elif seconds <= self._last:
-            self._zero = seconds - self._last_ticks / _TICKS - float(1 / self._rate)
-        self._last = seconds
-        # Two times closer than a tick still need two ticks.
-        self._last_ticks = max(round((seconds - self._zero) * _TICKS), self._last_ticks + 1)
-        return self._last_ticks
+    def join(self) -> None:
+        """Make the whole video of it, and remove it; where that fails, it stays."""
+        if self.file is None:
+            return
+        pieces = self.file.partial
+        try:
+            join_pieces(pieces, self.path)
+        except (OSError, KeyboardInterrupt) as error:
+            error.add_note(f"{self.path}: not finished; all of it is in {pieces}, which plays")
+            raise
+        self.file.discard()
 
 
 def _check(path: Path, rate: float | Fraction, size: tuple[int, int] | None, queue: int) -> None:
-    if path.suffix.lower() not in _MUXERS:
+    if path.suffix.lower() not in MUXERS:
         raise ValueError(f"{path}: expected a name ending in .mp4, .m4v, .mov or .mkv")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
