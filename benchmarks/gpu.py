@@ -303,25 +303,21 @@ class Answering:
 class AnsweringDetector:
     def __init__(self, known: Answering, network: Any) -> None:
         self._known, self._network = known, network
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._network, name)
+        self.image_device, self.upload = network.image_device, network.upload
+        self.images_at_once = network.images_at_once
 
     def __call__(self, image: Any, /) -> Any:
-        self._network(image)
-        return self._known.people(image).boxes
+        return self.detect_all([image])[0]
+
+    def detect_all(self, images: Any, /) -> Any:
+        self._network.detect_all(images)
+        return [self._known.people(image).boxes for image in images]
 
 
 class AnsweringEstimator:
     def __init__(self, known: Answering, network: Any) -> None:
         self._known, self._network, self.skeleton = known, network, network.skeleton
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._network, name)
+        self.image_device, self.upload = network.image_device, network.upload
 
     def __call__(self, image: Any, boxes: Any, /) -> Any:
         import numpy as np
@@ -489,28 +485,28 @@ def bare_loop(job: Job, scene: Any, detector: Any, estimator: Any) -> Callable[[
 
 
 @contextmanager
-def named(networks: Mapping[str, Any]) -> Iterator[None]:
-    """The profiler sees the networks by name."""
+def named(parts: Mapping[str, tuple[Any, str]]) -> Iterator[None]:
+    """The profiler sees by name what each object's method does.
+
+    A network that is replayed as a graph is not called, so it is the call around it that is named:
+    from crops to keypoints, and from pixels to boxes.
+    """
     import torch
 
-    handles, open_ranges = [], threading.local()
+    def within(name: str, call: Any) -> Any:
+        def run(*arguments: Any, **more: Any) -> Any:
+            with torch.profiler.record_function(f"network: {name}"):
+                return call(*arguments, **more)
 
-    def enter(name: str, *_: Any) -> None:
-        stack = open_ranges.__dict__.setdefault("stack", [])
-        stack.append(torch.profiler.record_function(f"network: {name}"))
-        stack[-1].__enter__()
+        return run
 
-    def leave(*_: Any) -> None:
-        open_ranges.stack.pop().__exit__(None, None, None)
-
-    for name, network in networks.items():
-        handles.append(network.register_forward_pre_hook(partial(enter, name)))
-        handles.append(network.register_forward_hook(lambda *_: leave()))
+    for name, (owner, method) in parts.items():
+        setattr(owner, method, within(name, getattr(owner, method)))
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        for owner, method in parts.values():
+            delattr(owner, method)  # the class's own is seen again
 
 
 def profile(
@@ -521,7 +517,10 @@ def profile(
     from torch.profiler import ProfilerActivity
 
     few = frames[: 4 if job.small else 24]
-    networks = {"detector": detector._network, "pose": estimator._on_device.network}
+    networks = {
+        "detector": (detector._network, "forward"),
+        "pose": (estimator._on_device, "decode_crops"),
+    }
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if job.cuda else [])]
     waits: Counter[str] = Counter()
     with warnings.catch_warnings(record=True) as caught, waits_are_said(job):

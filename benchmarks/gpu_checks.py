@@ -32,6 +32,7 @@ from posetrack.ops.crops import IMAGENET_RGB, box_to_center_scale, crop_matrices
 from posetrack.ops.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 from posetrack.runtimes import torch_crops
 from posetrack.runtimes.torch import precision, run_on_device
+from posetrack.runtimes.uploads import Uploader
 from posetrack.tracking.state import flatten, unflatten
 from posetrack.training.recipe import Recipe
 from posetrack.training.run import Hardware, Run
@@ -122,7 +123,9 @@ def check_crops(at: Setting) -> Iterator[Check]:
     matrices = crop_matrices(center, scale, (192, 256))
     with torch.inference_mode():
         here, there = (
-            torch_crops.crop_on_device(torch_crops.upload(picture, place), matrices, (192, 256))
+            torch_crops.crop_on_device(
+                torch_crops.as_planes(Uploader(place)(picture)), matrices, (192, 256)
+            )
             for place in (at.device, CPU)
         )
     levels = float((here.cpu() - there).abs().max())

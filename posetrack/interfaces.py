@@ -7,6 +7,7 @@ lie at integers, x to the right, y down. A backend never changes the image it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -60,6 +61,37 @@ class BottomUpEstimator(Protocol):
 
     def __call__(self, image: Image, /) -> Poses:
         """All people's poses in ``image``, in any order."""
+        ...
+
+
+class TakesUploads(Protocol):
+    """A detector, estimator or flow whose images are taken from a device.
+
+    A tracker sends an image there once, by the first of them, and gives each of the others that
+    names the same device what came of it, in place of the image.
+    """
+
+    @property
+    def image_device(self) -> Any:
+        """The torch device where images are wanted; None for images on the host."""
+        ...
+
+    def upload(self, image: Image, /) -> Any:
+        """The image there, a `posetrack.runtimes.uploads.Uploaded`."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(Protocol):
+    """A detector that is quicker with several images at once, where they are at hand."""
+
+    @property
+    def images_at_once(self) -> int:
+        """How many it likes to get, at least 1."""
+        ...
+
+    def detect_all(self, images: Sequence[Any], /) -> list[Detections]:
+        """People's boxes in each image, as one call for each gives them."""
         ...
 
 

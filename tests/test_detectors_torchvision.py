@@ -210,3 +210,40 @@ def test_reduced_precision_finds_about_the_same(state: dict[str, Tensor]) -> Non
     plain = TorchvisionDetector(network, device="cpu", min_score=0.0, max_iou=1)(IMAGE)
     half = TorchvisionDetector(network, device="cpu", min_score=0.0, max_iou=1, half=True)(IMAGE)
     assert half.scores[0] == pytest.approx(plain.scores[0], abs=0.05)
+
+
+class ByWidth(nn.Module):
+    """One person in each image, as wide as half of it."""
+
+    def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
+        return [
+            {
+                "boxes": torch.tensor([[0.0, 0, image.shape[2] / 2, image.shape[1]]] * row),
+                "labels": torch.ones(row, dtype=torch.int64),
+                "scores": torch.full((row,), 0.9),
+            }
+            for row, image in enumerate(images, start=1)
+        ]
+
+
+def test_several_images_at_once_each_get_their_own_people() -> None:
+    detect = TorchvisionDetector(ByWidth(), device="cpu", max_iou=1.0)
+    images = [np.zeros((40, width, 3), np.uint8) for width in (20, 60, 80)]
+    found = detect.detect_all(images)
+    assert [people.xyxy[:, 2].tolist() for people in found] == [[10], [30, 30], [40, 40, 40]]
+    assert detect.detect_all([]) == []
+
+
+def test_images_at_once_give_what_each_gives_alone() -> None:
+    network = ssdlite_mobilenet(None, score_thresh=0.0, detections_per_img=20)
+    detect = TorchvisionDetector(network, device="cpu", person=61, min_score=0.0)
+    images = [IMAGE, np.ascontiguousarray(IMAGE[:, ::-1])]
+    for together, image in zip(detect.detect_all(images), images, strict=True):
+        alone = detect(image)
+        assert len(together) == len(alone) > 0
+        np.testing.assert_allclose(together.xyxy, alone.xyxy, atol=0.01)
+
+
+def test_a_number_of_images_that_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(ValueError, match="images_at_once must be at least 1, got 0"):
+        TorchvisionDetector(ByWidth(), device="cpu", images_at_once=0)

@@ -29,6 +29,7 @@ from posetrack.ops.crops import (
 from posetrack.ops.heatmaps import average_flipped, decode_argmax, decode_dark, decode_quarter
 from posetrack.runtimes import torch_crops
 from posetrack.runtimes.torch import run_with_torch, without_tf32
+from posetrack.runtimes.uploads import Uploader
 from posetrack.skeletons import COCO_17, MPII_16
 from posetrack.structures import Detections
 
@@ -122,7 +123,7 @@ def test_crops_on_the_device_equal_opencvs_up_to_rounding() -> None:
     matrices = crop_matrices(center, scale, SIZE, rotation=[0, 0, 33, 0, -70, 0])
     theirs = crop_people(image, matrices, SIZE).astype(np.float32)
     ours = torch_crops.crop_on_device(
-        torch_crops.upload(image, torch.device("cpu")), matrices, SIZE
+        torch_crops.as_planes(Uploader(torch.device("cpu"))(image)), matrices, SIZE
     )
     difference = np.abs(ours.permute(0, 2, 3, 1).numpy() - theirs)
     # OpenCV 4 rounds positions to 1/32 pixel: a few levels where the picture is steep.
@@ -136,7 +137,7 @@ def test_thin_images_are_cropped_too(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     matrices = np.array([[[1.5, 0, 3.0 - width * 1.2], [0, 1.5, 2.0]]])
     theirs = crop_people(image, matrices, SIZE).astype(np.float32)
-    pixels = torch_crops.upload(image, torch.device("cpu"))
+    pixels = torch_crops.as_planes(Uploader(torch.device("cpu"))(image))
     ours = torch_crops.crop_on_device(pixels, matrices, SIZE).permute(0, 2, 3, 1).numpy()
     assert theirs.any()
     assert np.abs(ours - theirs).max() <= 0.52

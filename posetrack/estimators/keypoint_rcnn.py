@@ -16,11 +16,11 @@ from torch.nn import functional
 from torchvision.models.detection.roi_heads import keypointrcnn_inference
 
 from posetrack.detectors.filtering import check_thresholds, keep_people
-from posetrack.detectors.torchvision import upload
+from posetrack.detectors.torchvision import as_rgb
 from posetrack.devices import pick_device
-from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.runtimes.torch import precision
+from posetrack.runtimes.uploads import Uploaded, Uploader
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
 
@@ -107,6 +107,7 @@ class KeypointRCNN:
         self.person = person
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
         self._skeleton = skeleton
+        self.upload = Uploader(self.device)
         self._network: Any = network.eval().to(self.device)
 
     @property
@@ -114,13 +115,19 @@ class KeypointRCNN:
         """What the keypoints of the poses are."""
         return self._skeleton
 
-    def prepare(self, image: Image, /) -> Prepared:
+    @property
+    def image_device(self) -> torch.device:
+        """See `posetrack.interfaces.TakesUploads`."""
+        return self.device
+
+    def prepare(self, image: Image | Uploaded, /) -> Prepared:
         """The backbone's answer to an image, for `detect` and `estimate`."""
-        image = as_bgr(image)
+        sent = self.upload(image)
+        height, width = sent.host.shape[:2]
         with torch.inference_mode(), precision(self.device, self.half):
-            images, _ = self._network.transform([upload(image, self.device)])
+            images, _ = self._network.transform([as_rgb(sent)])
             features = self._network.backbone(images.tensors)
-        return Prepared(features, images, (image.shape[1], image.shape[0]))
+        return Prepared(features, images, (width, height))
 
     def detect(self, state: Prepared, /) -> Detections:
         """People in the image, best first."""
@@ -166,7 +173,7 @@ class KeypointRCNN:
         xy[unseen], scores[unseen] = np.nan, 0
         return Poses(xy, scores, boxes, self._skeleton)
 
-    def __call__(self, image: Image, boxes: Detections, /) -> Poses:
+    def __call__(self, image: Image | Uploaded, boxes: Detections, /) -> Poses:
         """Poses in boxes of an image that nothing was prepared for."""
         return self.estimate(self.prepare(image), boxes)
 

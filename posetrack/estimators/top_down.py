@@ -38,6 +38,7 @@ from posetrack.ops.simcc import (
     simcc_input_size,
 )
 from posetrack.runtimes.session import Session, require_heatmaps
+from posetrack.runtimes.uploads import Uploaded, host_of
 from posetrack.skeletons import COCO_17, Skeleton, skeleton_of_count
 from posetrack.structures import Detections, Poses
 
@@ -235,13 +236,24 @@ class TopDown:
         """What the keypoints of the poses are."""
         return self._skeleton
 
-    def __call__(self, image: Image, boxes: Detections, /) -> Poses:
+    @property
+    def image_device(self) -> torch.device | None:
+        """See `posetrack.interfaces.TakesUploads`."""
+        return None if self._on_device is None else self._on_device.device
+
+    def upload(self, image: Image | Uploaded, /) -> Uploaded:
+        """See `posetrack.interfaces.TakesUploads`."""
+        if self._on_device is None:
+            raise ValueError(f"{self!r} takes images from the host")
+        return self._on_device.upload(image)
+
+    def __call__(self, image: Image | Uploaded, boxes: Detections, /) -> Poses:
         """One pose for each box, in the boxes' order, with ``boxes`` passed through.
 
         Parameters
         ----------
         image
-            (H, W, 3) uint8 BGR, or what `posetrack.images.as_bgr` takes.
+            (H, W, 3) uint8 BGR, or what `posetrack.images.as_bgr` takes; or one on its device.
         boxes
             N people; for none nothing is run.
 
@@ -250,7 +262,8 @@ class TopDown:
         TypeError, ValueError
             If it is no image, or the network's heatmaps do not fit the skeleton.
         """
-        image = as_bgr(image)
+        if self._on_device is None or not isinstance(image, Uploaded):
+            image = as_bgr(host_of(image))
         if len(boxes) == 0:
             return Poses.empty(self._skeleton)
         center, scale = box_to_center_scale(
@@ -266,10 +279,10 @@ class TopDown:
         xy[unseen], scores[unseen] = np.nan, 0
         return Poses(xy, scores, boxes, self._skeleton)
 
-    def _parts(self, image: Image, matrices: NDArray[np.float64]) -> Iterator[_Cells]:
+    def _parts(self, image: Image | Uploaded, matrices: NDArray[np.float64]) -> Iterator[_Cells]:
         """Keypoints, in runs of at most `max_batch` crops."""
         if self._on_device is not None:
-            return self._on_device.find(
+            yield self._on_device.find(
                 image,
                 matrices,
                 input_size=self.input_size,
@@ -278,12 +291,11 @@ class TopDown:
                 flip_test=self.flip_test,
                 max_batch=self.max_batch,
             )
-        return (
-            self._from_crops(
-                crop_people(image, matrices[start : start + self.max_batch], self.input_size)
-            )
-            for start in range(0, len(matrices), self.max_batch)
-        )
+            return
+        pixels = host_of(image)
+        for start in range(0, len(matrices), self.max_batch):
+            some = matrices[start : start + self.max_batch]
+            yield self._from_crops(crop_people(pixels, some, self.input_size))
 
     def _from_crops(self, crops: NDArray[np.uint8]) -> _Cells:
         """Keypoints of BGR crops (n, height, width, 3).

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -21,14 +22,23 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample, pad
+from torch.nn.functional import grid_sample, interpolate, pad
 
 from posetrack.checkpoints.reading import read_weights
 from posetrack.devices import pick_device
 from posetrack.flows.points import check_points, check_same_size
-from posetrack.flows.scaling import Float32Array, check_scale, prepare_colour, to_image, to_working
+from posetrack.flows.scaling import (
+    Float32Array,
+    check_scale,
+    prepare_colour,
+    to_image,
+    to_working,
+    working_size,
+)
 from posetrack.images import as_bgr
 from posetrack.ops.motion import inside_image
+from posetrack.runtimes.torch import precision
+from posetrack.runtimes.uploads import Uploaded, Uploader, host_of, send_array
 
 RaftState: TypeAlias = tuple[Any, Any, Any]
 Model: TypeAlias = Callable[..., Any]
@@ -94,18 +104,32 @@ class RaftFlow:
         self.scale = check_scale(scale)
         self.updates = updates
         self.half = half and self.device.type == "cuda"
+        self.upload = Uploader(self.device)
+        self._shrinks_on_device = self.device.type != "cpu"
         loaded = model if callable(model) else load_raft(model)
         if isinstance(loaded, nn.Module):
             # A copy: RAFT keeps the pair in work in itself, and the caller's may be in training.
             loaded = copy.deepcopy(loaded).to(self.device).eval()
         self._encoder, self._kept, self._model = _split(loaded)
 
+    @property
+    def image_device(self) -> torch.device | None:
+        """See `posetrack.interfaces.TakesUploads`."""
+        return self.device if self._shrinks_on_device else None
+
     @torch.inference_mode()
-    def prepare(self, image: NDArray[Any], /) -> RaftState:
+    def prepare(self, image: NDArray[Any] | Uploaded, /) -> RaftState:
         """Pixels and features on the device; see `posetrack.interfaces.FlowEstimator`."""
-        pixels, size = prepare_colour(as_bgr(image), self.scale)
-        uploaded = torch.from_numpy(pixels).to(self.device)
-        normalised = uploaded.flip(2).permute(2, 0, 1)[None].float() / 127.5 - 1
+        if self._shrinks_on_device:
+            sent = self.upload(image)
+            height, width = sent.host.shape[:2]
+            size = np.array([width, height], np.int64)
+            planes = sent.bgr().permute(2, 0, 1)[None].float()
+            small = shrink_on_device(planes, working_size((width, height), self.scale))
+        else:
+            pixels, size = prepare_colour(as_bgr(host_of(image)), self.scale)
+            small = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+        normalised = small.flip(1) / 127.5 - 1
         if self._encoder is None:
             return normalised, np.zeros(0, np.float32), size
         with self._precision():
@@ -127,7 +151,7 @@ class RaftFlow:
         shape = tuple(first.shape[2:])
         start = to_working(points[known], shape, np.asarray(size))
         flow = self._flow(before, after)
-        ends = start + sample_on_device(flow, torch.from_numpy(start).to(flow.device)).cpu().numpy()
+        ends = start + sample_on_device(flow, send_array(start, flow.device)).cpu().numpy()
         moved[known] = to_image(ends, shape, np.asarray(size))
         return moved, inside_image(moved, full)
 
@@ -142,8 +166,8 @@ class RaftFlow:
         flow: Tensor = flows[-1][:, :, : first.shape[2], : first.shape[3]].float()
         return flow
 
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.float16, enabled=self.half)
+    def _precision(self) -> AbstractContextManager[Any]:
+        return precision(self.device, self.half)
 
 
 class _KeptFeatures(nn.Module):
@@ -230,10 +254,34 @@ def sample_on_device(flow: Tensor, xy: Tensor) -> Tensor:
     >>> sample_on_device(flow, torch.tensor([[0.25, 0.5]])).tolist()
     [[0.25, 5.0]]
     """
-    size = torch.tensor([flow.shape[3], flow.shape[2]], device=flow.device)
-    grid = ((2 * xy + 1) / size - 1).view(1, 1, -1, 2)
+    # By numbers, not by a tensor of them: to make one on a GPU the host waits for it.
+    across, down = ((2 * xy[:, axis] + 1) / flow.shape[3 - axis] - 1 for axis in (0, 1))
+    grid = torch.stack([across, down], dim=1).view(1, 1, -1, 2)
     sampled = grid_sample(flow, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return sampled[0, :, 0].T
+
+
+def shrink_on_device(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pixels (1, C, H, W) reduced to a width and height, in the steps of `shrink`, to whole levels.
+
+    OpenCV computes with fixed points: a level may differ by one.
+
+    Examples
+    --------
+    >>> shrink_on_device(torch.full((1, 1, 9, 9), 7.0), (2, 2)).tolist()
+    [[[[7.0, 7.0], [7.0, 7.0]]]]
+    """
+    height, width = planes.shape[2:]
+    steps = []
+    while width >= 2 * size[0] and height >= 2 * size[1]:
+        width, height = (width + 1) // 2, (height + 1) // 2
+        steps.append((height, width))
+    if (width, height) != tuple(size):
+        steps.append((size[1], size[0]))
+    for step in steps:
+        planes = interpolate(planes, step, mode="bilinear", align_corners=False)
+        planes = planes.add_(0.5).floor_()
+    return planes
 
 
 def _pad(images: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -219,9 +220,20 @@ def precision(device: torch.device, half: bool) -> AbstractContextManager[Any]:
     return without_tf32() if device.type == "cuda" else nullcontext()
 
 
+class _Switch:
+    """How many want TF32 off at this moment, in all threads, and what it was before the first."""
+
+    def __init__(self) -> None:
+        self.lock, self.wanted = threading.Lock(), 0
+        self.before: Any = None
+
+
+_SWITCH = _Switch()
+
+
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Convolutions in full float32; a switch of the whole process, put back at once.
+    """Convolutions in full float32; a switch of the whole process, put back by the last thread.
 
     Examples
     --------
@@ -231,9 +243,15 @@ def without_tf32() -> Iterator[None]:
     cudnn: Any = torch.backends.cudnn
     newer = hasattr(cudnn, "conv")  # since PyTorch 2.9
     switch, name = (cudnn.conv, "fp32_precision") if newer else (cudnn, "allow_tf32")
-    before = getattr(switch, name)
-    setattr(switch, name, "ieee" if newer else False)
+    with _SWITCH.lock:
+        if not _SWITCH.wanted:
+            _SWITCH.before = getattr(switch, name)
+            setattr(switch, name, "ieee" if newer else False)
+        _SWITCH.wanted += 1
     try:
         yield
     finally:
-        setattr(switch, name, before)
+        with _SWITCH.lock:
+            _SWITCH.wanted -= 1
+            if not _SWITCH.wanted:
+                setattr(switch, name, _SWITCH.before)

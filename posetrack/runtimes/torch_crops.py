@@ -7,7 +7,7 @@ rounded to whole grey levels. Sizes are (width, height), pixel centres lie at in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,30 +19,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from posetrack.devices import pick_device
+from posetrack.interfaces import Image
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation, inverse_affine
 from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
+from posetrack.runtimes.graphs import Capture, Graphs, capture_on_cuda, choose_batch_size
 from posetrack.runtimes.session import Batch, Run, Session, require_heatmaps
 from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision
+from posetrack.runtimes.uploads import Uploaded, Uploader, send_array
 from posetrack.skeletons import Skeleton
 
 TorchDecoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def upload(image: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """An image (H, W, 3) uint8 on a device, as (1, 3, H, W) float32 in [0, 255].
-
-    Bytes travel, not floats; to a GPU through pinned memory, so that the call does not wait. The
-    caller's buffer may be reused at once.
+def as_planes(image: Uploaded) -> Tensor:
+    """An image on a device as (1, 3, H, W) float32, BGR in [0, 255].
 
     Examples
     --------
-    >>> upload(np.zeros((4, 6, 3), np.uint8), torch.device("cpu")).shape
+    >>> as_planes(Uploader(torch.device("cpu"))(np.zeros((4, 6, 3), np.uint8))).shape
     torch.Size([1, 3, 4, 6])
     """
-    pixels = torch.empty(image.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
-    pixels.numpy()[...] = image
-    return pixels.to(device, non_blocking=True).permute(2, 0, 1)[None].float()
+    return image.bgr().permute(2, 0, 1)[None].float()
 
 
 def crop_on_device(
@@ -77,7 +75,7 @@ def crop_on_device(
     width, height = input_size
     count, channels = len(matrices), image.shape[1]
     theta = _normalise(inverse_affine(matrices), input_size, (image.shape[3], image.shape[2]))
-    sides = torch.tensor(theta, dtype=torch.float32).to(image.device, non_blocking=True)
+    sides = send_array(theta.astype(np.float32), image.device)
     across = ((torch.arange(width, device=image.device) * 2 + 1) / width - 1)[:, None]
     down = ((torch.arange(height, device=image.device) * 2 + 1) / height - 1)[:, None, None]
     # Not by affine_grid: that multiplies matrices, in TF32 where a user allows it, and so is off
@@ -116,9 +114,25 @@ def normalise_on_device(crops: Tensor, normalisation: Normalisation) -> Tensor:
     >>> normalise_on_device(blue, UNIT).flatten().tolist()
     [0.0, 0.0, 1.0]
     """
-    mean = torch.tensor(normalisation.mean, device=crops.device).mul_(255)[:, None, None]
-    std = torch.tensor(normalisation.std, device=crops.device).mul_(255)[:, None, None]
-    return ((crops.flip(1) if normalisation.rgb else crops) - mean) / std
+    return _scale_colours(crops, normalisation.rgb, *colours_on_device(normalisation, crops.device))
+
+
+def colours_on_device(normalisation: Normalisation, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of pixels in [0, 255], (3, 1, 1) each.
+
+    Examples
+    --------
+    >>> from posetrack.ops.crops import UNIT
+    >>> colours_on_device(UNIT, torch.device("cpu"))[1].flatten().tolist()
+    [255.0, 255.0, 255.0]
+    """
+    both = np.array([normalisation.mean, normalisation.std], np.float32)
+    mean, std = send_array(both, device).mul(255)[:, :, None, None]
+    return mean, std
+
+
+def _scale_colours(crops: Tensor, rgb: bool, mean: Tensor, std: Tensor) -> Tensor:
+    return ((crops.flip(1) if rgb else crops) - mean) / std
 
 
 def average_flipped_on_device(output: Tensor, of_mirrored: Tensor, mirror_order: Tensor) -> Tensor:
@@ -167,8 +181,7 @@ def quarter_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     height, width = heatmaps.shape[2:]
     near = _around(heatmaps.float(), xy, 1)
     slope = torch.stack([near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], -1)
-    last = xy.new_tensor([width - 1, height - 1])
-    inside = ((xy > 1) & (xy < last)).all(dim=-1, keepdim=True)
+    inside = _between(xy, width - 1, height - 1)[..., None]
     return xy + torch.where(inside, slope.nan_to_num(0.0).sign() * 0.25, 0.0), scores
 
 
@@ -198,9 +211,17 @@ def dark_on_device(heatmaps: Tensor, *, blur_size: int = 11) -> tuple[Tensor, Te
     dxy = (g[..., 3, 3] - g[..., 1, 3] - g[..., 3, 1] + g[..., 1, 1]) / 4
     determinant = dxx * dyy - dxy * dxy
     step = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], -1) / determinant[..., None]
-    last = xy.new_tensor([width - 2, height - 2])
-    fits = ((xy > 1) & (xy < last)).all(dim=-1) & (determinant != 0) & ~determinant.isnan()
+    fits = _between(xy, width - 2, height - 2) & (determinant != 0) & ~determinant.isnan()
     return xy + torch.where(fits[..., None], step.float(), 0.0), scores
+
+
+def _between(xy: Tensor, right: int, bottom: int) -> Tensor:
+    """Which points lie right of and below 1, and left of and above these.
+
+    Limits are numbers, not a tensor: to make one on a GPU the host waits for it.
+    """
+    x, y = xy[..., 0], xy[..., 1]
+    return (x > 1) & (y > 1) & (x < right) & (y < bottom)
 
 
 def _around(heatmaps: Tensor, xy: Tensor, reach: int) -> Tensor:
@@ -254,12 +275,23 @@ class DeviceCrops:
         Where everything happens.
     half
         Convolve in 16 bits.
+    capture
+        Records what happens behind the crops, once for each size of a batch, to be replayed, see
+        `posetrack.runtimes.graphs`; batches are then padded to few sizes. When None: CUDA graphs
+        on CUDA, nothing elsewhere.
     """
 
     def __init__(
-        self, network: nn.Module, skeleton: Skeleton, device: torch.device, *, half: bool
+        self,
+        network: nn.Module,
+        skeleton: Skeleton,
+        device: torch.device,
+        *,
+        half: bool,
+        capture: Capture | None = None,
     ) -> None:
         self.skeleton, self.device, self.half = skeleton, device, half
+        self.upload = Uploader(device)
         self.network = for_inference(network).to(
             device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
@@ -269,10 +301,15 @@ class DeviceCrops:
             # network of unknown layers may need 32 bits in some.
             self.network.to(half_of(device))
         self._mirror_order = torch.from_numpy(skeleton.mirror_order).to(device)
+        self._colours: dict[Normalisation, tuple[Tensor, Tensor]] = {}
+        self._sizes: dict[Hashable, tuple[int, int]] = {}
+        if capture is None and device.type == "cuda":
+            capture = capture_on_cuda
+        self.graphs = Graphs(capture)
 
     def find(
         self,
-        image: NDArray[np.uint8],
+        image: Image | Uploaded,
         matrices: NDArray[np.float64],
         *,
         input_size: tuple[int, int],
@@ -280,34 +317,40 @@ class DeviceCrops:
         decode: Callable[..., Any],
         flip_test: bool,
         max_batch: int,
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, int]]]:
-        """Keypoints in cells (n, K, 2), scores (n, K), and the heatmaps' width and height.
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, int]]:
+        """Keypoints in cells (N, K, 2), scores (N, K), and the heatmaps' width and height.
 
         Parameters
         ----------
         image
-            (H, W, 3) uint8, BGR.
+            (H, W, 3) uint8 BGR, or the same on the device.
         matrices
-            (N, 2, 3), from image to crop pixels; see `posetrack.ops.crops.crop_matrices`.
+            (N, 2, 3), from image to crop pixels, N at least 1; see
+            `posetrack.ops.crops.crop_matrices`.
         input_size, normalisation, decode, flip_test, max_batch
             See `posetrack.estimators.top_down.TopDown`.
         """
         step = max(1, max_batch // 2) if flip_test else max_batch
         with torch.inference_mode():
-            pixels = upload(image, self.device)
-            # All chunks are asked for before the first is waited for.
-            parts = [
-                self.decode_crops(
-                    crop_on_device(pixels, matrices[first : first + step], input_size),
-                    normalisation,
-                    decode,
-                    flip_test,
+            pixels = as_planes(self.upload(image))
+            # All is asked for before anything is waited for, and it is waited for once.
+            parts, size = [], (0, 0)
+            for first in range(0, len(matrices), step):
+                some = matrices[first : first + step]
+                padded = self._pad(some, step)
+                found, size = self.decode_crops(
+                    crop_on_device(pixels, padded, input_size), normalisation, decode, flip_test
                 )
-                for first in range(0, len(matrices), step)
-            ]
-            for found, size in parts:
-                keypoints = found.cpu().numpy()
-                yield keypoints[..., :2], keypoints[..., 2], size
+                parts.append(found[: len(some)])
+            keypoints = torch.cat(parts).cpu().numpy()
+        return keypoints[..., :2], keypoints[..., 2], size
+
+    def _pad(self, matrices: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+        """The first crop once more, until there are as many as some graph is for."""
+        if not self.graphs.used:
+            return matrices
+        missing = choose_batch_size(len(matrices), most) - len(matrices)
+        return np.concatenate([matrices, np.repeat(matrices[:1], missing, axis=0)])
 
     def decode_crops(
         self,
@@ -316,24 +359,46 @@ class DeviceCrops:
         decode: Callable[..., Any],
         flip_test: bool,
     ) -> tuple[Tensor, tuple[int, int]]:
-        """Cells and scores (n, K, 3) of BGR crops (n, 3, height, width), still on the device."""
-        batch = normalise_on_device(crops, normalisation)
-        if flip_test:
-            batch = torch.cat([batch, batch.flip(3)])
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        with precision(self.device, self.half):
-            heatmaps = self.network(batch).float()
-        require_heatmaps(heatmaps.shape, self.skeleton)
-        if flip_test:
-            plain, mirrored = heatmaps.chunk(2)
-            heatmaps = average_flipped_on_device(plain, mirrored, self._mirror_order)
+        """Cells and scores (n, K, 3) of BGR crops (n, 3, height, width), still on the device.
+
+        A ``decode`` without a counterpart on the device gets the heatmaps on the host.
+        """
+        if normalisation not in self._colours:
+            self._colours[normalisation] = colours_on_device(normalisation, self.device)
+        mean, std = self._colours[normalisation]
         decoder = on_device(decode)
+        sizes: list[tuple[int, int]] = []
+
+        def heatmaps_of(crops: Tensor) -> Tensor:
+            batch = _scale_colours(crops, normalisation.rgb, mean, std)
+            if flip_test:
+                batch = torch.cat([batch, batch.flip(3)])
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            with precision(self.device, self.half):
+                heatmaps: Tensor = self.network(batch).float()
+            require_heatmaps(heatmaps.shape, self.skeleton)
+            sizes.append((heatmaps.shape[3], heatmaps.shape[2]))
+            if flip_test:
+                plain, mirrored = heatmaps.chunk(2)
+                heatmaps = average_flipped_on_device(plain, mirrored, self._mirror_order)
+            return heatmaps
+
+        def keypoints_of(crops: Tensor) -> Tensor:
+            assert decoder is not None
+            xy, scores = decoder(heatmaps_of(crops))
+            return torch.cat([xy, scores[..., None]], dim=2)
+
         if decoder is None:
-            xy, scores = (torch.from_numpy(part) for part in decode(heatmaps.cpu().numpy()))
-        else:
-            xy, scores = decoder(heatmaps)
-        size = (heatmaps.shape[3], heatmaps.shape[2])
-        return torch.cat([xy, scores[..., None]], dim=2), size
+            xy, scores = (
+                torch.from_numpy(part) for part in decode(heatmaps_of(crops).cpu().numpy())
+            )
+            return torch.cat([xy, scores[..., None]], dim=2), sizes[0]
+        key = (normalisation, decode, flip_test)
+        found = self.graphs.run(key, keypoints_of, crops)
+        shape = tuple(crops.shape)
+        if sizes:  # a replay runs nothing of the above
+            self._sizes[key, shape] = sizes[0]
+        return found, self._sizes[key, shape]
 
 
 def open_module(

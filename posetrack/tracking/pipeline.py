@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar
 
+from posetrack.interfaces import Image
+from posetrack.runtimes.uploads import Uploaded
 from posetrack.structures import Detections, Tracks
 from posetrack.tracking.tracker import Tracker
 from posetrack.video import Frame
@@ -27,6 +30,7 @@ def track_video(
     *,
     boxes: Callable[[int], Detections] | None = None,
     ahead: int = 2,
+    images_at_once: int | None = None,
 ) -> Generator[tuple[Frame, Tracks], None, None]:
     """Track the people in a video.
 
@@ -42,6 +46,10 @@ def track_video(
         that would be (``detect_every``).
     ahead
         For how many frames the detector may be ahead; 0 keeps everything in this thread.
+    images_at_once
+        How many frames are taken together, so that the detector sees those that are due in one
+        run; frames ahead are then at least as many. None: as many as the detector likes where the
+        frames are of a file or a list, 1 where they come as they happen.
 
     Yields
     ------
@@ -57,14 +65,30 @@ def track_video(
     >>> [people.ids.tolist() for _, people in track_video(frames, tracker)]
     [[1, 2], [1, 2], [1, 2], [1, 2]]
     """
-    detected = _detected(frames, tracker, boxes)
+    together = images_at_once or _choose_batch(frames, tracker)
     if ahead == 0:
-        for frame, detections in detected:
-            yield frame, tracker.update(frame.image, detections=detections)
+        together = 1
+    if boxes is None and together > 1:
+        ahead = max(ahead, together)
+        detected = _detected_together(frames, tracker, together)
+    else:
+        detected = _detected(frames, tracker, boxes)
+    if ahead == 0:
+        for frame, image, detections in detected:
+            yield frame, tracker.update(image, detections=detections)
         return
     with Prefetch(detected, ahead) as ready:
-        for frame, detections in ready:
-            yield frame, tracker.update(frame.image, detections=detections)
+        for frame, image, detections in ready:
+            yield frame, tracker.update(image, detections=detections)
+
+
+def _choose_batch(frames: Iterable[Frame], tracker: Tracker) -> int:
+    """How many frames to take together: to wait for more is to be late where they happen now."""
+    at_hand = isinstance(frames, Sequence) or getattr(frames, "live", True) is False
+    return tracker.images_at_once if at_hand else 1
+
+
+_Detected: TypeAlias = tuple[Frame, Image | Uploaded, Detections | None]
 
 
 def track_images(
@@ -116,13 +140,41 @@ def track_images(
 
 def _detected(
     frames: Iterable[Frame], tracker: Tracker, boxes: Callable[[int], Detections] | None
-) -> Generator[tuple[Frame, Detections | None], None, None]:
+) -> Generator[_Detected, None, None]:
     """Each frame with its detections, None where the detector is not due."""
     for number, frame in enumerate(frames, tracker.frame):
+        image = tracker.upload(frame.image)
         if boxes is None:
-            yield frame, tracker.detect(frame.image, number)
+            yield frame, image, tracker.detect(image, number)
         else:
-            yield frame, None if number % tracker.detect_every else boxes(frame.index)
+            yield frame, image, None if number % tracker.detect_every else boxes(frame.index)
+
+
+def _detected_together(
+    frames: Iterable[Frame], tracker: Tracker, together: int
+) -> Generator[_Detected, None, None]:
+    """The same, for which the detector is run on several frames at once."""
+    number, coming = tracker.frame, iter(frames)
+    while True:
+        waiting: list[Frame] = []
+        failed: Exception | None = None
+        try:
+            waiting.extend(islice(coming, together))
+        except Exception as error:  # of reading: the frames before it come first
+            failed = error
+        images = [tracker.upload(frame.image) for frame in waiting]
+        try:
+            found = tracker.detect_all(images, number)
+        except Exception:  # one of them; those before it come first
+            for row, (frame, image) in enumerate(zip(waiting, images, strict=True)):
+                yield frame, image, tracker.detect(image, number + row)
+        else:
+            yield from zip(waiting, images, found, strict=True)
+        number += len(waiting)
+        if failed is not None:
+            raise failed
+        if len(waiting) < together:
+            return
 
 
 class Background(Generic[Item]):

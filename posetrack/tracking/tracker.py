@@ -6,7 +6,7 @@ Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from posetrack.checks import check_at_least, check_fraction, check_whole
 from posetrack.images import as_bgr
 from posetrack.interfaces import (
+    BatchDetector,
     BottomUpEstimator,
     Detector,
     FlowEstimator,
     Image,
     PoseEstimator,
     SharedNetwork,
+    TakesUploads,
 )
 from posetrack.ops.matching import match_greedily
+from posetrack.runtimes.uploads import Uploaded, host_of
 from posetrack.structures import Detections, Poses, Tracks
 from posetrack.tracking.association import (
     Found,
@@ -166,7 +169,7 @@ class Tracker:
 
     def update(
         self,
-        image: Image | None = None,
+        image: Image | Uploaded | None = None,
         *,
         detections: Detections | None = None,
         poses: Poses | None = None,
@@ -176,7 +179,8 @@ class Tracker:
         Parameters
         ----------
         image
-            (H, W, 3) uint8 BGR; grey, BGRA, uint16 and floating images are converted. May be None
+            (H, W, 3) uint8 BGR; grey, BGRA, uint16 and floating images are converted; or what
+            `upload` gives. May be None
             where ``poses`` are given: people are then taken to move on as they did.
         detections
             Boxes of people from elsewhere: the detector is not run.
@@ -195,13 +199,14 @@ class Tracker:
             If the image cannot be used, or the skeleton changes in mid-stream. The tracker is then
             as it was before the call.
         """
-        image = None if image is None else as_bgr(image)
         if image is None and poses is None:
             raise ValueError("update needs an image, or poses to give identities to")
-        after = self._prepared(image)
+        sent = None if image is None else self.upload(image)  # once, for all networks
+        image = None if sent is None else host_of(sent)
+        after = self._prepared(sent)
         past = self._past(image)
         moved = self._moved(past, image, after)  # where the flow says past poses are now
-        found = self._found(image, moved, detections, poses)  # poses of now, without doubles
+        found = self._found(sent, moved, detections, poses)  # poses of now, without doubles
         past = (moved if self.flow_similarity else past).since(self.frame - self.memory)
         compared = self._compared(past, found, blind=image is None)
         matched, hits = self._identities(compared, found)
@@ -236,7 +241,26 @@ class Tracker:
             return Explanation.empty()
         return explain(*self._matched, self.frame - 1)
 
-    def detect(self, image: Image, frame: int) -> Detections | None:
+    def upload(self, image: Image | Uploaded) -> Image | Uploaded:
+        """The image where the networks want it: sent to their device once for all of them.
+
+        It touches nothing remembered, so it may run ahead in another thread, as `detect` may, to
+        both of which, and to `update`, its result is given.
+
+        Returns
+        -------
+        image
+            Itself, uint8 BGR, where no network takes images from a device.
+        """
+        if isinstance(image, Uploaded):
+            return image
+        image = as_bgr(image)
+        for backend in (self.estimator, self.detector, self.flow):
+            if getattr(backend, "image_device", None) is not None:
+                return cast(Uploaded, cast(TakesUploads, backend).upload(image))
+        return image
+
+    def detect(self, image: Image | Uploaded, frame: int) -> Detections | None:
         """What `update` asks of the detector for the image of that number.
 
         It touches nothing remembered, so it may run ahead in another thread and its result be
@@ -247,15 +271,37 @@ class Tracker:
         detections
             None where the detector is not due (`detect_every`) or not needed (bottom-up).
         """
-        if frame % self.detect_every or getattr(self.estimator, "bottom_up", False):
-            return None
+        return self.detect_all([image], frame)[0]
+
+    def detect_all(self, images: Sequence[Image | Uploaded], frame: int) -> list[Detections | None]:
+        """The same for several images in a row, of which ``frame`` is the first's number.
+
+        A detector that takes several images (`posetrack.interfaces.BatchDetector`) gets those
+        that are due together.
+        """
+        due = [row for row in range(len(images)) if not (frame + row) % self.detect_every]
+        found: list[Detections | None] = [None] * len(images)
+        if not due or getattr(self.estimator, "bottom_up", False):
+            return found
         if self._shared() is not None and not self._has_detector():
-            return None  # it is asked with the keypoints, when its one pass is done
+            return found  # it is asked with the keypoints, when its one pass is done
         if self.detector is None:
             self._take_defaults("estimator", "detector")
-        return cast(Detector, self.detector)(as_bgr(image))
+        wanted = [_for(self.detector, images[row]) for row in due]
+        if len(due) > 1 and isinstance(self.detector, BatchDetector):
+            answers = self.detector.detect_all(wanted)
+        else:
+            answers = [cast(Detector, self.detector)(image) for image in wanted]
+        for row, answer in zip(due, answers, strict=True):
+            found[row] = answer
+        return found
 
-    def _prepared(self, image: Image | None) -> Any:
+    @property
+    def images_at_once(self) -> int:
+        """How many images in a row the detector likes to see, where they are at hand."""
+        return int(getattr(self.detector, "images_at_once", 1))
+
+    def _prepared(self, image: Image | Uploaded | None) -> Any:
         """The flow's own form of the image; None where no flow is wanted."""
         if image is None or not (self.flow_boxes or self.flow_similarity):
             return None
@@ -263,7 +309,7 @@ class Tracker:
             from posetrack.build import default_flow
 
             self.flow = default_flow(self.device)
-        return self.flow.prepare(image)
+        return self.flow.prepare(_for(self.flow, image))
 
     def _estimator(self) -> PoseEstimator | BottomUpEstimator:
         if self.estimator is None:
@@ -309,7 +355,7 @@ class Tracker:
 
     def _found(
         self,
-        image: Image | None,
+        image: Image | Uploaded | None,
         moved: Memory,
         detections: Detections | None,
         poses: Poses | None,
@@ -321,7 +367,7 @@ class Tracker:
             return Found(poses, seen, pose_scores(poses), none, none, given=True)
         assert image is not None  # update() has seen to it
         if getattr(self.estimator, "bottom_up", False):  # the default is not
-            poses = cast(BottomUpEstimator, self.estimator)(image)
+            poses = cast(BottomUpEstimator, self.estimator)(_for(self.estimator, image))
             none = np.zeros(len(poses), np.int64)
             return self._kept(poses, none, none)
         if detections is None:
@@ -329,7 +375,7 @@ class Tracker:
             detections = self.detect(image, self.frame)
         # A network for both runs what they share once.
         shared = self._shared()
-        state = None if shared is None else shared.prepare(image)
+        state = None if shared is None else shared.prepare(_for(shared, image))
         due = detections is None and not self.frame % self.detect_every
         if shared is not None and due and not self._has_detector():
             detections = shared.detect(state)
@@ -345,10 +391,11 @@ class Tracker:
             looked=looked,
             growth=self.box_growth,
             max_iou=self.max_box_iou,
-            size=_size(image),
+            size=_size(host_of(image)),
         )
         if shared is None:
-            poses = cast(PoseEstimator, self._estimator())(image, boxes)
+            estimator = cast(PoseEstimator, self._estimator())
+            poses = estimator(_for(estimator, image), boxes)
         else:
             poses = shared.estimate(state, boxes)
         if len(poses) != len(boxes):
@@ -460,6 +507,16 @@ class Tracker:
             If it is not a tracker's state, or of another version; the tracker is then unchanged.
         """
         self._state, self._matched = State.from_arrays(state), None
+
+
+def _for(backend: object, image: Image | Uploaded) -> Image:
+    """The image as a backend takes it: that on its device, or that of the host.
+
+    Typed as an image either way: only a backend that asks for the other gets it.
+    """
+    if isinstance(image, Uploaded) and getattr(backend, "image_device", None) is not None:
+        return cast(Image, image)
+    return as_bgr(host_of(image))
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -114,6 +114,11 @@ class VideoReader:
         return self._facts.seconds
 
     @property
+    def live(self) -> bool:
+        """Whether frames come as they happen, of a camera or stream."""
+        return self._facts.live
+
+    @property
     def source(self) -> Source:
         """What was opened, for provenance."""
         return self._facts.source
