@@ -298,3 +298,207 @@ def test_a_torn_zip_is_refused(dataset: Path, tmp_path: Path) -> None:
         (tmp_path / "d.zip").write_bytes(content)
         with pytest.raises(ValueError, match=r"d\.zip"):
             posetrack.load(tmp_path / "d.zip", rate=10)
+
+
+# -- CVAT --------------------------------------------------------------------------------------
+
+META = """<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version><meta><task><id>7</id><labels>
+<label><name>person</name><type>skeleton</type><svg>&lt;line x1="1" data-type="edge"
+data-node-from="2" data-node-to="1"&gt;&lt;/line&gt;&lt;circle data-type="element node"
+data-node-id="1" data-label-name="nose"&gt;&lt;/circle&gt;&lt;circle data-node-id="2"
+data-label-name="Left Eye"&gt;&lt;/circle&gt;</svg></label>
+<label><name>nose</name><type>points</type><parent>person</parent></label>
+<label><name>Left Eye</name><type>points</type><parent>person</parent></label></labels>
+<original_size><width>640</width><height>480</height></original_size></task></meta>
+"""
+
+
+def skeleton_xml(more: str = "", eye: str = "30.5,40", outside: int = 0) -> str:
+    return (
+        f'<skeleton label="person" z_order="0" {more}>'
+        f'<points label="Left Eye" outside="{outside}" occluded="0" points="{eye}"></points>'
+        '<points label="nose" outside="0" occluded="1" points="10.00,20.25"></points></skeleton>\n'
+    )
+
+
+def cvat(path: Path, content: str) -> Path:
+    path.write_text(META + content + "</annotations>")
+    return path
+
+
+def test_cvat_s_images_have_skeletons_by_name(tmp_path: Path) -> None:
+    image = '<image id="{0}" name="b/frame_{0:06d}.png" width="640" height="480">{1}</image>'
+    content = image.format(3, skeleton_xml() + '<box label="dog" xtl="1"></box>')
+    content += image.format(4, "") + image.format(5, skeleton_xml(outside=1))
+    path = cvat(tmp_path / "annotations.xml", content)
+    with pytest.warns(UserWarning, match="1 without keypoints"):
+        made = posetrack.load(path, rate=10, untracked=True)
+    assert made.skeleton.keypoints == ("nose", "left_eye")
+    assert made.skeleton.edges == (("left_eye", "nose"),)
+    assert made.frame.tolist() == [3, 4, 5]
+    assert made.xy[0, 0].tolist() == [[10, 20.25], [30.5, 40]]
+    assert np.isnan(made.xy[2, 0, 1]).all()
+    assert made.metadata["image_size"] == [640, 480]
+
+
+@pytest.fixture
+def cvat_video(tmp_path: Path) -> Path:
+    content = ""
+    for track in (0, 5):
+        rows = [skeleton_xml(f'frame="{n}" keyframe="1"', f"{n},{track}") for n in (0, 2)]
+        rows.append(skeleton_xml('frame="4" keyframe="1" outside="1"'))
+        content += f'<track id="{track}" label="person" source="manual">{"".join(rows)}</track>'
+    return cvat(tmp_path / "annotations.xml", content)
+
+
+def test_cvat_s_tracks_are_identities(cvat_video: Path) -> None:
+    made = posetrack.load(cvat_video, rate=10)
+    assert made.ids.tolist() == [0, 5]
+    assert made.frame.tolist() == [0, 2, 4]
+    assert made.xy[1, 1, 1].tolist() == [2, 5]
+    assert not made.present[2].any()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_cvat_s_exports_are_read_as_they_come(cvat_video: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "task_7"
+    (path / "images").mkdir(parents=True)
+    cvat_video.rename(path / "annotations.xml")
+    (path / "images" / "frame_000000.PNG").write_bytes(b"")
+    if kind == "zip":
+        with zipfile.ZipFile(tmp_path / "task_7.zip", "w") as file:
+            file.write(path / "annotations.xml", "annotations.xml")
+        path = tmp_path / "task_7.zip"
+    assert posetrack.load(path, rate=10).ids.tolist() == [0, 5]
+
+
+def test_cvat_s_coco_export_keeps_its_tracks(tmp_path: Path) -> None:
+    names = ["nose", "left_eye"]
+    person = {"id": 1, "image_id": 1, "category_id": 2, "keypoints": [1, 2, 2, 3, 4, 1],
+              "bbox": [0, 0, 9, 9], "attributes": {"occluded": False, "track_id": 6}}  # fmt: skip
+    document = {
+        "images": [{"id": 1, "file_name": "frame_000008.PNG", "width": 64, "height": 48}],
+        "annotations": [person],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "person", "keypoints": names}],
+    }
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as file:
+        file.writestr("annotations/person_keypoints_default.json", json.dumps(document))
+    made = posetrack.load(tmp_path / "t.zip", rate=10)
+    assert made.ids.tolist() == [6]
+    assert made.frame.tolist() == [8]
+    assert made.skeleton.keypoints == ("nose", "left_eye")
+
+
+def test_cvat_s_points_by_themselves_are_a_person_or_in_a_group(tmp_path: Path) -> None:
+    many = '<points label="person" points="' + ";".join(f"{n},{n}" for n in range(17)) + '"/>'
+    image = '<image id="0" name="0.png" width="9" height="9">{}</image>'
+    path = cvat(tmp_path / "annotations.xml", image.format(many + many))
+    made = posetrack.load(path, rate=10, untracked=True)
+    assert made.skeleton == COCO_17
+    assert made.ids.tolist() == [1, 2]
+    points = [f'<points label="{name}" points="{n},1" group_id="{n // 2}"/>'
+              for n, name in enumerate(["nose", "tail", "tail", "nose"])]  # fmt: skip
+    path = cvat(tmp_path / "annotations.xml", image.format("".join(points)))
+    made = posetrack.load(path, rate=10, untracked=True)
+    assert made.skeleton.keypoints == ("nose", "tail")
+    assert made.xy[0, :, :, 0].tolist() == [[0, 1], [3, 2]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('<track id="x"></track>', "line 10: 'id' is no number"),
+        (f'<track id="1">{skeleton_xml()}</track>', "'frame' is no number"),
+        (f'<image id="0" name="a.png">{skeleton_xml(eye="1")}</image>', "expected x,y of points"),
+        (f'<image id="0" name="a.png">{skeleton_xml(eye="nan,1")}</image>', "expected x,y"),
+        (f'<image id="0" name="a.png">{skeleton_xml(eye="1,1;2,2")}</image>', "has 2 places"),
+        ("<image>", "not whole XML"),
+        ("<a>" * 200, "deep"),
+    ],
+)
+def test_what_is_wrong_in_cvat_s_xml_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = cvat(tmp_path / "annotations.xml", content)
+    with pytest.raises(ValueError, match=rf"annotations\.xml.*{message}"):
+        posetrack.load(path, rate=10, untracked=True)
+
+
+def test_xml_that_declares_entities_is_refused(tmp_path: Path) -> None:
+    bomb = '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><annotations>&b;</annotations>'
+    (tmp_path / "annotations.xml").write_text(bomb)
+    with pytest.raises(ValueError, match=r"annotations\.xml: declares types or entities"):
+        posetrack.load(tmp_path / "annotations.xml", rate=10)
+
+
+# -- Label Studio ------------------------------------------------------------------------------
+
+
+def shape(kind: str, label: str, x: float, y: float, **more: Any) -> dict[str, Any]:
+    value = {"x": x, "y": y, "width": 0.5, f"{kind}labels": [label]} | more.pop("value", {})
+    made = {"type": f"{kind}labels", "value": value, "original_width": 200, "original_height": 100}
+    return made | more
+
+
+def task(results: list[dict[str, Any]], name: str = "0a1b2c3d-frame_0007.jpg") -> dict[str, Any]:
+    return {
+        "id": 3,
+        "data": {"image": f"/data/upload/1/{name}"},
+        "annotations": [{"was_cancelled": True}, {"result": results}],
+    }
+
+
+RECTANGLE = {"width": 50, "height": 50}
+
+
+def test_label_studio_s_keypoints_go_to_their_rectangles(tmp_path: Path) -> None:
+    results = [
+        shape("rectangle", "person", 0, 0, id="r1", value=RECTANGLE),
+        shape("rectangle", "person", 50, 50, id="r2", value=RECTANGLE),
+        shape("keypoint", "nose", 75, 75, id="k1", parentID="r1"),
+        shape("keypoint", "Left Eye", 10, 20, id="k2"),
+        shape("keypoint", "nose", 5, 5, id="k3"),
+        {"type": "relation", "from_id": "k3", "to_id": "r2", "direction": "right"},
+    ]
+    (tmp_path / "project-1.json").write_text(json.dumps([task(results)]))
+    for path in (tmp_path / "project-1.json", tmp_path):
+        made = posetrack.load(path, rate=10, untracked=True)
+        assert made.frame.tolist() == [7]
+        assert made.skeleton.keypoints == ("nose", "left_eye")
+        assert made.xy[0, 0].tolist() == [[150, 75], [20, 20]]
+        assert made.xy[0, 1, 0].tolist() == [10, 5]
+        assert made.boxes[0, 1].tolist() == [100, 50, 200, 100]
+
+
+def test_label_studio_s_short_form_is_read(tmp_path: Path) -> None:
+    size = {"original_width": 200, "original_height": 100}
+    points = [{"x": 10, "y": 10, "width": 1, "keypointlabels": [name]} | size for name in "ab"]
+    row = {"image": "/data/local-files/?d=a/f3.png", "id": 1, "kp": points,
+           "annotator": 1, "annotation_id": 2, "lead_time": 3.0}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps([row]))
+    made = posetrack.load(tmp_path / "a.json", rate=10, untracked=True)
+    assert made.frame.tolist() == [3]
+    assert made.xy[0, 0].tolist() == [[20, 10], [20, 10]]
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ([shape("keypoint", "nose", 1, 1), shape("keypoint", "nose", 2, 2)], "'nose' twice"),
+        (
+            [
+                shape("keypoint", "nose", 90, 90),
+                shape("rectangle", "p", 0, 0, id="r", value=RECTANGLE),
+            ],
+            "in no rectangle",
+        ),
+        ([shape("keypoint", "nose", 1, 1, original_width=None)], "without original_width"),
+        ([shape("keypoint", "nose", "x", 1)], "x: expected a number"),
+        ([], "no keypoints in it"),
+    ],
+)
+def test_what_is_wrong_in_label_studio_s_file_is_named(
+    tmp_path: Path, results: list[dict[str, Any]], message: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([task(results)]))
+    with pytest.raises(ValueError, match=rf"a\.json.*{message}"):
+        posetrack.load(tmp_path / "a.json", rate=10, untracked=True)

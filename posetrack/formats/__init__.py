@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from posetrack.formats.c3d import write_c3d as write_c3d
     from posetrack.formats.coco import CocoWriter as CocoWriter
     from posetrack.formats.coco import read_coco_results as read_coco_results
+    from posetrack.formats.cvat import read_cvat as read_cvat
     from posetrack.formats.dlc import read_dlc as read_dlc
     from posetrack.formats.dlc import read_dlc_h5 as read_dlc_h5
     from posetrack.formats.dlc import write_dlc as write_dlc
     from posetrack.formats.dlc import write_dlc_h5 as write_dlc_h5
     from posetrack.formats.hints import Hints as Hints
+    from posetrack.formats.label_studio import read_label_studio as read_label_studio
     from posetrack.formats.mmpose import read_mmpose as read_mmpose
     from posetrack.formats.mot import read_mot as read_mot
     from posetrack.formats.mot import write_mot as write_mot
@@ -83,8 +85,10 @@ __getattr__, __dir__, __all__ = export_lazily(
         "alphapose": ["read_alphapose"],
         "c3d": ["write_c3d"],
         "coco": ["CocoWriter", "read_coco_results"],
+        "cvat": ["read_cvat"],
         "dlc": ["read_dlc", "read_dlc_h5", "write_dlc", "write_dlc_h5"],
         "hints": ["Hints"],
+        "label_studio": ["read_label_studio"],
         "mmpose": ["read_mmpose"],
         "mot": ["read_mot", "write_mot"],
         "movement": ["read_movement", "write_movement"],

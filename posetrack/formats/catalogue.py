@@ -191,6 +191,18 @@ FORMATS: Final[dict[str, Format]] = {
         "if there", "rate", 0.0, 0.0, 0.0, 0.0, False, None, False, "yes",
         note="JSON lines of a video, or a file an image",
     ),
+    "cvat": Format(
+        "CVAT XML", ".xml", "cvat:read_cvat", "", (("xml", "annotations"),),
+        "if there", "rate", 0.0, None, None, None, False, "names", False, "yes",
+        note="for images and for video, the zip or folder as it comes; COCO and YOLO exports, too",
+    ),
+    "label-studio": Format(
+        "Label Studio JSON", ".json", "label_studio:read_label_studio", "",
+        (("list", "data", "annotations"), ("list", "data", "completions"),
+         ("list", "annotation_id", "lead_time")),
+        None, "rate", 1e-4, None, 1e-4, None, False, "names", False, "yes",
+        note="JSON and JSON-MIN, the zip or folder as it comes; COCO and YOLO exports, too",
+    ),
     "mmpose": Format(
         "MMPose predictions", ".json", "mmpose:read_mmpose", "",
         (("object", "instance_info"), ("list", "instances"),

@@ -59,6 +59,17 @@ NO_HINTS: Final = Hints()
 """Nothing is known."""
 
 
+def plain_name(name: str) -> str:
+    """A keypoint's name as we write names.
+
+    Examples
+    --------
+    >>> plain_name(" Left-Wrist")
+    'left_wrist'
+    """
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
 def skeleton_of_names(
     names: Sequence[str],
     title: str,

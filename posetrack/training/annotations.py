@@ -24,17 +24,6 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def plain_name(name: str) -> str:
-    """A keypoint's name as we write names.
-
-    Examples
-    --------
-    >>> plain_name(" Left-Wrist")
-    'left_wrist'
-    """
-    return name.strip().lower().replace(" ", "_").replace("-", "_")
-
-
 def skeleton_of_names(names: tuple[str, ...], edges: tuple[tuple[str, str], ...] = ()) -> Skeleton:
     """Skeleton with keypoints of these names, one of those we know if there is one.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from posetrack.files import json_files
 from posetrack.formats.coco import Document, Person, Picture, read_what_is_right
+from posetrack.formats.hints import plain_name
 from posetrack.formats.numbers import Id, Number
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.training.annotations import (
@@ -21,7 +22,6 @@ from posetrack.training.annotations import (
     check_people,
     find_placement,
     image_file,
-    plain_name,
     skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Problem, Samples

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from posetrack.checks import no_such_file
 from posetrack.files import read_json
+from posetrack.formats.hints import plain_name
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
@@ -20,7 +21,6 @@ from posetrack.training.annotations import (
     check_people,
     image_file,
     is_number,
-    plain_name,
     skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Problem, Samples
