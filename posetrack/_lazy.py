@@ -1,4 +1,4 @@
-"""Names that a package hands on from its modules, loaded on first use."""
+"""Names that a package exports from its modules, loaded on first use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def export_lazily(
     package
         Its ``__name__``.
     names
-        By module below the package, what it hands on.
+        The names that each module below the package exports.
 
     Examples
     --------

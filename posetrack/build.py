@@ -8,14 +8,14 @@ The detector is chosen for the device. On a GPU it is Faster R-CNN ResNet-50 v2,
 of torchvision's (46.7 box AP on COCO). It needs 7 s an image on two CPU cores; there it is Faster
 R-CNN MobileNet-320: 82 ms (1768 x 994 pixels), the time the pose network takes for one person.
 SSDlite needs 39 ms for nearly the same AP (21.3 against 22.8), but squeezes any image into 320 x
-320, where people in a wide one are half as large as in the 569 x 320 that R-CNN sees; and who is
-not found loses an identity. R-CNN MobileNet at full size, 32.8 AP, needs 543 ms.
+320, where people in a wide one are half as large as in the 569 x 320 that R-CNN sees; and a person
+who is not found loses their identity. R-CNN MobileNet at full size, 32.8 AP, needs 543 ms.
 
 The flow is DIS on any device: see `posetrack.flows.dis`.
 
-Detector and pose network are fetched on first use. Where they cannot be had or run, the two small
-networks inside the package take their place, and a sentence says so; a network that was named never
-changes.
+Detector and pose network are fetched on first use. Where they are not available or run, the two
+small networks inside the package take their place, and a sentence says so; a network that was named
+never changes.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ def find_default(
     Raises
     ------
     FileNotFoundError, ConnectionError
-        If the first choice cannot be had, and this copy of the package has no network in it; the
-        message names the ways out.
+        If the first choice is not available and this copy of the package has no network in it;
+        the message says what to do.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def _find_missing_library(entry: CatalogueEntry) -> str:
 
 
 def _in_one(problems: Sequence[tuple[str, str]]) -> str:
-    """Why the first choice is not to be had; and the next ones, where that is another reason."""
+    """Why the first choice is not available; and the next ones, where the reason differs."""
     reasons: list[str] = []
     for number, (name, reason) in enumerate(problems):
         if reason not in [before for _, before in problems[:number]]:
@@ -234,8 +234,8 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
     networks = " and ".join(f"{default.name} ({default.problem})" for default in missing)
     return (f"{others}; " if others else "") + (
         f"{networks} could not be had, so the small network{'s' * many} inside the package "
-        f"{'are' if many else 'is'} used, which find{'s' * (not many)} people less well; the ways "
-        "out: name another network or a file with weights that you have, run `posetrack models "
+        f"{'are' if many else 'is'} used, which find{'s' * (not many)} people less well. You can "
+        "name another network or a file with weights that you have, run `posetrack models "
         f"download {names}` when there is a connection, or copy the weights from a machine that "
         f"has them to {weights_folder()} (POSETRACK_HOME says where that is)."
     )
@@ -447,9 +447,9 @@ def build_detector(
     Raises
     ------
     ValueError
-        If no detector has this name, or the file is none of a detector in the table.
+        If no detector has this name, or the file is not that of a detector in the table.
     FileNotFoundError, ConnectionError
-        If the weights cannot be had; the message names the ways out.
+        If the weights are not available; the message says what to do.
 
     Examples
     --------
@@ -540,7 +540,7 @@ def build_estimator(
     ValueError
         If no pose model has this name, or no known network is in the file.
     FileNotFoundError, ConnectionError
-        If the weights cannot be had; the message names the ways out.
+        If the weights are not available; the message says what to do.
     """
     if str(name).startswith(PREFIX):
         from posetrack.estimators.huggingface import VitPose
@@ -650,9 +650,9 @@ def build_flow(
     Raises
     ------
     ValueError
-        If no flow has this name, or the file is none of a flow model in the table.
+        If no flow has this name, or the file is not that of a flow model in the table.
     FileNotFoundError, ConnectionError
-        If the weights cannot be had; the message names the ways out.
+        If the weights are not available; the message says what to do.
 
     Examples
     --------
@@ -684,7 +684,8 @@ def card_of_kind(name: str, kind: Kind) -> CatalogueEntry:
     Raises
     ------
     ValueError
-        If there is none, or it is of another kind; the message lists those of the right one.
+        If no entry has this name, or it is of another kind; the message lists those of the right
+        kind.
 
     Examples
     --------
@@ -714,6 +715,6 @@ def _card_of(path: Path, kind: Kind) -> CatalogueEntry:
     if found is not None:
         return found
     raise ValueError(
-        f"{path} is none of the files of the {kind} models in the table (its SHA-256 is not among "
+        f"{path} is not one of the files of the {kind} models in the table (its SHA-256 is not "
         "theirs), so it does not say what to build. `posetrack models list --json` shows them"
     )

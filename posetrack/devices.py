@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """The torch device of a name; ``"auto"`` is the first GPU, or the CPU where there is none.
+    """The torch device of a name; ``"auto"`` is the first GPU, or the CPU without one.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     Raises
     ------
     ValueError
-        If there is no such device, or torch does not see it here.
+        If the device does not exist, or torch does not see it here.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def require_torch(title: object) -> None:
 def uses_cuda(device: str = "auto") -> bool:
     """Whether a name means a GPU here; torch is asked only where the name does not say.
 
-    Without torch there is none.
+    False without torch.
 
     Examples
     --------

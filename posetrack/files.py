@@ -318,7 +318,7 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is larger than ``max_bytes`` (unpacked), or not whole.
     """
@@ -368,7 +368,7 @@ def read_text(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is larger than ``max_bytes``, or not text.
 
@@ -398,7 +398,7 @@ def read_toml(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> dict[str, An
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is larger than ``max_bytes``, or not TOML.
     """
@@ -449,7 +449,7 @@ def read_json(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is too large, cut off, nested too deeply, not JSON, or not of that kind; the message
         names the file and the place in it.
@@ -489,7 +489,7 @@ def parse_json(data: bytes | str, title: str, kind: Any = Any, *, nan: bool = Fa
 
     def constant(name: str) -> float:
         if not nan:
-            raise ValueError(f"{name} is no JSON number")
+            raise ValueError(f"{name} is not a JSON number")
         return float(name)
 
     try:

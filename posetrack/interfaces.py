@@ -49,7 +49,7 @@ class PoseEstimator(Protocol):
 class BottomUpEstimator(Protocol):
     """All poses of an image at once; a tracker with one needs no detector.
 
-    ``bottom_up = True`` is what tells it from a `PoseEstimator`.
+    ``bottom_up = True`` distinguishes it from a `PoseEstimator`.
     """
 
     bottom_up: bool

@@ -150,7 +150,7 @@ def run_self_test(runtime: Runtime, device: str) -> Outcome:
         return Outcome(runtime, device, **known, seconds=seconds, problem=problem, ran=False)
     seconds = time.monotonic() - begun
     if len(boxes) != len(stored["boxes"]):
-        problem = f"found {len(boxes)} people in place of {len(stored['boxes'])}"
+        problem = f"found {len(boxes)} people instead of {len(stored['boxes'])}"
         return Outcome(runtime, device, **known, seconds=seconds, problem=problem)
     sure = np.asarray(stored["scores"]) >= _SURE
     pairs = [
@@ -207,7 +207,7 @@ def find_people(
 
 
 def version_of(package: str) -> str:
-    """Its installed version, "" where there is none.
+    """Its installed version, "" if it is not installed.
 
     Examples
     --------

@@ -24,7 +24,7 @@ def _validate(values: ArrayLike, name: str, shape: tuple[int | None, ...], dtype
     """Copy ``values`` to a read-only array of ``dtype`` after checking its shape (None = any)."""
     array = np.array(values, dtype=dtype)
     if array.size == 0 and array.ndim <= len(shape):
-        # An empty list carries no shape of its own: nobody in the picture is not an error.
+        # An empty list has no second axis: an image without people is not an error.
         known = [0 if size is None else size for size in shape]
         if 0 in known or array.ndim < len(shape):
             known[0] = 0
@@ -84,7 +84,7 @@ class Detections:
 
     @classmethod
     def empty(cls) -> Detections:
-        """Nobody."""
+        """No detections."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
     def __len__(self) -> int:
@@ -153,7 +153,7 @@ class Poses:
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Poses:
-        """Nobody, with the right shapes."""
+        """No people, with the right shapes."""
         count = len(skeleton)
         return cls(np.zeros((0, count, 2)), np.zeros((0, count)), Detections.empty(), skeleton)
 
@@ -286,7 +286,7 @@ class Tracks:
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Tracks:
-        """Nobody, with the right shapes."""
+        """No people, with the right shapes."""
         return cls(Poses.empty(skeleton), np.zeros(0, np.int64))
 
     @property

@@ -366,7 +366,7 @@ def test_what_is_broken_is_refused_by_name_and_place(
 
 def test_a_file_that_tells_no_times_needs_a_rate(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1,1,0,0,5,5,1\n")
-    with pytest.raises(ValueError, match=r"a\.txt: the file tells no times; give rate="):
+    with pytest.raises(ValueError, match=r"a\.txt: the file has no times; give rate="):
         posetrack.load(tmp_path / "a.txt")
     for rate in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="positive"):

@@ -125,7 +125,7 @@ def test_a_link_does_not_lead_out_either(folder: Path) -> None:
         ({"length": "99999999999"}, "cut short"),
         ({"offset": "-36"}, "a damaged file"),
         ({"offset": "9" * 30}, "a damaged file"),
-        ({"length": "12"}, "36 bytes is said to be in 12 bytes"),
+        ({"length": "12"}, "36 bytes is declared to be in 12 bytes"),
     ],
 )
 def test_onnx_data_must_be_where_they_are_said_to_be(
@@ -139,7 +139,7 @@ def test_onnx_data_must_be_where_they_are_said_to_be(
 def test_a_shape_cannot_ask_for_more_than_the_file_has(folder: Path) -> None:
     (folder / "w.bin").write_bytes(np.ones(9, np.float32).tobytes())
     path = onnx_file(folder, "w.bin", side=2**40, length="36")
-    with pytest.raises(ValueError, match="is said to be in 36 bytes"):
+    with pytest.raises(ValueError, match="is declared to be in 36 bytes"):
         require_own_data(path)
 
 

@@ -204,7 +204,7 @@ def test_torchvisions_classifier_is_a_trunk_for_rgb(tmp_path: Path, states: dict
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"a": torch.zeros(2)}, "none of the networks known here"),
+        ({"a": torch.zeros(2)}, "no network known here"),
         ({"stage2.0.x": torch.zeros(2)}, r"this is an HRNet, but stage2\.0\.branches"),
         ({"features.conv0.conv.weight": torch.zeros(2)}, r"a PoseNet, but .* has shape \(2,\)"),
         ({"features.conv0.conv.weight": torch.zeros(5, 3, 3, 3)}, "16, 24, 32 channels, this 5"),

@@ -166,7 +166,7 @@ def test_broken_items_are_named_counted_and_skipped(tmp_path):
         "a keypoint that a person has twice",
         "a point without x and y",
         "a keypoint more than a million pixels away",
-        "an annotation that is no object",
+        "an annotation that is not an object",
         "a box that is not two corners",
         "an image file that is missing",
         "an item without filename and annotations",

@@ -1,4 +1,4 @@
-"""What trajectories tell: angles, speeds, distances, repetitions, gait, rules, postures, reports.
+"""Measures of trajectories: angles, speeds, distances, repetitions, gait, rules, postures, reports.
 
 Pure functions of `Trajectories`. Series are (T, N), NaN where unknown; limits are in seconds.
 """

@@ -33,7 +33,7 @@ class Condition(Protocol):
         ...
 
     def values(self, trajectories: Trajectories, /) -> Float64Array:
-        """(T, N, 1) or (T, N, N) numbers, the peak of which is told of an event."""
+        """(T, N, 1) or (T, N, N) numbers; an event reports their peak."""
         ...
 
     def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
@@ -167,16 +167,16 @@ class AnyOf(_Several):
 
 @dataclass(frozen=True)
 class Fallen:
-    """Lies, and was upright a moment before: a fall, not somebody who lay down to rest.
+    """Lies, and was upright a moment before: a fall, not someone who lay down to rest.
 
     Parameters
     ----------
     within
         Seconds from upright to lying at most.
     below, leave
-        `posetrack.analysis.uprightness` under which somebody lies, and up to which they do.
+        `posetrack.analysis.uprightness` under which someone lies, and up to which they do.
     upright
-        That of somebody who stands or sits.
+        That of someone who stands or sits.
     """
 
     within: float = 2.0

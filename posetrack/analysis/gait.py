@@ -53,8 +53,8 @@ def step_times(
 ) -> list[Float64Array]:
     """For each person the seconds of their steps: when the ankles are furthest apart.
 
-    The way between the ankles goes to and fro once in two steps; along its main direction in the
-    picture, in body heights, each of its turns is a step.
+    The vector between the ankles swings to and fro once in two steps; along its main direction in
+    the picture, in body heights, each of its turns is a step.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def symmetry(trajectories: Trajectories, name: str, *, max_gap: float = 0.5) -> 
 
 
 def _main_direction(ways: Float64Array) -> Float64Array:
-    """(2,) of length 1, along which ways (T, 2) differ most."""
+    """(2,) unit vector along which the vectors (T, 2) vary most."""
     known = ways[np.isfinite(ways).all(axis=1)]
     if len(known) < 2:
         return np.array([1.0, 0.0])
@@ -167,7 +167,7 @@ def _lag(
     if not np.isfinite(across).all():
         return np.nan, np.nan
     lags = np.arange(-most, most + 1)
-    # Of lags that fit about as well, a whole period apart, the shortest is meant.
+    # Lags a whole period apart fit about equally well; the shortest is the period.
     best = int(lags[np.argmax(across - 0.1 * np.abs(lags) / max(most, 1))])
     own = _correlations(one, one, min(2 * most, len(even) // 2))
     period = _first_high(own[len(own) // 2 :])
@@ -188,7 +188,7 @@ def _correlations(one: Float64Array, other: Float64Array, most: int) -> Float64A
 
 
 def _first_high(own: Float64Array) -> int:
-    """The lag of the first clear high of a correlation with itself; 0 where there is none."""
+    """The lag of the first clear peak of an autocorrelation; 0 if it has none."""
     below = np.flatnonzero(own < 0.2)
     if not len(below):
         return 0

@@ -1,8 +1,8 @@
 """Measures of posture that hold from most views: heights of body parts, in parts of the body.
 
-An angle in the picture tells little of a limb that points at the camera. How high one part of the
-body is above another does, for cameras that look more or less level: it is what the counting of
-exercises and the rules for lying and raised hands go by.
+The angle of a limb that points at the camera says little. How high one part of the body is above
+another says more, for cameras that look more or less level: counting exercises and the rules for
+lying and raised hands rely on it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def body_height(trajectories: Trajectories, *, window: float = 8.0) -> Float64Ar
         People with shoulders, hips, knees and ankles.
     window
         Seconds. Long enough to hold a moment in which the body is stretched or seen from the
-        side, short enough for those who walk towards the camera.
+        side, short enough for people walking towards the camera.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def uprightness(trajectories: Trajectories) -> Float64Array:
     """(T, N) about 1 standing and sitting, 0.5 crouching or bent over, 0.3 and less lying.
 
     The larger of two shares: how much of the trunk's length, and how much of the body's, is from
-    top to bottom in the picture. Somebody who lies along the line of sight of a level camera is
+    top to bottom in the picture. Someone who lies along the line of sight of a level camera is
     low in both; nobody who sits, squats or bends is. Unknown where fewer than half of the
     keypoints are seen and the trunk is not.
 

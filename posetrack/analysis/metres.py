@@ -1,4 +1,4 @@
-"""From pixels to metres: by somebody's height, or by points of the floor whose places are known."""
+"""From pixels to metres: by someone's height, or by points of the floor whose places are known."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def metres_per_pixel(
     height
         Metres, standing.
     person
-        Whose height it is; the person's who is in most frames when None.
+        Id of the person with this height; None for the person who is in the most frames.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def metres_per_pixel(
     ids, counts = trajectories.ids, trajectories.present.sum(axis=0)
     if not len(ids) or (person is not None and person not in ids):
         raise ValueError(f"no person {'' if person is None else person} to take the height of")
-    by_id = np.argsort(ids)  # of several who are equally often there the lowest id counts
+    by_id = np.argsort(ids)  # ties go to the lowest id
     most_often = by_id[counts[by_id].argmax()]
     column = int(most_often if person is None else np.flatnonzero(ids == person)[0])
     xy = trajectories.xy[trajectories.present[:, column], column].astype(np.float64)
@@ -153,7 +153,7 @@ class Floor:
 
 
 def feet(trajectories: Trajectories) -> Float64Array:
-    """(T, N, 2) pixels of where somebody stands: between the soles under both ankles.
+    """(T, N, 2) pixels of where someone stands: between the soles under both ankles.
 
     Ankles are 0.039 of the standing height above the floor, so that much is added; the mean of
     both sides, or the one that is seen.

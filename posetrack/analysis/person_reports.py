@@ -53,7 +53,7 @@ class PersonReport:
     repetitions
         Of the exercises asked for.
     cadence
-        Steps a minute; NaN for who does not walk.
+        Steps a minute; NaN for people who do not walk.
     symmetries
         Of the joints that have two sides.
     speed
@@ -91,7 +91,7 @@ def reports(
     metres_per_pixel: float | None = None,
     floor: Floor | None = None,
 ) -> list[PersonReport]:
-    """A report for each person who is there at all.
+    """A report for each person who appears in any frame.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def reports(
     exercises
         Whose repetitions are counted.
     events
-        What `find_events` gave, to be told of each person.
+        What `find_events` returned; each person's report lists theirs.
     metres_per_pixel, floor
         For speeds in metres a second; the floor comes first.
 

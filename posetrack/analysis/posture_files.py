@@ -51,7 +51,7 @@ def load_postures(path: str | Path) -> PostureClassifier:
     Raises
     ------
     ValueError
-        If it is no such file, broken, or far too large.
+        If it is not such a file, broken, or far too large.
     """
     path = Path(path)
     try:
@@ -63,7 +63,7 @@ def load_postures(path: str | Path) -> PostureClassifier:
         with np.load(path, allow_pickle=False) as file:
             header = file["header"]
             if header.dtype != np.uint8 or header.ndim != 1 or len(header) > _MAX_HEADER:
-                raise ValueError("its header is no text")
+                raise ValueError("its header is not text")
             header_values = json.loads(header.tobytes())
             arrays = {name: _numbers(file[name], name, axes) for name, axes in _ARRAYS.items()}
         if not isinstance(header_values, dict) or header_values.get("format") != _FORMAT:

@@ -25,12 +25,12 @@ class Trained:
     classifier
         Trained on all frames.
     accuracy
-        Mean over the postures of the share of frames told right, in [0, 1], cross-validated;
-        NaN where there were too few stretches of a posture.
+        Mean over the postures of the share of correctly classified frames, in [0, 1],
+        cross-validated; NaN where there were too few stretches of a posture.
     folds
         Into how many parts the frames were split; 0 where it could not be done.
     confusion
-        (C, C) frames by true (rows) and told (columns) posture.
+        (C, C) frames by true (rows) and predicted (columns) posture.
     """
 
     classifier: PostureClassifier
@@ -60,7 +60,7 @@ def train_postures(
     penalty
         C of the machine: larger fits the labelled frames closer.
     folds
-        At most so many parts for cross-validation.
+        At most this many parts for cross-validation.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _examples(
             labels.append(label)
             groups.append(group)
     if not features:
-        raise ValueError("no labelled frame shows half of somebody's keypoints")
+        raise ValueError("no labelled frame shows half of a person's keypoints")
     return features_of(np.array(features)), labels, np.array(groups)
 
 

@@ -70,7 +70,7 @@ class PostureClassifier:
             "offsets": (kinds * (kinds - 1) // 2,),
         }
         if kinds < 2 or len(self.keypoints) < 2:
-            raise ValueError("a classifier tells at least two postures by at least two keypoints")
+            raise ValueError("a classifier needs at least two postures and two keypoints")
         for name, shape in expected.items():
             array = getattr(self, name)
             if array.shape != shape or not np.isfinite(array).all():
@@ -123,7 +123,7 @@ class PostureClassifier:
 
 
 def feature_count(keypoints: int) -> int:
-    """How many features so many keypoints have."""
+    """The number of features that this many keypoints give."""
     return 3 * (keypoints * (keypoints - 1) // 2)
 
 

@@ -40,12 +40,12 @@ class Exercise:
     rest
         The level on whose side the measure is between repetitions.
     reached
-        The level that a full repetition gets to; on the other side of ``rest``. What turns back
-        before it, but after half the way, is a partial repetition.
+        The level that a full repetition gets to; on the other side of ``rest``. A movement that
+        turns back before it, but after half the range, is a partial repetition.
     moves, stays
         Joints without their side. In a repetition those that stay must go up and down by less
-        than two thirds of what those that move do, if both are given; this tells push-ups from
-        waving.
+        than two thirds of what those that move do, if both are given; this distinguishes push-ups
+        from waving.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def find_repetitions(
     A repetition begins where the measure crosses ``rest`` and counts once it has crossed
     ``reached`` and come back over ``rest``: jitter at one level adds none. Its start and end are
     where the measure is within a twentieth of its depth from the level before and after; where
-    one follows the other with hardly a rest, half way between the two.
+    one follows the other with hardly a rest, halfway between the two.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def find_repetitions(
 
 @dataclass(frozen=True)
 class _Swing:
-    """A way out and back within a piece; frames and seconds of it."""
+    """A movement out and back within a piece; its frames and seconds."""
 
     first: int
     last: int
@@ -239,7 +239,7 @@ def _repetitions(level: Float64Array, seconds: Float64Array, wanted: Exercise) -
 
 
 def _join_swings(swings: list[_Swing]) -> list[_Swing]:
-    """Swings with hardly a rest between them: one ends where the next starts, half way."""
+    """Swings with hardly a rest between them: one ends where the next starts, halfway between."""
     joined = list(swings)
     for number in range(1, len(joined)):
         before, after = joined[number - 1], joined[number]
@@ -252,7 +252,7 @@ def _join_swings(swings: list[_Swing]) -> list[_Swing]:
 
 
 def _level_time(out: Float64Array, seconds: Float64Array) -> float:
-    """When a way from the turn (first) to rest gets there, but for a twentieth of it."""
+    """When the return from the turning point (first) to rest is complete but for a twentieth."""
     at_rest = out[out <= 0]
     lowest = float(np.quantile(at_rest, 0.35)) if len(at_rest) else float(out.min())
     there = int(np.argmax(out <= lowest + _NEAR * (out[0] - lowest)))

@@ -1,4 +1,4 @@
-"""Conditions by what they mean: beyond a line, in a zone, near somebody, lying, hands raised."""
+"""Conditions by what they mean: beyond a line, in a zone, near someone, lying, hands raised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Which = Literal["any", "all"]
 Side = Literal["left", "right", "above", "below"]
 Bone = tuple[str, str]
 
-_UPRIGHT: Final = 0.5  # uprightness of somebody who does not lie
+_UPRIGHT: Final = 0.5  # uprightness of someone who does not lie
 _OUTWARD: Final[Mapping[Side, tuple[int, int]]] = MappingProxyType(
     {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}
 )
@@ -120,7 +120,7 @@ def near(
     keypoints: Sequence[str], of_other: Sequence[str], *, closer_than: float = 0.08,
     leave: float | None = None,
 ) -> Threshold:  # fmt: skip
-    """Any of a person's keypoints near any of another's: a hand near somebody's leg.
+    """Any of a person's keypoints near any of another's: a hand near someone's leg.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def near(
         hip to ankle and from shoulder to wrist.
     closer_than, leave
         In body heights, mean of the two people's; half as much again when None. The picture has
-        no depth: who is behind somebody is near, too.
+        no depth: a person behind another counts as near, too.
     """
 
     def signal(trajectories: Trajectories) -> Float64Array:
@@ -197,7 +197,7 @@ def angle_is(
 def faster(
     keypoints: Sequence[str], than: float, *, leave: float | None = None, window: float = 0.2
 ) -> Threshold:
-    """Any of some keypoints faster than so many body heights a second, over ``window`` seconds."""
+    """Any of some keypoints faster than ``than`` (body heights a second, over ``window`` s)."""
 
     def signal(trajectories: Trajectories) -> Float64Array:
         speeds = [

@@ -28,8 +28,8 @@ class Rule:
     min_duration
         Seconds from the first to the last frame; shorter ones are left out.
     max_gap
-        Seconds. Two stretches that are no further apart are one event, and who is not seen is
-        taken to go on for so long.
+        Seconds. Two stretches that are no further apart are one event, and a person who is not
+        seen is taken to go on for this long.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class RuleEvent:
     rule
         Its name.
     person, other
-        Ids; ``other`` is None for rules of one person.
+        Ids; ``other`` is None for rules that concern one person.
     start, end
         Seconds of the first and the last frame.
     start_frame, end_frame

@@ -46,7 +46,7 @@ def floor_csv(trajectories: Trajectories, floor: Floor) -> str:
 
 
 def postures_csv(trajectories: Trajectories, postures: NDArray[np.str_]) -> str:
-    """``frame,seconds,id,posture``, from (T, N) postures; empty where there is none to tell."""
+    """``frame,seconds,id,posture``, from (T, N) postures; empty where the posture is unknown."""
     when, people = np.nonzero(trajectories.present)
     rows = (
         (

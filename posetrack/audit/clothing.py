@@ -62,7 +62,7 @@ def colours_over_time(
     frames
         The open video.
     trajectories
-        Who is where.
+        Everybody's keypoints over time.
     every
         Seconds between two looks.
     min_score

@@ -13,17 +13,17 @@ from posetrack.trajectories import Trajectories
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_WINDOW: Final = 0.4  # seconds on either side that tell where somebody is going
-_POSITION: Final = 0.2  # of the person's longer side: what counts 1 in place and in a window's way
+_WINDOW: Final = 0.4  # seconds on either side from which the velocity is fitted
+_POSITION: Final = 0.2  # of the longer side: an offset (or a window's motion) that counts as 1
 _SIZE: Final = 0.15  # change of the logarithm of size that counts 1
 _FORGIVING: Final = 0.5  # seconds without a sight after which a place counts half
-_ENOUGH: Final = 6  # sights that tell a velocity
+_ENOUGH: Final = 6  # sights needed for a velocity
 _MOST: Final = 8.0
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """One person's place, velocity and size, as told by the sights before and from each on.
+    """One person's position, velocity and size, fitted to the sights before and from each on.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def change(before: Motion, i: Rows, after: Motion, j: Rows) -> Floats:
     turn = np.linalg.norm(before.velocity[0, i] - after.velocity[1, j], axis=1) * _WINDOW / unit
     trust = np.minimum(np.minimum(before.count[0, i], after.count[1, j]) / _ENOUGH, 1)
     grown = np.abs(before.size[0, i] - after.size[1, j]) / _SIZE
-    # Somebody may turn about, but seldom jumps: motion counts half.
+    # Someone may turn about, but seldom jumps: motion counts half.
     total: Floats = (
         np.minimum(away, _MOST) + 0.5 * np.minimum(turn * trust, _MOST) + np.minimum(grown, _MOST)
     )

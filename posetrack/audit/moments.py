@@ -37,7 +37,7 @@ class Moment:
     reason
         In words, the strongest sign first.
     edit
-        The line of `posetrack.audit.edits` that would mend it; empty where there is none.
+        The line of `posetrack.audit.edits` that would mend it; empty if none would.
     """
 
     score: float
@@ -61,7 +61,7 @@ def find_moments(
     Parameters
     ----------
     trajectories
-        Who is where.
+        Everybody's keypoints over time.
     matches
         What the tracker noted, see `posetrack.audit.read_matches`.
     colours
@@ -134,7 +134,7 @@ def _group_signals(trajectories: Trajectories, signals: Sequence[Signal]) -> lis
 
 
 def _belongs(trajectories: Trajectories, signal: Signal, main: Signal) -> bool:
-    """Whether a sign tells of a moment that a stronger one has found."""
+    """Whether a sign belongs to a moment that a stronger one has found."""
     if signal.kind == main.kind == "exchange" and signal.score > 0.5:
         return False  # exchanged, and back: both need an edit
     apart = trajectories.seconds[signal.row] - trajectories.seconds[main.row]

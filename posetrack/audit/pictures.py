@@ -33,7 +33,7 @@ def draw_moments(
     frames
         The open video.
     trajectories
-        Who is where.
+        Everybody's keypoints over time.
     moments
         Which to draw.
 
@@ -63,7 +63,7 @@ def draw_moments(
 
 
 def _rows(trajectories: Trajectories, moment: Moment) -> list[int]:
-    """The frames before, at and after in which somebody of the moment is there."""
+    """The frames before, at and after in which someone of the moment is there."""
     columns = [int(np.flatnonzero(trajectories.ids == person)[0]) for person in moment.ids]
     there = np.flatnonzero(trajectories.present[:, columns].any(axis=1))
     at = int(np.searchsorted(trajectories.frame, moment.frame))

@@ -18,7 +18,7 @@ from posetrack.tracking.explanation import Reason
 from posetrack.trajectories import NOBODY, Trajectories
 
 _LONGEST_GAP: Final = 2.0  # seconds over which one may be another's continuation
-_NEAR: Final = 0.6  # of their mean longer side: two who are so near may be mixed up
+_NEAR: Final = 0.6  # of their mean longer side: people this near may be mixed up
 _COLOUR: Final = 4.0  # what entirely other clothes count, in the units of `change`
 _FAIR_CHANGES: Final = (0.4, 1.5)  # what jerky boxes make of a change, at least and at most
 _SMALL_MARGIN: Final = 0.1
@@ -35,11 +35,11 @@ class Signal:
     row
         The first frame after it happened, as a row of the trajectories.
     ids
-        Of whom, one or two.
+        The people concerned, one or two.
     score
         How doubtful, in [0, 1].
     kind
-        Signs of a kind are told once in a moment.
+        Signs of one kind are reported once a moment.
     text
         In words.
     edit
@@ -70,7 +70,7 @@ def exchanges(
             motions[person].seconds[at] - motions[person].seconds[at - 1]
             for person, at in ((a, i), (b, j))
         ]
-        # Where both are unseen there is nothing to tell; it shows when one is back.
+        # Where both are unseen nothing can be compared; an exchange shows when one is back.
         seen = (motions[a].rows[i] == rows) | (motions[b].rows[j] == rows)
         fair = seen & (gaps[0] <= _LONGEST_GAP) & (gaps[1] <= _LONGEST_GAP)
         rows, i, j = rows[fair], i[fair], j[fair]
@@ -104,7 +104,7 @@ def _exchanges_of(
                 for index, person in enumerate(ids)
             )
             total = float(gain[best]) + worn
-            # Two who pass each other are seldom exchanged: it takes more than even signs.
+            # People who pass each other are seldom exchanged: it takes more than even signs.
             score = 1 / (1 + math.exp(-1.5 * float(np.clip(total - 1, -30, 30))))
             look = "look exchanged" if total > 0 else "pass close by each other"
             if worn > 1:
@@ -122,10 +122,10 @@ def _clusters(rows: Rows, chosen: NDArray[np.bool_]) -> list[Rows]:
 
 def _peaks(gain: Floats, part: Rows) -> Iterator[int]:
     """The largest gain of a group, and others that are as telling and apart from it."""
-    # Where somebody is unseen for a while all frames of it are alike: the one of the return counts.
+    # Where someone is unseen for a while all frames of it are alike: the one of the return counts.
     best = int(part[np.flatnonzero(gain[part] >= gain[part].max() - 1e-9)[-1]])
     yield best
-    # Two who are exchanged and back within one meeting are two moments.
+    # An exchange and the exchange back within one meeting are two moments.
     others = part[(np.abs(part - best) > 3) & (gain[part] > 1.0)]
     for one in others.tolist():
         beside = gain[max(one - 3, 0) : one + 4]
@@ -149,7 +149,7 @@ def breaks(
             clothes = [colour_change(worn, person, person, t) for t in times.tolist()]
             jump += _COLOUR * np.array(clothes, np.float64)
         for part in _clusters(motion.rows[i], jump > fair):
-            # Lines fitted across a jump bend on both sides of it; the sights themselves tell when.
+            # Lines fitted across a jump bend on both sides of it; the sights themselves show when.
             best = int(part[away[part].argmax()])
             row = int(motion.rows[best + 1])
             score = 1 - math.exp(-(float(jump[part].max()) - fair) / 2)

@@ -25,7 +25,7 @@ _LARGEST_HEADER = 16 * 2**20
 _LARGEST_SIDE = 4096
 
 _KEYS: Mapping[str, str] = {"options": "told", "outputs": "form"}
-"""Fields that files have always called otherwise."""
+"""Fields that have other names in files, kept since the first version."""
 
 _LONGEST_TEXT = 10_000
 """Characters of a note on training data or a licence that are believed."""
@@ -240,7 +240,7 @@ def parse_card(text: str, source: str) -> ModelCard:
 
 
 def card_text(card: ModelCard) -> str:
-    """The JSON that goes with a network; what is None or empty is left out.
+    """The JSON that goes with a network; fields that are None or empty are left out.
 
     Examples
     --------
@@ -297,7 +297,7 @@ def _normalisation(card: Any) -> Normalisation | None:
 def _options(card: Any) -> dict[str, Any]:
     options = dict(card or {})
     if not all(isinstance(value, bool | int) for value in options.values()):
-        raise ValueError(f"told must be switches and whole numbers, got {card}")
+        raise ValueError(f"'told' must be switches and whole numbers, got {card}")
     return options
 
 

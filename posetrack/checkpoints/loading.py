@@ -2,8 +2,8 @@
 
 Ourselves, the paper's authors, HRNet's authors, mmpose of both generations, torchvision,
 TensorFlow.js, trt_pose. The names and shapes in a file decide which network it is of; the
-names also tell who made it, which decides the colours the network wants. The input size is in no
-file but ours and those of mmpose, whose training settings name it.
+names also show who made it, which decides the order of colours the network expects. The input size
+is in no file but ours and those of mmpose, whose training settings name it.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def load_network(
         Take what fits and leave the rest at its starting values, for training; say in the result
         what that was. When False, every name and shape must fit.
     **options
-        What no foreign file tells: ``stride_on_1x1`` of a `PoseResNet`, ``activations`` of an
+        What foreign files leave open: ``stride_on_1x1`` of a `PoseResNet`, ``activations`` of an
         `HRNet`, ``output_stride`` of a `PoseNet`.
 
     Returns
@@ -356,7 +356,7 @@ def fill(
 
 
 def _list_names(title: str, names: list[str]) -> str:
-    """The first few of some names, and how many more; nothing if there are none."""
+    """The first few of some names, and how many more; empty without names."""
     if not names:
         return ""
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""

@@ -58,7 +58,7 @@ def read_weights(path: str | Path) -> WeightFile:
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is empty, truncated, something else than a weight file, or asks for code to be run.
         Nothing is run in any case.
@@ -226,10 +226,10 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is no such file, or damaged or cut short, or a tensor is of a kind that PyTorch does
-        not have.
+        If it is not such a file, or damaged or cut short, or a tensor is of a kind that PyTorch
+        does not have.
 
     Examples
     --------
@@ -247,7 +247,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             raise ValueError(f"a header of {size} bytes in a file of {len(content)}")
         header = json.loads(bytes(content[8 : 8 + size]))
         if not isinstance(header, dict):
-            raise ValueError("its header is no object")
+            raise ValueError("its header is not an object")
         header.pop("__metadata__", None)
         rest = len(content) - 8 - size
         spans = {name: _span(name, row, rest) for name, row in header.items()}

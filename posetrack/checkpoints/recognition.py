@@ -40,7 +40,7 @@ def recognise(state: State, *, keypoints: int | None = None, partial: bool = Fal
     Raises
     ------
     ValueError
-        If it is of none of them, or too large to be believed.
+        If it is of no known family, or implausibly large.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def recognise(state: State, *, keypoints: int | None = None, partial: bool = Fal
             return family.recognise(state, keypoints, partial)
     names = ", ".join(list(state)[:3])
     raise ValueError(
-        "this is none of the networks known here (not a ResNet-18, 34, 50, 101 or 152 with "
+        "this is no network known here (not a ResNet-18, 34, 50, 101 or 152 with "
         "deconvolutions, an HRNet, a light pose network, a PoseNet or a network of trt_pose). "
         f"The first names: {names}"
     )

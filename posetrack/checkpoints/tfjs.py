@@ -160,7 +160,7 @@ def _read(folder: Path, variable: str, described: Any) -> Tensor:
         raise ValueError(f"{folder / MANIFEST}: {variable} needs a filename and a shape")
     if not re.fullmatch(r"\w[\w.-]*", file):
         raise ValueError(
-            f"{folder / MANIFEST}: {variable} is said to be in {file!r}, no plain name"
+            f"{folder / MANIFEST}: {variable} is declared to be in {file!r}, no plain name"
         )
     if not all(type(side) is int and 0 < side <= _LARGEST for side in shape):
         raise ValueError(f"{folder / MANIFEST}: {variable} has shape {shape}")

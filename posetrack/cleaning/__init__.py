@@ -1,8 +1,8 @@
 """Cleaning of trajectories, and choosing whose: pure functions from `Trajectories` to them.
 
-Every value that is touched is flagged in ``origin``, and ``raw`` keeps what was measured; `undo`
-gives that back. All limits are in seconds. An order that works, each step where wanted, and that of
-`clean`::
+Every value that a step changes is flagged in ``origin``, and ``raw`` keeps what was measured;
+`undo` restores it. All limits are in seconds. The order that `clean` uses, in which each step is
+optional::
 
     tr = gate_scores(tr, 0.2)           # what the network itself doubts
     tr = mend_swaps(tr)                 # before outliers: an exchange looks like two of them

@@ -16,7 +16,7 @@ Float64Array = NDArray[np.float64]
 
 
 def with_raw(trajectories: Trajectories) -> Trajectories:
-    """The same, its present values kept as the raw ones where there are none yet."""
+    """The same, with the present values kept as raw ones unless raw ones exist already."""
     if trajectories.raw is not None:
         return trajectories
     return replace(trajectories, raw=_raw_of(trajectories))
@@ -29,7 +29,7 @@ def apply_changes(
     changed: NDArray[np.bool_],
     flag: Origin,
 ) -> Trajectories:
-    """New values at the places touched, flagged; the raw ones are kept from the first change on.
+    """New values where something changed, flagged; the raw ones are kept from the first change on.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _raw_of(trajectories: Trajectories) -> Raw:
 def undo(trajectories: Trajectories) -> Trajectories:
     """What was measured: raw values, people under the ids that the tracker gave.
 
-    People who were dropped as a whole do not come back: they are not in the trajectories.
+    People who were dropped altogether do not come back: they are not in the trajectories.
 
     Examples
     --------

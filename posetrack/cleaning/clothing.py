@@ -134,7 +134,7 @@ def collect_colours(
     frames
         The open video; frames belong together by their index.
     trajectories
-        Who was where, with the ids that the tracker gave (before joining).
+        The tracks, with the ids that the tracker gave (before joining).
     every
         Seconds, see `TorsoColours`.
 

@@ -28,7 +28,7 @@ def fill_gaps(
     """Put places into gaps that are no longer than ``max_gap``; flagged as filled.
 
     A filled keypoint has the lower of its two neighbours' scores. Where the whole person was
-    missing, the box is put in between, too, and ``raw.ids`` still says that nobody was measured.
+    missing, the box is interpolated, too, and ``raw.ids`` still says that nobody was measured.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def cubic(times: Float64Array, values: Float64Array, missing: Float64Array) -> F
 def _with_boxes(
     trajectories: Trajectories, filled: NDArray[np.bool_], max_gap: float
 ) -> Trajectories:
-    """Boxes in between for people who were missing and have a keypoint now."""
+    """Interpolated boxes for people who were missing and now have a keypoint."""
     present = trajectories.present
     new = filled.any(axis=-1) & ~present
     if not new.any():

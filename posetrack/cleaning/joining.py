@@ -16,7 +16,7 @@ from posetrack.trajectories import NOBODY, Raw, Trajectories
 Float64Array = NDArray[np.float64]
 
 _LOOK = 0.4  # seconds at an end from which place, speed and size are taken
-_COAST = 1.0  # seconds for which somebody unseen is believed to go on as before
+_COAST = 1.0  # seconds for which someone unseen is believed to go on as before
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,11 @@ def join_tracklets(
 ) -> Trajectories:
     """Give the tracklets of one person one id, that of the first of them.
 
-    Somebody whom the tracker lost and found again has two ids. The end of each tracklet is compared
+    A person whom the tracker lost and found again has two ids. The end of each tracklet is compared
     with the beginning of each that starts later: where it went on to from its last motion (and
     where the later one came from), sizes, lengths of limbs, and colours of the torso where given.
     The pairs with the largest sum of similarities are joined, each end with one beginning.
-    Tracklets that overlap in time are never joined. ``raw.ids`` keeps the ids there were.
+    Tracklets that overlap in time are never joined. ``raw.ids`` keeps the former ids.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def join_tracklets(
     colours
         Histograms by id from `TorsoColours` or `collect_colours`.
     reach
-        How far off the place expected somebody may be, in heights (longer sides of the box) for
+        How far off the place expected someone may be, in heights (longer sides of the box) for
         each second unseen, on top of a quarter; the similarity of the place falls as a Gaussian of
         that width.
     min_similarity
@@ -135,7 +135,7 @@ def _end(
     spread = float((since**2).sum())
     if spread < 1e-9:
         return middles.mean(axis=0), np.zeros(2), max(size, 1e-6)
-    # A few frames tell little of the speed: a standing person's jitter must not carry them away.
+    # A few frames say little about the speed: a standing person's jitter must not carry them away.
     trust = spread / (spread + 0.01)
     speed = trust * (since @ middles) / spread
     return middles.mean(axis=0) + (at - seconds.mean()) * speed, speed, max(size, 1e-6)
@@ -161,7 +161,8 @@ def _similarity(ended: _Tracklet, began: _Tracklet, reach: float) -> float:
     coast = min(gap, _COAST)
     size = (ended.size[1] + began.size[0]) / 2
     step = began.middle[0] - ended.middle[1]
-    # Who is hidden goes on, or stops behind it: the nearest of the places expected counts.
+    # A hidden person goes on, or stops behind the obstacle: the nearest of the expected positions
+    # counts.
     expected = (ended.speed[1], began.speed[0], (ended.speed[1] + began.speed[0]) / 2, np.zeros(2))
     apart = min(float(np.linalg.norm(step - coast * speed)) for speed in expected)
     nearness = np.exp(-0.5 * (apart / (size * (0.25 + reach * gap))) ** 2)

@@ -19,14 +19,14 @@ from posetrack.trajectories import Trajectories
 Float64Array = NDArray[np.float64]
 Ranking: TypeAlias = Callable[[Trajectories], Float64Array]
 
-_NEAR = 0.5  # seconds around the moment given in which somebody is looked for
+_NEAR = 0.5  # seconds around the moment given in which someone is looked for
 _OVER = 0.5  # seconds over which displacement is taken, so that jitter does not count as motion
 
 
 def largest(trajectories: Trajectories) -> Float64Array:
     """Height and width of the box (root of the area) in pixels, mean over the whole video.
 
-    Who is absent counts 0 for that time, so that somebody passing close by does not win.
+    People count 0 while they are absent, so that someone passing close by does not win.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def most_central(trajectories: Trajectories) -> Float64Array:
 def most_moving(trajectories: Trajectories) -> Float64Array:
     """How far the keypoints move, in the person's sizes a second, mean over the whole video.
 
-    Taken over half a second, so that the jitter of somebody who stands does not count.
+    Taken over half a second, so that the jitter of someone who stands does not count.
 
     Examples
     --------
@@ -128,9 +128,9 @@ def in_box(xyxy: ArrayLike, seconds: float, *, min_iou: float = 0.1) -> Ranking:
     xyxy
         (4,) left, top, right, bottom in pixels.
     seconds
-        When; the nearest frame counts in which somebody is there, at most half a second away.
+        When; the nearest frame counts in which someone is there, at most half a second away.
     min_iou
-        Less overlap is nobody.
+        With less overlap nobody is found.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def at_click(x: float, y: float, seconds: float) -> Ranking:
 
 
 def select_person(trajectories: Trajectories, how: Ranking) -> Trajectories:
-    """The one person who ranks first; nobody where there is nobody.
+    """The one person who ranks first; empty trajectories stay empty.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def select_person(trajectories: Trajectories, how: Ranking) -> Trajectories:
 
 
 def keep(trajectories: Trajectories, limit: int, *, by: Ranking = longest) -> Trajectories:
-    """The ``limit`` people who rank first, in the order they had.
+    """The ``limit`` people who rank first, in their former order.
 
     Examples
     --------
@@ -256,7 +256,7 @@ def _middles(trajectories: Trajectories) -> Float64Array:
 
 
 def _moment(trajectories: Trajectories, seconds: float) -> int:
-    """The frame nearest to a time in which somebody is there."""
+    """The frame nearest to a time in which someone is there."""
     anybody = np.flatnonzero(trajectories.present.any(axis=1))
     if len(anybody):
         apart = np.abs(trajectories.seconds[anybody] - seconds)
@@ -269,7 +269,7 @@ def _moment(trajectories: Trajectories, seconds: float) -> int:
 def _somebody(
     worth: Float64Array, trajectories: Trajectories, frame: int, what: str
 ) -> Float64Array:
-    """Refuse where nobody was meant, and say who is there."""
+    """Raise where nobody was found, and list the people who are there."""
     if np.isfinite(worth).any():
         return worth
     here = np.flatnonzero(trajectories.present[frame])[:10]

@@ -287,7 +287,7 @@ def kalman(
         velocity (or, with ``acceleration``, the acceleration), in sizes and seconds; 1 (20) when
         None. Lower is smoother.
     acceleration
-        Constant acceleration in place of constant velocity as the motion that needs no drive.
+        Constant acceleration instead of constant velocity as the motion that needs no drive.
     max_gap
         Seconds. Across shorter gaps the motion goes on, but nothing is put into them.
 

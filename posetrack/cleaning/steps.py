@@ -61,7 +61,7 @@ def clean(
     min_length
         Drop people seen for less.
     max_people
-        Keep the N who are there longest.
+        Keep the N people who are there longest.
     select
         Keep one person: see `posetrack.cleaning.select_person`.
     fill

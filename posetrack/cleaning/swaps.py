@@ -64,7 +64,7 @@ def _miss(
 
 @compile_kernel
 def _may_change(pairs: Float64Array, before: int, now: int) -> bool:
-    """Whether any pair's way from one side to the other turned by more than it was long.
+    """Whether any pair's vector from one side to the other changed by more than its length.
 
     It does where sides are exchanged, by mistake or in truth as legs pass each other; elsewhere
     there is nothing to decide.
@@ -190,8 +190,8 @@ def mend_swaps(
     trajectories
         Left as they are.
     max_seconds
-        About how long an exchange may last to be found where left and right are a tenth of the
-        person's size apart; shorter where they are nearer. Longer ones count as truth: a person
+        About how long an exchange may last and still be found where left and right are a tenth of
+        the person's size apart; shorter where they are nearer. Longer ones count as truth: a person
         whose back is taken for the front throughout stays so.
     min_jump
         As a fraction of the person's size (root of the median box area): a pair whose sides are

@@ -194,7 +194,7 @@ def _report(
     arguments: argparse.Namespace,
     floor: Floor | None,
 ) -> dict[str, str]:
-    """Both forms of the report; the scale is told where there is one."""
+    """The report as CSV and Markdown; with its scale in metres where one is known."""
     from posetrack import analysis
 
     scale = None

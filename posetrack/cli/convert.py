@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add what a file of tracks may not say itself."""
-    parser.add_argument("--rate", type=float, help="frames a second, for files that do not tell")
+    parser.add_argument("--rate", type=float, help="frames a second, for files without times")
     parser.add_argument(
         "--skeleton",
         metavar="NAME|FILE.toml",

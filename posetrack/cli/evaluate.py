@@ -65,7 +65,7 @@ _HELP = {
     "officially those of the whole sequence",
     "truncate_scores": "cut scores to whole numbers where all keypoints are, as officially",
     "min_oks": "smallest OKS at which a prediction may be a person",
-    "like_xtcocotools": "what mmpose's evaluator does otherwise",
+    "like_xtcocotools": "what mmpose's evaluator does differently",
     "heads": "gt_valid.mat with the head boxes, for annotations without",
     "first_pixel": "coordinate of the first pixel in the predictions, 0 or 1",
     "true_tenth": "Mean@0.1 at 0.10 head sizes; the authors' is at 0.11",
@@ -184,7 +184,7 @@ def _print_tables(arguments: argparse.Namespace, results: dict[str, Any]) -> Non
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
-    """Names of runs: the last part of their paths, or as much of the path as tells them apart.
+    """Names of runs: the last part of their paths, or as much of the path as distinguishes them.
 
     Examples
     --------

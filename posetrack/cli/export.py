@@ -86,7 +86,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="COCO keypoints with people's boxes in --images; else OpenCV's people detector",
     )
-    group.add_argument("--crops", type=int, default=32, metavar="N", help="at most so many")
+    group.add_argument("--crops", type=int, default=32, metavar="N", help="at most this many")
     group.add_argument(
         "--max-drift",
         type=float,

@@ -67,7 +67,7 @@ def check_new_file(path: Path | None, endings: Sequence[str] = ()) -> None:
     path
         Where it is to be; its folder is there.
     endings
-        What its name may end in; anything where there are none.
+        What its name may end in; anything if empty.
 
     Examples
     --------

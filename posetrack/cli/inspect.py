@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--by",
         choices=("error", "oks", "loss"),
         default="error",
-        help="what makes somebody worst: mean distance by the person's size, OKS, or the "
+        help="what ranks people as worst: mean distance by the person's size, OKS, or the "
         "heatmaps' loss",
     )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="(default: 32)")
@@ -106,7 +106,7 @@ def _keypoints(names: Sequence[str] | None, people: Samples) -> list[int] | None
 
 
 def _some(count: int, people: Samples) -> NDArray[np.intp]:
-    """Positions of so many people, spread over all."""
+    """Indices of ``count`` people, spread evenly over all."""
     import numpy as np
 
     return np.unique(np.linspace(0, len(people) - 1, min(count, len(people))).astype(np.intp))

@@ -17,7 +17,7 @@ NORMALISATIONS = {
     "unit": UNIT,
     "plus-minus-one": Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), rgb=True),
 }
-"""What can be said of how pixels become a network's input; imagenet-bgr is the paper's authors'."""
+"""Known normalisations of pixels into a network's input; imagenet-bgr is the paper's authors'."""
 
 
 def add_action(actions: Any) -> None:
@@ -60,7 +60,7 @@ def add_action(actions: Any) -> None:
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="take what fits and fill up the rest at random, for training; what that is, is said",
+        help="take what fits and fill up the rest at random, for training; prints what is random",
     )
 
 

@@ -169,7 +169,7 @@ def add_networks(parser: Parser) -> None:
         "--boxes",
         type=Path,
         metavar="FILE",
-        help="people's boxes from PoseTrack18 or COCO JSON or MOT text, in place of a detector",
+        help="people's boxes from PoseTrack18 or COCO JSON or MOT text, instead of a detector",
     )
     group.add_argument(
         "--decode",

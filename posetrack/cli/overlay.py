@@ -51,8 +51,8 @@ def add_parser(commands: Any) -> None:
     looks.add_argument("--min-score", type=float, default=0.2, help="of keypoints drawn")
     looks.add_argument("--thickness", type=float, metavar="PIXELS", help="of limbs")
     faces = parser.add_argument_group(
-        "privacy (faces of people whom the tracker did not find stay as they are: look at the "
-        "video before you give it away)"
+        "privacy (faces of people that the tracker did not find stay visible: watch the "
+        "video before you pass it on)"
     )
     add_faces(faces)
     faces.add_argument(

@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="stored tracks")
     parser.add_argument(
-        "--kind", choices=KINDS, help="what to draw; need not be said with --keypoint or --angle"
+        "--kind", choices=KINDS, help="what to draw; not needed with --keypoint or --angle"
     )
     parser.add_argument(
         "-o",
@@ -96,7 +96,7 @@ def add_part(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", dest="end", type=seconds_from, metavar="TIME", help="stop before this time"
     )
-    parser.add_argument("--rate", type=float, help="frames a second, for files that do not tell")
+    parser.add_argument("--rate", type=float, help="frames a second, for files without times")
 
 
 def span_of(arguments: argparse.Namespace) -> tuple[float, float] | None:
@@ -135,7 +135,7 @@ def people_of(trajectories: Trajectories, people: str | None) -> Trajectories:
 
 @contextmanager
 def explain_unknown_names() -> Iterator[None]:
-    """A keypoint, angle, exercise or person that does not exist is told, not a fault of ours."""
+    """Report a keypoint, angle, exercise or person that does not exist in one line."""
     try:
         yield
     except KeyError as error:

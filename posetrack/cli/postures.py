@@ -17,7 +17,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "postures",
         help="train and apply a classifier of postures",
-        description="Tell postures, such as sitting and standing, by the distances between "
+        description="Classify postures, such as sitting and standing, by the distances between "
         "keypoints: a support vector machine, trained on frames that you have labelled.",
     )
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run_training(arguments: argparse.Namespace) -> int:
-    """Read, train, tell how good it is, write."""
+    """Read, train, print the accuracy, write."""
     from posetrack.analysis import read_labels, save_postures, train_postures
     from posetrack.trajectories import load
 
@@ -69,7 +69,7 @@ def run_training(arguments: argparse.Namespace) -> int:
 
 
 def run_applying(arguments: argparse.Namespace) -> int:
-    """Read, tell postures, write."""
+    """Read, classify, write."""
     from posetrack.analysis import load_postures, postures_csv
     from posetrack.files import write_whole
     from posetrack.trajectories import load
@@ -98,4 +98,4 @@ def _tell(trained: Trained) -> None:
     print(f"accuracy {trained.accuracy:.3f} on stretches not seen, {trained.folds} parts")
     for label, row in zip(labels, trained.confusion.tolist(), strict=True):
         others = ", ".join(f"{other} {n}" for other, n in zip(labels, row, strict=True) if n)
-        print(f"  {label}: told as {others}")
+        print(f"  {label}: classified as {others}")

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     failed = 0
     for path in left:
         if path in finished:
-            continue  # its spool's line tells of it
+            continue  # its spool's line mentions it
         try:
             print(f"{path}: {finish_file(path)}")
         except (OSError, ValueError) as error:

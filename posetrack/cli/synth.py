@@ -20,8 +20,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "synth",
         help="render scenes with exact truth, or pictures to train on",
-        description="Render people of whom everything is known. A scene gives a video (or images), "
-        "PoseTrack18 and COCO JSON, MOT Challenge text and optical flow; 'train' gives independent "
+        description="Render people about whom everything is known. A scene gives a video (or "
+        "images), PoseTrack18 and COCO JSON, MOT Challenge text and optical flow; 'train' gives independent "
         "pictures and one COCO file; 'sheet' gives one picture of many people and scenes.",
     )
     parser.add_argument("name", choices=(*SCENES, TRAIN, SHEET), metavar="NAME",
@@ -57,7 +57,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def scene_of(name: str, **settings: Any) -> Any:
-    """A named scene; settings that are None are the scene's own."""
+    """A named scene; settings that are None take the scene's defaults."""
     from posetrack.world import exercises, scenes
 
     makers = {

@@ -109,7 +109,7 @@ def add_parser(commands: Any) -> None:
         "--rate",
         type=float,
         metavar="N",
-        help="frames per second: of images, 30 if not given; of a video, in place of its own times",
+        help="frames per second: of images, 30 if not given; of a video, instead of its own times",
     )
     frames.add_argument(
         "--stored-pixels",
@@ -212,7 +212,7 @@ def _paths(weights: Weights) -> list[Path]:
 
 
 def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
-    """What is to be made; refused where it cannot be."""
+    """The outputs asked for; raises for combinations that do not work."""
     angles = angles_from(arguments.angles) if arguments.angles else False
     return Wanted(
         formats_from("--format", arguments.formats, FORMATS),

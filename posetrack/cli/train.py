@@ -32,7 +32,7 @@ _RECIPE_HELP = {
     "warm_up": "steps over which the learning rate rises",
     "max_gradient": "longest gradient",
     "ema": "decay of a moving average of the weights, such as 0.9998",
-    "hardest": "count only so many keypoints of each person, the worst",
+    "hardest": "count only this many keypoints of each person, the worst",
     "sigma": "deviation of the targets in heatmap cells",
     "seed": "of weights, order and augmentation",
 }
@@ -118,7 +118,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         choices=tuple(RECIPES),
         default="paper",
-        help="where what is not said below comes from",
+        help="defaults of the settings below",
     )
     for name, text in _RECIPE_HELP.items():
         value = getattr(PAPER, name)
@@ -141,7 +141,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    """The recipe named, with what was said otherwise."""
+    """The recipe named, with the settings given on the command line."""
     changed = {
         name: getattr(args, name) for name in _RECIPE_HELP if getattr(args, name) is not None
     }

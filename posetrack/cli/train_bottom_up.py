@@ -141,7 +141,7 @@ def _start(
 
 
 def _colours(args: argparse.Namespace, first: _Start | None) -> dict[str, Any]:
-    """Colours of ``--init``; the network's usual ones when there is none."""
+    """Colours of ``--init``; the network's usual ones without it."""
     if args.colours is not None:
         raise ValueError(
             "--colours is for networks that see crops; those that see the whole image take RGB"

@@ -248,7 +248,7 @@ def find_skeleton(text: str | None) -> Skeleton | None:
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If no skeleton has that name.
     """
     from posetrack.cli.network_options import skeleton_from
 
@@ -347,7 +347,7 @@ def open_weights(
 
 
 def usual_size(skeleton: Skeleton) -> tuple[int, int]:
-    """The size used where none is said: 256 x 192, in square for MPII."""
+    """The input size used by default: 192 x 256 (width x height), for MPII 256 x 256."""
     return (256, 256) if skeleton.name == "mpii_16" else (192, 256)
 
 

@@ -125,7 +125,7 @@ def person_class(context: DecodeContext, usual: int, classes: int | None = None)
     Raises
     ------
     ValueError
-        If the network has only ``classes`` classes and that is none of them.
+        If the network has only ``classes`` classes and the person's is not among them.
 
     Examples
     --------

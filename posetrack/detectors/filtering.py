@@ -123,7 +123,7 @@ def select_people(
 
 
 def check_thresholds(*, min_score: float, max_iou: float | None, max_people: int | None) -> None:
-    """Refuse thresholds that cannot be meant.
+    """Raise for thresholds out of range.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """OpenCV's people detector: histograms of gradients and a linear classifier, no weights to fetch.
 
-It finds upright people who are seen whole and are not small: pedestrians. People who bend, sit,
-lie or are cut off by the edge of the image it mostly misses; any of the networks is better. Its
-use is that it is always there.
+It finds upright people who are seen whole and are not small: pedestrians. It mostly misses people
+who bend, sit, lie or are cut off by the edge of the image; any of the networks is better. Its
+advantage is that it is always available.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class HogDetector:
     max_iou
         Of two boxes that overlap more, the weaker is dropped.
     max_people
-        The best so many are kept; None for all.
+        At most this many are kept, those with the best scores; None for all.
 
     Raises
     ------
     ValueError
-        If a setting cannot be meant.
+        If a setting is out of range.
     ModuleNotFoundError
         If this OpenCV was built without the detector.
 

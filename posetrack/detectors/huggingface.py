@@ -36,7 +36,7 @@ class HuggingFaceDetector:
     ModuleNotFoundError
         If ``transformers`` is not installed.
     ValueError
-        If it cannot be loaded, has no label ``person``, or a threshold cannot be meant.
+        If it cannot be loaded, has no label ``person``, or a threshold is out of range.
 
     Examples
     --------

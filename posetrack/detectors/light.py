@@ -42,7 +42,7 @@ class LightDetector:
         Gives the rows (1, h * w, 5) of `posetrack.networks.person_detector.rows_of` for a batch
         (1, 3, H, W) of float32; `with_torch` makes one.
     long_side
-        The image is scaled so that its longer side has so many pixels. More finds smaller people
+        The image is scaled so that its longer side has this many pixels. More finds smaller people
         and takes longer; 640 finds people from about 20 pixels of these on.
     normalisation
         How pixels become the network's input.
@@ -51,7 +51,7 @@ class LightDetector:
     max_iou
         Of two boxes that overlap more, the weaker is dropped. Lower loses people close together.
     max_people
-        The best so many are kept; None for all.
+        At most this many are kept, those with the best scores; None for all.
     score_exponent
         Scores are raised to this power. Peaks learnt against soft targets lie lower than the
         share of boxes that are right; 0.5 lifts them to about that. ``min_score`` is compared
@@ -60,7 +60,7 @@ class LightDetector:
     Raises
     ------
     ValueError
-        If a threshold cannot be meant, or ``long_side`` is below 32.
+        If a threshold is out of range, or ``long_side`` is below 32.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def load_light_detector(
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ModuleNotFoundError
         If onnxruntime, or torch, is not installed.
     ValueError
@@ -232,9 +232,9 @@ def people_in(rows: Float32Array, *, min_score: float, most: int = 300) -> Float
     rows
         xyxy and a score each.
     min_score
-        Rows below it are nobody.
+        Rows with lower scores are dropped.
     most
-        At most so many, the best.
+        At most this many, the best.
 
     Returns
     -------

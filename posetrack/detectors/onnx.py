@@ -62,7 +62,7 @@ class OnnxDetector:
     max_iou
         Of two boxes that overlap more, the weaker is dropped. Lower loses people close together.
     max_people
-        The best so many are kept; None for all.
+        At most this many are kept, those with the best scores; None for all.
     constants
         Values of further inputs, by name.
     threads, providers
@@ -73,7 +73,7 @@ class OnnxDetector:
     ModuleNotFoundError
         If onnxruntime is not installed.
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is not a usable ONNX file, its input is not a batch of images, the size is open and
         not given or fixed to another, or the layout cannot be guessed. In a call: if the decode

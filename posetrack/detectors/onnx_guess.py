@@ -216,7 +216,7 @@ def has_focus(network: Session) -> bool:
 
 
 def ambiguity(description: str, outputs: Outputs) -> str:
-    """What to tell a user whose network's layout cannot be guessed.
+    """The message for a network whose layout cannot be guessed.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def ambiguity(description: str, outputs: Outputs) -> str:
     found = ", ".join(f"{np.asarray(output).dtype} {output.shape}" for output in outputs)
     known = ", ".join(layout.decode.__name__ for layout in LAYOUTS.values())
     return (
-        f"{description}: its answer ({found}) could be several layouts, or is none known here. "
+        f"{description}: its answer ({found}) could be several layouts, or is not known here. "
         f"Say which with decode=: {known}, "
         "or a function of your own (see posetrack.detectors.decode_functions)"
     )

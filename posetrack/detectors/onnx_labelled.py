@@ -1,6 +1,6 @@
 """Answers with boxes in one array and labels and scores, or logits, in others.
 
-What such a function takes and gives is said in `posetrack.detectors.decode_functions`.
+`posetrack.detectors.decode_functions` describes what such a function takes and returns.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def decode_yolox(outputs: Outputs, context: DecodeContext) -> Decoded:
         (1, A, 5 + C): centre, size, objectness and class scores of A cells. In an export with
         ``--decode_in_inference`` the first four are pixels of the input; else the centre is in
         cells from the cell's own corner and the size is the logarithm of cells. The two are
-        told apart by their mean centre, near the middle of the input in the one and within a few
+        distinguished by their mean centre, near the middle of the input in the one and within a few
         cells of zero in the other.
     context
         The person is class 0 unless it says otherwise.

@@ -1,4 +1,4 @@
-"""A detector that finds nothing itself: it answers with boxes that somebody found before."""
+"""A detector that finds nothing itself: it answers with boxes that someone found before."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ class ReplayDetector:
         return found
 
     def at(self, frame: int) -> Detections:
-        """Boxes of a frame; nobody where nothing is known."""
+        """Boxes of a frame; none where the file has none."""
         return self._boxes.get(frame, Detections.empty())

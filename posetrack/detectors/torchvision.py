@@ -52,14 +52,14 @@ class TorchvisionDetector:
         Of two boxes that overlap more, the weaker is dropped; the networks themselves suppress
         doubles at 0.5 to 0.6.
     max_people
-        The best so many are kept; None for all.
+        At most this many are kept, those with the best scores; None for all.
     images_at_once
         How many frames of a file it is given together. None: 4 on CUDA, 1 elsewhere.
 
     Raises
     ------
     ValueError
-        If a threshold cannot be meant, or the device is CUDA and there is none.
+        If a threshold is out of range, or the device is CUDA and there is none.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def faster_rcnn_mobilenet_320(weights: Weights | None, **settings: Any) -> nn.Mo
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is no weight file, or its weights belong to another network.
 
@@ -224,7 +224,7 @@ def ssdlite_mobilenet(weights: Weights | None, **settings: Any) -> nn.Module:
     ...
     ValueError: the state dict does not fit ssdlite320_mobilenet_v3_large: ...
     """
-    # By itself it keeps boxes from a score of 0.001 on and sorts them all; nobody asks for those.
+    # By default it keeps and sorts all boxes with a score above 0.001; nobody needs those.
     return _build("ssdlite320_mobilenet_v3_large", weights, {"score_thresh": 0.05, **settings})
 
 

@@ -1,4 +1,4 @@
-"""Colours that tell people apart: one for each id, far from those of its neighbours.
+"""Colours that distinguish people: one for each id, far from those of its neighbours.
 
 Colours are chosen in OKLCH (Björn Ottosson, *A perceptual color space for image processing*,
 2020), where equal steps look equally large, so that no two hues blend into one as yellow and
@@ -55,7 +55,7 @@ def colour_of(track_id: int) -> Colour:
 def paper_colour_of(track_id: int) -> Colour:
     """The colour of an id for lines on white: the hue of `colour_of`, and darker.
 
-    Lightness differs between neighbours, too, for those who do not tell the hues apart.
+    Lightness differs between neighbours, too, for people who cannot distinguish the hues.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 This errs on the side of covering: regions are larger than a head, a face that is not seen is
 guessed from shoulders or box, and its last place stays covered for a moment. People whom the
-tracker did not find stay as they are: look at a video before you give it away.
+tracker did not find stay as they are: watch the video before you pass it on.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ class Heads:
 def find_heads(tracks: Tracks, *, min_score: float = 0.3) -> Heads:
     """Where heads are, from the keypoints of the face, else of the trunk, else from the box.
 
-    The size is the largest that ears, ends of the head, shoulders, trunk or box tell, since each
-    looks shorter when it points at the camera; at most half of the box.
+    The size is the largest of those estimated from ears, ends of the head, shoulders, trunk and
+    box, since each looks shorter when it points at the camera; at most half of the box.
 
     Parameters
     ----------

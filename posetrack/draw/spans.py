@@ -1,4 +1,4 @@
-"""The frames, times and size of a video, as the table of its tracks tells them."""
+"""The frames, times and size of a video, as the table of its tracks has them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _DARK = (24, 24, 24)
 
 
 class Trails:
-    """The way of one point of each person over the last frames, to be drawn.
+    """The path of one point of each person over the last frames, for drawing.
 
     Memory is bounded: older places are dropped, and so are people who left.
 
@@ -27,12 +27,12 @@ class Trails:
     length
         How many frames a trail is long, at least 1.
     keypoint
-        Whose way, by name. None: the median of the seen keypoints, which jumps less than the
-        centre of the box does.
+        The keypoint to follow, by name. None: the median of the seen keypoints, which jumps less
+        than the centre of the box does.
     min_score
         Keypoints that score less are gaps.
     max_gap
-        Out of sight for more than so many frames, a person's trail is broken: nothing is drawn
+        Out of sight for more than this many frames, a person's trail is broken: nothing is drawn
         where nothing was measured.
 
     Raises
@@ -72,7 +72,7 @@ class Trails:
         self._ways: dict[int, deque[tuple[int, float, float]]] = {}
 
     def push(self, tracks: Tracks) -> None:
-        """Add the next frame; nobody is fine.
+        """Add the next frame; it may be empty.
 
         Raises
         ------

@@ -64,13 +64,13 @@ def draw_video(
     Parameters
     ----------
     tracks
-        Whom to draw.
+        The tracks to draw.
     path
         The video to write; it appears when it is whole.
     video
         The video that was tracked. Without it a background is needed.
     background
-        A colour (blue, green, red) in place of the video's images.
+        A colour (blue, green, red) instead of the video's images.
     seconds
         First time, and that before which to stop, by the table's clock.
     people
@@ -78,7 +78,7 @@ def draw_video(
     faces
         How to cover faces, see `posetrack.draw.cover_regions`; None shows them.
     everybody
-        More tracks whose faces are covered, too: those of people who were left out of ``tracks``.
+        All tracks whose faces are covered, including people left out of ``tracks``.
     trails
         How many places of each person to draw as a trail.
     boxes, labels, min_score, thickness
@@ -172,7 +172,7 @@ def _check(table: TrackTable, video: str, reader: Any, span: Span) -> None:
             f"{video} has frames of {reader.size[0]} x {reader.size[1]} pixels, the tracks are of "
             f"a video of {size[0]} x {size[1]}; give the video that was tracked"
         )
-    # What a file declares of its length may be a little off; what is missing in the end is said.
+    # A file's declared length may be a little off; frames missing at the end are reported.
     if count is not None and span.last >= count + max(2, count // 50):
         raise ValueError(
             f"{video} has {count} frames, the tracks go on to frame {span.last}; give the video "
@@ -191,7 +191,7 @@ def _check(table: TrackTable, video: str, reader: Any, span: Span) -> None:
 def _together(
     frames: Iterator[Frame], table: TrackTable, span: Span
 ) -> Iterator[tuple[Frame, float | None, Tracks]]:
-    """Each frame with the table's time and people, None and nobody where it has no such frame."""
+    """Each frame with the table's time and people; None and no people where the table lacks it."""
     nobody = Tracks.empty(table.skeleton)
     coming = (one for one in table.frames() if span.first <= one[0] <= span.last)
     index, time, here = next(coming, (span.last + 1, 0.0, nobody))
@@ -207,7 +207,7 @@ def _together(
 def faces_of_tables(
     tracks: Sequence[TrackTable | Trajectories], frames: Sequence[int]
 ) -> dict[int, FloatArray]:
-    """What to cover in each of some frames, so that nobody of several tables is seen.
+    """Regions to cover in each of some frames, so that no face of several tables is seen.
 
     In frames that a table lacks, what was there a moment before or after.
 
@@ -235,7 +235,7 @@ def faces_of_tables(
     for table in map(table_of, tracks):
         frame, times = times_of(table)
         heads = {index: find_heads(here) for index, _, here in table.frames()}
-        # Also the frames around: who is there just before the part is covered in its beginning.
+        # Also the frames around: a person seen just before the part is covered at its beginning.
         every = sorted(set(found) | set(heads))
         seconds = np.interp(every, frame, times).tolist() if len(frame) else [0.0] * len(every)
         coming = (

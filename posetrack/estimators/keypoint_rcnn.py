@@ -68,7 +68,7 @@ class KeypointRCNN:
     Raises
     ------
     ValueError
-        If the network has no keypoint branch, or a threshold cannot be meant.
+        If the network has no keypoint branch, or a threshold is out of range.
 
     Notes
     -----

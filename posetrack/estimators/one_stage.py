@@ -81,7 +81,7 @@ class OneStage:
     max_iou
         Of two boxes that overlap more, the weaker is dropped. Lower loses people close together.
     max_people
-        The best so many are kept; None for all.
+        At most this many are kept, those with the best scores; None for all.
     min_keypoint_score
         Keypoints that score less are unseen.
 
@@ -136,7 +136,7 @@ class OneStage:
         )
         if name is None and layout is None:
             raise ValueError(
-                f"{network}: its answer ({shapes(outputs)}) is none of {', '.join(LAYOUTS)}"
+                f"{network}: its answer ({shapes(outputs)}) is not one of {', '.join(LAYOUTS)}"
             )
         layout = layout or LAYOUTS[str(name)]
         self.decode, self.resize = layout.decode, layout.resize
@@ -154,7 +154,7 @@ class OneStage:
         Raises
         ------
         TypeError, ValueError
-            If it is no image, see `posetrack.images.as_bgr`, or the network's answer cannot be
+            If it is not an image, see `posetrack.images.as_bgr`, or the network's answer cannot be
             read.
         """
         image = as_bgr(image)

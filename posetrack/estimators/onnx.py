@@ -11,10 +11,10 @@ runs side by side in a session of two threads              4.9    4.5    3.8
 file changed to take any batch, one run of two threads     4.5    4.1    3.8
 ========================================================  =====  =====  =====
 
-With other work on the cores the ways differ by less than the noise, and one thread in turn is as
-good as any (``benchmarks/onnx_threads.py``). Changing the file gains next to nothing and would need
-the onnx package, so the file is left as it is and its runs go side by side in a session of as many
-threads.
+With other work on the cores these alternatives differ by less than the noise, and one thread in
+turn is as good as any (``benchmarks/onnx_threads.py``). Changing the file gains next to nothing and
+would need the onnx package, so the file is left as it is and its runs go side by side in a session
+of as many threads.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class OnnxTopDown(TopDown):
     ModuleNotFoundError
         If onnxruntime is not installed.
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is not a usable ONNX file, its input is not a batch of images, its size is open and
         not given or fixed to another, or its output is not one heatmap for each keypoint of the

@@ -109,7 +109,7 @@ class PoseNetEstimator:
         Raises
         ------
         TypeError, ValueError
-            If it is no image, see `posetrack.images.as_bgr`.
+            If it is not an image, see `posetrack.images.as_bgr`.
         """
         image = as_bgr(image)
         height, width = image.shape[:2]

@@ -61,7 +61,7 @@ _USUAL_SIZE = (192, 256)
 
 
 def check_crops(max_batch: int, padding: float | None) -> None:
-    """Refuse settings of crops that cannot be meant.
+    """Raise for settings of crops that are out of range.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class TopDown:
         None: as an exported file says; else 1.25.
     device
         Of a torch network: a torch device or its name; ``"auto"`` is the first GPU, or the CPU
-        where there is none. An exported network is open on its own already.
+        without one. An exported network is already open on its own device.
     flip_test
         Average with the heatmaps of the mirrored crop: some tenths of a percent more accurate, at
         twice the time. A file that has it in its graph always does.
@@ -127,8 +127,8 @@ class TopDown:
     Raises
     ------
     ValueError
-        If a setting cannot be meant or the network cannot do it; if its output does not fit the
-        skeleton, or it sees whole images.
+        If a setting is out of range or the network does not support it; if its output does not fit
+        the skeleton, or it sees whole images.
 
     Notes
     -----
@@ -260,7 +260,7 @@ class TopDown:
         Raises
         ------
         TypeError, ValueError
-            If it is no image, or the network's heatmaps do not fit the skeleton.
+            If it is not an image, or the network's heatmaps do not fit the skeleton.
         """
         if self._on_device is None or not isinstance(image, Uploaded):
             image = as_bgr(host_of(image))
@@ -435,7 +435,7 @@ def heatmap_output(outputs: Sequence[NDArray[Any]], skeleton: Skeleton, descript
     ------
     ValueError
         If there is not exactly one output (N, K, h, w); the message says what was found and,
-        where it can be told, what kind of network this is.
+        where possible, what kind of network this is.
 
     Examples
     --------

@@ -41,7 +41,7 @@ class TrtPoseEstimator:
         Largest width and height of what the network sees; the image is scaled to fit, its shape
         kept. Larger than trained finds smaller people, to a degree.
     min_keypoints
-        Poses with fewer keypoints are dropped: a lone keypoint is nobody.
+        Poses with fewer keypoints are dropped: a lone keypoint is not a person.
     min_score, min_link_score, window, samples, max_parts, max_people
         See `posetrack.ops.paf.decode_paf`.
     normalisation
@@ -102,7 +102,7 @@ class TrtPoseEstimator:
         Raises
         ------
         TypeError, ValueError
-            If it is no image, see `posetrack.images.as_bgr`.
+            If it is not an image, see `posetrack.images.as_bgr`.
         """
         image = as_bgr(image)
         batch, seen = trtpose_input(image, self.input_size, self.normalisation)

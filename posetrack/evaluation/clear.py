@@ -140,7 +140,7 @@ class TrackEvalCounts(ClearCounts):
 
     @property
     def smota(self) -> float:
-        """MOTA with similarities in place of detections."""
+        """MOTA with similarities instead of detections."""
         return _ratio(self.similarity - self.false_positives - self.switches, self.objects)
 
     @property
@@ -247,7 +247,7 @@ def trackeval_counts(
     Notes
     -----
     Source: github.com/JonathonLuiten/TrackEval, the CLEAR metric: identities carry on only from
-    the frame before in which both sides had somebody, as a bonus in one assignment; more than 80 %
+    the frame before in which both sides had someone, as a bonus in one assignment; more than 80 %
     (not 80 %) is mostly tracked.
 
     Examples
@@ -307,7 +307,7 @@ def _match(
     before: dict[int, int],
     min_similarity: float,
 ) -> dict[int, int]:
-    """Row to column; who was together in the frame before stays so if near enough."""
+    """Row to column; pairs of the frame before stay together if they are near enough."""
     same = np.array([[before.get(person) == track for track in others] for person in people])
     scores = np.where(similarity < min_similarity - _EPS, 0.0, _BONUS * same + similarity)
     columns = assign(-scores)

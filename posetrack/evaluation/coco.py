@@ -65,7 +65,7 @@ def evaluate_coco(
         A COCO result file: a list with image_id, category_id, keypoints (17 times x, y, v) and
         score of each person.
     like_xtcocotools
-        What mmpose's evaluator does otherwise: annotations with the id 0 can be matched, people
+        What mmpose's evaluator does differently: annotations with the id 0 can be matched, people
         are ignored if no keypoint of theirs is visible whatever ``num_keypoints`` says, and
         detections whose visibility flags are all 0 are dropped.
 

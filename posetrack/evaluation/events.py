@@ -60,8 +60,8 @@ class Rows(NamedTuple):
 class MatchHistory(NamedTuple):
     """What is remembered of the frames before, per keypoint and identity; -1 = never."""
 
-    last: Ints  # (K, true ids), who was matched to it last
-    owner: Ints  # (K, predicted ids), whom the assignment last gave it to
+    last: Ints  # (K, true ids), the predicted id last matched to it
+    owner: Ints  # (K, predicted ids), the true id it was last assigned to
     matched: Bools  # (K, predicted ids), ever
     lost: Ints  # (K, true ids), first frame of the gap that it is in
     position: Ints  # (predicted ids,), scratch: where it is in this frame
@@ -107,7 +107,7 @@ KINDS: Final = (
 """Names of the kinds of events, by number."""
 
 FAULTS: Final = (SWITCH, MISS, FALSE_POSITIVE, FRAGMENT)
-"""The kinds that a CSV holds unless told otherwise."""
+"""The kinds that a CSV holds by default."""
 
 NO_ID: Final = int(np.iinfo(np.int64).min)
 """Stands where an event has no such id: an empty cell in a CSV."""
@@ -135,11 +135,11 @@ class EventLog:
     kind
         0 to 7.
     truth, predicted
-        Ids; `NO_ID` where there is none. In a frame without true or without predicted people the
+        Ids; `NO_ID` for no person. In a frame without true or without predicted people the
         PoseTrack protocol counts one miss and one false positive a keypoint, which have no ids.
     previous
         The predicted id that the true person had before (switch, miss, ascend, fragmentation), or
-        the true person whom the predicted id had before (transfer, migrate); else `NO_ID`.
+        the true person that the predicted id had before (transfer, migrate); else `NO_ID`.
     distance
         Of the pair, in head sizes or whatever was matched by; NaN without a pair.
     sequences, keypoints
@@ -307,7 +307,7 @@ def _name_rows(rows: Rows, frames: Ints, true_ids: Ints, predicted_ids: Ints) ->
 
 
 def _ids_at(index: NDArray[np.int32], ids: Ints) -> Ints:
-    """Ids at positions; position -1 is nobody."""
+    """Ids at positions; position -1 is `NO_ID`."""
     return np.append(ids, NO_ID)[index]
 
 

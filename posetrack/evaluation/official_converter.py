@@ -29,7 +29,7 @@ def posetrack18_to_17(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     Returns
     -------
     documents
-        One a video, told apart by the number in front of the image's folder, in order of their
+        One a video, distinguished by the number in front of the image's folder, in order of their
         first images. A frame counts as labelled if it has people, whatever the file's flag says.
 
     Raises

@@ -250,7 +250,7 @@ def _refill(
 
 
 def _refuse_missing_heads(pair: SequencePair, source: str) -> None:
-    """Distances are in head sizes, so everybody who is compared needs one."""
+    """Distances are in head sizes, so every person compared needs one."""
     compared = np.repeat(np.diff(pair.predicted.offsets) > 0, np.diff(pair.truth.offsets))
     lacking = compared & np.isnan(pair.truth.sizes)
     if lacking.any():
@@ -277,7 +277,7 @@ class PoseTrackResult(Result):
     frames
         (S,) numbers of frames that count for AP; tracking leaves out the last of each.
     ap, mot
-        Over all sequences; ``mot`` is None if tracking was not wanted.
+        Over all sequences; ``mot`` is None without tracking.
     ap_by_sequence, mot_by_sequence
         For each sequence alone.
     ap_low, ap_high

@@ -377,7 +377,7 @@ class PoseTrack21Result(Result):
         return keypoint_rows(self.keypoints, columns)
 
     def keypoint_mean(self, name: str = "hota") -> float:
-        """The other way of averaging: the mean of the 15 keypoints' figures, in percent."""
+        """The other average: the mean of the 15 keypoints' figures, in percent."""
         return 100 * float(getattr(self.hota.mean(), name)[:-1].mean())
 
     def sequence_mean(self, name: str = "hota") -> float:

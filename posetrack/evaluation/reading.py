@@ -91,7 +91,7 @@ class _AnyYear(msgspec.Struct):
 
 
 def read_sequence(path: str | Path) -> AnnotatedSequence:
-    """Read a PoseTrack 2017, 2018 or 2021 file, told apart by its keys.
+    """Read a PoseTrack 2017, 2018 or 2021 file, distinguished by its keys.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def read_sequence(path: str | Path) -> AnnotatedSequence:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is not such a file, or something in it is missing or wrong; the message names the
         file, the place and the key.
@@ -271,7 +271,7 @@ def _heads(rows: list[coco.Person], source: str) -> Floats:
 
 
 def _area(row: coco.Person) -> float:
-    """Size of a person; NaN if the file does not tell."""
+    """Size of a person in pixels; NaN if the file does not give it."""
     if row.area is not None:
         return float(row.area)
     return float(row.bbox[2]) * float(row.bbox[3]) if row.bbox and len(row.bbox) > 3 else np.nan

@@ -155,7 +155,7 @@ def trapezoids(corners: Region) -> Trapezoids:
 
     The repair is that of a buffer of width zero, as geometry libraries make it: what the outline
     winds around in its own direction belongs to the polygon, once or more often; what it winds
-    around the other way does not.
+    around in the opposite direction does not.
 
     Parameters
     ----------

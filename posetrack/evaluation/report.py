@@ -44,7 +44,7 @@ class Result:
 
 @runtime_checkable
 class Summary(Protocol):
-    """A part of a result that ``metrics.json`` holds otherwise than field by field."""
+    """A part of a result that ``metrics.json`` does not hold field by field."""
 
     def summarize(self) -> Mapping[str, Any]:
         """What is written of it; where there is one a sequence, its ``mean`` if it has one."""

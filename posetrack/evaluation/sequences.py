@@ -62,7 +62,7 @@ class AnnotatedSequence:
         (P,), whether all of the person's keypoints are written without a decimal point.
     repeated
         PoseTrack17 only: position of an image and a track id that occurs twice in it, rectangles
-        without points included; None if there is none.
+        without points included; None without one.
     strays
         How many annotations belong to no image of the file.
     spare

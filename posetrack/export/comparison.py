@@ -283,7 +283,7 @@ def check_forms(
         Pixels of the crop that decided keypoints may drift; when None, by precision, see
         `posetrack.export.comparison.MAX_DRIFT`.
     repeats, batch
-        Of the timing: the median of so many runs of so many crops each.
+        For timing: the median of this many runs of this many crops each.
 
     Returns
     -------

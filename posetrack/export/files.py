@@ -109,7 +109,7 @@ def write_openvino(network: nn.Module, model_card: ModelCard, path: Path) -> Non
     Raises
     ------
     ModuleNotFoundError
-        If OpenVINO or onnx, by way of which it goes, is not installed.
+        If OpenVINO is not installed, or onnx, through which it converts.
     """
     openvino = _openvino()
     assert model_card.outputs is not None
@@ -193,8 +193,8 @@ def _as_onnx(network: nn.Module, model_card: ModelCard, opset: int) -> bytes:
         and model_card.decode.method == "dark"
     ):
         raise ValueError(
-            "DARK's window cannot be said in ONNX, by way of which OpenVINO and TensorRT go, too; "
-            "decode with quarter or argmax, or export without decoding"
+            "DARK's window cannot be expressed in ONNX, which OpenVINO and TensorRT are made from, "
+            "too; decode with quarter or argmax, or export without decoding"
         )
     any_size = model_card.outputs.family != "heatmaps"  # images have any shape, crops have one
     names = outputs_of(model_card)

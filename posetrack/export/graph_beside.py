@@ -45,7 +45,7 @@ def write_graph(weights: str | Path) -> Path:
     ModuleNotFoundError
         If the onnx package, which only the writing needs, is not installed.
     ValueError
-        If the file is none of safetensors, of another network, or does not say its input size.
+        If the file is not in safetensors, is of another network, or does not say its input size.
     """
     weights = Path(weights)
     if weights.suffix != ".safetensors":

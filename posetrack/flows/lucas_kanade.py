@@ -18,7 +18,7 @@ class LucasKanadeFlow(PixelFlow):
     """Moves points by pyramidal Lucas-Kanade, and drops those that do not find back.
 
     The prepared image is the reduced one, not its pyramid: OpenCV's Python functions give a pyramid
-    but do not take one (4.x and 5.0), and lose its borders on the way. Building it again costs
+    but do not take one (4.x and 5.0), and lose its borders in between. Building it again costs
     less than the following.
 
     Parameters

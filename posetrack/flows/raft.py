@@ -75,7 +75,7 @@ class RaftFlow:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If a setting is out of its range, or the weights are not RAFT's.
 
@@ -208,7 +208,7 @@ def load_raft(weights: Weights) -> nn.Module:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If the file cannot be read, or these are not the weights of a RAFT.
 

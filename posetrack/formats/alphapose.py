@@ -50,12 +50,12 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     path
         ``alphapose-results.json``.
     hints
-        Its ``rate`` is needed: the file tells no times.
+        Its ``rate`` is needed: the file has no times.
 
     Raises
     ------
     ValueError
-        If it is no such file or without identities; the message names the file and the entry.
+        If it is not such a file or without identities; the message names the file and the entry.
     """
     path = Path(path)
     people = People(str(path), hints)

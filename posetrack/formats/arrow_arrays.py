@@ -1,7 +1,7 @@
 """Arrow's columns as arrays, and arrays as Arrow's columns, by their buffers; the table's schema.
 
-Arrow's own ways (``to_numpy``, ``pyarrow.array``) load pandas first, wherever it is installed: a
-second for what is a view of some bytes.
+Arrow's own conversions (``to_numpy``, ``pyarrow.array``) load pandas first, wherever it is
+installed: a second for what is a view of some bytes.
 """
 
 from __future__ import annotations

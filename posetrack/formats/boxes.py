@@ -1,4 +1,4 @@
-"""Boxes that somebody found before, read from a file, by frame.
+"""Boxes that someone found before, read from a file, by frame.
 
 Frames are counted from 0, in the order of the video, and coordinates are pixels with centres at
 integers, whatever the file's own custom is.
@@ -63,9 +63,9 @@ def read_boxes(
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is none of these, too large, or a box is not four finite numbers with width and
+        If it is not one of these, too large, or a box is not four finite numbers with width and
         height of at least 0; the message names the file and the line or annotation.
 
     Notes

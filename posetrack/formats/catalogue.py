@@ -33,7 +33,7 @@ class Format:
         CSV. Of several formats the one of which most is found wins.
     ids
         Identities: ``kept``; ``if there`` in files that may lack them; ``name`` where only the
-        file's name tells; None.
+        file's name has them; None.
     seconds
         ``kept``; ``rate`` where frames are kept and times follow from a rate; None.
     xy, scores, boxes, box_scores

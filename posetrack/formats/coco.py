@@ -1,4 +1,4 @@
-"""COCO's JSON, both ways: annotations of images, and lists of keypoint results.
+"""COCO's JSON, read and written: annotations of images, and lists of keypoint results.
 
 PoseTrack's files of 2018 and 2021 have the layout of COCO's annotations with more in it, and are
 read by the same schema. Whoever needs boxes, truths or people to learn from takes them from
@@ -123,7 +123,7 @@ def read_document(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is something else, or a value in it is of the wrong type; the message names the file
         and the place.
@@ -199,7 +199,7 @@ def read_results(path: str | Path, *, nan: bool = False) -> list[Person]:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is neither, or a value is of the wrong type; the message names the file and the
         place.
@@ -232,7 +232,7 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Parameters
     ----------
     path
-        A ``.json`` file; a ``.json.meta.json`` beside it tells skeleton and rate.
+        A ``.json`` file; a ``.json.meta.json`` beside it holds skeleton and rate.
     hints
         Its ``rate`` is needed where entries do not have ``seconds``; its ``skeleton`` where there
         are not 17, 26, 133 or 136 keypoints.
@@ -240,8 +240,8 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Raises
     ------
     ValueError
-        If it is no such file, without identities, or all in it is left out; the message names the
-        file and the entry.
+        If it is not such a file, without identities, or all in it is left out; the message names
+        the file and the entry.
     """
     path = Path(path)
     people = People(str(path), hints)

@@ -1,4 +1,4 @@
-"""DeepLabCut's tables, multi-animal and single: CSV and HDF5, both ways.
+"""DeepLabCut's tables, multi-animal and single: CSV and HDF5, read and written.
 
 A row a frame, and three columns (x, y, likelihood) for each body part of each individual. Sources:
 DeepLabCut's documentation, "Standardized file structure" and "Data, analyzed by DeepLabCut"
@@ -126,12 +126,12 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         With three or four header rows and an index of frame numbers, or labelled data
         (``CollectedData``), whose index is images' names that end in them.
     hints
-        Its ``rate`` is needed: the file tells no times.
+        Its ``rate`` is needed: the file has no times.
 
     Raises
     ------
     ValueError
-        If it is no such file or damaged; the message names the file and the place.
+        If it is not such a file or damaged; the message names the file and the place.
     """
     import pyarrow as pa
     import pyarrow.csv
@@ -179,12 +179,12 @@ def whole_frames(path: Path, numbers: NDArray[np.floating[Any]]) -> NDArray[np.i
         raise ValueError(f"{path}: a row has no frame number")
     broken = (numbers % 1 != 0) | (np.abs(numbers) >= 2**53)
     if broken.any():
-        raise ValueError(f"{path}: {numbers[broken][0]:g} is no frame's number")
+        raise ValueError(f"{path}: {numbers[broken][0]:g} is not a frame number")
     return numbers.astype(np.int64)
 
 
 def _header(path: Path) -> tuple[list[tuple[str, str, str]], int, int]:
-    """Individual, body part and coordinate of each column, and how many rows tell them.
+    """Individual, body part and coordinate of each column, and the number of header rows.
 
     And how many columns stand before them: one, or the parts of an image's path in labelled data.
     """
@@ -229,7 +229,7 @@ def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ModuleNotFoundError
         If h5py is not installed.
     ValueError
-        If it is no such file or damaged; the message names the file and the place.
+        If it is not such a file or damaged; the message names the file and the place.
     """
     path = Path(path)
     with open_hdf5(path) as file:
@@ -254,7 +254,7 @@ class _NamesOnly(pickle.Unpickler):
     """Reads lists, tuples, numbers and text; whatever would call code is refused."""
 
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
+        raise pickle.UnpicklingError(f"{module}.{name} is not a plain value")
 
 
 def _names(path: Path, packed: Any) -> list[tuple[str, ...]]:

@@ -50,10 +50,10 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If something in it lies in other files, claims more than is read at once or than its bytes
-        could hold, or unpacks to more than it claims; and in place of what h5py says of a broken
+        could hold, or unpacks to more than it claims; and instead of what h5py says of a broken
         file.
     """
     h5py = library("h5py")

@@ -21,7 +21,7 @@ _NUMBERED = re.compile(r"(?:.*\D)?(\d{1,18})", re.ASCII | re.DOTALL)
 
 @dataclass(frozen=True)
 class Hints:
-    """What a reader is told because its file may not say it.
+    """What the caller tells a reader because the file may not contain it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Hints:
         """Times of frames by the hint, else by the file's own ``rate``."""
         given = rate if self.rate is None else self.rate
         if given is None:
-            raise ValueError(f"{where}: the file tells no times; give rate= (--rate on the line)")
+            raise ValueError(f"{where}: the file has no times; give rate= (--rate on the line)")
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1e9:
             raise ValueError(f"{where}: the rate must be a positive number, got {given!r:.40}")
         return frame / float(given)

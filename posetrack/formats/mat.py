@@ -69,7 +69,7 @@ def read_mat(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is damaged, too large, too slow, or a variable is neither numbers nor texts; the
         message names the file.

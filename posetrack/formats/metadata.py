@@ -38,7 +38,7 @@ def sidecar_path(path: Path) -> Path:
 
 
 class EmptyFrames:
-    """Frames in which nobody was seen, as runs: a table has no row that could tell of them.
+    """Frames without people, as runs: a table has no rows for them.
 
     A run is first index, last index, step, first time, last time; the times between are evenly
     spaced, so a change of step in index, or by more than 2 ms in time, begins a new one. Memory

@@ -53,13 +53,13 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     path
         A ``.json`` file.
     hints
-        Its ``rate`` is needed: the file tells no times. Its ``skeleton`` is needed where the file
+        Its ``rate`` is needed: the file has no times. Its ``skeleton`` is needed where the file
         names no keypoints and they are not 17, 26, 133 or 136.
 
     Raises
     ------
     ValueError
-        If it is no such file or without identities; the message names the file and the place.
+        If it is not such a file or without identities; the message names the file and the place.
     """
     path = Path(path)
     described: Mapping[str, Any] = {}

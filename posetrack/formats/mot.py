@@ -1,4 +1,4 @@
-"""MOT Challenge text: a person's box a line, both ways.
+"""MOT Challenge text: a person's box a line, read and written.
 
 Boxes for the tracker, truths and results for the evaluation, and tables are taken from `Boxes`.
 Source: motchallenge.net, "Submission format".
@@ -78,7 +78,7 @@ class Boxes:
     frame
         (R,) from 0.
     ids
-        (R,); -1 where there is none.
+        (R,); -1 for no id.
     xywh
         (R, 4) left, top, width and height as the file has them, where pixels count from 1.
     confidences
@@ -136,9 +136,9 @@ def read_lines(path: str | Path, *, least: int = 6) -> Boxes:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If a line is none of the format's; the message names the file and the line.
+        If a line is not in the format; the message names the file and the line.
     """
     words: list[list[str]] = []
     places: list[int] = []
@@ -202,7 +202,7 @@ def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read boxes; keypoints, which the format does not have, are all unseen.
 
     Ground truth has a mark for rows to be ignored, 0, and a class: rows with mark 0 and classes
-    other than 1, 2 and 7 (people) are left out. An id of -1 is none.
+    other than 1, 2 and 7 (people) are left out. An id of -1 means no id.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Raises
     ------
     ValueError
-        If a line is none of the format's, or all are left out; the message names the file and the
+        If a line is not in the format, or all are left out; the message names the file and the
         line.
     """
     path = Path(path)

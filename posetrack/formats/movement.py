@@ -1,4 +1,4 @@
-"""Poses datasets of ``movement`` as netCDF, both ways.
+"""Poses datasets of ``movement`` as netCDF, read and written.
 
 Source: movement's documentation, "Poses datasets", and its ``validators/datasets.py``: dimensions
 ``time``, ``space``, ``keypoint``, ``individual``; variables ``position`` and ``confidence``. Before
@@ -80,7 +80,7 @@ def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ModuleNotFoundError
         If xarray or h5netcdf is not installed.
     ValueError
-        If it is no such file or damaged, of boxes, several views or three dimensions of space.
+        If it is not such a file or damaged, of boxes, several views or three dimensions of space.
     """
     path = Path(path)
     xarray = library("xarray")

@@ -58,7 +58,7 @@ def threes(values: Sequence[Number] | None, title: str) -> NDArray[np.float64]:
 
 
 def number(value: Number | None, title: str, missing: float = np.nan) -> float:
-    """A number that float32 holds, or NaN; ``missing`` where there is none."""
+    """A number that fits into float32, or NaN; ``missing`` for None."""
     if value is None:
         return missing
     if abs(value) > _LARGEST:

@@ -1,4 +1,4 @@
-"""Neurodata Without Borders, by its extension for poses, ``ndx-pose``, both ways.
+"""Neurodata Without Borders with its extension for poses, ``ndx-pose``, read and written.
 
 Source: ndx-pose's ``spec/ndx-pose.extensions.yaml``, versions 0.1 to 0.4: a ``PoseEstimation``
 holds a ``PoseEstimationSeries`` for each keypoint. Reading needs h5py alone; what the file says of
@@ -34,7 +34,7 @@ def write_nwb(path: str | Path, table: TrackTable) -> None:
     """Write an NWB file with a ``PoseEstimation`` for each person, as movement and sleap-io read.
 
     They lie in the processing module ``behavior`` and are called ``id_`` and the person's id, or
-    ``PoseEstimation`` where there is one person, who is then the subject. Times are the video's
+    ``PoseEstimation`` if there is one person, the subject. Times are the video's
     own; boxes are not kept. A name of a keypoint with a slash or colon cannot be kept as it is.
 
     Raises
@@ -123,7 +123,7 @@ def read_nwb(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ModuleNotFoundError
         If h5py is not installed.
     ValueError
-        If it is no such file or damaged, of three dimensions of space, or people have different
+        If it is not such a file or damaged, of three dimensions of space, or people have different
         times; the message names the file and the group.
     """
     path = Path(path)

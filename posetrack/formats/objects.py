@@ -1,7 +1,7 @@
 """People of other libraries in memory: supervision, Ultralytics and MediaPipe.
 
-Nothing of theirs is imported until something of theirs is to be made: what comes in is known by
-its attributes.
+Their libraries are imported only to create their objects: objects passed in are recognised by their
+attributes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OpenPose's JSON, a file a frame, both ways, and what others write in its form.
+"""OpenPose's JSON, a file a frame, read and written; also files by others in its layout.
 
 Body, face and hands stand in lists of their own.
 
@@ -183,7 +183,7 @@ def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         With ``..._NUMBER_keypoints.json`` files, or whatever else ends in ``.json`` and has a
         number by itself in its name; others in it are ignored.
     hints
-        Its ``rate`` is needed: the files tell no times. Its ``skeleton`` is needed where the
+        Its ``rate`` is needed: the files have no times. Its ``skeleton`` is needed where the
         keypoints are not 16, 17, 18, 25 or 26. Without ``untracked`` people need an identity
         that is not -1, as OpenPose writes it.
 
@@ -255,7 +255,7 @@ def _layout(folder: Path, frames: Mapping[int, list[_Person]], hints: Hints) -> 
 
 
 def frame_number(name: str) -> int | None:
-    """The number of a file's frame; None if it is no such file.
+    """The number of a file's frame; None if it is not such a file.
 
     Examples
     --------
@@ -314,5 +314,5 @@ def _id(value: list[Number] | Number | None, title: str) -> int | None:
     if given is None or given == -1 or given == []:
         return None
     if isinstance(given, list) or given < 0:
-        raise ValueError(f"{title}: person_id {value!r:.40} is no identity")
+        raise ValueError(f"{title}: person_id {value!r:.40} is not an identity")
     return whole(given, f"{title}: 'person_id'")

@@ -39,11 +39,11 @@ class People:
         self._left_out: dict[str, int] = {}
 
     def leave_out(self, reason: str, count: int = 1) -> None:
-        """Note somebody who is in the file and is not read."""
+        """Count a person of the file who is left out."""
         self._left_out[reason] = self._left_out.get(reason, 0) + count
 
     def add_frame(self, index: int, seconds: float = np.nan) -> None:
-        """Note a frame, whether somebody is in it or not."""
+        """Note a frame, whether someone is in it or not."""
         self.frames.setdefault(index, seconds)
 
     def add(
@@ -76,7 +76,7 @@ class People:
 
     @property
     def keypoints(self) -> int | None:
-        """How many keypoints the people have; None if there is nobody."""
+        """How many keypoints the people have; None without people."""
         return len(self._points[0]) if self._points else None
 
     def table(
@@ -92,7 +92,7 @@ class People:
         Warns
         -----
         UserWarning
-            If somebody was left out.
+            If someone was left out.
         """
         if self._left_out:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._left_out.items())

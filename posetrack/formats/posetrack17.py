@@ -1,4 +1,4 @@
-"""PoseTrack17 JSON, both ways: 15 keypoints, everything in lists of one element.
+"""PoseTrack17 JSON, read and written: 15 keypoints, everything in lists of one element.
 
 Source: the annotation files of the dataset of 2017 (posetrack.net) and what the official evaluation
 (``leonid-pishchulin/poseval``) reads in predictions.
@@ -119,8 +119,8 @@ def read_posetrack17(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Raises
     ------
     ValueError
-        If it is no such file, without identities, or all in it is left out; the message names the
-        file and the place.
+        If it is not such a file, without identities, or all in it is left out; the message names
+        the file and the place.
     """
     path = Path(path)
     document = read_json(path, Document, nan=True)

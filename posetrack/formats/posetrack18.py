@@ -1,4 +1,4 @@
-"""PoseTrack's JSON of 2018 and 2021, both ways; predictions as the official evaluation reads them.
+"""PoseTrack's JSON of 2018 and 2021, read and written as the official evaluation reads it.
 
 COCO's annotation files have the same layout and are read, too, where people have ``track_id``.
 Sources: the layout of the dataset's annotation files (posetrack.net, 2018), and what the official
@@ -213,7 +213,7 @@ class SmallIds:
     def __init__(self, limit: int = ID_LIMIT) -> None:
         self.limit = limit
         self._own = np.zeros(limit, bool)  # numbers that their bearers brought
-        self._lent = np.zeros(limit, bool)  # numbers given to somebody else
+        self._lent = np.zeros(limit, bool)  # numbers given to someone else
         self._changed: dict[int, int] = {}
         self._next = limit - 1
 
@@ -323,7 +323,7 @@ def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Raises
     ------
     ValueError
-        If it is no such file, of several videos, without identities, or all in it is left out;
+        If it is not such a file, of several videos, without identities, or all in it is left out;
         the message names the file and the place.
     """
     path = Path(path)

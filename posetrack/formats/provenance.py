@@ -85,7 +85,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
 
 
 def describe_source(source: str | Path | int | None) -> dict[str, Any] | None:
-    """A video as text, without passwords; a file's size tells two of one name apart.
+    """A video as text, without passwords; a file's size distinguishes files of the same name.
 
     Hashing hours of video would cost more than writing the tables, so it is not done.
 

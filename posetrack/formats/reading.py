@@ -107,7 +107,7 @@ def format_of(path: Path) -> str:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is of none that is read; the message says what was found and what is known.
     """

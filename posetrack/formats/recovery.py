@@ -123,7 +123,7 @@ def parquet_from_spool(spool: Path, target: Path, metadata: bytes | None) -> Non
 
 
 def _groups(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
-    """Batches gathered until they make a group of at least so many rows."""
+    """Batches gathered into groups of at least this many rows."""
     group: list[Any] = []
     for batch in batches:
         group.append(batch.replace_schema_metadata(None))
@@ -135,7 +135,7 @@ def _groups(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.Re
 
 
 def json_from_spool(spool: Path, target: Path) -> None:
-    """Write a spool of JSON lines as the JSON file it is meant for.
+    """Write a spool of JSON lines as the JSON file that it was to become.
 
     The first line says which: ``posetrack18``, an object of images and annotations, or ``coco``,
     a list of results, whose metadata goes to a file beside it.

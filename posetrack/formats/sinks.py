@@ -1,7 +1,7 @@
 """Where tracks go, frame by frame, and the files that appear whole or not at all.
 
-While a run is under way its output lies beside the place it is meant for, under a name that says
-so: ``match.csv`` is ``match.partial.csv`` until it is closed. Closing flushes it to the disk and
+During a run the output has a temporary name beside the final
+one: ``match.csv`` is ``match.partial.csv`` until it is closed. Closing flushes it to the disk and
 renames it in one step. So
 
 * what was under the name before stays until the new file is whole;
@@ -34,7 +34,7 @@ class FrameSink(Protocol):
     """
 
     def write(self, index: int, seconds: float, tracks: Tracks, /) -> None:
-        """Add a frame: its index in the video, its time, and who is in it (nobody is fine)."""
+        """Add a frame: its index in the video, its time, and its people, who may be none."""
         ...
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class FrameWriter(ABC):
         seconds
             The frame's time.
         tracks
-            Who is in it, with the keypoints of the writer's skeleton.
+            The people in it, with the keypoints of the writer's skeleton.
 
         Raises
         ------

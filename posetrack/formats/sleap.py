@@ -1,4 +1,4 @@
-"""SLEAP's analysis HDF5, both ways. Source: SLEAP's documentation, "Analysis files"."""
+"""SLEAP's analysis HDF5, read and written. Source: SLEAP's documentation, "Analysis files"."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     path
         An ``.h5`` file with ``tracks``; not SLEAP's project files, ``.slp``.
     hints
-        Its ``rate`` is needed: the file tells no times.
+        Its ``rate`` is needed: the file has no times.
 
     Raises
     ------
     ModuleNotFoundError
         If h5py is not installed.
     ValueError
-        If it is no such file or damaged; the message names the file and the dataset.
+        If it is not such a file or damaged; the message names the file and the dataset.
     """
     path = Path(path)
     with open_hdf5(path) as file:
@@ -94,7 +94,7 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         scores = floats(file, "point_scores", path, 3) if has_scores else None
     xy = tracks.transpose([order.index(axis) for axis in _AXES])
     if not names and xy.shape[1] == 1:
-        names = ["track_1"]  # SLEAP names no track where it tracked nobody
+        names = ["track_1"]  # SLEAP names no track if it tracked nobody
     if xy.shape[1:] != (len(names), len(nodes), 2):
         raise ValueError(
             f"{path}: 'tracks' has {tracks.shape}, {len(names)} tracks and {len(nodes)} nodes "

@@ -53,7 +53,7 @@ def read_table(path: str | Path, *, max_rows: int = 20_000_000) -> TrackTable:
     Parameters
     ----------
     path
-        A ``.csv`` (with its ``.meta.json`` beside it, or without: then the skeleton is told from
+        A ``.csv`` (with its ``.meta.json`` beside it, or without: then the skeleton follows from
         the columns), ``.parquet`` or ``.arrows`` file.
     max_rows
         Larger tables are refused before they fill the memory (a row of COCO's 17 keypoints takes
@@ -211,7 +211,7 @@ def _read_metadata(path: Path, schema: pa.Schema) -> tuple[dict[str, Any], Skele
 
 
 def _skeleton(path: Path, described: dict[str, Any], names: list[str]) -> Skeleton:
-    """The skeleton that the metadata tells of, else the columns; all its columns are there."""
+    """The skeleton of the metadata, else of the columns; all its columns are there."""
     if len(names) > _MOST_COLUMNS:
         raise ValueError(f"{path}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
     twice = sorted(name for name, count in Counter(names).items() if count > 1)

@@ -132,7 +132,7 @@ class CsvWriter(_TableWriter):
     """Write the tidy table as CSV, which plain ``pandas.read_csv(path)`` opens.
 
     Skeleton and provenance lie beside it, in ``NAME.csv.meta.json``: comment lines would trip
-    those who do not expect them. It is renamed just before the table.
+    readers that do not expect them. It is renamed just before the table.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class Family:
     outputs
         What it gives: ``"heatmaps"`` of crops, or the maps of ``"posenet"`` or ``"trt_pose"``.
     authors
-        Whose names a file of it uses that has nobody else's.
+        Whose parameter names a file uses that matches no other known source.
     normalisation
         How pixels become its input; None where that depends on whose file it is.
     skeletons
@@ -83,7 +83,7 @@ class Family:
         Raises
         ------
         ValueError
-            If it is none, or too large to be believed.
+            If it is not of this family, or implausibly large.
         """
         settings, name = self.read(state, keypoints if partial else None, partial)
         return Architecture(self, settings, name)

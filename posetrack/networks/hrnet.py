@@ -42,7 +42,7 @@ class HRNet(nn.Module):
         When False, no batch normalisation anywhere, for ablations. Nothing takes its place: the
         convolutions before it have no bias, as in the whole network.
     activations
-        When False, the identity in place of every ReLU, for ablations.
+        When False, the identity instead of every ReLU, for ablations.
 
     Raises
     ------

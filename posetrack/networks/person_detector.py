@@ -63,7 +63,7 @@ class PersonDetector(nn.Module):
         self.sides = nn.Sequential(convolution(channels, 64), nn.Conv2d(64, 4, 1))
         for last, start in ((self.centres[1], -4.0), (self.sides[1], 0.5)):
             nn.init.normal_(last.weight, std=0.001)  # type: ignore[arg-type]
-            # Most cells have nobody: begin by saying so (T.-Y. Lin et al., Focal Loss, 2017).
+            # Most cells show nobody: start with that prior (T.-Y. Lin et al., Focal Loss, 2017).
             nn.init.constant_(last.bias, start)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class PersonDetector(nn.Module):
 
 
 def boxes_of(maps: Tensor) -> Tensor:
-    """Boxes (N, h, w, 4) xyxy in input pixels that every cell of maps (N, 5, h, w) tells.
+    """Boxes (N, h, w, 4) xyxy in input pixels predicted by every cell of maps (N, 5, h, w).
 
     Pixel edges count: a box of the whole input ends at its width and height.
 
@@ -101,7 +101,7 @@ def boxes_of(maps: Tensor) -> Tensor:
 
 
 def rows_of(maps: Tensor) -> Tensor:
-    """Boxes and scores that every cell of maps (N, 5, h, w) tells, (N, h * w, 5).
+    """Boxes and scores predicted by every cell of maps (N, 5, h, w), as (N, h * w, 5).
 
     xyxy in input pixels as `boxes_of`, and a score in [0, 1] that is 0 where a cell beside has a
     higher one.

@@ -55,7 +55,7 @@ class PoseResNet(nn.Module):
         1 or 3, kernel of the last convolution.
     stride_on_1x1
         Stride of a bottleneck on its first 1x1 convolution, as in Caffe's ResNets, instead of on
-        the 3x3. The files of both kinds have the same names and shapes, so it has to be said.
+        the 3x3. The files of both kinds have the same names and shapes, so the caller has to say.
 
     Raises
     ------

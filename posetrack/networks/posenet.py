@@ -65,7 +65,7 @@ class PoseNet(nn.Module):
     Raises
     ------
     ValueError
-        If the width or output stride is none of those above, or a number is below 1.
+        If the width or output stride is not one of those above, or a number is below 1.
 
     Examples
     --------

@@ -48,7 +48,7 @@ class TrtPose(nn.Sequential):
     Raises
     ------
     ValueError
-        If the backbone is none of those, or a number is below 1.
+        If the backbone is not one of those, or a number is below 1.
 
     Examples
     --------

@@ -1,10 +1,10 @@
 """Angles of joints and of segments, by name, in the plane of the picture.
 
 A *joint angle* lies between the two bones that meet in a joint: 0 to 180 degrees, 180 where they
-are in line, so that it never wraps. A *segment angle* is a bone's turn from where it is in somebody
+are in line, so that it never wraps. A *segment angle* is a bone's turn from where it is in someone
 who stands with hanging arms: 0 there, positive anticlockwise as seen, -180 to 180 degrees or, when
-unwrapped over time, on without jumps. Both are of the picture: what points at the camera looks
-otherwise than from the side.
+unwrapped over time, on without jumps. Both are of the picture: a limb that points at the
+camera looks different from one seen from the side.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ AXIAL: Final = {
 
 
 def joint_angle(first: ArrayLike, joint: ArrayLike, last: ArrayLike) -> Float64Array:
-    """The angle at ``joint`` between the ways to ``first`` and to ``last``.
+    """The angle at ``joint`` between the directions to ``first`` and to ``last``, in degrees.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def joint_angle(first: ArrayLike, joint: ArrayLike, last: ArrayLike) -> Float64A
 def segment_angle(
     start: ArrayLike, end: ArrayLike, *, zero: tuple[float, float] = (1.0, 0.0)
 ) -> Float64Array:
-    """How far the way from ``start`` to ``end`` is turned from a direction, anticlockwise as seen.
+    """How far the line from ``start`` to ``end`` is turned from a direction, anticlockwise as seen.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def segment_angle(
 
 
 def unwrap(degrees: ArrayLike) -> Float64Array:
-    """Angles over time (first axis) without jumps of a turn; across NaN they go the shorter way.
+    """Angles over time (first axis) without jumps of a turn; the smaller change across NaN.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def angle(
         (``"knee"``) the mean of both sides, or of the one that is seen; or three keypoints
         joined by ``-``, the joint in the middle (``"nose-left_shoulder-left_wrist"``).
     against
-        For segments: ``"vertical"``, turned from how it is in somebody who stands with hanging
+        For segments: ``"vertical"``, turned from how it is in someone who stands with hanging
         arms (arms and legs down, trunk and head up), or ``"horizontal"``, from pointing right.
 
     Returns

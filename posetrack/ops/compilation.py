@@ -10,8 +10,8 @@ Here a file's name says all that its machine code depends on, see `kernel_key`. 
 folder is ever out of date, several versions of the package share it, and no index is needed.
 
 The files are pickles, as Numba's are, holding machine code: to load one is to run it. A hash in
-it finds damage, not malice. What keeps others' code out is that the folder is the user's, and
-that nobody else can write to it or put another in its place; see `why_unsafe`.
+it finds damage, not malice. Others' code is kept out because the folder is the user's, and nobody
+else can write to it or replace it; see `why_unsafe`.
 
 Everything of Numba that is not public is asked for within ``try``: with a release that has changed
 it, kernels are compiled anew in each process.
@@ -45,7 +45,7 @@ from posetrack.files import cache_folder
 
 try:
     from numba.core.caching import NullCache
-except ImportError:  # a Numba that caches otherwise; see `keep_on_disk`
+except ImportError:  # a Numba with another cache; see `keep_on_disk`
 
     class NullCache:  # type: ignore[no-redef]
         """Nothing is one of these."""
@@ -185,7 +185,7 @@ def usable_folder() -> Path:
     Raises
     ------
     OSError
-        If there is none, it cannot be made, or others may write to it.
+        If it is missing and cannot be made, or others may write to it.
 
     Warns
     -----
@@ -224,7 +224,7 @@ def _why_unusable(folder: Path) -> str:
 
 
 def why_unsafe(folder: Path) -> str:
-    """Why somebody else could have put files into ``folder``; empty where nobody could.
+    """Why someone else could have put files into ``folder``; empty where nobody could.
 
     The folder has to be a folder, no link, of this user's or root's, which nobody else may write;
     whatever leads there, each folder and each link, has to be theirs, too, and nobody else may
@@ -264,7 +264,7 @@ def why_unsafe(folder: Path) -> str:
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Each folder and each link on the way from the root to ``path``, links followed."""
+    """Each folder and each link between the root and ``path``, links followed."""
     here = Path(path.anchor)
     yield here, os.lstat(here)
     ahead = list(path.parts[1:])

@@ -1,4 +1,4 @@
-"""From a person's box to the network's input, and the exact way back.
+"""From a person's box to the network's input, and exactly back.
 
 A box is made into a *centre* and a *scale* (the size of the enlarged box in units of 200 pixels,
 as in MPII's annotations), these into an affine matrix from image to crop, and the matrix into a
@@ -109,8 +109,8 @@ def udp_matrices(
     Notes
     -----
     J. Huang et al., *The Devil is in the Details: Delving into Unbiased Data Processing for Human
-    Pose Estimation* (CVPR 2020). Rotation turns the same way as in `crop_matrices`; mmpose has it
-    the other way round here.
+    Pose Estimation* (CVPR 2020). Rotation has the same direction as in `crop_matrices`; mmpose's is
+    the opposite here.
 
     Examples
     --------

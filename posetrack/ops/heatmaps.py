@@ -207,7 +207,7 @@ def _per_person(
 
 @compile_kernel
 def _peaks(maps: Float32Array, xy: Float32Array, scores: Float32Array) -> None:
-    """First maximum of each map in row order, by way of the columns' maxima."""
+    """First maximum of each map in row order, found through the columns' maxima."""
     width = maps.shape[2]
     columns = np.empty(width, np.float32)
     for p in range(len(maps)):

@@ -90,16 +90,16 @@ def move_poses(
     Parameters
     ----------
     flow
-        Moves the points; it is asked once for all people's keypoints, and not at all where
-        nobody has any.
+        Moves the points; called once for all people's keypoints, and not at all without
+        any.
     before, after
         The two images as ``flow.prepare`` gave them.
     xy
         (..., K, 2) pixels in the first image, NaN where unseen.
     min_followed
         In [0, 1]: a pose of whose seen keypoints a smaller part could be followed is lost as a
-        whole. Higher says "gone" sooner of people who leave or are hidden; lower lets a single
-        keypoint speak for a person.
+        whole. Higher gives people who leave or are hidden up sooner; lower keeps a person for
+        a single keypoint.
 
     Returns
     -------

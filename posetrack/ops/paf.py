@@ -52,7 +52,7 @@ def decode_paf(
     links
         (L, 2), indices of the keypoints that each link joins.
     min_score
-        Smallest value of a peak. Lower finds more keypoints, also where there are none.
+        Smallest value of a peak. Lower finds more keypoints, false ones included.
     min_link_score
         Two keypoints are joined only if their link scores more.
     window
@@ -71,7 +71,7 @@ def decode_paf(
         (N, K, 2), x and y as parts of the maps' width and height, in [0, 1]; NaN where the person
         has no such keypoint.
     scores
-        (N, K), the map's value at the peak; 0 where there is none.
+        (N, K), the map's value at the peak; 0 without a peak.
 
     Raises
     ------
@@ -300,8 +300,8 @@ def _best_pairs(
 ) -> IntArray:
     """The pairing of each link's peaks with the largest sum, without the pairs that score too low.
 
-    The sum is over as many pairs as there can be, so that a bad pair may stand in a good one's
-    way; it is left out afterwards.
+    The sum is over as many pairs as there can be, so that a bad pair may displace a good one; it
+    is left out afterwards.
 
     Returns
     -------

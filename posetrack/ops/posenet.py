@@ -59,7 +59,7 @@ def decode_posenet(
     max_poses
         Most poses to give. More cost time only where there are as many people.
     min_score
-        Smallest score of a root. Lower finds people in worse pictures, and more that are none.
+        Smallest score of a root. Lower finds people in worse pictures, and more false ones.
     nms_radius
         Input pixels within which two keypoints of a kind are one person's. Too small gives
         doubles, too large loses people who stand close.

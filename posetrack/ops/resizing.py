@@ -1,4 +1,4 @@
-"""How an image of any size becomes one of the network's size, and boxes the way back.
+"""Resizing an image to the network's size, and mapping boxes back.
 
 A resize is a function of an image and the ``input_size`` that gives the resized image, the scale
 (network pixels per image pixel, x and y) and the offset (network pixels, x and y): a point of the

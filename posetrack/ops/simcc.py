@@ -70,7 +70,7 @@ def simcc_input_size(
     shapes
         Of the outputs as the file declares them, None where a size is open.
     names
-        Of the outputs; x comes first where they do not say otherwise.
+        Of the outputs; x comes first unless they say so.
 
     Examples
     --------

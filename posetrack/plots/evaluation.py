@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: who was tracked by which id."""
+"""Pictures of an evaluation: timelines of true people and predicted ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_LABELS = 60
 def plot_timeline(
     log: EventLog, sequence: str, path: str | Path, *, keypoint: str | None = None
 ) -> None:
-    """Draw who was tracked by which id: a row for each true person, coloured by predicted id.
+    """Draw a timeline: a row for each true person, coloured by predicted id.
 
     Grey is a miss, white is not there. Triangles mark the frames in which the id changes; the
     strip below counts false positives. With several keypoints in the log a person's id in a

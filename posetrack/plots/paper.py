@@ -37,7 +37,7 @@ def rgb_of(track_id: int, *, on_image: bool = False) -> Rgb:
 
 
 def empty_figure(*, width: float, height: float) -> Any:
-    """A figure of so many inches; matplotlib is loaded now."""
+    """A figure of this width and height in inches; loads matplotlib."""
     return new_figure(width=width, height=height)
 
 
@@ -108,7 +108,7 @@ def raw_of(trajectories: Trajectories) -> Trajectories | None:
 
 
 def check_people(trajectories: Trajectories) -> None:
-    """Refuse to draw nobody.
+    """Raise if there is nobody to draw.
 
     Raises
     ------

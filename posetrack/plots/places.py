@@ -122,7 +122,7 @@ def plot_trails(
     image: Image | None = None,
     point: str = "hips",
 ) -> Any:
-    """Draw the way of each person over a frame: a line from a ring to a dot with the id.
+    """Draw the path of each person over a frame: a line from a ring to a dot with the id.
 
     Lines grow wider and stronger with time, break where the person was not there, and are dotted
     where the place was filled.
@@ -147,7 +147,7 @@ def plot_trails(
     KeyError
         If there is no such keypoint.
     ValueError
-        If nobody is there, or the path ends otherwise.
+        If there is nobody to draw, or the path has another ending.
     ModuleNotFoundError
         If matplotlib is not installed.
 
@@ -190,7 +190,7 @@ def plot_heatmap(
 ) -> Any:
     """Draw where people spent their time, over a frame: a kernel density in seconds.
 
-    The bar tells how long people, all together, were in a square of so many pixels.
+    The bar shows how long people, all together, were in a square of this many pixels.
 
     Parameters
     ----------
@@ -214,8 +214,8 @@ def plot_heatmap(
     KeyError
         If there is no such keypoint.
     ValueError
-        If nobody is there or in the picture, the bandwidth is not above 0, or the path ends
-        otherwise.
+        If there is nobody, or nobody is in the picture, the bandwidth is not above 0, or the path
+        has another ending.
     ModuleNotFoundError
         If matplotlib is not installed.
 

@@ -1,4 +1,4 @@
-"""Who was there when: a bar a person."""
+"""When each person was there: a bar a person."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plot_presence(
     *,
     by: Literal["origin", "score"] = "origin",
 ) -> Any:
-    """Draw who was there when: a bar a person, in order of coming, open where they were not.
+    """Draw when each person was there: a bar a person, in order of coming, with gaps while absent.
 
     By origin, the bar is full where the person was detected, lighter where optical flow carried
     the box and hatched where at least half of the keypoints are filled. By score, its colour is
@@ -57,7 +57,7 @@ def plot_presence(
     Raises
     ------
     ValueError
-        If nobody is there, or the path ends otherwise.
+        If there is nobody to draw, or the path has another ending.
     ModuleNotFoundError
         If matplotlib is not installed.
 

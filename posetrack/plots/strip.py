@@ -59,7 +59,8 @@ def plot_strip(
     KeyError
         If there is no such person.
     ValueError
-        If it is not said which of several, nobody is there, or the path ends otherwise.
+        If several people are there and none is chosen, nobody is there, or the path has another
+        ending.
     ModuleNotFoundError
         If matplotlib is not installed.
 
@@ -186,7 +187,7 @@ def _stick_figure(
 
 
 def _neck(one: Trajectories, places: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """(2, 2) from between the shoulders to the face, for skeletons that join them in no way."""
+    """(2, 2) from between the shoulders to the face, for skeletons that do not connect them."""
     skeleton = one.skeleton
     names = set(skeleton.keypoints)
     if {"neck", "head_bottom", "upper_neck"} & names or "left_shoulder" not in names:

@@ -205,7 +205,7 @@ def _log_of(path: Path) -> Path:
 
 
 def _short_names(folders: Sequence[Path]) -> list[str]:
-    """As many last parts of each path as it takes to tell all apart."""
+    """As many last parts of each path as are needed to distinguish all."""
     parts = [folder.resolve().parts for folder in folders]
     for count in range(1, max(map(len, parts), default=1) + 1):
         names = ["/".join(part[-count:]) for part in parts]

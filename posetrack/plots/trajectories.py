@@ -214,7 +214,7 @@ def plot_keypoint(
     KeyError
         If there is no such keypoint.
     ValueError
-        If nobody is there, or the path ends otherwise.
+        If there is nobody to draw, or the path has another ending.
     ModuleNotFoundError
         If matplotlib is not installed.
 
@@ -287,7 +287,7 @@ def plot_angle(
     KeyError
         If there is no such angle.
     ValueError
-        If nobody is there, or the path ends otherwise.
+        If there is nobody to draw, or the path has another ending.
     ModuleNotFoundError
         If matplotlib is not installed.
 

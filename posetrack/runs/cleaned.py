@@ -27,7 +27,7 @@ def ranking_of(name: str) -> Any:
     Raises
     ------
     ValueError
-        If there is none of this name.
+        If no format has this name.
 
     Examples
     --------

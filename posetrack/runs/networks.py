@@ -55,7 +55,7 @@ class Makers(NamedTuple):
 def makers(device: str = "auto", *, offline: bool = False) -> Makers:
     """Networks as `posetrack.build` makes them, without further settings.
 
-    Where a default cannot be had, a warning says so, and which takes its place.
+    Where a default are not available, a warning says so, and which takes its place.
     """
     fetching: dict[str, Any] = {"device": device, "offline": offline}
 
@@ -104,7 +104,7 @@ def build_tracker(
     make
         How names become networks.
     boxes
-        A file of people's boxes in place of a detector.
+        A file of people's boxes instead of a detector.
     device, **settings
         Of `posetrack.Tracker`.
 
@@ -115,7 +115,7 @@ def build_tracker(
     """
     from posetrack.tracking.tracker import Tracker
 
-    # What the user named comes first: a wrong file is told before anything is fetched.
+    # What the user named comes first: a wrong file is reported before anything is fetched.
     finder = make.detector(detector, None) if isinstance(detector, Named) else detector
     defaults: Defaults = {}
     if estimator is None:  # the default one needs boxes
@@ -169,7 +169,7 @@ def weight_files(
     names
         Of the networks that were named, by kind.
     boxes
-        The file of boxes in place of a detector.
+        The file of boxes instead of a detector.
     estimator
         The pose network, which may have needed no detector.
     defaults

@@ -53,7 +53,7 @@ def formats_from(option: str, text: str, known: Iterable[str]) -> list[str]:
     Raises
     ------
     ValueError
-        If one is not known, or there is none.
+        If one is not known, or none is given.
 
     Examples
     --------

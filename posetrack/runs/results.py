@@ -51,7 +51,7 @@ class Wanted:
     angles
         A table of all angles, or of those named.
     plot
-        Pictures of who was there when, trails and a heat map.
+        Pictures of presence over time, trails and a heat map.
     cleaning
         Settings of `posetrack.cleaning.clean`; none: nothing is cleaned.
 
@@ -149,13 +149,13 @@ def track_to_results(
     reading
         Settings of `posetrack.video.open_video`.
     boxes
-        From a frame's index to boxes in stored pixels, in place of the tracker's detector.
+        From a frame's index to boxes in stored pixels, instead of the tracker's detector.
     ahead
         For how many frames the detector may be ahead.
     unrelated
         Whether the images are no video: people are found in each by itself.
     in_memory
-        Whether to keep the tracks in memory, in place of reading them from a table in the end.
+        Whether to keep the tracks in memory, instead of reading them from a table in the end.
     show
         Whether to open a window; closing it ends the run after that frame.
     progress

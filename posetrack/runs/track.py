@@ -88,11 +88,11 @@ def track(
         Settings for a purpose, see `posetrack.runs.presets.PRESETS`; what is given beside it
         counts.
     boxes
-        A file of people's boxes (PoseTrack18 or COCO JSON, MOT text) in place of a detector.
+        A file of people's boxes (PoseTrack18 or COCO JSON, MOT text) instead of a detector.
     start, stop, stride
         Take the frames of ``range(start, stop, stride)``.
     rate
-        Frames per second: of images, 30 if not given; of a video, in place of its own times.
+        Frames per second: of images, 30 if not given; of a video, instead of its own times.
     stored_pixels
         Leave pictures as they are stored where their pixels are not square or their size changes.
     ahead
@@ -108,12 +108,12 @@ def track(
         Write the video with people drawn over it there: of images, pictures under their names.
         Or as "mp4", "jpg" or "png".
     trails, blur_faces
-        How it is drawn: paths of the last so many frames; faces covered by "blur", "pixelate" or
+        How it is drawn: trails of this many past frames; faces covered by "blur", "pixelate" or
         "fill".
     angles
         Write a table of all joint angles, or of those named, there.
     plot
-        Write pictures of who was where when there.
+        Write pictures of presence over time, trails and a heat map there.
     unrelated
         The images are no video: people are found in each by itself.
     show
@@ -132,7 +132,7 @@ def track(
     ValueError
         If something does not go together, a name is not known, or there is no frame.
     FileNotFoundError, ConnectionError, OSError
-        If the video or a network cannot be had, or nothing can be written.
+        If the video or a network are not available, or nothing can be written.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def track_frames(
     """Track the people in a video frame by frame, for long ones and for cameras.
 
     Nothing is kept but what the tracker remembers. Networks are made when this is called, so that
-    what is wrong is told at once; frames are read as they are asked for.
+    errors come at once; frames are read as they are asked for.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def track_frames(
     Yields
     ------
     frame, tracks
-        For every frame: its image, index and seconds, and who is in it.
+        For every frame: its image, index and seconds, and the people in it.
 
     Raises
     ------

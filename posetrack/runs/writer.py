@@ -3,7 +3,7 @@
 A sink is opened with the first frame, which says what the keypoints are and how large the images.
 Its file appears when it is whole; where the run breaks off, it keeps what it has beside it. When
 the video is over the finishers run, one after the other: cleaning, angles, pictures. All of them
-take the run's trajectories from `RunWriter.trajectories`, so that all its files speak of the same
+take the run's trajectories from `RunWriter.trajectories`, so that all its files have the same
 people. With cleaning, the tracker's own results go to ``NAME.raw.parquet`` while it runs, and the
 tables asked for and the overlay are made from the cleaned ones.
 """
@@ -72,7 +72,7 @@ class ResultPaths:
 
 
 OpenSink = Callable[["RunWriter", Any, Tracks], Sink]
-"""Opens a sink for the run, with its first frame and whom it shows."""
+"""Opens a sink for the run, given its first frame and the people in it."""
 
 Finisher = Callable[["RunWriter"], str]
 """Makes something of the run in the end; returns a line to show, or ""."""
@@ -575,7 +575,7 @@ def _draw_again(
     from posetrack.draw.video import faces_of_tables
 
     faces = None
-    if overlay.cover:  # also those of people whom cleaning left out
+    if overlay.cover:  # also those of people that cleaning left out
         faces = faces_of_tables([before, trajectories], before.frame.tolist())
     coming = trajectories.to_table().frames()
     with reopen() as video:
@@ -634,7 +634,7 @@ def write_plots(
     Parameters
     ----------
     trajectories
-        What was tracked; of nobody there are no pictures.
+        What was tracked; without people no pictures are made.
     path_for
         Gives an ending its path.
     video

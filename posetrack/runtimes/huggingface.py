@@ -88,7 +88,7 @@ def open_hub_model(
     ModuleNotFoundError
         If ``transformers`` is not installed.
     ValueError
-        If it cannot be had, has no safetensors weights, is another kind of network, or this
+        If it are not available, has no safetensors weights, is another kind of network, or this
         ``transformers`` does not know it or lacks a library that it needs.
     """
     require_torch(name)

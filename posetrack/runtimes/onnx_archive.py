@@ -44,7 +44,7 @@ def read_archived_model(path: str | Path) -> bytes:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is no ZIP archive, damaged, locked by a password, has no or several networks, or
         would grow beyond reason.
@@ -139,7 +139,7 @@ class _Archive:
         self._zip.close()
 
     def read(self, member: zipfile.ZipInfo, most: int) -> bytes:
-        """A member whole, of at most so many bytes."""
+        """A member whole, of at most this many bytes."""
         name = member.filename[:80]
         if member.file_size > most:
             raise ValueError(

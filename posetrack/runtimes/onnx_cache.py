@@ -163,7 +163,7 @@ def onnx_model(
             )
         except (torch.onnx.errors.OnnxExporterError, ValueError) as error:
             raise ValueError(
-                f"this network cannot be said in ONNX's opset {opset}: {error}"
+                f"this network cannot be expressed in ONNX's opset {opset}: {error}"
             ) from error
     return file.getvalue()
 
@@ -198,7 +198,7 @@ def run_checked(
         try:
             run = start(model)
             difference = _difference(run(images), wanted)
-        except Exception as error:  # a damaged file fails in ways of each library's own
+        except Exception as error:  # a damaged file raises each library's own errors
             if fresh:
                 raise
             reason = str(error)

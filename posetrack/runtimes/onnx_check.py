@@ -54,8 +54,9 @@ def require_own_data(path: str | Path) -> None:
     Raises
     ------
     ValueError
-        If it is no protobuf message, or a tensor is said to be in a file of another folder (also
-        by way of a link), beyond that file's end, or of more numbers than it has bytes for.
+        If it is no protobuf message, or a tensor's data is declared to be in a file of another
+        folder (also through a link), beyond that file's end, or of more numbers than it has bytes
+        for.
 
     Examples
     --------
@@ -214,8 +215,8 @@ def _check(path: Path, content: Content, span: tuple[int, int], *, alone: bool) 
         stored = _bytes_outside(path, outside)
     if stored is not None and needed > stored:
         raise ValueError(
-            f"{path}: a tensor of {needed:,} bytes is said to be in {stored:,} bytes; a damaged "
-            "file, or its weights are in a further file, which is cut short"
+            f"{path}: a tensor of {needed:,} bytes is declared to be in {stored:,} bytes; a "
+            "damaged file, or its weights are in a further file, which is cut short"
         )
 
 

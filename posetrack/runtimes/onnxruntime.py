@@ -1,4 +1,4 @@
-"""ONNX files as networks that take a batch of images, opened so that what can go wrong is said.
+"""ONNX files as networks that take a batch of images; clear errors for files that do not open.
 
 A file of someone else's is data: onnxruntime runs the operators it knows and no code from the
 file, and reads weights kept beside the file only from the file's own folder.
@@ -68,7 +68,7 @@ def open_session(
     ModuleNotFoundError
         If onnxruntime is not installed.
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If the file is empty, cut short, not ONNX, or needs something this onnxruntime lacks; if
         a provider is not there or ``threads`` is below 1.

@@ -1,4 +1,4 @@
-"""OpenVINO: its files, and torch networks by way of an ONNX model in the cache folder.
+"""OpenVINO: its files, and torch networks through an ONNX model in the cache folder.
 
 A file is looked at before OpenVINO reads it: what is not OpenVINO's own XML would be tried by its
 readers of other libraries' files, and not every version asks whether the numbers that the XML
@@ -167,7 +167,7 @@ def run_with_openvino(
 
 
 def openvino_settings(threads: int, *, bfloat16: bool = False) -> dict[str, Any]:
-    """What OpenVINO is told for one image after the other on the CPU; see `run_with_openvino`.
+    """OpenVINO's settings for one image after the other on the CPU; see `run_with_openvino`.
 
     Examples
     --------
@@ -178,6 +178,6 @@ def openvino_settings(threads: int, *, bfloat16: bool = False) -> dict[str, Any]
         "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
-        # Threads bound to cores stand in the way of the video decoder's; it gains nothing here.
+        # Threads bound to cores hinder the video decoder's; binding gains nothing here.
         "ENABLE_CPU_PINNING": False,
     }

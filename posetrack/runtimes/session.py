@@ -113,7 +113,7 @@ class Session:
         if fixed is not None and wanted not in (None, fixed):
             raise ValueError(
                 f"{self}: its input is fixed to {fixed} (width, height), input_size={wanted} "
-                "cannot be had; export it anew"
+                "cannot be loaded; export it again"
             )
         size = wanted or fixed or usual
         assert size is not None  # refused above
@@ -168,7 +168,7 @@ def open_exported(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is damaged, not what its name says, or what it says of itself makes no sense.
     ModuleNotFoundError
@@ -194,12 +194,12 @@ def open_exported(
 
 
 def read_card_of(text: str | None, path: Path) -> ModelCard:
-    """What a file says of itself, else what is said beside it.
+    """The card inside a file, else the one beside it.
 
     Parameters
     ----------
     text
-        The JSON found in the file; None where there is none.
+        The JSON found in the file; None without any.
     path
         The file.
 

@@ -58,8 +58,8 @@ def _run_on_host(ready: nn.Module, batch: Batch) -> Batch:
 def for_inference(network: nn.Module, input_size: tuple[int, int] | None = None) -> nn.Module:
     """Copy of a network in evaluation mode, without gradients, batch normalisation folded.
 
-    Folding takes it that a normalisation stands right after the convolution that is registered
-    before it. In this package's networks it does. For others that has to be seen.
+    Folding assumes that a normalisation directly follows the convolution that is registered before
+    it. In this package's networks it does; check it for others.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def run_on_device(
         Takes normalised images (N, 3, H, W), gives one or several maps (N, C, h, w). It is
         copied, and its batch normalisation folded.
     device
-        A torch device or its name; ``"auto"`` is the first GPU, or the CPU where there is none.
+        A torch device or its name; ``"auto"`` is the first GPU, or the CPU without one.
     half
         Convolve in 16 bits. When None: on a GPU.
 

@@ -122,8 +122,8 @@ def require_plain_program(path: str | Path) -> None:
     Raises
     ------
     ValueError
-        If it is none, is damaged, or asks for anything that a network does not need. Nothing of
-        it is run in any case.
+        If it is not an exported program, is damaged, or asks for anything that a network does not
+        need. None of it is run in any case.
 
     Examples
     --------

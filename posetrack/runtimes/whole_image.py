@@ -32,7 +32,7 @@ def run_whole_image(
         Of torch, see `posetrack.runtimes.torch.run_on_device` for ``device`` and ``half``; or an
         exported one, open.
     skeleton
-        What its keypoints are meant to be.
+        The skeleton its keypoints should have.
 
     Raises
     ------

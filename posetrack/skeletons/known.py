@@ -340,7 +340,7 @@ KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
 
 
 def skeleton_of_count(keypoints: int) -> Skeleton | None:
-    """What a network of so many keypoints was usually trained for; None where that is open.
+    """The usual skeleton of networks of this many keypoints; None for other numbers.
 
     Examples
     --------

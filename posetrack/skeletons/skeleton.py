@@ -26,7 +26,7 @@ _MEANS: Mapping[str, tuple[str, ...]] = {
 """Keypoints that a skeleton may define as the mean of others, where it lacks its own."""
 
 _SAME: Mapping[str, str] = {"upper_neck": "head_bottom", "mid_hip": "pelvis"}
-"""Two names of one place: MPII's upper neck is PoseTrack's head bottom; both ways."""
+"""Two names of one keypoint: MPII's upper neck is PoseTrack's head bottom, and vice versa."""
 
 _HEAD: Mapping[str, Mapping[str, float]] = {
     "head_bottom": {"nose": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
@@ -38,7 +38,7 @@ _HEAD: Mapping[str, Mapping[str, float]] = {
 _KEYS: Final = ("name", "keypoints", "edges", "mirrored", "sigmas")
 
 DEFAULT_SIGMA: Final = 0.079
-"""For keypoints nobody has measured: that of a shoulder."""
+"""For keypoints without a published value: that of a shoulder."""
 
 SIGMAS: Final[Mapping[str, float]] = {
     "nose": 0.026,
@@ -333,7 +333,7 @@ class Skeleton:
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
             If the file is not TOML, has an unknown key, or the skeleton is not consistent; the
             message names the file and the key.

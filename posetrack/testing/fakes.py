@@ -32,7 +32,7 @@ class KnownPeople:
     heights
         (N,) pixels from head to feet, what jitter is measured by.
     share
-        (N,), how much of the body can be seen, in [0, 1]; 0 for those who are not there.
+        (N,), how much of the body can be seen, in [0, 1]; 0 for people who are absent.
 
     Examples
     --------
@@ -53,12 +53,12 @@ class KnownPeople:
         return len(self.ids)
 
     def there(self, min_share: float = 0.0) -> NDArray[np.intp]:
-        """Rows of those of whom something, and at least this share, can be seen."""
+        """Rows of the people of whom something, and at least this share, can be seen."""
         return np.flatnonzero((self.share > 0) & (self.share >= min_share))
 
 
 class KnownScene(Protocol):
-    """A scene that recognises its pictures and knows who is in them."""
+    """A scene that recognises its pictures and knows the people in them."""
 
     @property
     def skeleton(self) -> Skeleton:
@@ -75,7 +75,7 @@ class KnownScene(Protocol):
         ...
 
     def everybody(self, frame: int, /) -> KnownPeople:
-        """Who is where in a frame."""
+        """The people in a frame and where they are."""
         ...
 
 
@@ -89,11 +89,11 @@ class SceneDetector:
     miss
         Share of people it does not find, drawn for each person and frame.
     false
-        Mean number of boxes a frame where nobody is.
+        Mean number of false boxes a frame.
     jitter
         Standard deviation of the boxes' edges as a fraction of the person's height.
     doubled
-        Share of people who are found twice, the second time with a box beside the first.
+        Share of people found twice, the second time with a box beside the first.
     gaps
         Share of the time that each person is not found in bursts, below 1.
     gap_length
@@ -174,7 +174,7 @@ class SceneDetector:
         return boxes, scores[rows]
 
     def _in_gap(self, ids: NDArray[np.int64], frame: int) -> NDArray[np.bool_]:
-        """Who is in a burst of misses: found and missed for drawn lengths, one after the other."""
+        """(T, N), who is missed: bursts of hits and misses of random lengths, alternating."""
         if not self.gaps:
             return np.zeros(len(ids), bool)
         means = (self.gap_length * (1 - self.gaps) / self.gaps, self.gap_length)
@@ -224,7 +224,7 @@ class SceneEstimator:
         self.skeleton = scene.skeleton
 
     def __call__(self, image: Image, boxes: Detections, /) -> Poses:
-        """A pose for each box; where nobody is, keypoints all over the box with low scores."""
+        """A pose for each box; in false ones, keypoints all over the box with low scores."""
         frame = self.scene.frame_of(image)
         known = self.scene.everybody(frame)
         there = known.there()

@@ -37,7 +37,7 @@ class Scene:
     xy
         (T, N, 17, 2) keypoints in pixels.
     present
-        (T, N), who is in the picture.
+        (T, N), True for people in the picture.
     size
         Width and height in pixels.
     pan
@@ -87,7 +87,7 @@ class Scene:
         return Poses(xy, np.ones(xy.shape[:2]), boxes, self.skeleton), here + 1
 
     def everybody(self, frame: int) -> KnownPeople:
-        """What a fake needs to know of a frame; nobody ever hides anybody."""
+        """What a fake needs to know of a frame; people never hide each other."""
         xy, share = self.xy[frame], self.present[frame].astype(np.float64)
         ids = np.arange(1, len(xy) + 1)
         return KnownPeople(

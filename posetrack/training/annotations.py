@@ -157,7 +157,7 @@ def find_placement(file: Path, width: Any, height: Any) -> Placement | str:
 
 
 def box_within(values: Any, keypoints: Any, width: float, height: float) -> list[float] | None:
-    """Corners of a box within the image, or None if it is none.
+    """Corners of a box within the image, or None if it is not one.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def check_people(path: Path, people: Samples, broken: Broken) -> Samples:
 
 
 def at_one_point(xy: Any) -> bool:
-    """Whether labelled keypoints (K, 2) are all at one place, so that nobody's size is known.
+    """Whether labelled keypoints (K, 2) are all at one point, so that they give no size.
 
     Examples
     --------

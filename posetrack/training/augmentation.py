@@ -203,7 +203,7 @@ def half_body(
     input_size: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[Float64Array, Float64Array] | None:
-    """Centre and scale of a crop of somebody's upper or lower half.
+    """Centre and scale of a crop of someone's upper or lower half.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class ImageDataset(Dataset[Any]):
     batch
         A NamedTuple of images, the targets' arrays, counted cells and positions.
     normalisation
-        Tells the mean colour.
+        Its mean colour fills the borders.
     augmentation
         Without half bodies.
     area

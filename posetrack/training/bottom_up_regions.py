@@ -1,4 +1,4 @@
-"""Where people are in an image whom nobody labelled, so that finding them is not held wrong."""
+"""Where unlabelled people are in an image, so that finding them does not count as wrong."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def settings_of(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]
 def describe_network(
     samples: Samples, input_size: tuple[int, int], normalisation: Normalisation
 ) -> dict[str, Any]:
-    """What a checkpoint tells of its network."""
+    """What a checkpoint records of its network."""
     return {
         "skeleton": dataclasses.asdict(samples.skeleton),
         "input_size": input_size,
@@ -115,7 +115,7 @@ class PoseNetTask:
     output_stride
         The network's.
     regions
-        Where people are who are not labelled, see
+        Regions of people who are not labelled, see
         `posetrack.training.bottom_up_regions.read_regions`.
     radius
         Of the disks around keypoints, in input pixels; two cells when None.
@@ -226,7 +226,7 @@ class PafTask:
     input_size
         Width and height of what the network sees, multiples of 32.
     regions
-        Where people are who are not labelled, see
+        Regions of people who are not labelled, see
         `posetrack.training.bottom_up_regions.read_regions`.
     stdev, limb_width
         See `posetrack.training.paf_targets.paf_targets`.

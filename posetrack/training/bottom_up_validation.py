@@ -135,8 +135,8 @@ def measure_people(
     -------
     numbers
         PCK or PCKh, see `posetrack.training.measure`, over all annotated people: the keypoints
-        of those that nobody found is matched to are wrong. And AP, where those found that are
-        nobody cost, too.
+        of those that nobody found is matched to are wrong. And AP, which false people lower,
+        too.
     """
     xy, scores = match_people(samples, found)
     row = measure(samples, xy, scores)
@@ -147,7 +147,7 @@ def measure_people(
 
 
 def match_people(samples: Samples, found: list[Poses]) -> tuple[Float32Array, Float32Array]:
-    """Whom was found for each annotated person, one for one, so that OKS sums up highest.
+    """The found person matched to each annotated one, one to one, with the highest sum of OKS.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from posetrack.networks.posenet import PoseNet
 from posetrack.networks.trtpose import TrtPose
 
 _RARE = -3.0
-"""Logit of a share of one in twenty: most cells of a heatmap are nobody's."""
+"""Logit of a share of one in twenty: most cells of a heatmap belong to nobody."""
 
 
 def start_weights(network: nn.Module, *, radius: float = 32.0) -> None:

@@ -32,7 +32,7 @@ GREY = (114, 114, 114)
 """Where there is no image."""
 
 _LEAST_SHOWN = 0.3
-"""Part of a box that must be in view; less is neither somebody nor nobody."""
+"""Part of a box that must be in view; with less it is neither person nor background."""
 
 _LEAST_SIDE = 4.0
 """Input pixels; a smaller box is neither, too."""
@@ -40,7 +40,7 @@ _LEAST_SIDE = 4.0
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedImages:
-    """N images with the boxes of all people in them, or of nobody.
+    """N images with the boxes of all people in them, possibly none.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_boxes(
     Returns
     -------
     annotated
-        In the order of the file. Images without people are kept: they show what nobody looks like.
+        In the order of the file. Images without people are kept: they are examples of background.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def _map_boxes(boxes: Float64Array, matrix: Float64Array) -> Float64Array:
 def _in_view(
     boxes: Float64Array, ignored: Float64Array, size: tuple[int, int]
 ) -> tuple[Float64Array, Float64Array]:
-    """Boxes cut to the view; those that show too little of somebody join the ignored."""
+    """Boxes cut to the view; those that show too little of someone join the ignored."""
     cut = [np.clip(part, 0, np.tile(size, 2)) for part in (boxes, ignored)]
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     sides = cut[0][:, 2:] - cut[0][:, :2]

@@ -1,4 +1,4 @@
-"""How wrong a network is about each person, and who is worst."""
+"""A network's error for each person, and the people with the largest."""
 
 from __future__ import annotations
 

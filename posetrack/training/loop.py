@@ -66,7 +66,7 @@ def train(
         Epochs from one ``last.pth`` to the next; the last epoch always has one. Without validation
         the best weights are looked for at these epochs only.
     keep_every
-        Keep the state of every so many epochs as ``epoch_0010.pth``; 0 for none.
+        Keep the state every this many epochs as ``epoch_0010.pth``; 0 for never.
     watch
         Given an epoch's batches, their number and the epoch, gives the batches on: a progress bar.
     logs

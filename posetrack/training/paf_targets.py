@@ -51,7 +51,7 @@ def paf_targets(
         (L, 2), indices of the keypoints that each link joins.
     stdev
         How wide the Gaussians are, in cells; `SPREAD` of the map's height when None, and at least
-        one cell. A smaller one tells people apart that are close, and is harder to learn.
+        one cell. A smaller one separates people that are close, and is harder to learn.
     limb_width
         None for fields as trt_pose has them: fading beside the limb as a Gaussian does, summed
         where limbs overlap. A number of cells for those of the paper: constant up to that distance
@@ -123,7 +123,7 @@ def paf_loss(
     targets
         Tensors of the same shapes, see `PafTargets`.
     counted
-        (N, h, w), False where people are that nobody labelled. Cells with a labelled keypoint or
+        (N, h, w), False where unlabelled people are. Cells with a labelled keypoint or
         limb count all the same.
 
     Returns

@@ -1,4 +1,4 @@
-"""What a PoseNet is to answer: disks around keypoints, and the ways to them and between them."""
+"""A PoseNet's targets: disks around keypoints, and the offsets to them and between them."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def posenet_loss(
     targets
         Tensors of the same shapes, see `PoseNetTargets`.
     counted
-        (N, h, w), False where people are that nobody labelled. Cells of labelled disks count
+        (N, h, w), False where unlabelled people are. Cells of labelled disks count
         all the same.
     radius
         Of the disks, in input pixels.
@@ -194,7 +194,7 @@ def _mean_of_each(values: Tensor, weights: Tensor) -> Tensor:
 def _draw_disks(
     xy: Float64Array, stride: float, radius: float, heatmap: Float32Array, offset: Float32Array
 ) -> NDArray[np.int64]:
-    """Fill in heatmaps and offsets; whose each cell is, (K, h, w), -1 for nobody's."""
+    """Fill in heatmaps and offsets; returns the person of each cell, (K, h, w), -1 for none."""
     keypoints, height, width = heatmap.shape
     owner = np.full(heatmap.shape, -1, np.int64)
     nearest = np.full(heatmap.shape, np.inf)

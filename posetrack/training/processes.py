@@ -59,7 +59,7 @@ def join(device: str) -> tuple[Processes, torch.device]:
     Raises
     ------
     ValueError
-        If CUDA is asked for and there is none.
+        If CUDA is asked for and not available.
     """
     processes = processes_of(os.environ)
     own_device = pick_device(device)

@@ -68,8 +68,8 @@ def read_coco(
     Notes
     -----
     Annotations of a photo that was shown upright, by its EXIF orientation, are turned to lie on its
-    pixels as they are stored, which is how images are read; the exchanged width and height tell.
-    An image of another size than the file says is a problem.
+    pixels as they are stored, which is how images are read; the exchanged width and height reveal
+    it. An image of another size than the file says is a problem.
 
     Boxes are cut to the image with the corners' pixels counted in, as the authors do, so that a
     box inside the image loses one pixel.

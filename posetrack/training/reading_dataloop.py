@@ -92,7 +92,7 @@ def first_plain(*values: Any) -> int | str | None:
 
 
 def corners_of(coordinates: Any) -> list[float] | None:
-    """Left, top, width and height of a box given by two corners or more; None if it is none.
+    """Left, top, width and height of a box given by two corners or more; None if it is not one.
 
     Examples
     --------
@@ -332,7 +332,7 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
         key = _owner(row, people, by_object)
         if key is None and kind == "box":
             if corners_of(row.get("coordinates")) is None or id_of(row) is None:
-                continue  # of nobody that we know
+                continue  # of a person that the file does not list
             people.setdefault(id_of(row), _Person({}, None, where))
             key = id_of(row)
         elif key is None and object_of(row) is not None:
@@ -342,7 +342,7 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
         if wrong:
             problems.append(Problem(wrong, where))
     problems += [
-        Problem("an annotation that is no object", f"{file.stem} {position}")
+        Problem("an annotation that is not an object", f"{file.stem} {position}")
         for position, row in enumerate(rows)
         if not isinstance(row, dict)
     ]

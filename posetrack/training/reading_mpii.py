@@ -96,7 +96,7 @@ def read_mpii(
 
 
 def _rows(path: Path) -> tuple[Sequence[Person | None], list[Problem]]:
-    """The entries, None in place of those of wrong types, which are problems."""
+    """The entries, None instead of those of wrong types, which are problems."""
     try:
         return read_json(path, list[Person]), []
     except ValueError:

@@ -1,4 +1,4 @@
-"""The paper's way of training as numbers, and what a learning rate they give."""
+"""The paper's training settings, and the learning rate that follows from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Recipe:
         Decay of a moving average of the weights, such as 0.9998; validated and saved in their
         place. None for none.
     hardest
-        Count only so many keypoints of each person, the worst (`joints_ohkm`). None for all.
+        Count only this many keypoints of each person, the worst (`joints_ohkm`). None for all.
     sigma
         Deviation of the targets in heatmap cells.
     unbiased

@@ -43,7 +43,7 @@ def load_state(path: Path) -> dict[str, Any]:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is damaged or not the state of a run.
     """
@@ -118,7 +118,7 @@ def read_log(path: Path, *, before: int) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        If it is no such file.
+        If it is not such a file.
     """
     if not path.is_file():
         return []

@@ -34,7 +34,7 @@ def load(
     path
         A file, or a folder or zip as other programs write them.
     rate
-        Frames a second, for files that do not tell times.
+        Frames a second, for files without times.
     skeleton
         What the keypoints are, for files that do not name them.
     images
@@ -81,7 +81,7 @@ def save(trajectories: Trajectories, path: str | Path) -> None:
     Raises
     ------
     ValueError
-        If the name ends otherwise.
+        If the name has another ending.
     OSError
         If nothing can be written there; what was there then stays.
     """
@@ -140,7 +140,7 @@ class Scan:
         )
 
     def load(self) -> Trajectories:
-        """Read what was selected; a person who is not in it has no place in ``ids``."""
+        """Read the selection; people who do not occur in it are left out of ``ids``."""
         from posetrack.formats.table_reading import read_part
 
         skeleton = self.skeleton
@@ -158,7 +158,7 @@ def scan(path: str | Path) -> Scan:
     Raises
     ------
     ValueError
-        If it is no such file.
+        If it is not such a file.
     FileNotFoundError
         If it is not there.
     """

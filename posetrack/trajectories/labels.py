@@ -13,7 +13,7 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 
 def labels_of(trajectories: Trajectories) -> NDArray[np.int64]:
-    """(T, N), the id at each place; `posetrack.trajectories.NOBODY` where nobody is.
+    """(T, N), the id of each cell; `posetrack.trajectories.NOBODY` where it is empty.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def relabel(trajectories: Trajectories, labels: NDArray[np.int64]) -> Trajectori
     trajectories
         T frames, N people.
     labels
-        (T, N), an id for each place where somebody is.
+        (T, N), an id for each place where someone is.
 
     Returns
     -------

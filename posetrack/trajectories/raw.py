@@ -14,7 +14,7 @@ class Raw:
     """Keypoints, scores and ids as they were before anything was cleaned.
 
     Boxes need no copy: cleaning changes none, and where ``ids`` is
-    `posetrack.trajectories.NOBODY` there was none.
+    `posetrack.trajectories.NOBODY` no box was measured.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Raw:
     scores
         (T, N, K) float32.
     ids
-        (T, N) int64, whom the tracker saw there: joined tracklets keep their ids in it.
+        (T, N) int64, the ids that the tracker gave: joined tracklets keep theirs in it.
         `posetrack.trajectories.NOBODY` where nobody was.
 
     Raises

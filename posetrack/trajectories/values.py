@@ -120,7 +120,7 @@ class Trajectories:
         scores: NDArray[np.float32],
         unseen: NDArray[np.bool_],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Boxes and their scores, made from the keypoints where there are none."""
+        """Boxes and their scores, computed from the keypoints where missing."""
         nothing = np.full((*people, 4), np.nan, np.float32)
         given = nothing if self.boxes is None else self.boxes
         boxes = _check("boxes", given, np.float32, (*people, 4))

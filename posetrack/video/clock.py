@@ -29,7 +29,7 @@ class Clock:
     rate
         Frames per second that the stream declares.
     fixed
-        Frames per second that are to count in place of the stream's own times; None: its own.
+        Frames per second that are to count instead of the stream's own times; None: its own.
 
     Examples
     --------

@@ -110,7 +110,7 @@ class Step:
     """What comes out of a source at a time: ledger rows, in order, then perhaps their frame.
 
     With a frame, the last row is the frame's. ``problem`` is why reading ends here, ``remarks``
-    what is to be known of the pictures from here on.
+    what callers should know about the pictures from here on.
     """
 
     rows: list[Row]

@@ -22,7 +22,7 @@ _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def image_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Width and height of a BMP, JPEG, PNG, PNM, TIFF or WebP file; None if it is none of these.
+    """Width and height of a BMP, JPEG, PNG, PNM, TIFF or WebP file; None for other files.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def image_orientation(file: BinaryIO) -> tuple[bool, bool, bool]:
     Returns
     -------
     turn
-        Transpose first, then flip up-down, then flip left-right; three times False where nothing
-        is said, or nothing that can be read.
+        Transpose first, then flip up-down, then flip left-right; three times False where the
+        file says nothing, or nothing readable.
 
     References
     ----------

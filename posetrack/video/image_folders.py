@@ -28,7 +28,7 @@ SUFFIXES = frozenset(
 )
 
 DEFAULT_RATE = Fraction(30)
-"""Images carry no time; so many count as a second unless told otherwise."""
+"""Images carry no time; by default this many make a second."""
 
 _ROWS_AT_ONCE = 4096
 _MAX_PADDING = 16  # bytes before the end of a JPEG that some cameras leave
@@ -122,7 +122,7 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
     ----------
     path
         A file of one of the formats BMP, JPEG, PNG, PNM, TIFF, WebP, and with
-        ``pip install "posetrack[heif]"`` HEIF and AVIF; told by its content.
+        ``pip install "posetrack[heif]"`` HEIF and AVIF; recognised by its content.
     page
         Which picture, from 0: page of a TIFF, frame of an animated WebP or PNG.
     max_pixels
@@ -138,7 +138,7 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
     OSError
         If the file cannot be read.
     ValueError
-        If it is no image of a known format, claims too many pixels, or is damaged. A JPEG is
+        If it is not an image of a known format, claims too many pixels, or is damaged. A JPEG is
         damaged where its decoder has to guess.
     ModuleNotFoundError
         If it is a HEIF image and the library for it is not installed.

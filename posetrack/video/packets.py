@@ -136,7 +136,7 @@ class Chooser(Generic[P]):
     selection
         Which frames are wanted.
     is_start
-        Tells whether decoding can start afresh at a packet; None where that cannot be known. Then
+        Says whether decoding can start afresh at a packet; None if that is unknown. Then
         every packet is released.
     """
 
@@ -188,7 +188,7 @@ class Chooser(Generic[P]):
 
 
 class Arranger(Generic[F]):
-    """Put decoded frames in order of rank, and tell which never came.
+    """Put decoded frames in order of rank, and report those that never came.
 
     A frame counts as lost once ``patience`` packets were decoded after its own and it has not
     come out of the decoder, or at the end. Only a gap makes later frames wait.

@@ -167,7 +167,7 @@ def to_bgr(
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """How the picture must be turned, from its display matrix; upright where there is none."""
+    """How the picture must be turned, from its display matrix; upright without one."""
     matrix: Any = _side_data(frame).get("DISPLAYMATRIX")
     return UPRIGHT if matrix is None else from_matrix(np.frombuffer(bytes(matrix), np.int32))
 
@@ -181,7 +181,7 @@ def _side_data(frame: VideoFrame) -> Any:
     container: Any = SideDataContainer
     try:
         return container(frame)
-    except TypeError:  # a PyAV that builds it otherwise
+    except TypeError:  # a PyAV with another layout
         return frame.side_data
 
 

@@ -90,7 +90,7 @@ class Prefetch(Generic[Item]):
 def _fill(
     items: Generator[Item, None, None], ready: queue.Queue[Item | _End], stop: threading.Event
 ) -> None:
-    """The thread: move items to the queue until they end or somebody says stop."""
+    """The thread: move items to the queue until they end or someone says stop."""
     end = _End(None)
     try:
         for item in items:
@@ -107,7 +107,7 @@ def _fill(
 
 
 def _put(ready: queue.Queue[Item | _End], item: Item | _End, stop: threading.Event) -> bool:
-    """Wait for room; False when told to stop instead."""
+    """Wait for room; False when asked to stop instead."""
     while not stop.is_set():
         try:
             ready.put(item, timeout=_GLANCE_S)
@@ -132,5 +132,5 @@ def _shut(
             break
     if thread is not threading.current_thread() and thread.ident is not None:
         thread.join(patience)
-    with suppress(queue.Full):  # somebody else may be waiting for an item
+    with suppress(queue.Full):  # someone else may be waiting for an item
         ready.put_nowait(_End(None))

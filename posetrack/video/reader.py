@@ -57,7 +57,7 @@ class VideoReader:
         self.problem: str | None = None
         """Why reading ended before the end of the video, known then; None if it did not."""
         self.remarks: list[str] = []
-        """What was found out about the pictures and times on the way; each is said once."""
+        """Warnings about the pictures and times so far; each appears once."""
         self._ended = False
         self._first_size: tuple[int, int] | None = None
         self._scale = (1.0, 1.0)
@@ -176,7 +176,7 @@ class VideoReader:
         self.remarks.extend(step.remarks)
 
     def _first_frame(self) -> Step | None:
-        """Read up to the first frame, so that opening tells what is wrong."""
+        """Read up to the first frame, so that opening reports what is wrong."""
         for step in self._steps:
             if step.frame is not None:
                 height, width = step.frame.image.shape[:2]

@@ -62,7 +62,7 @@ class StreamSteps:
     max_pixels
         Refuse pictures of more pixels than this.
     rate
-        Frames per second that count in place of the stream's own times; None: its own times.
+        Frames per second that count instead of the stream's own times; None: its own times.
     stored_pixels
         Deliver pictures as they are stored, also where their pixels are not square or their size
         changes.
@@ -122,13 +122,13 @@ class StreamSteps:
         width, height = self.facts.size or (0, 0)
         if threads is None:
             # Up to this size one thread is ahead of any network that uses the frames, costs a
-            # tenth less processor time than several, and tells damage at the packet that fails.
+            # tenth less processor time than several, and reports damage at the packet that fails.
             threads = 1 if width * height <= 1920 * 1088 else 0
         context.thread_count = threads
         context.thread_type = "NONE" if threads == 1 else "AUTO"
 
     def steps(self) -> Generator[Step, None, None]:
-        """All frames, then a step that tells whether the end was cut off."""
+        """All frames, then a step that reports whether the end was cut off."""
         try:
             packets = self._packets()
             first = list(islice(packets, 4))

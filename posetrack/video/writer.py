@@ -225,7 +225,7 @@ class VideoWriter:
 
 
 def _drain(waiting: _Queue, encoder: PieceEncoder, errors: list[BaseException]) -> None:
-    """The thread: encode until told that there is no more; after an error only take."""
+    """The thread: encode until the end is signalled; after an error, only drain the queue."""
     while (item := waiting.get()) is not None:
         if not errors:
             try:

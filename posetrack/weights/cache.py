@@ -45,7 +45,7 @@ def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
     Raises
     ------
     ValueError
-        If it is none of them; the message has its hash and those expected.
+        If it is not one of them; the message has its hash and those expected.
     OSError
         If it cannot be read.
     """
@@ -129,7 +129,7 @@ def _is_hash_of(digest: str, file: RemoteFile) -> bool:
 
 
 def _recall(path: Path) -> tuple[str, int, int]:
-    """Hash, size and time of change written down by `remember`; nonsense if there are none."""
+    """Hash, size and time of change written down by `remember`; a match for no file if missing."""
     try:
         digest, size, changed = _note(path).read_text(encoding="ascii").split()
         return digest, int(size), int(changed)

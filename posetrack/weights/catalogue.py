@@ -39,7 +39,7 @@ class RemoteFile:
         the name of the file in the cache folder.
     sha256
         The file's SHA-256, or its first digits where only those are published; at least 8 hex
-        digits, lower case; empty where nothing is published. Eight digits tell a broken or
+        digits, lower case; empty where nothing is published. Eight digits reveal a broken or
         mistaken file, not a forged one (integrity, not authenticity): what guards against forgery
         is https, and that weights are loaded as tensors only. The whole hash of the first download
         is remembered beside the
@@ -52,7 +52,7 @@ class RemoteFile:
     Raises
     ------
     ValueError
-        If the URL's scheme, its last part or the hash is not as said.
+        If the URL's scheme, its last part or the hash is not as stated.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def find_entry(name: str) -> CatalogueEntry:
     Raises
     ------
     ValueError
-        If there is none; the message names the closest.
+        If no entry has this name; the message names the closest.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def find_entry(name: str) -> CatalogueEntry:
 
 
 def look_up_entry(name: str) -> CatalogueEntry | None:
-    """The row called ``name``, see `find_entry`; None if there is none.
+    """The row called ``name``, see `find_entry`; None if no row is.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def look_up_entry(name: str) -> CatalogueEntry | None:
 _COCO_TERMS: Final = "trained on COCO, whose images keep their Flickr terms"
 _POSE_BYTES: Final = {50: 136_217_860, 101: 212_395_676, 152: 275_154_996}
 _HRNET_BYTES: Final = {32: 114_364_132, 48: 254_703_652}
-_FROM_COCO: Final = "started from COCO; finds the head's bottom and top in place of the eyes"
+_FROM_COCO: Final = "started from COCO; finds the head's bottom and top instead of the eyes"
 _DATA: Final = {
     "coco": "COCO 2017",
     "mpii": "MPII Human Pose",
@@ -300,7 +300,7 @@ def _torchvision(
     skeleton: str | None = None,
     sha256: str | None = None,
 ) -> CatalogueEntry:
-    """A network of torchvision: ``...-HASH.pth``; the builder is called as the model if not said.
+    """A network of torchvision: ``...-HASH.pth``; the builder has the model's name unless given.
 
     The whole SHA-256 where it is known, else the digits in the name count.
 
@@ -489,7 +489,7 @@ def _trt_pose(network: str, file: str, drive_id: str, bytes_: int) -> CatalogueE
         accuracy="none published",
         note=f"finds people by itself, without a detector; {_COCO_TERMS}",
         by_hand=f"get {file} in a browser from https://drive.google.com/open?id={drive_id} (the "
-        "link in trt_pose's README) and give its path in place of the name",
+        "link in trt_pose's README) and give its path instead of the name",
     )
 
 

@@ -293,7 +293,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     max_redirections = MAX_REDIRECTS
     stated = ""
-    """What an answer on the way states of the file: the hub hands on to a store that does not."""
+    """What a redirect states of the file: the store that the hub redirects to does not."""
 
     def redirect_request(
         self,
@@ -330,12 +330,12 @@ def _opener(url: str, redirects: _Redirects) -> urllib.request.OpenerDirector:
 
 
 def open_url(request: urllib.request.Request, timeout: float) -> tuple[Any, str]:
-    """The answer to a request over https, and the SHA-256 that was stated on the way to it.
+    """The answer to a request over https, and the SHA-256 that a redirect stated.
 
     Raises
     ------
     ValueError
-        For another scheme, also on the way.
+        For another scheme, also of a redirect.
     OSError
         If the network fails or the host refuses.
     """

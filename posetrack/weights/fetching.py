@@ -87,7 +87,7 @@ def fetch(
     FileNotFoundError
         If it would have to be downloaded and must not be.
     ConnectionError
-        If no URL gave the right file; the message has each one's reason, and the ways out.
+        If no URL gave the right file; the message has each one's reason, and what to do.
     OSError
         If the folder cannot be written to.
 
@@ -113,7 +113,7 @@ def fetch_in_time(
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Path | str:
-    """What `fetch` gives; where that is not to be had, the reason in a few words, soon.
+    """What `fetch` returns, or within a few seconds a short reason why it is not available.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def fetch_in_time(
 
     Returns
     -------
-    Path of the file, or why there is none.
+    Path of the file, or why it is missing.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def fetch_in_time(
 
 
 class _Missing(NamedTuple):
-    """Why a model's weights are not to be had, and by what URL or path."""
+    """Why a model's weights are not available, and the URL or path tried."""
 
     error: type[OSError]
     reason: str
@@ -314,7 +314,7 @@ def _partial(target: Path) -> Iterator[Path]:
     The system lets go of the lock when a process ends, however it ends; the empty lock file stays.
     Where the file system cannot lock, each has its own partial file, and nothing is resumed.
     """
-    # Not through a link that somebody may have put there.
+    # Not through a link that someone may have put there.
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(target.with_name(target.name + ".lock"), flags, 0o666), "ab") as lock:
         if _lock(lock):
@@ -358,7 +358,7 @@ def _ways_out(
         f"{head}{':' if failures else '.'}{tried}\nWhat you can do:\n"
         f"  - on a machine with a connection, run `posetrack models download {card.name}` (or get "
         f"{card.files[0].url}) and copy {names} to {folder}\n"
-        "  - give the path of a file that you have in place of the name\n"
+        "  - give the path of a file that you have instead of the name\n"
         "  - choose another name: `posetrack models list` shows all, and which are here already\n"
         f"  - use what needs no download: {_NO_DOWNLOAD[card.kind]}"
     )

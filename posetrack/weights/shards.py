@@ -1,4 +1,4 @@
-"""Which binary files a graph model for TensorFlow.js is to be had with."""
+"""The binary files that belong to a graph model for TensorFlow.js."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def shard_names(path: str | Path) -> list[str]:
     names = [name for group in model.weightsManifest for name in group.paths]
     for name in names:
         if not re.fullmatch(r"[\w-][\w.-]*", name):
-            raise ValueError(f"{path}: its weights are said to be in {name[:80]!r}, no plain name")
+            raise ValueError(
+                f"{path}: its weights are declared to be in {name[:80]!r}, no plain name"
+            )
     if len(names) > _MOST_SHARDS:
         raise ValueError(f"{path}: {len(names)} files of weights")
     return names

@@ -1,8 +1,8 @@
 """A world in which everything is known: people, scenes, and pictures of them with exact truth.
 
-A `Scene` renders people who walk, run, exercise and fall in front of a camera, and tells for every
-frame where all their keypoints are, which of them can be seen, who hides whom, and how every
-pixel moves. No data set, no download; a seed gives the same pictures everywhere.
+A `Scene` renders people who walk, run, exercise and fall in front of a camera, and knows for every
+frame where all their keypoints are, which of them are visible, who hides whom, and how every pixel
+moves. No data set, no download; a seed gives the same pictures everywhere.
 
 >>> from posetrack.world import crossing
 >>> scene = crossing(people=3, frames=50, seed=7, size=(320, 180))

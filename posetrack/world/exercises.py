@@ -1,4 +1,4 @@
-"""Scenes of exercises and falls, whose times are known: to measure what is told of movements."""
+"""Scenes of exercises and falls, whose times are known, to measure the analysis of movements."""
 
 from __future__ import annotations
 

@@ -103,14 +103,15 @@ def random_frame(
     Raises
     ------
     ValueError
-        If the numbers of people are negative or the wrong way round, or a photograph is no image.
+        If the numbers of people are negative or in the wrong order, or a photograph is not an
+        image.
     """
     least, most = people
     if not 0 <= least <= most:
         raise ValueError(f"people must be fewest and most, such as (0, 6), got {people}")
     rng = np.random.default_rng((seed, number))
     camera = _random_camera(rng, size)
-    # A few pictures with the fewest, that is none, as a rule; else any number alike.
+    # A few pictures have the fewest people, usually none; else any number is equally likely.
     few = rng.random() < 0.08
     count = least if few else int(rng.integers(min(least + 1, most), most + 1))
     group = _random_people(rng, camera, count)
@@ -142,7 +143,7 @@ def random_frame(
 
 
 def random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyPose]:
-    """Someone who does what people do, or is in any pose, at the origin; now and 1/25 s later."""
+    """A person at the origin in an ordinary motion, or in any pose; now and 1/25 s later."""
     kind, seconds = rng.random(), float(rng.uniform(0, 4))
     heading, seed = float(rng.uniform(-np.pi, np.pi)), int(rng.integers(2**31))
     direction = np.array([np.cos(heading), np.sin(heading)])

@@ -69,7 +69,7 @@ def entering_leaving(shot: Shot, rng: Generator) -> Scene:
         side = 1 if rng.random() < 0.5 else -1
         speed = float(rng.uniform(1.1, 1.7))
         edge = HALF + 0.35 * max(y, 0) + 1.0
-        # From one who is leaving when the scene begins to one who has just come when it ends.
+        # From a person leaving as the scene begins to one who has just come as it ends.
         begins = (duration + 2) * (number + 0.5) / shot.people - 4.0
         first = -edge - speed * begins
         path = [(side * first, y), (side * (first + speed * (duration + 9)), y)]
@@ -107,7 +107,7 @@ def crowd(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=4, frames=250)
 def same_clothes(shot: Shot, rng: Generator) -> Scene:
-    """The crossing of people who are dressed alike."""
+    """`crossing` with people dressed alike."""
     clothes = random_clothes(rng, female=0.0)
     bodies = [random_body(rng, clothes=clothes, child=False) for _ in range(shot.people)]
     actors = strollers(rng, bodies, lanes(shot.people, 0.75), shot.seconds, speed=(1.0, 1.6))

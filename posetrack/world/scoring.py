@@ -36,7 +36,7 @@ def score_tracks(
     name
         Of the sequence.
     min_share
-        Of whom less can be seen is nobody to be found, and whoever finds them makes no mistake.
+        People of whom less can be seen need not be found, and finding them is not a mistake.
     min_oks
         Smallest OKS at which a track may be a person. The area in it is that of the box around
         the whole body, cut to the picture.
@@ -91,7 +91,7 @@ def track_ids_of(
     min_share: float = 0.1,
     min_oks: float = 0.5,
 ) -> dict[int, list[int]]:
-    """For each person, in each frame in which they are to be found, the id of their track or 0."""
+    """For each person, in each frame in which they should be found, the id of their track or 0."""
     pairs = frame_similarities(truths, tracks, min_share=min_share, min_oks=min_oks)
     found: dict[int, list[int]] = {}
     for true, ids, matrix in zip(
@@ -108,7 +108,7 @@ def track_ids_of(
 def _similarities(
     truth: Truth, found: Tracks, min_share: float, min_oks: float
 ) -> tuple[Ints, Ints, Floats]:
-    """Ids of who is to be found, of who is said to be there, and their OKS."""
+    """Ids of the people who should be found, ids of the tracks, and their OKS."""
     truth = truth.to(found.skeleton)
     everybody = np.flatnonzero(truth.pixels > 0)
     xy = np.where(truth.visibility[everybody, :, None] > 0, truth.xy[everybody], np.nan)

@@ -1,4 +1,4 @@
-"""What the named scenes are put together from: people on their ways, and a usual place."""
+"""The parts of the named scenes: people on paths, and a usual setting."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def lanes(count: int, apart: float) -> list[float]:
 
 
 def to_and_fro(left: float, right: float, y: float, length: float) -> list[tuple[float, float]]:
-    """Corners of a way to and fro that is at least ``length`` metres long, twice over."""
+    """Corners of a path to and fro, at least ``length`` metres long, repeated twice."""
     turns = int(np.ceil(2.2 * length / max(abs(right - left), 0.1))) + 4
     return [(right if number % 2 else left, y) for number in range(turns)]
 
@@ -172,7 +172,7 @@ def usual_scene(
     backdrop: Backdrop | None = None,
     floor: NDArray[np.uint8] | None = None,
 ) -> Scene:
-    """The usual place and camera around some people; what is None is drawn at random."""
+    """The usual setting and camera around some people; whatever is None is drawn at random."""
     camera: CameraPath = standing(
         looking_at(
             (0.0, -away, height), (0.0, 0.0, 0.95), focal=0.98 * shot.size[0], size=shot.size

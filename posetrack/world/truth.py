@@ -60,7 +60,7 @@ class Visibility(IntEnum):
     OUTSIDE = 0
     """Outside the picture, or behind the camera."""
     HIDDEN = 1
-    """Behind something, somebody, or another part of the own body."""
+    """Behind something, someone, or another part of the own body."""
     VISIBLE = 2
 
 
@@ -126,14 +126,14 @@ class Truth:
     ids
         (N,) int64, ascending.
     every_xy, every_visibility
-        (N, 31, 2) pixels and (N, 31) `Visibility` of `EVERY_KEYPOINT`. Places are told outside
+        (N, 31, 2) pixels and (N, 31) `Visibility` of `EVERY_KEYPOINT`. Positions are given outside
         the picture and behind things, too; NaN only behind the camera.
     boxes
         (N, 4) xyxy pixels around the whole body, hidden and outside or not; NaN where all of it is
         behind the camera.
     visible_boxes
-        (N, 4) xyxy, the first and last columns and rows with a pixel of the person; NaN where
-        there is none.
+        (N, 4) xyxy, the first and last columns and rows with a pixel of the person; NaN without
+        any.
     share
         (N,) how much of the surface that faces the camera can be seen, in [0, 1]. What the own
         body hides counts as seen: people with folded arms are whole.
@@ -144,7 +144,7 @@ class Truth:
     seconds
         Time of the frame.
     owner, part, depth, flow
-        The renderer's, see `Pixels`; None in a truth that was told to forget them.
+        The renderer's, see `Pixels`; None in a truth that dropped them.
     """
 
     skeleton: Skeleton
@@ -200,7 +200,7 @@ class Truth:
         return replace(self, skeleton=skeleton)
 
     def visible_rows(self, min_share: float = 0.05) -> NDArray[np.intp]:
-        """Rows of those of whom at least this share can be seen, and at least one pixel."""
+        """Rows of the people of whom at least this share, and at least one pixel, can be seen."""
         return np.flatnonzero((self.share >= min_share) & (self.pixels > 0))
 
     def poses(self, min_share: float = 0.05) -> Poses:

@@ -100,8 +100,8 @@ def coco_people(
         Of the image, and of the first person; the others count on from it.
     min_share, min_height
         People of whom less can be seen, or who are lower in the picture (pixels), are
-        ``iscrowd``: neither a person to be found nor background, which is what COCO's tools and
-        trainings make of that flag.
+        ``iscrowd``: neither a person nor background, as COCO's tools and trainings read that
+        flag.
 
     Notes
     -----
@@ -163,8 +163,8 @@ def mot_lines(
 ) -> Iterator[bytes]:
     """Lines of a MOT Challenge ``gt.txt``: frame and pixels from 1, box, mark, class, visibility.
 
-    The mark is 0, and the box thus ignored, for those of whom less than ``min_share`` can be seen.
-    Without ``classes`` the last two numbers are -1, as in MOT15 and in PoseTrack21's boxes.
+    The mark is 0, so that the box is ignored, for people of whom less than ``min_share`` can be
+    seen. Without ``classes`` the last two numbers are -1, as in MOT15 and in PoseTrack21's boxes.
     Source: Milan et al., MOT16: A Benchmark for Multi-Object Tracking, 2016, section 4.2.
     """
     for number, truth in enumerate(truths, 1):

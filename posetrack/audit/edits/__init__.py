@@ -6,14 +6,14 @@
     swap 3 5 from 12.4s        # they are each other from there on
     swap 3 5 12.4s..14s        # only for a while
     merge 7 into 3             # 7 is 3
-    split 4 at 8.2s as 9       # from there on 4 is somebody else; without "as": the next free id
+    split 4 at 8.2s as 9       # from there on 4 is someone else; without "as": the next free id
     delete 6 2s..f120          # frames are written f120; without a range: everywhere
     rename 2 to 10
 
 A range is half-open: its end is the first that is left alone. Edits are applied in their order,
-and an id means who has it after those before. What is edited is never changed: the result is new,
-and its provenance lists the edits. So they are undone by leaving a line away and applying the
-rest to the original. `anchors_of` notes where the people are whom the lines speak of, and
+and an id means the person who has it after the edits before. The trajectories given are never
+changed: the result is new, and its provenance lists the edits. To undo one, remove its line and
+apply the rest to the original. `anchors_of` notes where the people are that the lines name, and
 `follow` finds them again in the tracks of another run, whatever their ids are there.
 """
 

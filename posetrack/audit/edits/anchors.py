@@ -1,7 +1,8 @@
-"""Where the people are whom edits speak of, so that another run's tracks can be edited alike.
+"""Where the people named in edits are, so that the edits can be applied to another run's tracks.
 
 An edit names people by the ids of one run. An anchor notes the pose of such a person in a frame
-beside the edit; in the tracks of another run, who stands there is meant, whatever the id.
+beside the edit; in the tracks of another run, the edit applies to the person standing there,
+whatever the id.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _FEWEST_POINTS: Final = 3
 
 @dataclass(frozen=True)
 class Anchor:
-    """Where somebody is in one frame.
+    """Where someone is in one frame.
 
     Parameters
     ----------
@@ -224,7 +225,7 @@ def _describe(edits: Sequence[Edit]) -> str:
 
 
 def _at(trajectories: Trajectories, labels: NDArray[np.int64], anchor: Anchor) -> int | None:
-    """Id of who is at an anchor; None if nobody."""
+    """Id of the person at an anchor; None if nobody is there."""
     row = _row(trajectories, anchor)
     if row is None:
         return None
@@ -243,7 +244,8 @@ def _at(trajectories: Trajectories, labels: NDArray[np.int64], anchor: Anchor) -
         now = trajectories.xy[row][np.ix_(places, columns)].astype(np.float64)
         sigmas = [skeleton.sigmas[column] for column in columns.tolist()]
         by_pose = np.nan_to_num(oks_matrix(there, now, area, sigmas)[0])
-        # Boxes of two who stand together are alike, their poses are not; far apart poses are 0.
+        # Boxes of two people who stand together are alike, their poses are not; far apart poses are
+        # 0.
         similar = np.where(by_pose.max() >= _MIN_SIMILARITY, by_pose, similar)
     best = int(similar.argmax())
     if not similar[best] >= _MIN_SIMILARITY:

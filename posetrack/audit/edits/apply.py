@@ -28,8 +28,8 @@ def apply_edits(trajectories: Trajectories, edits: Sequence[Edit]) -> Trajectori
     Raises
     ------
     ValueError
-        If nobody is there whom an edit names, or two people would get one id; it names the edit,
-        the id and the time.
+        If a person that an edit names is not there, or two people would get one id; the message
+        names the edit, the id and the time.
 
     Examples
     --------
@@ -51,14 +51,14 @@ def apply_edits(trajectories: Trajectories, edits: Sequence[Edit]) -> Trajectori
 
 
 def edit_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Labels:
-    """(T, N) who is at each place after one more edit.
+    """(T, N) ids after one more edit.
 
     Parameters
     ----------
     trajectories
         For the times of frames.
     labels
-        (T, N) who is there before it, see `posetrack.trajectories.labels_of`.
+        (T, N) ids before it, see `posetrack.trajectories.labels_of`.
     edit
         The edit.
 

@@ -84,7 +84,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Split:
-    """From a moment on an id is somebody else, who gets ``new`` (None: the next free id)."""
+    """From a moment on an id is someone else, who gets ``new`` (None: the next free id)."""
 
     person: int
     span: Span
@@ -97,7 +97,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Delete:
-    """Somebody who is nobody."""
+    """A person to remove."""
 
     person: int
     span: Span = Span()

@@ -18,7 +18,7 @@ from posetrack.world.ablation.scores import MEASURES
 from posetrack.world.ablation.settings import STEPS, Block
 
 COMPARED: Final = ("missed", "MOTA", "IDF1", "HOTA")
-"""What the table of steps tells changes of."""
+"""The measure whose changes the table of steps shows."""
 
 
 NOTES: Final = (
@@ -27,8 +27,8 @@ NOTES: Final = (
     "again by plain poses or boxes too: flow similarity pays where steps are larger, that is for "
     "runners, few frames a second and a moving camera, and where somebody was missed in between.",
     "IoU compares whole boxes and forgives larger steps than OKS. Runners stay in the tracks by it "
-    "(MOTA), but more often under somebody else's identity (IDF1).",
-    "A flow moves what is seen at a place, so the remembered keypoints of somebody who is hidden "
+    "(MOTA), but more often under someone else's identity (IDF1).",
+    "A flow moves what is seen at a place, so the remembered keypoints of someone who is hidden "
     "go along with whoever is in front, or stay at the pole. Even the exact flow of pixels loses "
     "people there. The flow of people even if hidden is no method but a bound: what it is above "
     "the exact flow is mostly what occlusions cost, what that is above DIS is what finding the "

@@ -20,7 +20,7 @@ from posetrack.world.ablation.worlds import RecordedScene, World
 FAULTS: Final[Mapping[str, float]] = {
     "miss": 0.1, "gaps": 0.1, "gap_length": 5.0, "false": 0.2, "jitter": 0.02, "doubled": 0.05,
 }  # fmt: skip
-"""The fake detector's, where neither setting nor world says otherwise."""
+"""The fake detector's defaults, unless the setting or the world gives others."""
 
 JITTER, SWAPPED = 0.01, 0.02
 """The fake estimator's."""
@@ -72,7 +72,7 @@ def run_ablation(
     size
         Width and height of the pictures.
     networks
-        Detector and estimator of settings that want real ones; such settings are left out where
+        Detector and estimator of settings that need real ones; such settings are left out if
         this is None.
     report
         Called with a world's name and seed when it is done.

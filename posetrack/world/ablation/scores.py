@@ -76,7 +76,7 @@ def keypoint_ap(
     """Mean over keypoints of PoseTrack's average precision: right within half a head, percent.
 
     Hidden keypoints count, those outside the picture do not; nor do people of whom too little can
-    be seen, and whoever finds them.
+    be seen, or tracks that find them.
     """
     true: list[_Frame] = []
     found: list[_Frame] = []
@@ -112,9 +112,9 @@ def _people(frames: Sequence[_Frame]) -> People:
 def recall_after_misses(
     truths: Sequence[Truth], detected: Sequence[Detections | None], pairs: FrameSimilarities
 ) -> float:
-    """Of the people to be found whom no detection covers, the percentage in the tracks.
+    """Of the people who should be found and whom no detection covers, the percentage in the tracks.
 
-    Where the detector did not look it has missed everybody. NaN where nobody was missed.
+    Frames on which the detector was not run count as missed. NaN if nobody was missed.
     """
     missed = found = 0
     for truth, boxes, true_ids, matrix in zip(

@@ -67,7 +67,7 @@ class Setting:
     flow
         Makes the flow for a scene.
     faults
-        Pairs of the fake detector's rates in place of those that all settings share.
+        Pairs of the fake detector's rates instead of those that all settings share.
     networks
         Real networks instead of the fakes.
     """
@@ -215,7 +215,7 @@ def _missing(share: float, name: str, **settings: Any) -> Setting:
 
 MISSES = Block(
     "misses",
-    "People whom the detector misses, drawn anew in every frame",
+    "People that the detector misses, drawn anew in every frame",
     tuple(
         setting
         for percent in (0, 10, 25, 50)

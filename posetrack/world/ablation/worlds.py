@@ -42,7 +42,7 @@ class World:
     settings
         Its arguments but seed and size.
     faults
-        Of `posetrack.testing.SceneDetector`, in place of those that all worlds share.
+        Of `posetrack.testing.SceneDetector`, instead of those that all worlds share.
     """
 
     name: str
@@ -110,7 +110,7 @@ class RecordedScene:
 class ExactFlow:
     """The flow that the renderer knows: no method that looks at pixels can do better.
 
-    Like any flow it moves what is seen at a place: the keypoint of somebody hidden goes along with
+    Like any flow it moves what is seen at a place: the keypoint of someone hidden goes along with
     whoever is in front.
 
     Parameters
@@ -161,7 +161,7 @@ class ExactFlow:
 class OwnMotionFlow:
     """A flow that knows how people move, hidden or not: each point goes as its person does.
 
-    What `ExactFlow` lacks, since behind somebody or something a pixel's flow is not that of the
+    What `ExactFlow` lacks, since behind someone or something a pixel's flow is not that of the
     person looked for. Points nearer to a true keypoint than ``reach`` go along with it, others with
     the exact flow.
 

@@ -27,8 +27,8 @@ def lying(
 ) -> Motion:
     """Lie on the back or the belly, the hips at a place, and breathe.
 
-    ``heading`` is where the person would face standing up from there: the head of one who lies on
-    the back is the other way, that of one on the belly that way.
+    ``heading`` is where the person would face standing up from there: the head of a person lying on
+    the back points the opposite way, on the belly that way.
     """
     rng = np.random.default_rng(seed)
     angles = angles_of(LYING)

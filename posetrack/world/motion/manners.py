@@ -14,7 +14,7 @@ from posetrack.world.people.body import Body
 
 @dataclass(frozen=True)
 class Manner:
-    """A way to walk.
+    """A gait's parameters.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ _HOLDS: Final[Mapping[str, Angles]] = {
 
 
 def random_manner(rng: np.random.Generator, *, busy: float = 0.3) -> Manner:
-    """A way to walk drawn at random; ``busy`` is the chance that the hands hold something."""
+    """A random gait; ``busy`` is the chance that the hands hold something."""
     holds = [name for name in _HOLDS if name != "nothing"]
     hold = str(rng.choice(holds)) if rng.random() < busy else "nothing"
     side = str(rng.choice(["left", "right"]))
@@ -69,5 +69,5 @@ def random_manner(rng: np.random.Generator, *, busy: float = 0.3) -> Manner:
 
 
 def manner_of(body: Body) -> Manner:
-    """A body's own way to walk: always the same for the same body."""
+    """A body's own gait: always the same for the same body."""
     return random_manner(np.random.default_rng(int(body.height * 1e9)))

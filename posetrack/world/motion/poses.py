@@ -69,7 +69,7 @@ def put_on_ground(body: Body, pose: BodyPose, *, ground: float = 0.0) -> BodyPos
 
 
 def blend(first: BodyPose, second: BodyPose, share: float) -> BodyPose:
-    """Between two poses: 0 the first, 1 the second; joints turn the shorter way."""
+    """Between two poses: 0 the first, 1 the second; joints take the smaller rotation."""
     angles = (1 - share) * angles_from(first.rotations) + share * angles_from(second.rotations)
     turn = (second.heading - first.heading + np.pi) % (2 * np.pi) - np.pi
     root = (1 - share) * first.root + share * second.root

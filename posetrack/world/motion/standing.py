@@ -30,7 +30,7 @@ def standing(
     heading
         Radians, where to.
     seed
-        Which of many ways to stand.
+        Seed of the random posture.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def wave_arms(
     waves: float = 0.8,
     seed: int = 0,
 ) -> Motion:
-    """Stand with one arm up or both, waving so many times a second; see `standing`."""
+    """Stand with one arm up or both, waving ``waves`` times a second; see `standing`."""
     rng = np.random.default_rng(seed)
     soles = feet(body, position, heading, apart=rng.uniform(0.07, 0.16), out=10)
     sway = _sway(rng)

@@ -115,7 +115,7 @@ _BETWEEN: Final = {
     "mid_hip": ("left_hip", "right_hip"),
     "pelvis": ("left_hip", "right_hip"),
 }
-"""Keypoints half way between two others, as datasets without an own mark define them."""
+"""Keypoints halfway between two others, as data sets without their own label define them."""
 
 
 def random_body(

@@ -230,7 +230,7 @@ def rotations_from(angles: ArrayLike) -> Float64Array:
 def angles_from(rotations: ArrayLike) -> Float64Array:
     """(J, 3) flexion, abduction and twist of (J, 3, 3) rotations; undoes `rotations_from`.
 
-    Swings of more than half a turn come back as the shorter way round.
+    Swings of more than half a turn come back as the smaller rotation.
 
     Examples
     --------

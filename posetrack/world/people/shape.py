@@ -87,7 +87,7 @@ class Shape:
 
 
 def random_shape(rng: np.random.Generator, *, child: bool | None = None) -> Shape:
-    """A shape drawn at random: men, women and (one in eight, or as said) children from about 4."""
+    """A shape drawn at random: men, women and (one in eight, or as given) children from about 4."""
     female = float(np.clip(rng.choice([0.1, 0.9]) + rng.normal(0, 0.15), 0, 1))
     girth = float(np.clip(rng.lognormal(0.02, 0.16), 0.78, 1.5))
     height = float(np.clip(rng.normal(1.77 - 0.13 * female, 0.075), 1.45, 2.02))

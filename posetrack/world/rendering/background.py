@@ -252,7 +252,7 @@ _PICTURES: Final[tuple[Callable[[np.random.Generator], UInt8Array], ...]] = (
 def random_backdrop(rng: np.random.Generator) -> Backdrop:
     """A backdrop of any kind, from one colour over skies, woods and rooms to a wild collage.
 
-    For training: what lies behind people should tell nothing about them.
+    For training: the background should reveal nothing about the people.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Cameras over time: one that stands, pans, zooms, shakes or follows.
 
 Each is a function from seconds to a `Camera`, and they can be put into each other: a shaking
-camera that follows somebody is ``shaking(following(...))``.
+camera that follows someone is ``shaking(following(...))``.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def following(
     size: tuple[int, int],
     lag: float = 0.0,
 ) -> CameraPath:
-    """A camera that goes with somebody.
+    """A camera that goes with someone.
 
     Parameters
     ----------

@@ -134,7 +134,7 @@ def blur_motion(
     """
     blur = np.nan_to_num(flow, nan=0.0, posinf=0.0, neginf=0.0) * np.float32(shutter)
     length = np.sqrt((blur * blur).sum(axis=2))
-    most = 64.0  # pixels; longer ways are cut
+    most = 64.0  # pixels; longer motions are cut
     blur *= np.minimum(1, most / np.maximum(length, 1e-6))[..., None]
     tile = int(min(max(math.ceil(float(length.max(initial=0)) / 2), 4), most / 2))
     dominant = _longest_around(blur, tile)
@@ -295,9 +295,9 @@ def _blur(
     image, depth
         (H, W, 3) and (H, W).
     blur
-        (H, W, 2), the way in pixels that each point goes while the shutter is open.
+        (H, W, 2), the motion in pixels of each point while the shutter is open.
     dominant
-        (ceil(H / tile), ceil(W / tile), 2), the longest way in and around each tile.
+        (ceil(H / tile), ceil(W / tile), 2), the longest motion in and around each tile.
     tile
         Side of a tile in pixels.
     """

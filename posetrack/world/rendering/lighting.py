@@ -67,7 +67,7 @@ def random_light(rng: np.random.Generator) -> Light:
     direction = (flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(height))
     share = rng.beta(1.5, 1.2)  # of the direct light: 0 on a cloudy day
     strength = rng.uniform(0.8, 1.3)
-    warmth = rng.normal(0, 0.12)  # the sun redder and the sky bluer, or the other way round
+    warmth = rng.normal(0, 0.12)  # the sun redder and the sky bluer, or the reverse
     tint = rng.normal(0, 0.03, 3)
     sun = strength * 1.1 * share * np.array([1 - warmth, 1, 1 + warmth]) + tint
     sky = strength * (0.85 - 0.5 * share) * np.array([1 + warmth / 2, 1, 1 - warmth / 2])

@@ -1,4 +1,4 @@
-"""Surfaces of the world: triangles with a texture, and what part of whom they are."""
+"""Surfaces of the world: textured triangles, each with its owner and body part."""
 
 from __future__ import annotations
 

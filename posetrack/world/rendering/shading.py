@@ -155,7 +155,7 @@ def _sun_share(
         return 1.0
     here = np.float32(1 / (qz - 0.5 * texel))
     column, row = int(u), int(v)
-    if here >= blocks[row // BLOCK, column // BLOCK]:  # nothing near it is in the way
+    if here >= blocks[row // BLOCK, column // BLOCK]:  # nothing near it can hide it
         return 1.0
     right, low = u - column, v - row
     lit = 0.0
