@@ -263,7 +263,7 @@ def test_a_published_file_is_known_by_its_hash_whatever_its_name(server, content
 def test_a_file_that_is_not_in_the_table_is_refused(server, tmp_path):
     path = tmp_path / "mine.pth"
     path.write_bytes(b"something")
-    with pytest.raises(ValueError, match="none of the files of the detector models"):
+    with pytest.raises(ValueError, match="not one of the files of the detector models"):
         defaults.build_detector(path, device="cpu")
 
 

@@ -21,8 +21,8 @@ def add_parser(commands: Any) -> None:
         "synth",
         help="render scenes with exact truth, or pictures to train on",
         description="Render people about whom everything is known. A scene gives a video (or "
-        "images), PoseTrack18 and COCO JSON, MOT Challenge text and optical flow; 'train' gives independent "
-        "pictures and one COCO file; 'sheet' gives one picture of many people and scenes.",
+        "images), PoseTrack18 and COCO JSON, MOT Challenge text and optical flow; 'train' gives "
+        "independent pictures and one COCO file; 'sheet' one picture of many people and scenes.",
     )
     parser.add_argument("name", choices=(*SCENES, TRAIN, SHEET), metavar="NAME",
                         help=f"a scene ({', '.join(SCENES)}), {TRAIN} or {SHEET}")  # fmt: skip
