@@ -259,7 +259,7 @@ def test_a_zip_is_read_as_the_folder_that_it_is(dataset: Path, tmp_path: Path) -
     with pytest.warns(UserWarning, match="another class"):
         made = posetrack.load(tmp_path / "d.zip", rate=10, untracked=True)
     assert made.frame.tolist() == [2, 11]
-    with pytest.raises(ValueError, match=r"d\.zip: the file tells no times"), pytest.warns():
+    with pytest.raises(ValueError, match=r"d\.zip: the file has no times"), pytest.warns():
         posetrack.load(tmp_path / "d.zip", untracked=True)
 
 

@@ -67,7 +67,7 @@ def test_a_folder_that_is_there_stays(tmp_path: Path) -> None:
     [
         ("{", "not JSON"),
         ("[]", "expected an object, got "),
-        ('{"people": [{"person_id": [-2], "pose_keypoints_2d": []}]}', "no identity"),
+        ('{"people": [{"person_id": [-2], "pose_keypoints_2d": []}]}', "not an identity"),
         (
             '{"people": [{"person_id": [1], "pose_keypoints_2d": [1, 2, 3]}]}',
             "1 keypoints; 16, 17",

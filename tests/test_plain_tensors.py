@@ -70,7 +70,7 @@ GOOD = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         ({"a": GOOD}, bytes(7), "of 7 bytes"),
         ({"a": GOOD}, bytes(9), "1 bytes too many"),
         ({"a": 3}, bytes(8), "no kind known"),
-        (["a"], b"", "no object"),
+        (["a"], b"", "not an object"),
         (b"{" * 20000, b"", "not a safetensors file"),
         (b"\xff\xfe", b"", "not a safetensors file"),
     ],
