@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import posetrack
 from posetrack import COCO_17, Trajectories
-from posetrack.formats.dlc import write_dlc, write_dlc_h5
+from posetrack.formats.dlc import write_dlc, write_dlc_h5, write_dlc_labels
 from posetrack.formats.movement import write_movement
 from posetrack.formats.sleap import write_sleap
 
@@ -199,3 +200,97 @@ def test_boxes_and_views_of_movement_are_refused_with_the_reason(tmp_path: Path)
     xarray.Dataset(views, {"view": ["left"]}).to_netcdf(tmp_path / "v.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"v\.nc: a dataset of several views; select one"):
         posetrack.load(tmp_path / "v.nc")
+
+
+# -- DeepLabCut's labelled data ----------------------------------------------------------------
+
+
+def labelled(names: list[str], parts: list[object], individuals: list[str]) -> Any:
+    """A table as DeepLabCut saves it, images by their paths."""
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    pytest.importorskip("tables", reason="needs PyTables")
+    levels = [["me"], individuals, parts, ["x", "y"]]
+    columns = pandas.MultiIndex.from_product(
+        levels, names=["scorer", "individuals", "bodyparts", "coords"]
+    )
+    values = np.arange(float(len(names) * len(columns))).reshape(len(names), -1)
+    values[0, :2] = np.nan
+    index = pandas.MultiIndex.from_tuples([tuple(name.split("/")) for name in names])
+    return pandas.DataFrame(values, columns=columns, index=index)
+
+
+NAMES = [f"labeled-data/walk/img{n}.png" for n in ("003", "010", "007")]
+
+
+@pytest.mark.parametrize("name", ["CollectedData_me.csv", "CollectedData_me.h5", "old.h5"])
+@pytest.mark.filterwarnings("ignore:object name")
+def test_labelled_data_is_read_by_its_images(tmp_path: Path, name: str) -> None:
+    data = labelled(NAMES, ["nose", "1"], ["Ada", "Ben"])
+    if name == "old.h5":  # one text an image, as versions before 2.2 have it
+        data.index = NAMES
+    if name.endswith(".csv"):
+        data.to_csv(tmp_path / name)
+    else:
+        data.to_hdf(tmp_path / name, key="df_with_missing", mode="w")
+    made = posetrack.load(tmp_path / name, rate=10)
+    assert made.frame.tolist() == [3, 7, 10]
+    assert made.skeleton.keypoints == ("nose", "1")
+    assert made.metadata["individuals"] == {"1": "Ada", "2": "Ben"}
+    assert made.xy[1, 1].tolist() == [[20, 21], [22, 23]]
+    assert np.isnan(made.xy[0, 0, 0]).all()
+    assert (made.scores[1] == 1).all()
+    chosen = posetrack.load(tmp_path / name, rate=10, images=[n.split("/")[-1] for n in NAMES])
+    assert chosen.frame.tolist() == [0, 1, 2]
+
+
+def test_images_without_numbers_of_their_own_count_in_order(tmp_path: Path) -> None:
+    for names in (["a/b/cat.png", "a/b/dog.png"], ["a/b/img1.png", "a/c/img1.png"]):
+        labelled(names, ["nose"], ["Ada"]).to_csv(tmp_path / "CollectedData_me.csv")
+        assert posetrack.load(tmp_path, rate=10).frame.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("layout", ["fixed", "table"])
+def test_body_parts_may_be_numbers_and_the_key_another(tmp_path: Path, layout: str) -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    pytest.importorskip("tables", reason="needs PyTables")
+    columns = pandas.MultiIndex.from_product(
+        [["net"], [0, 1], ["x", "y", "likelihood"]], names=["scorer", "bodyparts", "coords"]
+    )
+    data = pandas.DataFrame(np.arange(12.0).reshape(2, 6), columns=columns, index=[4, 9])
+    data.to_hdf(tmp_path / "a.h5", key="keypoints", mode="w", format=layout)
+    made = posetrack.load(tmp_path / "a.h5", rate=10)
+    assert made.skeleton.keypoints == ("0", "1")
+    assert made.frame.tolist() == [4, 9]
+    assert made.xy[1, 0].tolist() == [[6, 7], [9, 10]]
+
+
+def test_codes_that_name_nothing_are_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    labelled(NAMES, ["nose"], ["Ada"]).to_hdf(tmp_path / "a.h5", key="df_with_missing", mode="w")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["df_with_missing/axis1_label2"][0] = 9
+    with pytest.raises(ValueError, match=r"a\.h5: axis1_label2 names values that are not there"):
+        posetrack.load(tmp_path / "a.h5", rate=10)
+
+
+def test_labels_to_correct_are_what_pandas_and_deeplabcut_open(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    pytest.importorskip("tables", reason="needs PyTables")
+    made = walk()
+    write_dlc_labels(tmp_path / "walk.labeled-data", made.to_table())
+    names = [tmp_path / "walk.labeled-data" / f"CollectedData_posetrack.{e}" for e in ("csv", "h5")]
+    sheets = [
+        pandas.read_csv(names[0], header=[0, 1, 2, 3], index_col=[0, 1, 2]),
+        pandas.read_hdf(names[1]),
+    ]
+    for sheet in sheets:
+        assert sheet.index[0] == ("labeled-data", "walk", "img0002.png")
+        assert list(sheet.columns.names) == ["scorer", "individuals", "bodyparts", "coords"]
+        knee = sheet["posetrack"]["id_7"]["left_knee"]["x"].iloc[1]
+        np.testing.assert_allclose(knee, made.xy[1, 1, COCO_17.index("left_knee"), 0], rtol=1e-6)
+    for path in (*names, names[0].parent):
+        found = posetrack.load(path, rate=25)
+        np.testing.assert_allclose(found.xy, made.xy, rtol=1e-6)
+        assert found.frame.tolist() == made.frame.tolist()
+    with pytest.raises(FileExistsError, match="there already"):
+        write_dlc_labels(tmp_path / "walk.labeled-data", made.to_table())

@@ -28,6 +28,7 @@ NEEDS = {
     "sleap": ("h5py",),
     "dlc-h5": ("tables", "h5py"),
     "nwb": ("pynwb", "ndx_pose"),
+    "dlc-labels": ("tables", "h5py"),
     "yolo": ("yaml",),
     "yolo-tracks": ("yaml",),
 }

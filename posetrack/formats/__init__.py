@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from posetrack.formats.dlc import read_dlc_h5 as read_dlc_h5
     from posetrack.formats.dlc import write_dlc as write_dlc
     from posetrack.formats.dlc import write_dlc_h5 as write_dlc_h5
+    from posetrack.formats.dlc import write_dlc_labels as write_dlc_labels
     from posetrack.formats.hints import Hints as Hints
     from posetrack.formats.label_studio import read_label_studio as read_label_studio
     from posetrack.formats.mmpose import read_mmpose as read_mmpose
@@ -86,7 +87,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "c3d": ["write_c3d"],
         "coco": ["CocoWriter", "read_coco_results"],
         "cvat": ["read_cvat"],
-        "dlc": ["read_dlc", "read_dlc_h5", "write_dlc", "write_dlc_h5"],
+        "dlc": ["read_dlc", "read_dlc_h5", "write_dlc", "write_dlc_h5", "write_dlc_labels"],
         "hints": ["Hints"],
         "label_studio": ["read_label_studio"],
         "mmpose": ["read_mmpose"],

@@ -135,8 +135,13 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "dlc-h5": Format(
         "DeepLabCut HDF5", ".dlc.h5", "dlc:read_dlc_h5", "dlc:write_dlc_h5",
-        (("hdf5", "df_with_missing"),), *_ARRAYS, "yes", "formats",
+        (("hdf5", "df_with_missing"), ("hdf5", "pandas_type within")), *_ARRAYS, "yes", "formats",
         "rows from frame 0 on; about 30 people of 17 keypoints at most",
+    ),
+    "dlc-labels": Format(
+        "DeepLabCut labelled data", ".labeled-data", "dlc:read_dlc", "dlc:write_dlc_labels", (),
+        "kept", "rate", 1e-4, None, None, None, False, "names", False, "no", "formats",
+        "a folder with CollectedData in CSV and HDF5, to correct; both are read, by image",
     ),
     "sleap": Format(
         "SLEAP analysis HDF5", ".sleap.h5", "sleap:read_sleap", "sleap:write_sleap",

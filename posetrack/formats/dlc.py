@@ -1,8 +1,9 @@
 """DeepLabCut's tables, multi-animal and single: CSV and HDF5, read and written.
 
-A row a frame, and three columns (x, y, likelihood) for each body part of each individual. Sources:
-DeepLabCut's documentation, "Standardized file structure" and "Data, analyzed by DeepLabCut"
-(``df_with_missing``); the HDF5 layout is that of pandas' "table" format.
+A row a frame, and three columns (x, y, likelihood) for each body part of each individual; in
+labelled data (``CollectedData``) a row an image, and x and y alone. Sources: DeepLabCut's
+documentation, "Standardized file structure" and "Data, analyzed by DeepLabCut"
+(``df_with_missing``); the HDF5 layouts are those of pandas' "table" and "fixed" formats.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import csv
 import io
 import pickle
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.files import text_of, write_whole
 from posetrack.formats.checked_table import table_of_arrays
-from posetrack.formats.dense import MOST_VALUES, Dense, every_frame, score_columns
-from posetrack.formats.hdf5 import dataset, library, open_hdf5
+from posetrack.formats.dense import MOST_VALUES, Dense, dense, every_frame, score_columns
+from posetrack.formats.exports import PICTURES
+from posetrack.formats.hdf5 import dataset, floats, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
+from posetrack.formats.labels import LabelledImage, LabelledPerson, Labels, frames_of
 from posetrack.formats.table import TrackTable
 
 _KEY: Final = "df_with_missing"
@@ -31,7 +36,7 @@ _LEVELS: Final = ("scorer", "individuals", "bodyparts", "coords")
 _ROWS = 1000
 _LONGEST_LINE = 10_000_000
 _MOST_COLUMNS = 100_000
-_IMAGE = re.compile(r"(?:.*\D)?(\d{1,15})(?:\.\w+)?", re.ASCII | re.DOTALL)
+_MOST_LEVELS = 10
 _MOST_NAMES = 60_000  # bytes of the names in HDF5, which keeps them in one attribute of 64 kB
 
 
@@ -117,6 +122,16 @@ def _lines(whole_table: Dense, columns: list[tuple[str, ...]]) -> Iterator[bytes
         ).encode()
 
 
+class _Sheet(NamedTuple):
+    """A file's numbers: T rows, C columns."""
+
+    columns: list[tuple[str, str, str]]
+    """Individual, body part and coordinate of each."""
+    rows: Sequence[Any]
+    """Frames' numbers or images' names."""
+    values: NDArray[np.float64]
+
+
 def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read a CSV of DeepLabCut's, of several animals or of one, predictions or labels.
 
@@ -124,30 +139,36 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ----------
     path
         With three or four header rows and an index of frame numbers, or labelled data
-        (``CollectedData``), whose index is images' names that end in them.
+        (``CollectedData``), whose index is images' names. Frames are the numbers that these end
+        in, or count where they do not end in different ones, or go by ``hints.images``.
     hints
         Its ``rate`` is needed: the file has no times.
 
     Raises
     ------
     ValueError
-        If it is not such a file or damaged; the message names the file and the place.
+        If it is not such file or damaged; the message names the file and the row or column.
     """
+    path = Path(path)
+    return _table(path, _read_csv(path), hints)
+
+
+def _read_csv(path: Path) -> _Sheet:
     import pyarrow as pa
     import pyarrow.csv
 
-    path = Path(path)
     names, rows, lead = _header(path)
     labels = [str(number) for number in range(lead + len(names))]
     options = pa.csv.ReadOptions(use_threads=False, skip_rows=rows, column_names=labels)
     kinds = {label: pa.string() if int(label) < lead else pa.float64() for label in labels}
     convert = pa.csv.ConvertOptions(column_types=kinds, null_values=["", "nan", "NaN"])
     blocks: list[NDArray[np.float64]] = []
-    index: list[str] = []
+    index: list[Any] = []
     try:
         with pa.csv.open_csv(path, options, convert_options=convert) as reader:
             for batch in reader:
-                index += batch.column(lead - 1).to_pylist()
+                heads = [column.to_pylist() for column in batch.columns[:lead]]
+                index += heads[0] if lead == 1 else map(_joined, zip(*heads, strict=True))
                 columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[lead:]]
                 blocks.append(np.stack([np.zeros(len(batch)), *columns], axis=1))
                 if sum(block.size for block in blocks) > MOST_VALUES:
@@ -155,21 +176,26 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path}: not DeepLabCut's numbers below the header: {error}") from error
     values = np.concatenate(blocks)[:, 1:] if blocks else np.zeros((0, len(names)))
-    return _table(path, names, _frames(path, index), values, hints)
+    return _Sheet(names, index, values)
 
 
-def _frames(path: Path, index: Sequence[Any]) -> NDArray[np.int64]:
-    """Frames of rows: whole numbers, perhaps written as 3.0, or those in names of images."""
+def _joined(parts: Sequence[Any]) -> str:
+    """An image's path of its parts."""
+    return "/".join(str(part) for part in parts if part not in (None, ""))
+
+
+def _frames(path: Path, index: Sequence[Any], hints: Hints) -> NDArray[np.int64]:
+    """Frames of rows: whole numbers, perhaps written as 3.0, or those of images by name."""
     try:
         numbers = np.array([np.nan if word is None else word for word in index], np.float64)
     except ValueError:
-        found = [_IMAGE.fullmatch(str(word)) for word in index]
-        if not all(found):
-            bad = index[found.index(None)]
+        images = [LabelledImage(str(word), ()) for word in index]
+        bad = next((i.name for i in images if not i.name.lower().endswith(PICTURES)), None)
+        if bad is not None:
             raise ValueError(
-                f"{path}: {bad!r:.60} is neither a frame's number nor an image's name with one"
+                f"{path}: {bad!r:.60} is neither a frame's number nor an image's name"
             ) from None
-        numbers = np.array([int(match[1]) for match in found if match], np.float64)
+        return np.array(frames_of(images, str(path), hints), np.int64)
     return whole_frames(path, numbers)
 
 
@@ -219,35 +245,131 @@ def _header_row(path: Path, line: bytes, wanted: tuple[str, ...]) -> list[str]:
 
 
 def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """Read DeepLabCut's HDF5: the key ``df_with_missing`` in pandas' "table" format.
+    """Read DeepLabCut's HDF5, predictions or labels, as `read_dlc` reads its CSV.
 
-    h5py is enough. The names of the columns are a pickle, of which nothing but lists, tuples,
-    numbers and text is taken.
+    h5py is enough. In pandas' "table" format the names of the columns are a pickle, of which
+    nothing but lists, tuples, numbers and text is taken; "fixed" needs none.
 
     Raises
     ------
     ModuleNotFoundError
         If h5py is not installed.
     ValueError
-        If it is not such a file or damaged; the message names the file and the place.
+        If it is not such file or damaged; the message names the file and the part.
     """
     path = Path(path)
+    return _table(path, _read_h5(path), hints)
+
+
+def _read_h5(path: Path) -> _Sheet:
     with open_hdf5(path) as file:
-        if f"{_KEY}/table" not in file:
-            raise ValueError(f"{path}: no {_KEY}/table; save it as pandas' format='table'")
-        names = [column[-3:] for column in _names(path, file[_KEY].attrs["non_index_axes"])]
-        table = dataset(file[_KEY], "table", path, 1)
-        fields = table.dtype.fields or {}
-        blocks = [name for name in fields if name.startswith("values_block_")]
-        if "index" not in fields or fields["index"][0].kind not in "if" or len(blocks) != 1:
-            raise ValueError(f"{path}: expected frame numbers and one block of numbers")
-        if fields[blocks[0]][0].shape != (len(names),):
-            raise ValueError(f"{path}: {len(names)} names of columns, numbers {table.dtype}")
-        if table.shape[0] * len(names) > MOST_VALUES:
-            raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
-        rows = table[()]
+        keys = [_KEY] if _KEY in file else [key for key in file if "pandas_type" in file[key].attrs]
+        if len(keys) != 1:
+            raise ValueError(f"{path}: no {_KEY}, but {', '.join(list(file)[:5]) or 'nothing'}")
+        group = file[keys[0]]
+        if "block0_values" in group:
+            return _read_fixed(path, group)
+        return _read_pandas_table(path, group)
+
+
+def _read_pandas_table(path: Path, group: Any) -> _Sheet:
+    if "table" not in group or "non_index_axes" not in group.attrs:
+        raise ValueError(f"{path}: no {_KEY}/table; save it with pandas' to_hdf")
+    names = _names(path, group.attrs["non_index_axes"])
+    table = dataset(group, "table", path, 1)
+    fields = table.dtype.fields or {}
+    blocks = [name for name in fields if name.startswith("values_block_")]
+    if "index" not in fields or fields["index"][0].kind not in "ifS" or len(blocks) != 1:
+        raise ValueError(f"{path}: expected frame numbers and one block of numbers")
+    if fields[blocks[0]][0].shape != (len(names),):
+        raise ValueError(f"{path}: {len(names)} names of columns, numbers {table.dtype}")
+    if table.shape[0] * len(names) > MOST_VALUES:
+        raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
+    rows = table[()]
     values = rows[blocks[0]].reshape(len(rows), len(names)).astype(np.float64)
-    return _table(path, names, whole_frames(path, rows["index"].astype(np.float64)), values, hints)
+    return _Sheet(names, _texts(rows["index"]), values)
+
+
+def _read_fixed(path: Path, group: Any) -> _Sheet:
+    columns = _axis(path, group, "axis0")
+    index = _axis(path, group, "axis1")
+    at = {column: number for number, column in enumerate(columns)}
+    values = np.full((len(index), len(columns)), np.nan)
+    blocks = [
+        name.removesuffix("_values") for name in group if re.fullmatch(r"block\d+_values", name)
+    ]
+    for block in blocks:
+        items = _axis(path, group, f"{block}_items")
+        numbers = floats(group, f"{block}_values", path, 2)
+        if numbers.shape != (len(index), len(items)) or not set(items) <= set(at):
+            raise ValueError(f"{path}: {block} has {numbers.shape}, {len(index)} rows are named")
+        values[:, [at[item] for item in items]] = numbers
+    rows = [row[0] if len(row) == 1 else _joined(row) for row in index]
+    return _Sheet([_column(path, column) for column in columns], rows, values)
+
+
+def _axis(path: Path, group: Any, name: str) -> list[tuple[Any, ...]]:
+    """Entries of an axis, each a tuple of its levels."""
+    if name in group:
+        return [(value,) for value in _texts(dataset(group, name, path, 1)[()])]
+    levels = []
+    for number in range(_MOST_LEVELS):
+        if f"{name}_level{number}" not in group:
+            break
+        values = np.array(_texts(dataset(group, f"{name}_level{number}", path, 1)[()]), object)
+        codes = floats(group, f"{name}_label{number}", path, 1).astype(np.int64)
+        if codes.size and not 0 <= codes.min() <= codes.max() < len(values):
+            raise ValueError(f"{path}: {name}_label{number} names values that are not there")
+        levels.append(values[codes].tolist())
+    if not levels or len({len(level) for level in levels}) > 1:
+        raise ValueError(f"{path}: no {name}, or its levels are of different lengths")
+    return list(zip(*levels, strict=True))
+
+
+def _texts(values: NDArray[Any]) -> list[Any]:
+    """Text as it is, numbers as numbers."""
+    if values.dtype.kind == "S":
+        return [value.decode() for value in values.tolist()]
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"expected text or numbers, got {values.dtype}")
+    numbers: list[Any] = values.tolist()
+    return numbers
+
+
+def _column(path: Path, parts: Sequence[Any]) -> tuple[str, str, str]:
+    """Individual, body part and coordinate by the levels of a column; parts may be numbers."""
+    words = [str(part) for part in parts]
+    if len(words) not in (3, 4):
+        raise ValueError(f"{path}: columns must have names of scorer, individual, part and coord")
+    return (words[1] if len(words) == 4 else "individual"), words[-2], words[-1]
+
+
+def read_dlc_labels(path: Path) -> Labels:
+    """People of labelled data, ``CollectedData`` in CSV or HDF5, image by image.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, ModuleNotFoundError
+        See `read_dlc` and `read_dlc_h5`.
+    """
+    sheet = _read_csv(path) if path.suffix.lower() == ".csv" else _read_h5(path)
+    laid, individuals, parts = _lay_out(path, sheet)
+    images = []
+    for row, name in enumerate(sheet.rows):
+        people = [
+            LabelledPerson(_marked(laid[row, n]), None, np.nan, None, f"{name}, {individual}")
+            for n, individual in enumerate(individuals)
+            if np.isfinite(laid[row, n, :, :2]).all(axis=-1).any()
+        ]
+        images.append(LabelledImage(str(name), tuple(people)))
+    return Labels(skeleton_of_names(parts, path.stem) if parts else None, tuple(images))
+
+
+def _marked(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(K, 3) with a score of 1 where somebody labelled a point."""
+    marked = points.astype(np.float64)
+    marked[:, 2] = np.isfinite(marked[:, :2]).all(axis=1)
+    return marked
 
 
 class _NamesOnly(pickle.Unpickler):
@@ -257,39 +379,30 @@ class _NamesOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not a plain value")
 
 
-def _names(path: Path, packed: Any) -> list[tuple[str, ...]]:
+def _names(path: Path, packed: Any) -> list[tuple[str, str, str]]:
     try:
         (_, labels), *_ = _NamesOnly(io.BytesIO(bytes(packed))).load()
     except Exception as error:  # whatever a broken pickle makes of itself
         raise ValueError(f"{path}: names of columns cannot be read: {error}") from error
     well_formed = isinstance(labels, list) and all(
-        isinstance(label, tuple)
-        and len(label) in (3, 4)
-        and all(isinstance(part, str) for part in label)
+        isinstance(label, tuple) and all(isinstance(part, str | int) for part in label)
         for label in labels
     )
     if not well_formed:
         raise ValueError(f"{path}: columns must have names of scorer, individual, part and coord")
-    return [label if len(label) == 4 else (label[0], "individual", *label[1:]) for label in labels]
+    return [_column(path, label) for label in labels]
 
 
-def _table(
-    path: Path,
-    columns: Sequence[Sequence[str]],
-    frame: NDArray[np.int64],
-    values: NDArray[np.float64],
-    hints: Hints,
-) -> TrackTable:
-    """(T, C) numbers in columns of (individual, body part, coordinate)."""
-    individuals = list(dict.fromkeys(column[0] for column in columns))
-    parts = list(dict.fromkeys(column[1] for column in columns))
-    order = np.argsort(frame, kind="stable")
-    count = len(frame) * len(individuals) * len(parts)
+def _lay_out(path: Path, sheet: _Sheet) -> tuple[NDArray[np.float32], list[str], list[str]]:
+    """(T, N, K, 3) of the rows in their order, and the names of individuals and body parts."""
+    individuals = list(dict.fromkeys(column[0] for column in sheet.columns))
+    parts = list(dict.fromkeys(column[1] for column in sheet.columns))
+    count = len(sheet.rows) * len(individuals) * len(parts)
     if count > MOST_VALUES:
         raise ValueError(f"{path}: {count:,} keypoints; at most {MOST_VALUES:,} are read")
-    laid = np.full((len(frame), len(individuals), max(len(parts), 1), 3), np.nan, np.float32)
+    laid = np.full((len(sheet.rows), len(individuals), max(len(parts), 1), 3), np.nan, np.float32)
     taken = set()
-    for number, (individual, part, coordinate) in enumerate(columns):
+    for number, (individual, part, coordinate) in enumerate(sheet.columns):
         if coordinate not in _PARTS or (individual, part, coordinate) in taken:
             raise ValueError(f"{path}: column {number + 2}: {coordinate!r} of {part!r}, or twice")
         taken.add((individual, part, coordinate))
@@ -299,15 +412,102 @@ def _table(
             parts.index(part),
             _PARTS.index(coordinate),
         )
-        laid[cell] = values[order, number]
+        laid[cell] = sheet.values[:, number]
+    return laid, individuals, parts
+
+
+def _table(path: Path, sheet: _Sheet, hints: Hints) -> TrackTable:
+    laid, individuals, parts = _lay_out(path, sheet)
+    frame = _frames(path, sheet.rows, hints)
+    order = np.argsort(frame, kind="stable")
+    frames, laid = frame[order], laid[order]
     skeleton = hints.skeleton if not parts else skeleton_of_names(parts, path.stem, hints.skeleton)
     if skeleton is None:
         raise ValueError(f"{path}: nobody is in it; give skeleton= (--skeleton on the line)")
     if not parts:
-        laid = np.zeros((len(frame), 0, len(skeleton), 3), np.float32)
+        laid = np.zeros((len(frames), 0, len(skeleton), 3), np.float32)
     ids, named = ids_of_names(individuals)
-    frames = frame[order]
     metadata = {"rate": hints.rate, "individuals": named or None}
     seconds = hints.seconds(frames, str(path))
     xy, scores = laid[..., :2], laid[..., 2]
     return table_of_arrays(str(path), frames, seconds, ids, xy, scores, skeleton, metadata)
+
+
+def write_dlc_labels(folder: str | Path, table: TrackTable) -> None:
+    """Write tracks as labelled data to correct in DeepLabCut: ``CollectedData`` in CSV and HDF5.
+
+    Put the folder into the project as ``labeled-data/NAME``, the frames beside the files as
+    ``img0012.png`` for frame 12, and name the individuals (``id_`` and the id) and the scorer
+    ``posetrack`` in its ``config.yaml``. Only frames with people are in it; scores, boxes and
+    times are not kept.
+
+    Parameters
+    ----------
+    folder
+        Must not exist; it appears with its files or not at all. NAME is what it is called, without
+        an ending.
+    table
+        What to write.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If pandas or PyTables is not installed.
+    ValueError
+        If the video is too long to lay out at once, or a name cannot stand in a header.
+    FileExistsError
+        If the folder is there.
+    OSError
+        If nothing can be written there.
+    """
+    folder = Path(folder)
+    library("tables")
+    pandas = library("pandas")
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already; move it away first")
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {folder}: there is no folder {folder.parent}")
+    name = folder.name.split(".")[0]
+    for word in (*table.skeleton.keypoints, name):
+        if set(word) & set(',"\r\n'):
+            raise ValueError(f"{folder}: {word!r} cannot stand in a header; rename it")
+    laid = dense(table)
+    seen = np.asarray(np.isfinite(laid.xy).all(axis=-1))
+    rows = np.flatnonzero(
+        seen.reshape(len(laid.frame), seen.size // max(len(laid.frame), 1)).sum(axis=1)
+    )
+    digits = max(4, len(str(int(laid.frame[-1]))) if len(laid.frame) else 4)
+    images = [f"img{frame:0{digits}d}.png" for frame in laid.frame[rows].tolist()]
+    columns = [column for column in _columns(laid, table.skeleton.keypoints) if column[-1] in "xy"]
+    values = laid.xy[rows].astype(np.float64).reshape(len(rows), len(columns))
+    sheet = pandas.DataFrame(
+        values,
+        columns=pandas.MultiIndex.from_tuples(columns, names=_LEVELS) if columns else None,
+        index=pandas.MultiIndex.from_arrays(
+            [["labeled-data"] * len(rows), [name] * len(rows), images]
+        ),
+    )
+    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+    try:
+        # Its reader does without an HDF5 of nobody, which pandas cannot write.
+        lines = _label_lines(columns, name, images, values)
+        (draft / "CollectedData_posetrack.csv").write_bytes(b"".join(lines))
+        if columns and len(rows):
+            file = draft / "CollectedData_posetrack.h5"
+            sheet.to_hdf(str(file), key=_KEY, mode="w")
+        draft.chmod(0o755)
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _label_lines(
+    columns: list[tuple[str, ...]], name: str, images: list[str], values: NDArray[np.float64]
+) -> Iterator[bytes]:
+    for n, title in enumerate(_LEVELS):
+        yield (",".join([title, "", "", *(column[n] for column in columns)]) + "\n").encode()
+    text = np.char.mod("%.9g", values) if values.size else values.astype(str)
+    text[~np.isfinite(values)] = ""
+    for image, row in zip(images, text.tolist(), strict=True):
+        yield (",".join(["labeled-data", name, image, *row]) + "\n").encode()

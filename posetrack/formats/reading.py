@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,6 @@ _SORTS = {
     ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
     ".nwb": "hdf5",
 }  # fmt: skip
-_ATTRIBUTES = ("nwb_version",)
 _LONGEST_HEADER = 10_000_000
 _MOST_NAMES = 500_000_000
 _LOOKED_AT = 1000
@@ -165,9 +164,16 @@ def contents(path: Path) -> Contents:
         from posetrack.formats.hdf5 import open_hdf5
 
         with open_hdf5(path) as file:
-            # NWB says what it is in an attribute, others in the names of what they hold.
-            return Contents(sort, frozenset([*file, *(n for n in file.attrs if n in _ATTRIBUTES)]))
+            return Contents(sort, frozenset(_hdf5_names(file)))
     return Contents(sort, _csv_names(path) if sort == "csv" else frozenset())
+
+
+def _hdf5_names(file: Any) -> Iterator[str]:
+    """What it holds; NWB says what it is in an attribute, pandas in one of a part."""
+    yield from file
+    yield from (name for name in file.attrs if name == "nwb_version")
+    if any("pandas_type" in part.attrs for part in file.values()):
+        yield "pandas_type within"
 
 
 def _csv_names(path: Path) -> frozenset[str]:
