@@ -168,7 +168,7 @@ def _read_csv(path: Path) -> _Sheet:
         with pa.csv.open_csv(path, options, convert_options=convert) as reader:
             for batch in reader:
                 heads = [column.to_pylist() for column in batch.columns[:lead]]
-                index += heads[0] if lead == 1 else map(_joined, zip(*heads, strict=True))
+                index += heads[0] if lead == 1 else map(_join_path, zip(*heads, strict=True))
                 columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[lead:]]
                 blocks.append(np.stack([np.zeros(len(batch)), *columns], axis=1))
                 if sum(block.size for block in blocks) > MOST_VALUES:
@@ -179,7 +179,7 @@ def _read_csv(path: Path) -> _Sheet:
     return _Sheet(names, index, values)
 
 
-def _joined(parts: Sequence[Any]) -> str:
+def _join_path(parts: Sequence[Any]) -> str:
     """An image's path of its parts."""
     return "/".join(str(part) for part in parts if part not in (None, ""))
 
@@ -304,7 +304,7 @@ def _read_fixed(path: Path, group: Any) -> _Sheet:
         if numbers.shape != (len(index), len(items)) or not set(items) <= set(at):
             raise ValueError(f"{path}: {block} has {numbers.shape}, {len(index)} rows are named")
         values[:, [at[item] for item in items]] = numbers
-    rows = [row[0] if len(row) == 1 else _joined(row) for row in index]
+    rows = [row[0] if len(row) == 1 else _join_path(row) for row in index]
     return _Sheet([_column(path, column) for column in columns], rows, values)
 
 
@@ -357,7 +357,7 @@ def read_dlc_labels(path: Path) -> Labels:
     images = []
     for row, name in enumerate(sheet.rows):
         people = [
-            LabelledPerson(_marked(laid[row, n]), None, np.nan, None, f"{name}, {individual}")
+            LabelledPerson(_mark(laid[row, n]), None, np.nan, None, f"{name}, {individual}")
             for n, individual in enumerate(individuals)
             if np.isfinite(laid[row, n, :, :2]).all(axis=-1).any()
         ]
@@ -365,7 +365,7 @@ def read_dlc_labels(path: Path) -> Labels:
     return Labels(skeleton_of_names(parts, path.stem) if parts else None, tuple(images))
 
 
-def _marked(points: NDArray[np.float32]) -> NDArray[np.float64]:
+def _mark(points: NDArray[np.float32]) -> NDArray[np.float64]:
     """(K, 3) with a score of 1 where somebody labelled a point."""
     marked = points.astype(np.float64)
     marked[:, 2] = np.isfinite(marked[:, :2]).all(axis=1)
