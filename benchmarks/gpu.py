@@ -386,6 +386,11 @@ def pipeline(job: Job) -> Iterator[Row]:
         )
         if people in (2, 5):
             yield from attempt(
+                "stages",
+                f"{people} people",
+                partial(stages, job, scene, frames, detector, estimator, people),
+            )
+            yield from attempt(
                 "where the time goes",
                 f"{people} people",
                 partial(profile, job, scene, frames, detector, estimator, people),
@@ -448,6 +453,23 @@ def overlapped(scene: Any, frames: Sequence[Any], detector: Any, estimator: Any,
 
     tracker = tracker_of(scene, detector, estimator, every)
     return [people for _, people in track_video(frames, tracker)]
+
+
+def stages(
+    job: Job, scene: Any, frames: Sequence[Any], detector: Any, estimator: Any, people: int
+) -> Iterator[Row]:
+    """As ``posetrack bench`` counts them: the device is waited for behind each."""
+    from posetrack.tracking.stages import StageClock, measure_stages, summarise
+
+    clock = StageClock(partial(synchronise, job))
+    tracker = measure_stages(tracker_of(scene, detector, estimator, 1), clock)
+    for number, frame in enumerate(frames[:30]):
+        tracker.update(frame.image)
+        clock.next_frame()
+        if number == 2:
+            clock.forget()
+    for name, row in summarise(clock.rows).items():
+        yield {"table": "stages of update, each waited for", "people": people, "stage": name, **row}
 
 
 def bare_loop(job: Job, scene: Any, detector: Any, estimator: Any) -> Callable[[Any, int], None]:

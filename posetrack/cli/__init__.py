@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "demo",
     "samples": "samples",
     "eval": "evaluate",
+    "bench": "bench",
     "export": "export",
     "models": "models",
     "doctor": "doctor",

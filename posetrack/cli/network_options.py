@@ -280,14 +280,17 @@ def _layout(name: str | None) -> Any:
 
 
 def build_estimator(
-    arguments: argparse.Namespace, default: DefaultNetwork | None = None
+    arguments: argparse.Namespace, default: DefaultNetwork | None = None, **more: Any
 ) -> PoseEstimator | BottomUpEstimator:
-    """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint."""
+    """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint.
+
+    ``more`` are settings of a pose network that sees crops, which no option gives.
+    """
     name: str | None = arguments.estimator
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     settings: dict[str, Any] = {"flip_test": True} if arguments.flip_test else {}
     given = {key: getattr(arguments, key) for key in _OF_WHOLE_IMAGES}
-    settings |= {key: value for key, value in given.items() if value is not None}
+    settings |= {key: value for key, value in given.items() if value is not None} | more
     if name is None:
         _refuse_of_whole_images(settings)
         default = default or find_defaults(arguments, "estimator")["estimator"]
