@@ -1,5 +1,7 @@
 """Multi-person pose tracking in video.
 
+A whole video::
+
     import posetrack
 
     people = posetrack.track("match.mp4")           # everybody's keypoints over time
@@ -7,7 +9,7 @@
     posetrack.save(people, "match.csv")
     posetrack.draw_video(people, "drawn.mp4", video="match.mp4")
 
-Image by image, in a program:
+Image by image, in a program::
 
     tracker = posetrack.Tracker()
     for image in images:

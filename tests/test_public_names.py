@@ -57,7 +57,7 @@ def test_every_listed_name_is_there() -> None:
     "path",
     [
         ROOT / "README.md",
-        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
         *sorted(ROOT.glob("examples/*.py")),
     ],
     ids=lambda path: path.name,
