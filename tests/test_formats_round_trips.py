@@ -29,6 +29,7 @@ NEEDS = {
     "dlc-h5": ("tables", "h5py"),
     "nwb": ("pynwb", "ndx_pose"),
     "dlc-labels": ("tables", "h5py"),
+    "slp": ("sleap_io",),
     "yolo": ("yaml",),
     "yolo-tracks": ("yaml",),
 }

@@ -28,8 +28,8 @@ def add_parser(commands: Any) -> None:
         help="read and write tracks in the formats of other programs",
         description="Read tracks from any format that is read (its kind shows in its content) "
         "and write them in others. What each keeps: posetrack convert --formats.",
-        epilog="movement, sleap, dlc-h5 and yolo need pip install 'posetrack[formats]', nwb needs "
-        "'posetrack[nwb]', c3d 'posetrack[c3d]'.",
+        epilog="movement, sleap, dlc-h5 and yolo need pip install 'posetrack[formats]', nwb, slp "
+        "and c3d need 'posetrack[nwb]', 'posetrack[sleap]' and 'posetrack[c3d]'.",
     )
     parser.add_argument(
         "file", type=Path, metavar="FILE", nargs="?", help="a file, a folder, or a zip of one"

@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from posetrack.formats.sinks import FrameSink as FrameSink
     from posetrack.formats.sleap import read_sleap as read_sleap
     from posetrack.formats.sleap import write_sleap as write_sleap
+    from posetrack.formats.slp import read_slp as read_slp
+    from posetrack.formats.slp import write_slp as write_slp
     from posetrack.formats.table import TrackTable as TrackTable
     from posetrack.formats.table_reading import read_table as read_table
     from posetrack.formats.table_writers import CsvWriter as CsvWriter
@@ -114,6 +116,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "recovery": ["recover"],
         "sinks": ["FrameSink"],
         "sleap": ["read_sleap", "write_sleap"],
+        "slp": ["read_slp", "write_slp"],
         "table": ["TrackTable"],
         "table_reading": ["read_table"],
         "table_writers": ["CsvWriter", "ParquetWriter"],

@@ -148,6 +148,12 @@ FORMATS: Final[dict[str, Format]] = {
         (("hdf5", "tracks"),), *_ARRAYS, "yes", "formats",
         "rows from frame 0 on",
     ),
+    "slp": Format(
+        "SLEAP project", ".slp", "slp:read_slp", "slp:write_slp",
+        (("hdf5", "metadata", "frames", "instances"),), "if there", "rate", 0.0, 1e-6, None, 1e-6,
+        False, "names", True, "yes", "sleap",
+        "predicted instances with scores and tracks; the video by its name",
+    ),
     "mot": Format(
         "MOT Challenge text", ".mot.txt", "mot:read_mot", "mot:write_mot", (("text",),),
         "kept", "rate", None, None, 0.01, 1e-6,

@@ -35,7 +35,7 @@ _SORTS = {
     ".parquet": "arrow", ".arrows": "arrow", ".csv": "csv", ".json": "json", ".txt": "text",
     ".jsonl": "json", ".ndjson": "json", ".xml": "xml", ".zip": "zip",
     ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
-    ".nwb": "hdf5",
+    ".nwb": "hdf5", ".slp": "hdf5",
 }  # fmt: skip
 _LONGEST_HEADER = 10_000_000
 _MOST_NAMES = 500_000_000

@@ -92,9 +92,18 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         tracks = floats(file, "tracks", path, 4)
         has_scores = "point_scores" in file
         scores = floats(file, "point_scores", path, 3) if has_scores else None
+    without_tracks = not names and tracks.shape[order.index("track")] > 1
     xy = tracks.transpose([order.index(axis) for axis in _AXES])
     if not names and xy.shape[1] == 1:
-        names = ["track_1"]  # SLEAP names no track if it tracked nobody
+        names = ["track_1"]  # SLEAP names no track where it tracked nobody
+    elif not names and xy.shape[1] > 1:
+        if not hints.untracked:
+            raise ValueError(
+                f"{path}: {xy.shape[1]} instances a frame and no tracks; link the poses first, or "
+                "read them with untracked=True (--untracked on the line)"
+            )
+        # Places in each frame and no identities; -1, -2, ... where only they are meant.
+        names = [f"id_{n}" for n in range(1, xy.shape[1] + 1)]
     if xy.shape[1:] != (len(names), len(nodes), 2):
         raise ValueError(
             f"{path}: 'tracks' has {tracks.shape}, {len(names)} tracks and {len(nodes)} nodes "
@@ -107,6 +116,8 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         if given.shape != xy.shape[:3]:
             raise ValueError(f"{path}: 'point_scores' has {scores.shape}, 'tracks' {tracks.shape}")
     ids, named = ids_of_names(names)
+    if without_tracks and hints.untracked == "keep":
+        ids, named = -ids, {}
     frames = np.arange(len(xy), dtype=np.int64)
     skeleton = skeleton_of_names(nodes, path.stem, hints.skeleton)
     metadata = {"rate": hints.rate, "individuals": named or None}
