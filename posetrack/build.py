@@ -287,18 +287,6 @@ def default_networks(
     return {default.kind: build_default(default, device=device, **settings) for default in found}
 
 
-def default_detector(device: str = "auto", **settings: Any) -> Detector:
-    """The detector of `Tracker()`, chosen for the device; see `default_networks`."""
-    return cast(Detector, default_networks("detector", device=device, **settings)["detector"])
-
-
-def default_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
-    """The pose network of `Tracker()`: of `estimator_names` the first that can be had."""
-    return cast(
-        PoseEstimator, default_networks("estimator", device=device, **settings)["estimator"]
-    )
-
-
 def default_flow(device: str = "auto") -> FlowEstimator:
     """The flow of `Tracker()`: DIS, on the CPU whatever the device; it needs no weights.
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from posetrack.checkpoints.card import read_card
-from posetrack.checkpoints.loading import load_network, load_pose_resnet
+from posetrack.checkpoints.loading import load_network
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation
@@ -53,7 +53,7 @@ def test_what_leaves_no_trace_in_the_weights_is_told(tmp_path: Path) -> None:
     assert any(isinstance(part, torch.nn.ReLU)
                for part in load_network(path, activations=True)[0].modules())  # fmt: skip
     path = kept(tmp_path, PoseResNet(50), {"told": {"stride_on_1x1": True}})
-    assert load_pose_resnet(path)[0].stride_on_1x1
+    assert load_network(path)[0].stride_on_1x1
 
 
 def test_a_file_of_ours_gives_its_trunk_to_other_keypoints(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from filled import filled_state
 
-from posetrack.checkpoints.loading import load_pose_resnet
+from posetrack.checkpoints.loading import load_network
 from posetrack.checkpoints.reading import read_weights
 from posetrack.checkpoints.recognition import convert_keys, recognise
 from posetrack.networks.pose_resnet import PoseResNet
@@ -67,7 +67,7 @@ def test_every_naming_loads_with_its_colours(
     names = OrderedDict(renamed(state, trunk, head, outer))
     content = {"meta": MMPOSE_META, "state_dict": names} if trunk else names
     path = saved(tmp_path / "weights.pth.tar", content, old_format=old_format)
-    network, checkpoint = load_pose_resnet(path)
+    network, checkpoint = load_network(path)
     assert (checkpoint.source, checkpoint.normalisation) == (source, normalisation)
     assert checkpoint.skeleton == COCO_17
     assert not network.training
@@ -77,7 +77,7 @@ def test_every_naming_loads_with_its_colours(
 
 def test_colours_can_be_told(tmp_path: Path, state: dict) -> None:
     path = saved(tmp_path / "weights.pth", state)
-    _, checkpoint = load_pose_resnet(path, normalisation=IMAGENET_RGB, input_size=(288, 384))
+    _, checkpoint = load_network(path, normalisation=IMAGENET_RGB, input_size=(288, 384))
     assert checkpoint.normalisation == IMAGENET_RGB
     assert checkpoint.input_size == (288, 384)
 
@@ -90,13 +90,13 @@ def test_a_training_checkpoint_with_numpy_numbers_loads(tmp_path: Path, state: d
         "perf": np.float64(0.704),
         "optimizer": {"param_groups": []},
     }
-    network, _ = load_pose_resnet(saved(tmp_path / "checkpoint.pth.tar", content, old_format=True))
+    network, _ = load_network(saved(tmp_path / "checkpoint.pth.tar", content, old_format=True))
     assert network.depth == 18
 
 
 def test_missing_batch_counts_are_filled_with_zeros(tmp_path: Path, state: dict) -> None:
     bare = {name: tensor for name, tensor in state.items() if "num_batches" not in name}
-    network, checkpoint = load_pose_resnet(saved(tmp_path / "weights.pth", bare))
+    network, checkpoint = load_network(saved(tmp_path / "weights.pth", bare))
     assert network.bn1.num_batches_tracked.item() == 0
     assert checkpoint.missing == ()
 
@@ -105,7 +105,7 @@ def test_half_precision_weights_become_single(tmp_path: Path, state: dict) -> No
     half = {
         name: value.half() if value.is_floating_point() else value for name, value in state.items()
     }
-    network, _ = load_pose_resnet(saved(tmp_path / "weights.pth", half))
+    network, _ = load_network(saved(tmp_path / "weights.pth", half))
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
@@ -129,7 +129,7 @@ def test_a_published_key_list_loads_from_a_file(tmp_path: Path, shared: Path) ->
         "meta": MMPOSE_META,
         "state_dict": filled_state(shared / "reference" / "nets", "mmpose1_pose_resnet50", 0.7),
     }
-    network, checkpoint = load_pose_resnet(saved(tmp_path / "w.pth", content, old_format=True))
+    network, checkpoint = load_network(saved(tmp_path / "w.pth", content, old_format=True))
     assert (network.depth, network.keypoints, checkpoint.source) == (50, 17, "mmpose 1.x")
 
 
@@ -138,12 +138,12 @@ def test_skeleton_is_guessed_from_the_number_told_or_asked_for(tmp_path: Path) -
         network = PoseResNet(18, keypoints, deconv_channels=(8, 8, 8))
         return saved(tmp_path / f"{keypoints}.pth", network.state_dict())
 
-    assert load_pose_resnet(file(16))[1].skeleton == MPII_16
-    assert load_pose_resnet(file(17), skeleton=POSETRACK_17)[1].skeleton == POSETRACK_17
+    assert load_network(file(16))[1].skeleton == MPII_16
+    assert load_network(file(17), skeleton=POSETRACK_17)[1].skeleton == POSETRACK_17
     with pytest.raises(ValueError, match=r"what are its 5 keypoints\?.*skeleton="):
-        load_pose_resnet(file(5))
+        load_network(file(5))
     with pytest.raises(ValueError, match="16 keypoints, skeleton coco_17 has 17"):
-        load_pose_resnet(file(16), skeleton=COCO_17)
+        load_network(file(16), skeleton=COCO_17)
 
 
 def test_keypoint_names_in_the_file_beat_the_guess(tmp_path: Path, state: dict) -> None:
@@ -152,7 +152,7 @@ def test_keypoint_names_in_the_file_beat_the_guess(tmp_path: Path, state: dict) 
         "meta": {"dataset_meta": about},
         "state_dict": renamed(state, "backbone.", "head."),
     }
-    _, checkpoint = load_pose_resnet(saved(tmp_path / "weights.pth", content))
+    _, checkpoint = load_network(saved(tmp_path / "weights.pth", content))
     assert checkpoint.skeleton == POSETRACK_17
 
 
@@ -163,10 +163,10 @@ def test_missing_left_over_and_misshapen_entries_are_named(tmp_path: Path, state
     changed["bn1.bias"] = torch.zeros(63)
     path = saved(tmp_path / "weights.pth", changed)
     with pytest.raises(ValueError, match="does not fit a ResNet-18") as caught:
-        load_pose_resnet(path)
+        load_network(path)
     for named in ("layer3.1.bn2.weight", "neck.weight", "bn1.bias (63,) instead of (64,)"):
         assert named in str(caught.value)
-    network, checkpoint = load_pose_resnet(path, partial=True)
+    network, checkpoint = load_network(path, partial=True)
     assert checkpoint.missing == ("layer3.1.bn2.weight", "bn1.bias")
     assert checkpoint.left_over == ("neck.weight", "bn1.bias")
     assert torch.equal(network.conv1.weight, state["conv1.weight"])
@@ -178,8 +178,8 @@ def test_a_classifier_gives_its_trunk_when_partial(tmp_path: Path, state: dict) 
     }
     path = saved(tmp_path / "resnet18.pth", {**trunk, "fc.weight": torch.zeros(1000, 512)})
     with pytest.raises(ValueError, match=r"final_layer\.weight is missing"):
-        load_pose_resnet(path)
-    network, checkpoint = load_pose_resnet(path, partial=True, keypoints=16)
+        load_network(path)
+    network, checkpoint = load_network(path, partial=True, keypoints=16)
     assert torch.equal(network.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
     assert checkpoint.left_over == ("fc.weight",)
     assert checkpoint.missing[0] == "deconv_layers.0.weight"
@@ -211,7 +211,7 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_not_run(
         else:
             saved(path, content, old_format=how == "old")
         with pytest.raises(ValueError, match="nothing of it was run") as caught:
-            load_pose_resnet(path)
+            load_network(path)
         assert call.__name__ in str(caught.value)
         assert "torch.save(network.state_dict()" in str(caught.value)
         assert not witness.exists()
@@ -250,7 +250,7 @@ def test_what_is_not_a_checkpoint_is_called_so(
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        load_pose_resnet(path)
+        load_network(path)
 
 
 @pytest.mark.parametrize("old_format", [False, True], ids=["zip", "old"])
@@ -293,37 +293,37 @@ def test_damage_anywhere_is_an_error_or_harmless(tmp_path: Path, old_format: boo
 )
 def test_other_contents_are_refused(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_pose_resnet(saved(tmp_path / "weights.pth", content))
+        load_network(saved(tmp_path / "weights.pth", content))
 
 
 def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        load_pose_resnet(tmp_path / "nothing.pth")
+        load_network(tmp_path / "nothing.pth")
     with pytest.raises(IsADirectoryError):
-        load_pose_resnet(tmp_path)
+        load_network(tmp_path)
 
 
 def test_shapes_are_believed_only_up_to_a_size(tmp_path: Path, state: dict) -> None:
     huge = {**state, "final_layer.weight": torch.zeros(1).expand(10**9, 8, 1, 1)}
     with pytest.raises(ValueError, match="more than 4096"):
-        load_pose_resnet(saved(tmp_path / "weights.pth", huge))
+        load_network(saved(tmp_path / "weights.pth", huge))
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path, state: dict) -> None:
     broken = {**state, "bn1.weight": torch.full((64,), torch.nan)}
     with pytest.raises(ValueError, match=r"NaN or infinity in its weights\. In: bn1\.weight"):
-        load_pose_resnet(saved(tmp_path / "weights.pth", broken))
+        load_network(saved(tmp_path / "weights.pth", broken))
 
 
 def test_safetensors_load_too(tmp_path: Path, state: dict) -> None:
     safetensors = pytest.importorskip("safetensors.torch")
     path = tmp_path / "weights.safetensors"
     safetensors.save_file(state, path)
-    network, _ = load_pose_resnet(path)
+    network, _ = load_network(path)
     assert torch.equal(network.conv1.weight, state["conv1.weight"])
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="not a safetensors file"):
-        load_pose_resnet(path)
+        load_network(path)
 
 
 def test_conversion_changes_names_only(state: dict) -> None:

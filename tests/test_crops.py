@@ -20,7 +20,6 @@ from posetrack.ops.crops import (
     inverse_affine,
     normalise,
     transform_points,
-    udp_matrices,
 )
 
 CV = "crop_cv5" if int(cv2.__version__.split(".")[0]) >= 5 else "crop_cv4"
@@ -160,17 +159,6 @@ class TestParityWithTheAuthors:
         assert xy.dtype == np.float32
         np.testing.assert_allclose(xy, wanted, rtol=1e-6, atol=1e-4)
 
-    def test_udp_matrices_agree(self, shared):
-        case = cases(shared, "pipe_mmpose")
-        matrices = udp_matrices(
-            # mmpose turns UDP's crops the other way round than all others.
-            case["box_center"],
-            case["box_scale"] / 200,
-            (192, 256),
-            rotation=-case["box_rot"],
-        )
-        np.testing.assert_allclose(matrices, case["box_udp_warp"], rtol=1e-5, atol=2e-4)
-
 
 class TestBoxes:
     def test_center_at_minus_one_is_not_padded(self):
@@ -283,7 +271,6 @@ class TestNobody:
         assert center.shape == scale.shape == (0, 2)
         matrices = crop_matrices(center, scale, (192, 256))
         assert matrices.shape == inverse_affine(matrices).shape == (0, 2, 3)
-        assert udp_matrices(center, scale, (192, 256)).shape == (0, 2, 3)
         assert transform_points(matrices, np.zeros((0, 17, 2))).shape == (0, 17, 2)
         crops = crop_people(synthetic_image(), matrices, (192, 256))
         assert crops.shape == (0, 256, 192, 3)

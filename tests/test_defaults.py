@@ -89,16 +89,16 @@ def test_the_defaults_are_in_the_table_and_of_the_right_kind():
 
 
 def test_the_default_estimator_is_fetched_once_and_finds_poses(server):
-    estimate = defaults.default_estimator("cpu")
+    estimate = defaults.build_estimator(device="cpu")
     poses = estimate(IMAGE, Detections([[10, 10, 60, 110]], [0.9]))
     assert poses.skeleton.name == "coco_17"
     assert np.isfinite(poses.xy).all()
-    defaults.default_estimator("cpu", flip_test=True)
+    defaults.build_estimator(device="cpu", flip_test=True)
     assert server.paths() == [f"/{defaults.ESTIMATOR}.pth"]
 
 
 def test_the_default_estimator_is_set_up_as_its_row_says(server):
-    estimate = defaults.default_estimator("cpu", padding=1.5)
+    estimate = defaults.build_estimator(device="cpu", padding=1.5)
     assert estimate.input_size == (192, 256)
     assert estimate.normalisation.rgb
     assert estimate.normalisation.mean == (0.485, 0.456, 0.406)
@@ -106,7 +106,7 @@ def test_the_default_estimator_is_set_up_as_its_row_says(server):
 
 
 def test_the_default_detector_takes_an_image_and_settings(server):
-    detect = defaults.default_detector("cpu", min_score=0.25)
+    detect = defaults.build_detector(device="cpu", min_score=0.25)
     assert isinstance(detect(IMAGE), Detections)
     assert detect.min_score == 0.25
     assert server.paths() == [f"/{defaults.DETECTOR_ON_CPU}.pth"]
@@ -227,9 +227,9 @@ def test_a_tracker_says_once_that_both_networks_are_bundled_ones(server):
 
 
 def test_offline_the_defaults_are_the_bundled_ones_and_the_reason_is_said(server):
-    for build in (defaults.default_detector, defaults.default_estimator):
+    for build in (defaults.build_detector, defaults.build_estimator):
         with pytest.warns(UserWarning, match="downloads are switched off"):
-            build("cpu", offline=True)
+            build(device="cpu", offline=True)
     assert server.asked == []
 
 
@@ -249,7 +249,7 @@ def test_without_bundled_networks_the_error_names_the_ways_out(server, monkeypat
 
 def test_progress_is_reported(server, contents):
     seen = []
-    defaults.default_detector("cpu", progress=lambda done, _: seen.append(done))
+    defaults.build_detector(device="cpu", progress=lambda done, _: seen.append(done))
     assert seen[-1] == len(contents["detector"])
 
 

@@ -24,7 +24,6 @@ from posetrack.evaluation import (
     posetrack17_to_18,
     posetrack18_to_17,
 )
-from posetrack.evaluation.clear import trackeval_counts
 from posetrack.evaluation.events import ASCEND, MIGRATE, TRANSFER
 from posetrack.evaluation.mpii import MpiiResult
 from posetrack.evaluation.sequences import head_sizes
@@ -264,23 +263,6 @@ def test_pose_hota_equals_trackeval(case: str) -> None:
         close(similarities.similarities[t], official, f"OKS of frame {t}")
     for theirs, values in expected["trackeval_HOTA"]["per_alpha"].items():
         close(getattr(similarities.hota(), HOTA_NAMES[theirs]), values, theirs)
-
-
-@pytest.mark.parametrize("case", cases("oks"))
-def test_trackeval_accounting_equals_trackeval(case: str) -> None:
-    ours = trackeval_counts(oks_sequence(case, "pose_oks"))
-    official = expected_of(case, "oks")["trackeval_CLEAR"]
-    names = {
-        "MOTA": ours.mota, "MOTP": 1 - ours.motp, "MODA": ours.moda, "CLR_Re": ours.recall,
-        "CLR_Pr": ours.precision, "sMOTA": ours.smota, "CLR_F1": ours.f1, "MOTAL": ours.motal,
-        "FP_per_frame": ours.false_positives_a_frame, "MOTP_sum": ours.similarity,
-        "CLR_TP": ours.detections, "CLR_FN": ours.misses, "CLR_FP": ours.false_positives,
-        "IDSW": ours.switches,
-        "MT": ours.mostly_tracked, "PT": ours.partially_tracked, "ML": ours.mostly_lost,
-        "Frag": ours.fragmentations, "CLR_Frames": ours.frames,
-    }  # fmt: skip
-    for theirs, value in names.items():
-        close(value, official[theirs], theirs)
 
 
 @pytest.mark.parametrize("like_xtcocotools", [False, True])

@@ -10,7 +10,7 @@ import torch
 from filled import filled_state
 from torch import nn
 
-from posetrack.checkpoints.loading import load_network, load_pose_resnet
+from posetrack.checkpoints.loading import load_network
 from posetrack.checkpoints.recognition import recognise
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
@@ -238,8 +238,3 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, states: dict) -
     broken = {**states["posenet"], "heatmap.bias": torch.full((17,), np.nan)}
     with pytest.raises(ValueError, match=r"NaN or infinity in its weights\. In: heatmap\.bias"):
         load_network(saved(tmp_path / "weights.pth", broken))
-
-
-def test_load_pose_resnet_takes_resnets_only(tmp_path: Path, states: dict) -> None:
-    with pytest.raises(ValueError, match=r"this is an HRNet-W4 .*load_network reads it"):
-        load_pose_resnet(saved(tmp_path / "hrnet.pth", states["hrnet"]))

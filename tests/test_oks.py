@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.ops.oks import oks_matrix, oks_nms, soft_oks_nms
+from posetrack.ops.oks import oks_matrix, oks_nms
 from posetrack.skeletons import COCO_17
 
 SIGMAS = np.array(COCO_17.sigmas)
@@ -240,18 +240,6 @@ class TestNms:
         )  # fmt: skip
         kept = oks_nms(*arguments, max_oks=0.5)
         assert kept.tolist() == keep["hrnet.oks_nms.0.5.many"]
-        order = soft_oks_nms(*arguments, spread=0.5)
-        assert order.tolist() == keep["hrnet.soft_oks_nms.0.5.many"]
-
-    @pytest.mark.parametrize("spread", [0.1, 0.5, 0.9])
-    def test_soft_agrees_with_the_originals(self, authors, spread):
-        case, keep, mmpose = authors
-        arguments = case["keypoints"][..., :2], case["score"], case["area"], SIGMAS
-        order = soft_oks_nms(*arguments, spread=spread)
-        assert order.tolist() == keep[f"hrnet.soft_oks_nms.{spread}"]
-        for count in (20, 5):
-            order = soft_oks_nms(*arguments, spread=spread, max_poses=count)
-            assert order.tolist() == mmpose[f"soft_oks_nms.{spread}.max_dets_{count}"]
 
     def test_agrees_with_mmpose_on_visible_keypoints(self, authors):
         case, _, mmpose = authors
@@ -324,7 +312,6 @@ class TestNms:
     def test_lower_row_comes_first_among_equal_scores(self):
         xy = random_poses(1).repeat(3, axis=0)
         assert oks_nms(xy, [0.5] * 3, [1e4] * 3, SIGMAS, max_oks=0.5).tolist() == [0]
-        assert soft_oks_nms(xy, [0.5] * 3, [1e4] * 3, SIGMAS, spread=0.5).tolist() == [0, 1, 2]
 
     def test_half_a_person_is_a_double_of_the_whole(self):
         xy = random_poses(1).repeat(2, axis=0)
@@ -349,7 +336,6 @@ class TestNms:
     def test_nobody_is_fine(self):
         nobody = np.zeros((0, K, 2))
         assert oks_nms(nobody, [], [], SIGMAS, max_oks=0.5).shape == (0,)
-        assert soft_oks_nms(nobody, [], [], SIGMAS, spread=0.5).shape == (0,)
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -368,7 +354,3 @@ class TestNms:
         }  # fmt: skip
         with pytest.raises(ValueError, match=message):
             oks_nms(**(arguments | change), max_oks=0.5)
-
-    def test_spread_must_be_positive(self):
-        with pytest.raises(ValueError, match="spread"):
-            soft_oks_nms(np.zeros((1, K, 2)), [1], [1], SIGMAS, spread=0)

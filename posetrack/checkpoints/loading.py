@@ -24,7 +24,6 @@ from posetrack.checkpoints.recognition import FAMILIES, convert_keys, recognise,
 from posetrack.checkpoints.tfjs import is_tfjs, read_tfjs_weights
 from posetrack.networks.family import Architecture, Family
 from posetrack.networks.person_detector import FAMILY as PERSON_DETECTOR
-from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 
@@ -129,98 +128,12 @@ def load_network(
     (8, "HRNet's authors", 'mpii_16', (256, 256))
     """
     wanted = ModelCard(skeleton, input_size, normalisation, options)
-    return _load(path, wanted, keypoints=keypoints, partial=partial)
-
-
-def load_pose_resnet(
-    path: str | Path,
-    *,
-    skeleton: Skeleton | None = None,
-    normalisation: Normalisation | None = None,
-    input_size: tuple[int, int] = (192, 256),
-    keypoints: int | None = None,
-    stride_on_1x1: bool = False,
-    partial: bool = False,
-) -> tuple[PoseResNet, PoseCheckpoint]:
-    """Read a `PoseResNet` and what it needs around it from a file.
-
-    Parameters
-    ----------
-    path
-        See `posetrack.checkpoints.reading.read_weights`. Names may be the authors' or mmpose's,
-        with or without ``module.``.
-    skeleton
-        What the keypoints are. When None: by the names in the file where it has any, else COCO's
-        for 17 keypoints and MPII's for 16. Networks for PoseTrack18 have 17 keypoints too: give
-        `posetrack.skeletons.POSETRACK_17` for them.
-    normalisation
-        When None, by whose names the file uses: the authors trained on BGR images, mmpose on RGB.
-        A ResNet in HRNet's repository counts as the authors'.
-    input_size
-        Width and height the network was trained with. Any size runs; another one costs accuracy.
-    keypoints
-        With ``partial=True``, another number of keypoints than the file has, to train anew.
-    stride_on_1x1
-        Whether the network is of Caffe's kind, see `PoseResNet`; its file looks like any other.
-    partial
-        Take what fits and leave the rest at its starting values, for training; say in the result
-        what that was. When False, every name and shape must fit.
-
-    Returns
-    -------
-    network
-        In evaluation mode, on the CPU, float32.
-    checkpoint
-        Skeleton, normalisation, input size and source.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read (see `read_weights`), is not of such a network, has missing,
-        left over or wrongly shaped entries, or the skeleton is of another size or not known.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "pose_resnet_18.pth")
-    ...     torch.save(PoseResNet(18, 16).state_dict(), path)
-    ...     network, checkpoint = load_pose_resnet(path, input_size=(256, 256))
-    >>> network.depth, network.keypoints, checkpoint.skeleton.name
-    (18, 16, 'mpii_16')
-    """
-    options = {"stride_on_1x1": stride_on_1x1} if stride_on_1x1 else {}
-    network, checkpoint = _load(
-        path,
-        ModelCard(skeleton, input_size, normalisation, options),
-        keypoints=keypoints,
-        partial=partial,
-        only=PoseResNet,
-    )
-    assert isinstance(network, PoseResNet)
-    return network, checkpoint
-
-
-def _load(
-    path: str | Path,
-    wanted: ModelCard,
-    *,
-    keypoints: int | None,
-    partial: bool,
-    only: type[nn.Module] | None = None,
-) -> tuple[nn.Module, PoseCheckpoint]:
-    """Read, recognise, build and fill; what is wanted goes before what the file says."""
     tfjs = is_tfjs(path)
     file = read_tfjs_weights(path) if tfjs else read_weights(path)
     model_card = None if tfjs else read_card(path)
     try:
         state = convert_keys(file.tensors)
         found = recognise(state, keypoints=keypoints, partial=partial)
-        if only is not None and found.kind is not only:
-            raise ValueError(
-                f"expected a ResNet with deconvolutions, this is {found.name}; load_network "
-                "reads it"
-            )
         with torch.device("cpu" if partial else "meta"):
             stated = model_card.options if model_card else {}
             network = found.build(**{**file.options, **stated, **wanted.options})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 
-from posetrack.evaluation.assignment import assign
 from posetrack.evaluation.events import (
     ASCEND,
     FALSE_POSITIVE,
@@ -22,7 +20,6 @@ from posetrack.evaluation.events import (
     Rows,
 )
 from posetrack.evaluation.sequences import Floats, Ints
-from posetrack.evaluation.whole_poses import FrameSimilarities
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,46 +117,6 @@ class TrackingCounts(ClearCounts):
         return _ratio(2 * self.idtp, self.objects + self.detections + self.false_positives)
 
 
-@dataclass(frozen=True, eq=False)
-class TrackEvalCounts(ClearCounts):
-    """The counts of CLEAR in TrackEval's accounting, and the ratios that it alone has.
-
-    ``mostly_tracked`` are true identities found in more than 80 % of their frames;
-    ``fragmentations`` counts how often a track begins again.
-    """
-
-    @property
-    def similarity(self) -> float:
-        """Sum over detections."""
-        return self.detections - self.distance
-
-    @property
-    def moda(self) -> float:
-        """MOTA without switches."""
-        return 1 - _ratio(self.misses + self.false_positives, self.objects)
-
-    @property
-    def smota(self) -> float:
-        """MOTA with similarities instead of detections."""
-        return _ratio(self.similarity - self.false_positives - self.switches, self.objects)
-
-    @property
-    def motal(self) -> float:
-        """MOTA with the logarithm of the switches."""
-        switches = math.log10(self.switches) if self.switches else 0.0
-        return _ratio(self.detections - self.false_positives - switches, self.objects)
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return _ratio(2 * self.detections, self.objects + self.detections + self.false_positives)
-
-    @property
-    def false_positives_a_frame(self) -> float:
-        """False positives over frames."""
-        return _ratio(self.false_positives, self.frames)
-
-
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
@@ -233,86 +190,6 @@ def identity_matches(
         g, p = g + distance.shape[0], p + distance.shape[1]
     rows, columns = linear_sum_assignment(together, maximize=True)
     return int(together[rows, columns].sum())
-
-
-_BONUS: Final = 1000.0
-_EPS: Final = float(np.finfo(np.float64).eps)
-
-
-def trackeval_counts(
-    sequence: FrameSimilarities, *, min_similarity: float = 0.5
-) -> TrackEvalCounts:
-    """CLEAR with the accounting of TrackEval, which differs from py-motmetrics'.
-
-    Notes
-    -----
-    Source: github.com/JonathonLuiten/TrackEval, the CLEAR metric: identities carry on only from
-    the frame before in which both sides had someone, as a bonus in one assignment; more than 80 %
-    (not 80 %) is mostly tracked.
-
-    Examples
-    --------
-    >>> one, sure = np.array([1]), np.ones((1, 1))
-    >>> walk = FrameSimilarities("walk", np.arange(2), (one, one), (one, one + 1), (sure, sure))
-    >>> trackeval_counts(walk).mota
-    0.5
-    """
-    seen: dict[int, int] = {}
-    found: dict[int, int] = {}
-    starts: dict[int, int] = {}
-    ever: dict[int, int] = {}
-    before: dict[int, int] = {}
-    tp = fn = fp = switches = 0
-    closeness = 0.0
-    for true, other, similarity in zip(
-        sequence.true_ids, sequence.predicted_ids, sequence.similarities, strict=True
-    ):
-        people, others = true.tolist(), other.tolist()
-        for person in people:
-            seen[person] = seen.get(person, 0) + 1
-        if not people or not others:
-            fn, fp = fn + len(people), fp + len(others)
-            continue
-        now = _match(people, others, similarity, before, min_similarity)
-        for g, p in now.items():
-            person, track = people[g], others[p]
-            switches += ever.get(person, track) != track
-            ever[person] = track
-            found[person] = found.get(person, 0) + 1
-            starts[person] = starts.get(person, 0) + (person not in before)
-            closeness += float(similarity[g, p])
-        before = {people[g]: others[p] for g, p in now.items()}
-        tp, fn, fp = tp + len(now), fn + len(people) - len(now), fp + len(others) - len(now)
-    shares = [found.get(person, 0) / count for person, count in seen.items()]
-    mostly = sum(share > 0.8 for share in shares)
-    lost = sum(share < 0.2 for share in shares)
-    return TrackEvalCounts(
-        frames=len(sequence.frames),
-        matches=tp - switches,
-        switches=switches,
-        misses=fn,
-        false_positives=fp,
-        fragmentations=sum(count - 1 for count in starts.values()),
-        mostly_tracked=mostly,
-        partially_tracked=len(shares) - mostly - lost,
-        mostly_lost=lost,
-        distance=tp - closeness,
-    )
-
-
-def _match(
-    people: list[int],
-    others: list[int],
-    similarity: np.ndarray,
-    before: dict[int, int],
-    min_similarity: float,
-) -> dict[int, int]:
-    """Row to column; pairs of the frame before stay together if they are near enough."""
-    same = np.array([[before.get(person) == track for track in others] for person in people])
-    scores = np.where(similarity < min_similarity - _EPS, 0.0, _BONUS * same + similarity)
-    columns = assign(-scores)
-    rows = np.flatnonzero(columns >= 0)
-    return {int(g): int(columns[g]) for g in rows if scores[g, columns[g]] > _EPS}
 
 
 @dataclass(frozen=True, eq=False)

@@ -328,7 +328,7 @@ class PoseTrack21Result(Result):
     hota
         Over all sequences, (19, 16): the keypoints and the total. Its total pools the detections
         of all keypoints and averages the association of sequences, so that it is not the mean
-        over keypoints; `keypoint_mean` is.
+        over keypoints.
     hota_by_sequence
         For each sequence alone; here the total is the mean over keypoints.
     ap, ap_by_sequence
@@ -375,15 +375,6 @@ class PoseTrack21Result(Result):
         parts = {"HOTA": mean.hota, "DetA": mean.det_a, "AssA": mean.ass_a, "LocA": mean.loc_a}
         columns = precision_columns(self.ap) | {n: 100 * values for n, values in parts.items()}
         return keypoint_rows(self.keypoints, columns)
-
-    def keypoint_mean(self, name: str = "hota") -> float:
-        """The other average: the mean of the 15 keypoints' figures, in percent."""
-        return 100 * float(getattr(self.hota.mean(), name)[:-1].mean())
-
-    def sequence_mean(self, name: str = "hota") -> float:
-        """The mean over sequences of their totals, each sequence counting alike, in percent."""
-        totals = [getattr(part.mean(), name)[-1] for part in self.hota_by_sequence]
-        return 100 * float(np.mean(totals))
 
 
 def _hota_row(hota: Hota) -> Row:

@@ -83,54 +83,6 @@ def crop_matrices(
     return matrices
 
 
-def udp_matrices(
-    center: ArrayLike, scale: ArrayLike, input_size: tuple[int, int], *, rotation: ArrayLike = 0.0
-) -> Float64Array:
-    """Affine matrices from the image to the crops, for networks trained with UDP.
-
-    Unlike in `crop_matrices`, the crop's outermost pixel *centres* lie on the edges of the
-    enlarged box, and width and height have a zoom of their own.
-
-    Parameters
-    ----------
-    center, scale, input_size, rotation
-        As in `crop_matrices`.
-
-    Returns
-    -------
-    matrices
-        (N, 2, 3) float64, from image pixels to crop pixels.
-
-    Raises
-    ------
-    ValueError
-        If shapes disagree or a size is not positive.
-
-    Notes
-    -----
-    J. Huang et al., *The Devil is in the Details: Delving into Unbiased Data Processing for Human
-    Pose Estimation* (CVPR 2020). Rotation has the same direction as in `crop_matrices`; mmpose's is
-    the opposite here.
-
-    Examples
-    --------
-    >>> udp_matrices([[100, 100]], [[0.955, 1.275]], (192, 256)).round(9).tolist()
-    [[[1.0, 0.0, -4.5], [0.0, 1.0, 27.5]]]
-    """
-    width, height = _check_size(input_size)
-    centers, scales = _rows_of_two(center, "center"), _rows_of_two(scale, "scale")
-    _same_count(centers, scales)
-    last = np.array([width - 1, height - 1])
-    zoom = last / np.maximum(UNIT_OF_SCALE * scales, 1.0)
-    turn = np.deg2rad(np.asarray(rotation, np.float64))
-    matrices = np.empty((len(centers), 2, 3))
-    matrices[:, 0, 0], matrices[:, 0, 1] = np.cos(turn), np.sin(turn)
-    matrices[:, 1, 0], matrices[:, 1, 1] = 0.0 - np.sin(turn), np.cos(turn)
-    matrices[:, :, :2] *= zoom[:, :, None]
-    matrices[:, :, 2] = last / 2 - (matrices[:, :, :2] @ centers[:, :, None])[:, :, 0]
-    return matrices
-
-
 def inverse_affine(matrices: ArrayLike) -> Float64Array:
     """Matrices that undo affine matrices.
 

@@ -159,58 +159,6 @@ def oks_nms(
     return kept
 
 
-def soft_oks_nms(
-    xy: ArrayLike,
-    scores: ArrayLike,
-    areas: ArrayLike,
-    sigmas: ArrayLike,
-    *,
-    spread: float,
-    max_poses: int = 20,
-    seen: ArrayLike | None = None,
-    common_only: bool = True,
-) -> NDArray[np.intp]:
-    """Rows of poses by falling score, where each pose taken lowers the scores of its doubles.
-
-    HRNet's variant: the best pose is taken, every other's score is multiplied by
-    ``exp(-oks**2 / spread)``, and so on. Nothing is dropped but what comes after ``max_poses``.
-
-    Parameters
-    ----------
-    xy, scores, areas, sigmas, seen, common_only
-        As in `oks_nms`.
-    spread
-        Positive; smaller punishes doubles harder. HRNet calls it the threshold.
-    max_poses
-        How many rows to give at most.
-
-    Returns
-    -------
-    order
-        (min(N, max_poses),) rows of ``xy``, best first. The lowered scores are not given: HRNet
-        writes the original ones.
-
-    Raises
-    ------
-    ValueError
-        If shapes disagree, an area is negative, or a sigma or ``spread`` is not positive.
-
-    Examples
-    --------
-    >>> pose = np.array([[10.0, 10.0], [20.0, 40.0]])
-    >>> poses = np.stack([pose, pose + 1, pose + 100])
-    >>> soft_oks_nms(poses, [0.8, 0.9, 0.7], [900] * 3, [0.1, 0.1], spread=0.5).tolist()
-    [1, 2, 0]
-    """
-    if not spread > 0:
-        raise ValueError(f"spread must be positive, got {spread}")
-    arguments = _nms_arguments(xy, scores, areas, sigmas, seen)
-    order: NDArray[np.intp] = _soft_oks_nms_rows(
-        *arguments, float(spread), max(int(max_poses), 0), common_only
-    )
-    return order
-
-
 def _poses(values: ArrayLike, name: str) -> NDArray[Any]:
     """``values`` as an (N, K, 2) array; an empty list has no shape of its own."""
     poses = np.asarray(values)
@@ -449,31 +397,3 @@ def _oks_nms_rows(
             kept[size] = i
             size += 1
     return kept[:size]
-
-
-@compile_kernel
-def _soft_oks_nms_rows(
-    xy: FloatArray,
-    scores: FloatArray,
-    areas: FloatArray,
-    sigmas: FloatArray,
-    seen: NDArray[np.bool_],
-    spread: float,
-    max_poses: int,
-    common_only: bool,
-) -> NDArray[np.intp]:
-    left = scores.copy()
-    taken = np.zeros(len(xy), np.bool_)
-    order = np.empty(min(len(xy), max_poses), np.intp)
-    for rank in range(len(order)):
-        best = -1
-        for i in range(len(xy)):
-            if not taken[i] and (best < 0 or left[i] > left[best]):
-                best = i
-        order[rank] = best
-        taken[best] = True
-        for i in range(len(xy)):
-            if not taken[i]:
-                oks = _pair_oks(best, i, xy, areas, sigmas, seen, common_only)
-                left[i] *= math.exp(-oks * oks / spread)
-    return order

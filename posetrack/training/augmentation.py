@@ -8,7 +8,7 @@ trained before.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -168,33 +168,6 @@ def augment_matrix(
         matrix[:, 2] += matrix[:, 0] * (image_width - 1)
         matrix[:, 0] = 0.0 - matrix[:, 0]
     return matrix
-
-
-def mirror_keypoints(
-    xy: ArrayLike, visible: ArrayLike, mirror_order: ArrayLike, *, image_width: int
-) -> tuple[Float64Array, NDArray[Any]]:
-    """Keypoints of the mirrored image, left and right swapped.
-
-    Parameters
-    ----------
-    xy
-        (..., K, 2) pixels.
-    visible
-        (..., K); coordinates of those with 0 become 0, as in the authors' code.
-    mirror_order
-        (K,), see `posetrack.skeletons.Skeleton.mirror_order`.
-    image_width
-        In pixels.
-
-    Examples
-    --------
-    >>> mirror_keypoints([[10, 5], [2, 7]], [1, 0], [1, 0], image_width=21)[0].tolist()
-    [[0.0, 0.0], [10.0, 5.0]]
-    """
-    order = np.asarray(mirror_order)
-    seen = np.asarray(visible)[..., order]
-    turned = np.asarray(xy, np.float64)[..., order, :] * (-1, 1) + (image_width - 1, 0)
-    return np.where((seen > 0)[..., None], turned, 0.0), seen
 
 
 def half_body(
