@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Integral
 from pathlib import Path
@@ -107,6 +108,36 @@ def check_all_known(
     known = tuple(known)
     for name in names:
         check_known(kind, name, known, has=has)
+
+
+@contextmanager
+def require_library(needs: str, install: str) -> Iterator[None]:
+    """Say what to install where an import within finds a library missing.
+
+    Parameters
+    ----------
+    needs
+        What needs which library, as the message begins.
+    install
+        What pip installs: a package or, better, an extra of this one.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Instead of the import's, with the same name.
+
+    Examples
+    --------
+    >>> with require_library("plots need matplotlib", "posetrack[eval]"):
+    ...     import no_such_library
+    Traceback (most recent call last):
+    ModuleNotFoundError: plots need matplotlib: pip install "posetrack[eval]"
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        quoted = f'"{install}"' if "[" in install else install
+        raise ModuleNotFoundError(f"{needs}: pip install {quoted}", name=error.name) from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

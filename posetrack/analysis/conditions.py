@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import reduce
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +131,7 @@ class _Several:
     """Conditions together; what they measure is what the first does."""
 
     conditions: Sequence[Condition]
+    _join: ClassVar[np.ufunc]
 
     @property
     def above(self) -> bool:
@@ -140,29 +142,25 @@ class _Several:
         """Those of the first."""
         return self.conditions[0].values(trajectories)
 
+    def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
+        """(T, N, 1) or, if one of them is of pairs, (T, N, N)."""
+        held = (condition.holds(trajectories, max_gap) for condition in self.conditions)
+        joined: BoolArray = reduce(self._join, held)
+        return joined
+
 
 @dataclass(frozen=True)
 class AllOf(_Several):
     """Holds while all of some conditions do; its values are those of the first."""
 
-    def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
-        """(T, N, 1) or, if one of them is of pairs, (T, N, N)."""
-        found = self.conditions[0].holds(trajectories, max_gap)
-        for condition in self.conditions[1:]:
-            found = found & condition.holds(trajectories, max_gap)
-        return found
+    _join = np.logical_and
 
 
 @dataclass(frozen=True)
 class AnyOf(_Several):
     """Holds while at least one of some conditions does; its values are those of the first."""
 
-    def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
-        """(T, N, 1) or, if one of them is of pairs, (T, N, N)."""
-        found = self.conditions[0].holds(trajectories, max_gap)
-        for condition in self.conditions[1:]:
-            found = found | condition.holds(trajectories, max_gap)
-        return found
+    _join = np.logical_or
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.analysis.postures import MIN_SEEN, PostureClassifier, features_of
+from posetrack.checks import require_library
 from posetrack.trajectories import Trajectories
 
 Float64Array = NDArray[np.float64]
@@ -97,11 +98,8 @@ def _fit(
     penalty: float,
 ) -> PostureClassifier:
     """One machine, as arrays."""
-    try:
+    with require_library("training needs scikit-learn", "posetrack[analysis]"):
         svm = import_module("sklearn.svm")
-    except ModuleNotFoundError as error:
-        message = 'training needs scikit-learn: pip install "posetrack[analysis]"'
-        raise ModuleNotFoundError(message, name=error.name) from error
     known = np.isfinite(rows)
     filled = np.where(known, rows, 0.0)
     count = np.maximum(known.sum(axis=0), 1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from posetrack.checkpoints.card import Decode, ModelCard, card_text, read_card, usual_sigma
 from posetrack.checkpoints.loading import PoseCheckpoint, load_network, options_of
 from posetrack.checkpoints.reading import read_weights, tensors_as_bytes
+from posetrack.checks import require_library
 from posetrack.files import sha256_of, write_whole
 from posetrack.ops.crops import Normalisation
 from posetrack.skeletons import Skeleton
@@ -78,12 +79,8 @@ def convert_checkpoint(
         raise ValueError(f"expected a name that ends in .safetensors, got {target}")
     if target.exists() and target.samefile(source):
         raise ValueError(f"{target} is the file to read; write to another")
-    try:
+    with require_library("writing safetensors needs that package", "posetrack[safetensors]"):
         from safetensors.torch import save
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'writing safetensors needs that package: pip install "posetrack[safetensors]"'
-        ) from error
     network, found = load_network(
         source,
         skeleton=skeleton,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.checks import check_all_known
+from posetrack.cli.options import picture_size_from
 
 
 def add_parser(commands: Any) -> None:
@@ -24,19 +25,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--quick", action="store_true", help="four short scenes, one seed")
     parser.add_argument("--seeds", type=int, help="how many times each scene (default: 3)")
     parser.add_argument("--frames", type=int, help="length of the scenes (default: their own)")
-    parser.add_argument("--size", type=_size, metavar="WxH",
+    parser.add_argument("--size", type=picture_size_from, metavar="WxH",
                         help="width and height of the pictures (default: 320x180)")  # fmt: skip
     parser.add_argument("--scenes", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--blocks", nargs="+", metavar="NAME",
                         help="only these: steps, similarity, plain, matching, flow, every, misses, "
                         "networks, and slow, which is left out unless named")  # fmt: skip
     parser.set_defaults(run=run)
-
-
-def _size(text: str) -> tuple[int, int]:
-    from posetrack.cli.synth import _size as size_of
-
-    return size_of(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.cli.network_options import skeleton_from
+from posetrack.cli.options import picture_size_from
 from posetrack.formats.catalogue import FORMATS, as_text
 from posetrack.runs.outputs import formats_from
 from posetrack.skeletons import COCO_18
@@ -66,17 +67,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-size",
         metavar="WxH",
-        type=size_from,
+        type=picture_size_from,
         help="the images' size, for places that are fractions of it (YOLO)",
     )
-
-
-def size_from(text: str) -> tuple[int, int]:
-    """Width and height of ``1280x720``."""
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and 0 < int(width) * int(height) < 1e12):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, such as 1280x720, got {text!r}")
-    return int(width), int(height)
 
 
 def add_scale(parser: argparse.ArgumentParser) -> None:

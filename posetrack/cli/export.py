@@ -67,7 +67,7 @@ def _format_from(text: str) -> str:
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    from posetrack.cli.network_options import size_from
+    from posetrack.cli.options import size_from
 
     group = parser.add_argument_group("what the checkpoint does not say itself")
     group.add_argument("--skeleton", metavar="NAME|FILE.toml", help="what its keypoints are")

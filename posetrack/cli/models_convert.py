@@ -22,7 +22,7 @@ NORMALISATIONS = {
 
 def add_action(actions: Any) -> None:
     """Add ``convert`` to the commands of ``posetrack models``."""
-    from posetrack.cli.network_options import size_from
+    from posetrack.cli.options import size_from
 
     parser = actions.add_parser(
         "convert",

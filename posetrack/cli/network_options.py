@@ -13,7 +13,7 @@ from typing import Any, cast
 from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.checks import did_you_mean, no_such, no_such_file
-from posetrack.cli.options import Parser
+from posetrack.cli.options import Parser, size_from
 from posetrack.interfaces import (
     BottomUpEstimator,
     Detector,
@@ -89,20 +89,6 @@ def device_from(text: str) -> str:
             f" got {text!r}"
         )
     return text
-
-
-def size_from(text: str) -> tuple[int, int]:
-    """Width and height from the field's ``HEIGHTxWIDTH``.
-
-    Examples
-    --------
-    >>> size_from("256x192")
-    (192, 256)
-    """
-    height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, such as 256x192, got {text!r}")
-    return int(width), int(height)
 
 
 class DownloadBar:

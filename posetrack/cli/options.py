@@ -22,6 +22,36 @@ from posetrack.runs.presets import Preset
 _TIMES: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "": 1.0}
 
 
+def size_from(text: str) -> tuple[int, int]:
+    """Width and height of a network's input from the field's ``HEIGHTxWIDTH``.
+
+    Examples
+    --------
+    >>> size_from("256x192")
+    (192, 256)
+    """
+    height, width = _two_numbers(text, "HEIGHTxWIDTH, such as 256x192")
+    return width, height
+
+
+def picture_size_from(text: str) -> tuple[int, int]:
+    """Width and height of pictures from ``WIDTHxHEIGHT``.
+
+    Examples
+    --------
+    >>> picture_size_from("1280x720")
+    (1280, 720)
+    """
+    return _two_numbers(text, "WIDTHxHEIGHT, such as 1280x720")
+
+
+def _two_numbers(text: str, expected: str) -> tuple[int, int]:
+    first, _, second = text.lower().partition("x")
+    if not (first.isdecimal() and second.isdecimal() and 0 < int(first) * int(second) < 1e12):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return int(first), int(second)
+
+
 class Formatter(argparse.HelpFormatter):
     """Shows the default of an option that has one; a switch that is off is not worth a word."""
 

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from posetrack.cli.options import picture_size_from
+
 TRAIN, SHEET = "train", "sheet"
 SCENES = (
     "crossing", "behind_pole", "entering_leaving", "coming_back", "crowd", "same_clothes",
@@ -33,7 +35,10 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="draws everything (default: 0)")
     parser.add_argument(
-        "--size", type=_size, metavar="WxH", help="width and height in pixels, such as 640x360"
+        "--size",
+        type=picture_size_from,
+        metavar="WxH",
+        help="width and height in pixels, such as 640x360",
     )
     parser.add_argument("--rate", type=float, help="frames a second of a scene")
     parser.add_argument("--images", action="store_true", help="JPEG files instead of a video")
@@ -47,13 +52,6 @@ def add_parser(commands: Any) -> None:
         help="photographs without people, to stand behind those of 'train'",
     )
     parser.set_defaults(run=run)
-
-
-def _size(text: str) -> tuple[int, int]:
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 640x360, got {text!r}")
-    return int(parts[0]), int(parts[1])
 
 
 def scene_of(name: str, **settings: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from posetrack.checks import did_you_mean
 from posetrack.cli.input_checks import check_files
 from posetrack.cli.network_options import device_from
+from posetrack.cli.options import size_from
 from posetrack.files import read_toml
 
 if TYPE_CHECKING:
@@ -70,20 +71,6 @@ class Job(NamedTuple):
     validate: Validate | None
     record: dict[str, Any]
     title: str
-
-
-def size(text: str) -> tuple[int, int]:
-    """Width and height from ``HEIGHTxWIDTH``, as the field writes them.
-
-    Examples
-    --------
-    >>> size("256x192")
-    (192, 256)
-    """
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 256x192, got {text!r}")
-    return int(parts[1]), int(parts[0])
 
 
 class Config(argparse.Action):
@@ -166,7 +153,10 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="what to do about broken annotations",
     )
     parser.add_argument(
-        "--size", type=size, metavar="HxW", help="height and width of the crops, such as 256x192"
+        "--size",
+        type=size_from,
+        metavar="HxW",
+        help="height and width of the crops, such as 256x192",
     )
     parser.add_argument("--device", type=device_from, default="auto", help="cpu, cuda or auto")
     parser.add_argument(

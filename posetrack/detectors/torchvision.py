@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from posetrack.checkpoints.reading import read_weights
+from posetrack.checks import require_library
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.devices import pick_device
 from posetrack.interfaces import Image
@@ -276,10 +277,8 @@ def _build(
     torchvision gives some networks a batch normalisation of its own when it fetches weights, and
     the usual one when it does not. Evaluated, the two differ in nothing but ``norm_eps``.
     """
-    try:
+    with require_library(f"{name} needs torchvision", "torchvision"):
         from torchvision.models import detection
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{name} needs torchvision: pip install torchvision") from error
     arguments = {"num_classes": COCO_CLASSES, **settings}
     network: nn.Module = getattr(detection, name)(weights=None, weights_backbone=None, **arguments)
     if weights is not None:

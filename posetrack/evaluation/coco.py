@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from posetrack.checks import require_library
 from posetrack.evaluation.report import Result, Row
 from posetrack.evaluation.sequences import Floats
 from posetrack.formats.coco import Person, read_document, read_results
@@ -79,13 +80,9 @@ def evaluate_coco(
         If a key is missing, a result is for an image that the annotations do not have, or
         keypoints are not 17.
     """
-    try:
+    with require_library("COCO metrics need pycocotools", "posetrack[eval]"):
         from pycocotools.coco import COCO  # type: ignore[import-untyped]
         from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'COCO metrics need pycocotools: pip install "posetrack[eval]"', name=error.name
-        ) from error
     annotations = _read_annotations(Path(truth))
     results = _read_results(Path(predictions), annotations)
     if like_xtcocotools:

@@ -27,6 +27,7 @@ import torch
 from torch import nn
 
 from posetrack.checkpoints.card import ModelCard, card_text
+from posetrack.checks import require_library
 from posetrack.export.graphs import DECODED, OUTPUTS
 from posetrack.files import write_whole
 from posetrack.runtimes.onnx_cache import onnx_model
@@ -131,12 +132,8 @@ def write_tensorrt(network: nn.Module, model_card: ModelCard, path: Path) -> Non
     RuntimeError
         If TensorRT cannot build the network.
     """
-    try:
+    with require_library("a TensorRT engine needs NVIDIA's package and a GPU", "tensorrt"):
         trt: Any = importlib.import_module("tensorrt")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "a TensorRT engine needs NVIDIA's package and a GPU: pip install tensorrt"
-        ) from error
     assert model_card.outputs is not None
     assert model_card.input_size is not None
     width, height = model_card.input_size
@@ -237,20 +234,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _onnx() -> Any:
-    try:
+    with require_library("exporting a network needs the onnx package", "posetrack[onnx]"):
         import onnx
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'exporting a network needs the onnx package: pip install "posetrack[onnx]"'
-        ) from error
     return onnx
 
 
 def _openvino() -> Any:
-    try:
+    with require_library("OpenVINO is not installed", "posetrack[openvino]"):
         import openvino
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'OpenVINO is not installed: pip install "posetrack[openvino]"'
-        ) from error
     return openvino

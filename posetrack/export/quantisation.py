@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from posetrack.checkpoints.card import ModelCard
+from posetrack.checks import require_library
 from posetrack.export.files import with_metadata, write_onnx
 from posetrack.files import write_whole
 
@@ -55,13 +56,9 @@ def write_int8_onnx(
     ValueError
         If there are no crops.
     """
-    try:
+    with require_library("8 bit networks need onnxruntime and onnx", "posetrack[onnx]"):
         import onnx
         from onnxruntime import quantization
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            '8 bit networks need onnxruntime and onnx: pip install "posetrack[onnx]"'
-        ) from error
     if not len(batch):
         raise ValueError("8 bits need crops to calibrate on, got none")
     assert model_card.outputs is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from posetrack.checks import require_library
 from posetrack.files import write_whole
 from posetrack.formats.dense import every_frame
 from posetrack.formats.markers import in_space, rate_of
@@ -40,11 +41,8 @@ def write_c3d(
     OSError
         If nothing can be written there.
     """
-    try:
+    with require_library("this format needs ezc3d", "posetrack[c3d]"):
         ezc3d = import_module("ezc3d")
-    except ModuleNotFoundError as error:
-        message = 'this format needs ezc3d: pip install "posetrack[c3d]"'
-        raise ModuleNotFoundError(message) from error
     path = Path(path)
     whole_table = every_frame(table)
     xyz = in_space(table, whole_table, metres_per_pixel).reshape(len(whole_table.frame), -1, 3)

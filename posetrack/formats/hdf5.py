@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.checks import no_such_file
+from posetrack.checks import no_such_file, require_library
 from posetrack.files import count_unpacked_bytes
 
 MOST_NUMBERS: Final = 200_000_000
@@ -36,11 +36,8 @@ def library(name: str) -> Any:
     ModuleNotFoundError
         If it is not installed; the message names the extra.
     """
-    try:
+    with require_library(f"this format needs {name}", "posetrack[formats]"):
         return import_module(name)
-    except ModuleNotFoundError as error:
-        message = f'this format needs {name}: pip install "posetrack[formats]"'
-        raise ModuleNotFoundError(message) from error
 
 
 @contextmanager

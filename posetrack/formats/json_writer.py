@@ -11,7 +11,7 @@ import numpy as np
 
 from posetrack.files import PartialFile, dump_json
 from posetrack.formats.recovery import END, IMAGE, PERSON, json_from_spool
-from posetrack.formats.sinks import FrameWriter
+from posetrack.formats.sinks import SpoolWriter
 from posetrack.skeletons import Skeleton
 from posetrack.structures import FloatArray
 
@@ -19,7 +19,7 @@ _MOST_BYTES = 250_000
 _MOST_SECONDS = 1.0
 
 
-class JsonWriter(FrameWriter):
+class JsonWriter(SpoolWriter):
     """Writes images and people to a spool of JSON lines and, on closing, the JSON file.
 
     JSON cannot be read before its last bracket; the spool (``match.partial.jsonl``) can, line by
@@ -67,24 +67,8 @@ class JsonWriter(FrameWriter):
         self._lines, self._size = [], 0
         self._flushed = time.monotonic()
 
-    def _finish(self) -> None:
-        self._flush()
-        spool = self._file.keep()
-        json_from_spool(spool, self.path)
-        spool.unlink()
-
-    def _keep(self) -> Path:
-        try:
-            self._flush()
-        finally:
-            spool = self._file.keep()
-        partial = spool.with_suffix(self.path.suffix)  # free, see PartialFile
-        json_from_spool(spool, partial)
-        spool.unlink()
-        return partial
-
-    def _discard(self) -> None:
-        self._file.discard()
+    def _convert(self, spool: Path, target: Path) -> None:
+        json_from_spool(spool, target)
 
 
 def round_nested(values: FloatArray, decimals: int) -> list[Any]:

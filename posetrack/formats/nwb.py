@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import require_library
 from posetrack.files import date_of_writing, write_whole
 from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import MOST_VALUES, dense, score_columns
@@ -263,10 +264,7 @@ def _frames(seconds: NDArray[np.float64], hints: Hints) -> tuple[NDArray[np.int6
 
 
 def _library(name: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it says of the versions of its own parts
-            return import_module(name)
-    except ModuleNotFoundError as error:
-        message = f'this format needs {name}: pip install "posetrack[nwb]"'
-        raise ModuleNotFoundError(message) from error
+    needs = f"this format needs {name}"
+    with require_library(needs, "posetrack[nwb]"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it says of the versions of its own parts
+        return import_module(name)

@@ -134,7 +134,7 @@ class PoseTrack18Writer(JsonWriter):
             "min_score": min_score,
             "provenance": dict(provenance or {}),
         }
-        header = {"format": "posetrack18", "categories": [_category()], "info": info}
+        header = {"format": "posetrack18", "categories": [person_category()], "info": info}
         super().__init__(path, skeleton, header)
 
     def _add(self, index: int, seconds: float, tracks: Tracks) -> None:
@@ -295,14 +295,14 @@ def keypoints_and_scores(
     return np.where(seen[..., None], whole, 0), np.where(seen, scores, 0)
 
 
-def _category() -> dict[str, Any]:
-    """The dataset's one category; edges count from 1."""
+def person_category(skeleton: Skeleton = POSETRACK_17) -> dict[str, Any]:
+    """COCO's and the dataset's one category; edges count from 1."""
     return {
         "supercategory": "person",
         "id": 1,
         "name": "person",
-        "keypoints": list(POSETRACK_17.keypoints),
-        "skeleton": (POSETRACK_17.edge_indices + 1).tolist(),
+        "keypoints": list(skeleton.keypoints),
+        "skeleton": (skeleton.edge_indices + 1).tolist(),
     }
 
 

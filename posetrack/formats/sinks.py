@@ -1,8 +1,8 @@
 """Where tracks go, frame by frame, and the files that appear whole or not at all.
 
-During a run the output has a temporary name beside the final
-one: ``match.csv`` is ``match.partial.csv`` until it is closed. Closing flushes it to the disk and
-renames it in one step. So
+During a run the output has a temporary name beside the final one: ``match.csv`` is
+``match.partial.csv`` until it is closed. Closing flushes it to the disk and renames it in one
+step. So
 
 * what was under the name before stays until the new file is whole;
 * an exception or Ctrl-C leaves a readable ``match.partial.csv`` with every frame so far;
@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from posetrack.files import PartialFile
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Tracks
 
@@ -153,3 +154,35 @@ class FrameWriter(ABC):
 
     @abstractmethod
     def _discard(self) -> None: ...
+
+
+class SpoolWriter(FrameWriter):
+    """Fills a spool with frames, and on closing makes the file of it."""
+
+    _file: PartialFile
+
+    @abstractmethod
+    def _flush(self) -> None: ...
+
+    @abstractmethod
+    def _convert(self, spool: Path, target: Path) -> None:
+        """Make the file of a whole spool."""
+
+    def _finish(self) -> None:
+        self._flush()
+        spool = self._file.keep()
+        self._convert(spool, self.path)
+        spool.unlink()
+
+    def _keep(self) -> Path:
+        try:
+            self._flush()
+        finally:
+            spool = self._file.keep()
+        partial = spool.with_suffix(self.path.suffix)  # free, see PartialFile
+        self._convert(spool, partial)
+        spool.unlink()
+        return partial
+
+    def _discard(self) -> None:
+        self._file.discard()

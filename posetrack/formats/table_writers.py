@@ -26,7 +26,7 @@ from posetrack.files import PartialFile, dump_json, write_together, write_whole
 from posetrack.formats.arrow_arrays import GROUP_ROWS, arrow_batch, arrow_schema, parquet_options
 from posetrack.formats.metadata import EmptyFrames, sidecar_path
 from posetrack.formats.recovery import METADATA_KEY, parquet_from_spool
-from posetrack.formats.sinks import FrameWriter
+from posetrack.formats.sinks import FrameWriter, SpoolWriter
 from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable, column_names, schema_of
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Tracks
@@ -203,7 +203,7 @@ class CsvWriter(_TableWriter):
         self._file.discard()
 
 
-class ParquetWriter(_TableWriter):
+class ParquetWriter(_TableWriter, SpoolWriter):
     """Write the tidy table as Parquet, with skeleton and provenance inside.
 
     The metadata is JSON under the key ``posetrack`` of the schema. Floats are split by bytes and
@@ -256,24 +256,8 @@ class ParquetWriter(_TableWriter):
         # One Arrow stream is its schema's message and then one message a batch.
         self._file.write(memoryview(batch.serialize()))
 
-    def _finish(self) -> None:
-        self._flush()
-        spool = self._file.keep()
-        parquet_from_spool(spool, self.path, self._metadata())
-        spool.unlink()
-
-    def _keep(self) -> Path:
-        try:
-            self._flush()
-        finally:
-            spool = self._file.keep()
-        partial = spool.with_suffix(self.path.suffix)  # free, see PartialFile
-        parquet_from_spool(spool, partial, self._metadata())
-        spool.unlink()
-        return partial
-
-    def _discard(self) -> None:
-        self._file.discard()
+    def _convert(self, spool: Path, target: Path) -> None:
+        parquet_from_spool(spool, target, self._metadata())
 
 
 def write_table(path: Path, table: TrackTable) -> None:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from posetrack.checks import require_library
 from posetrack.files import date_of_writing, write_whole
 
 
@@ -22,13 +23,9 @@ def new_figure(*, width: float, height: float) -> Any:
     ModuleNotFoundError
         If matplotlib is not installed.
     """
-    try:
+    with require_library("plots need matplotlib", "posetrack[eval]"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'plots need matplotlib: pip install "posetrack[eval]"', name=error.name
-        ) from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

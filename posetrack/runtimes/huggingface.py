@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from posetrack.checks import require_library
 from posetrack.devices import pick_device, require_torch
 
 if TYPE_CHECKING:
@@ -92,12 +93,8 @@ def open_hub_model(
         ``transformers`` does not know it or lacks a library that it needs.
     """
     require_torch(name)
-    try:
+    with require_library(f"{name} needs transformers", "posetrack[hf]"):
         library = importlib.import_module("transformers")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'{name} needs transformers: pip install "posetrack[hf]"'
-        ) from error
     found = hub_name(name)
     options = {"revision": found.revision or "main", "local_files_only": offline}
     try:

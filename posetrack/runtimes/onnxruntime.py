@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checkpoints.card import ModelCard
-from posetrack.checks import no_such_file
+from posetrack.checks import no_such_file, require_library
 from posetrack.devices import Reopening, onnx_providers, usable_cores
 from posetrack.runtimes.onnx_archive import read_archived_card, read_archived_model
 from posetrack.runtimes.onnx_check import require_alone, require_own_data
@@ -265,12 +265,8 @@ def _options(ort: Any, threads: int) -> Any:
 
 
 def _onnxruntime(path: Path) -> Any:
-    try:
+    with require_library(f"running {path} needs onnxruntime", "posetrack[onnx]"):
         import onnxruntime
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'running {path} needs onnxruntime: pip install "posetrack[onnx]"'
-        ) from error
     return onnxruntime
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import require_library
 from posetrack.devices import Reopening, usable_cores
 from posetrack.runtimes.session import Batch, Run, Session, in_short, read_card_of
 
@@ -79,12 +80,8 @@ def open_file(path: Path, *, device: object = "auto", threads: int | None = None
         Not needed here.
     """
     del device
-    try:
+    with require_library(f"running {path} needs OpenVINO", "posetrack[openvino]"):
         import openvino
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'running {path} needs OpenVINO: pip install "posetrack[openvino]"'
-        ) from error
     require_plain_xml(path)
     core = openvino.Core()
     try:

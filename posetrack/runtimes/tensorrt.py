@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from posetrack.checks import require_library
 from posetrack.devices import pick_device
 from posetrack.runtimes.session import Batch, Session, read_card_of
 
@@ -28,12 +29,8 @@ def open_file(
     """
     del threads
     target = pick_device(device)
-    try:
+    with require_library(f"running {path} needs NVIDIA's TensorRT and a GPU", "tensorrt"):
         trt: Any = importlib.import_module("tensorrt")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"running {path} needs NVIDIA's TensorRT and a GPU: pip install tensorrt"
-        ) from error
     if target.type != "cuda":
         raise ValueError(f"{path}: a TensorRT engine runs on a GPU, not on {target}")
     engine = trt.Runtime(trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(path.read_bytes())

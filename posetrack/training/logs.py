@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from posetrack.checks import require_library
 from posetrack.files import write_whole
 
 _REMEMBERED = "logs.json"
@@ -79,14 +80,9 @@ def open_wandb(folder: Path, settings: Mapping[str, Any]) -> Logs:
     RuntimeError
         If it refuses, with its reason.
     """
-    try:
+    with require_library("logging to Weights & Biases needs wandb", "posetrack[wandb]"):
         import wandb
         from wandb.errors import Error
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'logging to Weights & Biases needs wandb: pip install "posetrack[wandb]"',
-            name=error.name,
-        ) from error
     try:
         run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", _PROJECT),
@@ -121,13 +117,9 @@ def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
     RuntimeError
         If it refuses, with its reason.
     """
-    try:
+    with require_library("logging to MLflow needs mlflow", "posetrack[mlflow]"):
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'logging to MLflow needs mlflow: pip install "posetrack[mlflow]"', name=error.name
-        ) from error
     try:
         client = MlflowClient()
         number = _read_run_names(folder).get("mlflow")

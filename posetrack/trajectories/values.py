@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posetrack.checks import require_library
 from posetrack.formats.dense import dense, empty_frames
 from posetrack.formats.table import ALL_ORIGINS, NOBODY, SOURCES, RawRows, TrackTable
 from posetrack.ops.angles import angle, is_segment, unwrap
@@ -368,11 +369,8 @@ class Trajectories:
         ModuleNotFoundError
             If xarray is not installed.
         """
-        try:
+        with require_library("this needs xarray", "posetrack[formats]"):
             xarray = import_module("xarray")
-        except ModuleNotFoundError as error:
-            message = 'this needs xarray: pip install "posetrack[formats]"'
-            raise ModuleNotFoundError(message) from error
         each = ("time", "person", "keypoint")
         return xarray.Dataset(
             {

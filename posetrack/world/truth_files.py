@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.files import dump_json, write_together
-from posetrack.formats.posetrack18 import first_image_id, sequence_name
+from posetrack.formats.posetrack18 import first_image_id, person_category, sequence_name
 from posetrack.skeletons import COCO_17, POSETRACK_17, Skeleton
 from posetrack.world.truth import Truth, Visibility
 
@@ -78,7 +78,7 @@ def posetrack18_document(
     return {
         "images": images,
         "annotations": annotations,
-        "categories": [_category(POSETRACK_17)],
+        "categories": [person_category(POSETRACK_17)],
     }
 
 
@@ -154,7 +154,7 @@ def coco_document(
         "info": {"description": "people of a rendered world, with exact truth"},
         "images": list(images),
         "annotations": list(people),
-        "categories": [_category(skeleton)],
+        "categories": [person_category(skeleton)],
     }
 
 
@@ -254,13 +254,3 @@ def _xywh(xyxy: NDArray[np.float64]) -> list[float]:
     """Left, top, width and height of a box whose corners' pixels belong to it."""
     left, top, right, bottom = np.asarray(xyxy, float).tolist()
     return [round(left, 2), round(top, 2), round(right - left + 1, 2), round(bottom - top + 1, 2)]
-
-
-def _category(skeleton: Skeleton) -> dict[str, Any]:
-    return {
-        "supercategory": "person",
-        "id": 1,
-        "name": "person",
-        "keypoints": list(skeleton.keypoints),
-        "skeleton": (skeleton.edge_indices + 1).tolist(),
-    }
