@@ -16,6 +16,7 @@ import math
 import os
 import re
 import tomllib
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ MAX_TEXT_BYTES: Final = 1_000_000
 """What people write by hand is smaller."""
 
 _MAX_PARTIALS = 1000
+_MAX_NAME_BYTES = 180
+_ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
+_RESERVED = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 _PIECE_BYTES = 1 << 22
 _LAST: Final = 253_402_300_799  # the last second of the year 9999
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -264,6 +268,65 @@ def _pieces(content: Content) -> Iterable[bytes]:
     if isinstance(content, str):
         return [content.encode()]
     return [content] if isinstance(content, bytes) else content
+
+
+def legal_name(title: str, taken: Iterable[str] = ()) -> str:
+    r"""A name for a file or folder after a title, legal on Linux, macOS and Windows.
+
+    Whatever names a file after its source, a sequence or a person takes the name from here.
+
+    Parameters
+    ----------
+    title
+        What it is to be called after, without ending. Bytes of a name that are not UTF-8, as
+        Python holds them, are written ``%E9``; what no system allows is written ``_``.
+    taken
+        Names that are given already; upper and lower case, and accents composed or not, count as
+        the same, as they do on Windows and macOS.
+
+    Returns
+    -------
+    Not empty, and at most 180 bytes, which leaves room for endings.
+
+    Examples
+    --------
+    >>> legal_name("final: a/b?"), legal_name("con.left"), legal_name("walk . ")
+    ('final_ a_b_', 'con_.left', 'walk')
+    >>> legal_name("Match", ["match"]), legal_name("caf\udce9")
+    ('Match-2', 'caf%E9')
+    """
+    text = "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in title)
+    text = _ILLEGAL.sub("_", text).encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+    text = text.rstrip(" .")
+    first, dot, rest = text.partition(".")
+    if _RESERVED.fullmatch(first.rstrip()):
+        text = f"{first.rstrip()}_{dot}{rest}"
+    text = text or "unnamed"
+    keys = {_name_key(name) for name in taken}
+    number, unique = 2, text
+    while _name_key(unique) in keys:
+        unique, number = f"{text}-{number}", number + 1
+    return unique
+
+
+def _name_key(name: str) -> str:
+    """Alike for names that are one file's on some system."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def printable(name: str) -> str:
+    r"""A file's name as text that can be shown and stored: bytes that are not UTF-8 escaped.
+
+    Examples
+    --------
+    >>> printable("caf\udce9.mp4"), printable("café.mp4")
+    ('caf\\xe9.mp4', 'café.mp4')
+    """
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character, which no file system gives
+        data = name.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def sha256_of(path: Path) -> str:

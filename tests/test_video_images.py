@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -278,3 +279,24 @@ def test_a_camera_that_does_not_open_is_refused_and_released(capture: type[FakeC
     with pytest.raises(OSError, match="another program"):
         open_video(0)
     assert capture.released == 1
+
+
+@pytest.mark.parametrize("kind", ["webp", "png", "tif"])
+def test_a_file_of_many_pictures_is_opened_once_and_not_for_each(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"many.{kind}"
+    images = [PIL.Image.fromarray(np.full((20, 30, 3), 9 * n, np.uint8)) for n in range(20)]
+    images[0].save(path, save_all=True, append_images=images[1:], lossless=True, duration=40)
+    opened = []
+    good = PIL.Image.open
+
+    def count(*given: object, **more: object) -> object:
+        opened.append(given)
+        return good(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PIL.Image, "open", count)
+    with open_video(path) as video:
+        values = [round(float(frame.image.mean())) for frame in video]
+    assert values == [9 * n for n in range(20)]
+    assert len(opened) <= 2  # to count them, and to read them

@@ -182,13 +182,13 @@ def read_matches(path: str | Path) -> Matches:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from posetrack.formats.arrow_arrays import values_of
+    from posetrack.formats.arrow_arrays import open_arrow_file, values_of
 
     path = Path(path)
     if not path.is_file():
         raise no_such_file(path)
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(open_arrow_file(path))
         if (file.schema_arrow.metadata or {}).get(b"format") != _FORMAT:
             raise ValueError("it does not say that it is the tracker's matches")
         if file.metadata.num_rows > _MOST_ROWS:

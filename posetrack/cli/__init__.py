@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import importlib
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 
 from posetrack import __version__
 from posetrack.checks import reason_of
@@ -101,27 +103,42 @@ def _warnings_as_lines() -> Iterator[None]:
         warnings.formatwarning = before
 
 
-def _is_text(word: str) -> bool:
-    """Whether a word can be written: a file name may hold bytes that are not UTF-8."""
+def _escape_name(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    code = ord(error.object[error.start])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}", error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+@contextmanager
+def _names_of_any_bytes() -> Iterator[None]:
+    r"""A file's name may hold bytes that are not text: they are shown as ``\xe9``.
+
+    What reads the output may be strict. So is what the output's encoding has not, under LC_ALL=C.
+    Afterwards it is as it was.
+    """
+    codecs.register_error("posetrack.names", _escape_name)
+    streams = [one for one in (sys.stdout, sys.stderr) if isinstance(one, TextIOWrapper)]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="posetrack.names")
     try:
-        word.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            if not stream.closed:
+                stream.reconfigure(errors=errors)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
-    for word in words:
-        if not _is_text(word):
-            shown = word.encode("utf-8", "backslashreplace").decode()
-            print(
-                f"posetrack: {shown}: this name is not text in UTF-8, which JSON and tables need; "
-                "rename the file",
-                file=sys.stderr,
-            )
-            return 2
+    with _names_of_any_bytes():
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     try:
         arguments = parser(words[0] if words else None).parse_args(words)
         with interrupt_at_sigterm(), _warnings_as_lines(), _no_usage_statistics():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from posetrack.checks import did_you_mean
 from posetrack.cli.input_checks import check_files, check_folder
-from posetrack.files import read_toml
+from posetrack.files import legal_name, printable, read_toml
 
 if TYPE_CHECKING:
     from posetrack.analysis import Exercise, Floor, RuleEvent
@@ -149,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
             texts |= _report(trajectories, exercises, events, arguments, floor)
     except KeyError as error:
         raise ValueError(f"{arguments.file}: {error.args[0]}") from error
-    _write(texts, arguments.out, arguments.file.stem)
+    _write(texts, arguments.out, legal_name(arguments.file.stem))
     return 0
 
 
@@ -208,7 +208,7 @@ def _report(
         counts = ", ".join(f"{one.count(each.name)} x {each.name}" for each in exercises)
         if counts:
             print(f"person {one.person}: {counts}")
-    text = analysis.to_markdown(people, title=f"{arguments.file.stem}")
+    text = analysis.to_markdown(people, title=printable(arguments.file.stem))
     return {"report.md": text, "report.csv": analysis.to_csv(people)}
 
 

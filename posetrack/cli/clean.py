@@ -9,6 +9,7 @@ from typing import Any
 
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.input_checks import check_files, check_folder, check_video
+from posetrack.files import legal_name
 from posetrack.runs.cleaned import describe_cleaning, write_formats
 from posetrack.runs.outputs import ENDINGS, formats_from
 
@@ -85,7 +86,7 @@ def _paths(arguments: argparse.Namespace) -> dict[str, Path]:
         formats = formats_from("--format", arguments.formats, _FORMATS)
         if not formats:
             raise ValueError(f"--format: expected a list of {', '.join(_FORMATS)}")
-        stem = source.stem.removesuffix(".raw")
+        stem = legal_name(source.stem.removesuffix(".raw"))
         paths = {name: out / f"{stem}{ENDINGS[name]}" for name in formats}
     for path in paths.values():
         if path.resolve() == source.resolve():

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.cli.network_options import skeleton_from
 from posetrack.cli.options import picture_size_from
+from posetrack.files import legal_name
 from posetrack.formats.catalogue import FORMATS, as_text
 from posetrack.runs.outputs import formats_from
 from posetrack.skeletons import COCO_18
@@ -143,8 +144,8 @@ def name_of(source: Path) -> str:
     endings = sorted(ENDINGS.values(), key=len, reverse=True)
     found = next((ending for ending in endings if source.name.endswith(ending)), "")
     if found:
-        return source.name.removesuffix(found) or source.name
-    return source.name if source.is_dir() else source.stem
+        return legal_name(source.name.removesuffix(found) or source.name)
+    return legal_name(source.name if source.is_dir() else source.stem)
 
 
 def read_tracks(arguments: argparse.Namespace, *, untracked: Any) -> Any:

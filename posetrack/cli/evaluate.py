@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from posetrack.cli.input_checks import check_files, check_folder
-from posetrack.files import write_whole
+from posetrack.files import legal_name, write_whole
 
 
 class Protocol(NamedTuple):
@@ -216,6 +216,8 @@ def _write_events(arguments: argparse.Namespace, results: dict[str, Any]) -> Non
 
             folder = arguments.out / f"timelines{suffix}"
             folder.mkdir(exist_ok=True)
+            given: list[str] = []
             for sequence in result.events.sequences:
-                plot_timeline(result.events, sequence, folder / f"{sequence}.png")
+                given.append(legal_name(sequence, given))
+                plot_timeline(result.events, sequence, folder / f"{given[-1]}.png")
             print(f"{folder}: {len(result.events.sequences)} timelines")

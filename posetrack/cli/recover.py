@@ -120,7 +120,9 @@ def _finish(spool: Path, target: Path) -> str:
     if target.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        kept = f", {pq.read_metadata(target).num_rows:,} rows"
+        from posetrack.formats.arrow_arrays import open_arrow_file
+
+        kept = f", {pq.read_metadata(open_arrow_file(target)).num_rows:,} rows"
     return f"finished as {target.name}{kept}"
 
 

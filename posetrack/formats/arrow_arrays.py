@@ -6,7 +6,9 @@ installed: a second for what is a view of some bytes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +19,11 @@ from posetrack.formats.table import NOBODY, SOURCES, Column
 
 GROUP_ROWS: Final = 65_536
 """Rows of a table's Parquet in one group, so that memory stays flat."""
+
+
+def open_arrow_file(path: Path) -> pa.NativeFile:
+    """A file for Arrow, which by itself takes no name that is not UTF-8."""
+    return pa.OSFile(os.fsencode(path) if os.name == "posix" else str(path))
 
 
 def arrow_type(column: Column) -> pa.DataType:

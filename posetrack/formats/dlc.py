@@ -157,6 +157,8 @@ def _read_csv(path: Path) -> _Sheet:
     import pyarrow as pa
     import pyarrow.csv
 
+    from posetrack.formats.arrow_arrays import open_arrow_file
+
     names, rows, lead = _header(path)
     labels = [str(number) for number in range(lead + len(names))]
     options = pa.csv.ReadOptions(use_threads=False, skip_rows=rows, column_names=labels)
@@ -165,7 +167,7 @@ def _read_csv(path: Path) -> _Sheet:
     blocks: list[NDArray[np.float64]] = []
     index: list[Any] = []
     try:
-        with pa.csv.open_csv(path, options, convert_options=convert) as reader:
+        with pa.csv.open_csv(open_arrow_file(path), options, convert_options=convert) as reader:
             for batch in reader:
                 heads = [column.to_pylist() for column in batch.columns[:lead]]
                 index += heads[0] if lead == 1 else map(_join_path, zip(*heads, strict=True))

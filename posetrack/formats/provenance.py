@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 
 import posetrack
-from posetrack.files import date_of_writing, sha256_of
+from posetrack.files import date_of_writing, printable, sha256_of
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -81,7 +81,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
     'provenance.py'
     """
     path = Path(path)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    return {"file": printable(path.name), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def describe_source(source: str | Path | int | None) -> dict[str, Any] | None:
@@ -104,7 +104,7 @@ def describe_source(source: str | Path | int | None) -> dict[str, Any] | None:
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
         return {"address": urlunsplit(bare)}
     path = Path(source)
-    described: dict[str, Any] = {"file": str(source)}
+    described: dict[str, Any] = {"file": printable(str(source))}
     if path.is_file():
         described["bytes"] = path.stat().st_size
     return described
@@ -121,8 +121,10 @@ def as_json(value: object) -> Json:
     >>> as_json({"size": (256, 192), "limit": float("inf"), "where": Path("a/b"), "key": len})
     {'size': [256, 192], 'limit': 'inf', 'where': 'a/b', 'key': 'builtins.len'}
     """
-    if value is None or isinstance(value, bool | str | int):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, np.generic):
@@ -131,13 +133,13 @@ def as_json(value: object) -> Json:
         small = value.size <= _LONGEST_ARRAY
         return as_json(value.tolist()) if small else f"array {value.shape} {value.dtype}"
     if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
+        return {printable(str(key)): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted((as_json(item) for item in value), key=str)
     if isinstance(value, PurePath):
-        return value.as_posix()
+        return printable(value.as_posix())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: as_json(getattr(value, field.name)) for field in fields}

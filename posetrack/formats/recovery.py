@@ -70,8 +70,10 @@ def spool_batches(spool: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Schema and whole batches of an Arrow stream, up to where it was torn off."""
     import pyarrow as pa
 
+    from posetrack.formats.arrow_arrays import open_arrow_file
+
     try:
-        source = pa.OSFile(str(spool))
+        source = open_arrow_file(spool)
         reader = pa.ipc.open_stream(source)
     except (pa.ArrowInvalid, OSError, MemoryError) as error:
         if isinstance(error, FileNotFoundError):

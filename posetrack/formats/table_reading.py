@@ -16,7 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from posetrack.checks import no_such_file
-from posetrack.formats.arrow_arrays import arrow_type, mask_of, values_of
+from posetrack.formats.arrow_arrays import arrow_type, mask_of, open_arrow_file, values_of
 from posetrack.formats.metadata import (
     EmptyFrames,
     empty_frames_from_json,
@@ -198,7 +198,7 @@ def _open_parquet(path: Path) -> pa.parquet.ParquetFile:
     if not path.is_file():
         raise no_such_file(path)
     try:
-        return pa.parquet.ParquetFile(path)
+        return pa.parquet.ParquetFile(open_arrow_file(path))
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: not a whole Parquet file: {error}") from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from posetrack.checks import no_such
+from posetrack.files import legal_name
 from posetrack.video.reachability import is_camera
 
 FORMATS = ("csv", "parquet", "posetrack18", "coco", "frames", "audit")
@@ -22,6 +23,8 @@ ENDINGS = {
 
 def output_name(source: str, taken: set[str]) -> str:
     """What a video's results are called: after the file, folder or address, each name once.
+
+    See `posetrack.files.legal_name`.
 
     Examples
     --------
@@ -40,11 +43,7 @@ def output_name(source: str, taken: set[str]) -> str:
         # A glob such as walk/*.png is called after its folder; a file may be called match[1].mp4.
         is_glob = bool(set("*?[") & set(path.name)) and not path.exists()
         name = path.resolve().parent.name if is_glob else path.resolve().stem
-    name = name or "video"
-    number, unique = 2, name
-    while unique in taken:
-        unique, number = f"{name}-{number}", number + 1
-    return unique
+    return legal_name(name or "video", taken)
 
 
 def formats_from(option: str, text: str, known: Iterable[str]) -> list[str]:

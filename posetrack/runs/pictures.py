@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from posetrack.files import legal_name
 from posetrack.interfaces import Image
 
 PictureKind: TypeAlias = Literal["jpg", "png"]
@@ -47,17 +48,17 @@ def picture_names(files: Sequence[tuple[Path, int]], kind: PictureKind) -> list[
     top = os.path.commonpath([path.absolute().parent for path, _ in files])
     paged = {path for path, page in files if page}
     names: list[str] = []
-    taken: set[str] = set()
+    taken: dict[str, set[str]] = {}  # by folder
     for path, page in files:
-        stem = path.absolute().relative_to(top).with_suffix("").as_posix()
+        *folders, stem = path.absolute().relative_to(top).with_suffix("").parts
         stem += f"-{page + 1}" if path in paged else ""
-        if stem in taken:
-            stem += f"-{path.suffix[1:].lower()}"
-        number, unique = 2, stem
-        while unique in taken:
-            unique, number = f"{stem}-{number}", number + 1
-        taken.add(unique)
-        names.append(f"{unique}.{kind}")
+        folder = "/".join(map(legal_name, folders))
+        given = taken.setdefault(folder.casefold(), set())
+        name = legal_name(stem)
+        if legal_name(stem, given) != name:
+            name = legal_name(f"{stem}-{path.suffix[1:].lower()}", given)
+        given.add(name)
+        names.append(f"{folder}/{name}.{kind}" if folder else f"{name}.{kind}")
     return names
 
 

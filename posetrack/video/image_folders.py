@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -66,9 +67,14 @@ class ImageSteps:
         rate: Fraction | None,
         max_pixels: int,
     ) -> None:
-        self._pages = [(path, page) for path in paths for page in range(count_pictures(path))]
+        durations = [_durations(path) for path in paths]
+        self._pages = [
+            (path, page)
+            for path, each in zip(paths, durations, strict=True)
+            for page in range(len(each))
+        ]
         self._selection = selection
-        own = picture_times(paths[0]) if len(paths) == 1 and rate is None else None
+        own = _times(durations[0]) if len(paths) == 1 and rate is None else None
         length = own[-1] if own else 0.0
         self._rate = (
             Fraction(len(self._pages) / length).limit_denominator(1000)
@@ -89,7 +95,12 @@ class ImageSteps:
 
     def steps(self) -> Generator[Step, None, None]:
         """Every image up to the end of the selection."""
+        with ExitStack() as stack:
+            yield from self._steps(stack)
+
+    def _steps(self, stack: ExitStack) -> Generator[Step, None, None]:
         rows: list[Row] = []
+        pages: _Pages | None = None
         for index, (path, page) in enumerate(self._pages):
             if self._selection.is_past(index):
                 break
@@ -97,7 +108,13 @@ class ImageSteps:
             image, status = None, Status.SKIPPED
             if self._selection.wants(index):
                 try:
-                    image = read_image(path, page=page, max_pixels=self._max_pixels)
+                    if page and (pages is None or pages.path != path):
+                        stack.close()  # one file at a time, and not anew for each picture
+                        pages = stack.enter_context(_Pages(path, self._max_pixels))
+                    if page and pages is not None:
+                        image = pages.read(page)
+                    else:
+                        image = read_image(path, max_pixels=self._max_pixels)
                     status = Status.DECODED
                 except (OSError, ValueError):
                     status = Status.CORRUPT
@@ -169,7 +186,8 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
         # No more than the pixels could fill uncompressed, whatever the file's length.
         data = np.frombuffer(file.read(width * height * 16 + (1 << 24)), np.uint8)
     if page:
-        return _read_page(path, data, page, max_pixels)
+        with _Pages(path, max_pixels) as pages:
+            return pages.read(page)
     if data[:2].tobytes() == b"\xff\xd8":
         _check_jpeg(path, data)
     try:
@@ -207,31 +225,61 @@ def _check_jpeg(path: Path, data: NDArray[np.uint8]) -> None:
             raise ValueError(f"{path}: damaged image: {error}") from error
 
 
-def _read_page(path: Path, data: NDArray[np.uint8], page: int, max_pixels: int) -> Image:
-    """A picture behind the first, which may claim another size than that."""
-    import PIL.Image
+class _Pages:
+    """The pictures behind the first of a file, which may claim other sizes; it stays open.
 
-    try:
-        with PIL.Image.open(path, formats=("TIFF", "WEBP", "PNG")) as pictures:
+    To come to a picture of an animation, a decoder goes through those before it: opened anew for
+    each, n pictures would cost n squared.
+    """
+
+    def __init__(self, path: Path, max_pixels: int) -> None:
+        self.path, self._max_pixels = path, max_pixels
+        self._file = path.open("rb")
+        self._pictures: Any = None
+        self._data: NDArray[np.uint8] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, page: int) -> Image:
+        """The picture of this number, see `read_image`."""
+        import PIL.Image
+
+        try:
+            if self._pictures is None:
+                self._pictures = PIL.Image.open(self._file, formats=("TIFF", "WEBP", "PNG"))
+            pictures = self._pictures
             pictures.seek(page)
             width, height = pictures.size
-            if width * height > max_pixels:
+            if width * height > self._max_pixels:
                 raise ValueError(
-                    f"claims {width}x{height} pixels, more than max_pixels = {max_pixels}"
+                    f"claims {width}x{height} pixels, more than max_pixels = {self._max_pixels}"
                 )
-            rgb = None if pictures.format == "TIFF" else np.asarray(pictures.convert("RGB"))
-    except (EOFError, OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: damaged image: picture {page}: {error}") from error
-    if rgb is not None:
-        return np.ascontiguousarray(rgb[..., ::-1])
-    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH  # Pillow knows no colours of 16 bits
-    try:
-        found, pages = cv2.imdecodemulti(data, flags, range=(page, page + 1))
-    except cv2.error as error:
-        raise ValueError(f"{path}: damaged image: page {page}: {error}") from error
-    if not found or not pages:
-        raise ValueError(f"{path}: damaged image: page {page} cannot be decoded")
-    return _bgr_of(to_uint8(pages[0]))
+            if pictures.format != "TIFF":
+                rgb = np.asarray(pictures.convert("RGB"))
+                return np.ascontiguousarray(rgb[..., ::-1])
+        except (
+            *(EOFError, OSError, SyntaxError, ValueError),
+            PIL.Image.DecompressionBombError,
+        ) as error:
+            raise ValueError(f"{self.path}: damaged image: picture {page}: {error}") from error
+        return self._tiff_page(page)
+
+    def _tiff_page(self, page: int) -> Image:
+        """By OpenCV: Pillow knows no colours of 16 bits."""
+        if self._data is None:
+            self._data = np.fromfile(self.path, np.uint8)
+        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        try:
+            found, pages = cv2.imdecodemulti(self._data, flags, range=(page, page + 1))
+        except cv2.error as error:
+            raise ValueError(f"{self.path}: damaged image: page {page}: {error}") from error
+        if not found or not pages:
+            raise ValueError(f"{self.path}: damaged image: page {page} cannot be decoded")
+        return _bgr_of(to_uint8(pages[0]))
 
 
 def _read_still(path: Path, max_pixels: int) -> Image:
@@ -254,27 +302,22 @@ def _read_still(path: Path, max_pixels: int) -> Image:
     return np.ascontiguousarray(_bgr_of(pixels), np.uint8)
 
 
-def count_pictures(path: Path) -> int:
-    """How many pictures a file holds: pages of a TIFF, frames of an animated WebP or PNG.
-
-    A file that cannot be opened counts as one, so that it stands in the ledger.
-    """
-    return len(_durations(path))
-
-
-def picture_times(path: Path) -> list[float] | None:
+def _times(durations: list[float]) -> list[float] | None:
     """Seconds at which each picture of an animated file is shown, and at which the last ends.
 
     None where the file has one picture, or does not say.
     """
-    durations = _durations(path)
     if len(durations) == 1 or not all(durations):
         return None
     return [0.0, *np.cumsum(durations).tolist()]
 
 
 def _durations(path: Path) -> list[float]:
-    """Seconds for which each picture of a file is shown, 0 where it does not say."""
+    """Seconds for which each picture of a file is shown, 0 where it does not say.
+
+    Pages of a TIFF, frames of an animated WebP or PNG. A file that cannot be opened has one, so
+    that it stands in the ledger.
+    """
     if path.suffix.lower() not in _MANY:
         return [0.0]
     import PIL.Image
