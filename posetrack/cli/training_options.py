@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from posetrack.training.recipe import Recipe
     from posetrack.training.tasks import Task
 
-DATA = ("coco", "crowdpose", "posetrack18", "mpii", "dataloop", "roboflow")
-WITH_IMAGES = ("dataloop", "roboflow")
+OF_TOOLS = ("yolo", "deeplabcut", "sleap", "cvat", "label-studio")
+"""Whose labels `posetrack.training.read_labels` reads."""
+
+WITH_IMAGES = ("dataloop", "roboflow", *OF_TOOLS)
+DATA = ("coco", "crowdpose", "posetrack18", "mpii", *WITH_IMAGES)
 """Kinds of annotations that are exported together with their images."""
 
 ARCHITECTURES = {
@@ -129,13 +132,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         metavar="FOLDER",
-        help="the images' folder (dataloop, roboflow: where the export has them, if left out)",
+        help="the images' folder (of tools' exports: where they have them, if left out)",
     )
     parser.add_argument(
         "--annotations",
         type=Path,
         metavar="FILE",
-        help="annotation file (JSON); for posetrack18, dataloop and roboflow a folder",
+        help="annotation file; for posetrack18, dataloop, roboflow and yolo a folder",
     )
     parser.add_argument(
         "--heads", type=Path, metavar="FILE", help="mpii: gt_valid.mat with the head boxes for PCKh"
@@ -253,8 +256,16 @@ def read_people(
     skeleton: Skeleton | None,
 ) -> Samples:
     """People of a data set that the options name."""
-    from posetrack.training import read_coco, read_dataloop, read_mpii, read_roboflow
+    from posetrack.training import (
+        read_coco,
+        read_dataloop,
+        read_labels,
+        read_mpii,
+        read_roboflow,
+    )
 
+    if data in OF_TOOLS:
+        return read_labels(data, annotations, images, skeleton=skeleton, broken=args.broken)
     if data in WITH_IMAGES:
         read = read_dataloop if data == "dataloop" else read_roboflow
         return read(annotations, images, skeleton=skeleton, broken=args.broken)

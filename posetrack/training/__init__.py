@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from posetrack.training.losses import joints_ohkm as joints_ohkm
     from posetrack.training.reading_coco import read_coco as read_coco
     from posetrack.training.reading_dataloop import read_dataloop as read_dataloop
+    from posetrack.training.reading_labels import read_labels as read_labels
     from posetrack.training.reading_mpii import read_mpii as read_mpii
     from posetrack.training.reading_roboflow import read_roboflow as read_roboflow
     from posetrack.training.recipe import PAPER as PAPER
@@ -52,6 +53,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "losses": ["heatmap_accuracy", "joints_mse", "joints_ohkm"],
         "reading_coco": ["read_coco"],
         "reading_dataloop": ["read_dataloop"],
+        "reading_labels": ["read_labels"],
         "reading_mpii": ["read_mpii"],
         "reading_roboflow": ["read_roboflow"],
         "recipe": ["PAPER", "POSETRACK", "Recipe"],

@@ -10,10 +10,16 @@ from typing import Any, cast
 import numpy as np
 
 from posetrack.files import json_files
-from posetrack.formats.coco import Document, Person, Picture, read_what_is_right
+from posetrack.formats.coco import (
+    Document,
+    Person,
+    Picture,
+    have_whole_bodies,
+    read_what_is_right,
+)
 from posetrack.formats.hints import plain_name
 from posetrack.formats.numbers import Id, Number
-from posetrack.skeletons import COCO_17, Skeleton
+from posetrack.skeletons import COCO_17, COCO_WHOLEBODY_133, Skeleton
 from posetrack.training.annotations import (
     MAX_PIXEL,
     Placement,
@@ -86,6 +92,12 @@ def read_coco(
 def _read_file(path: Path, root: Path, wanted: Skeleton | None) -> Samples:
     document, broken = read_what_is_right(path, needs=("images", "annotations", "categories"))
     skeletons = dict(_skeletons(document, path))
+    whole_bodies = have_whole_bodies(document.annotations)
+    if whole_bodies:
+        skeletons = {
+            key: COCO_WHOLEBODY_133 if known == COCO_17 else known
+            for key, known in skeletons.items()
+        }
     target = wanted or _most_used(skeletons, document.annotations)
     if not any(_shares(own, target) for own in skeletons.values()):
         names = next(iter(skeletons.values())).keypoints
@@ -236,7 +248,9 @@ def _person(
         problems.append(Problem("an annotation of an image that is not there", name))
         return None
     image = images[row.image_id]
-    keypoints = _keypoints(row.keypoints, len(skeletons[row.category_id]))
+    own = skeletons[row.category_id]
+    values = row.whole_body if own == COCO_WHOLEBODY_133 else row.keypoints
+    keypoints = _keypoints(values or [], len(own))
     if isinstance(keypoints, str):
         problems.append(Problem(keypoints, name))
         return None
