@@ -57,7 +57,7 @@ SECONDS_TO_ANSWER: Final = 5.0
 """How long the hosts of a default may take to send something: ten seconds for both of them."""
 
 BUNDLED: Final = "bundled"
-"""What the two networks inside the package are called on the command line."""
+"""The name of the two networks inside the package on the command line."""
 
 BUNDLED_FILES: Final = {
     "detector": MODELS["bundled_detector"].bundled,

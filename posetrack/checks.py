@@ -179,7 +179,7 @@ def no_such_file(path: Path) -> FileNotFoundError:
 
 
 def reason_of(error: OSError) -> str:
-    """What the system says against something, without its number.
+    """The system's reason for an error, without its number.
 
     Examples
     --------

@@ -117,7 +117,7 @@ ONNX_DEVICES: Mapping[str, str] = {
 
 
 def onnx_providers(device: object) -> list[Any] | None:
-    """What ONNX Runtime runs on; None lets it take CUDA where there is one.
+    """Execution providers for ONNX Runtime; None lets it take CUDA if available.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def usable_cores() -> int:
 
 
 class Reopening:
-    """What a library has open, opened again in a forked child and wherever it is copied to.
+    """A library's open object, opened again in forked children and in copies.
 
     Its attributes are those of what is open.
 
@@ -188,7 +188,7 @@ class Reopening:
         return getattr(self.in_this_process(), name)
 
     def in_this_process(self) -> Any:
-        """What is open in this process."""
+        """The object opened in this process."""
         if self._process != os.getpid():
             open_it, arguments, settings = self._source
             # The parent's is kept: to end it would be to wait for its threads.

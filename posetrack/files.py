@@ -32,7 +32,7 @@ Content: TypeAlias = bytes | str | Iterable[bytes]
 MAX_JSON_BYTES: Final = 2_000_000_000
 """Larger JSON files are refused before they fill the memory."""
 MAX_TEXT_BYTES: Final = 1_000_000
-"""What people write by hand is smaller."""
+"""Files that people write by hand are smaller."""
 
 _MAX_PARTIALS = 1000
 _MAX_NAME_BYTES = 180
@@ -351,7 +351,7 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def errors_naming(path: str | Path) -> Iterator[None]:
-    """Whatever a broken file makes of its reader becomes a ValueError that names the file.
+    """Turn any error of a reader on a broken file into a ValueError that names the file.
 
     Errors that name it already, and those of the system, stay as they are.
 
@@ -653,7 +653,7 @@ def _in_words(message: str, document: Any) -> str:
 
 
 def _kinds(words: list[str]) -> str:
-    """Kinds of values in words; null stands for what is not there, and whole numbers are numbers.
+    """Kinds of values in words; null stands for missing ones, and whole numbers are numbers.
 
     Examples
     --------
@@ -703,7 +703,7 @@ def date_of_writing() -> datetime:
 
 
 def cache_folder() -> Path:
-    """Where posetrack keeps what it can get again: ``POSETRACK_HOME``, else the platform's place.
+    """The cache folder: ``POSETRACK_HOME``, else the platform's.
 
     Raises
     ------

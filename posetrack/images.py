@@ -1,4 +1,4 @@
-"""Whatever images users have, as the uint8 BGR arrays everything here takes."""
+"""Converts users' images to the uint8 BGR arrays that everything here takes."""
 
 from __future__ import annotations
 

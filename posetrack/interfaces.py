@@ -37,7 +37,7 @@ class PoseEstimator(Protocol):
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         ...
 
     def __call__(self, image: Image, boxes: Detections, /) -> Poses:
@@ -56,7 +56,7 @@ class BottomUpEstimator(Protocol):
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         ...
 
     def __call__(self, image: Image, /) -> Poses:
@@ -108,7 +108,7 @@ class SharedNetwork(Protocol):
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         ...
 
     def prepare(self, image: Image, /) -> Any:

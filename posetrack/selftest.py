@@ -43,7 +43,7 @@ _PASSED: Final = "selftest.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the self-test found by one runtime on one device.
+    """The self-test's outcome for one runtime on one device.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def version_of(package: str) -> str:
 
 
 def driver_of(runtime: Runtime, device: str) -> str:
-    """What a device and its driver are called, as far as its runtime knows; "" of others."""
+    """Names of a device and its driver, as far as its runtime knows; "" for others."""
     if not device.startswith("cuda") or runtime != "torch":
         return ""
     import torch

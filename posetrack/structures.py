@@ -1,4 +1,4 @@
-"""What travels between the parts: detections, poses and tracks, as arrays checked once.
+"""Detections, poses and tracks as arrays that are checked once.
 
 Each type is a frozen set of arrays with one row a person. ``len`` counts people, indexing with
 an integer array, a mask or a slice gives the same type with fewer rows, and ``repr`` prints

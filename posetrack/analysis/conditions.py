@@ -1,4 +1,4 @@
-"""What rules are made of: a number over time that enters a range and leaves it, and all, and any.
+"""The conditions of rules: a number over time that enters and leaves a range; all of, any of.
 
 Lengths are in parts of the person's standing height in the picture (`body_height`), so that a
 rule holds near the camera and far away; places in the picture are in pixels.
@@ -38,7 +38,7 @@ class Condition(Protocol):
         ...
 
     def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:
-        """(T, N, 1) or (T, N, N); what is unknown stays as it was for ``max_gap`` seconds."""
+        """(T, N, 1) or (T, N, N); unknown values keep the last known one for ``max_gap`` s."""
         ...
 
 
@@ -135,11 +135,11 @@ class _Several:
 
     @property
     def above(self) -> bool:
-        """That of the first."""
+        """The first condition's."""
         return self.conditions[0].above
 
     def values(self, trajectories: Trajectories, /) -> Float64Array:
-        """Those of the first."""
+        """The first condition's values."""
         return self.conditions[0].values(trajectories)
 
     def holds(self, trajectories: Trajectories, max_gap: float, /) -> BoolArray:

@@ -38,7 +38,7 @@ class AngleRange:
 
 @dataclass(frozen=True)
 class PersonReport:
-    """What there is to say of one person.
+    """The report of one person.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What analysis gives as CSV: angles, repetitions, events, places on the floor, postures."""
+"""Results of the analysis as CSV: angles, repetitions, events, places on the floor, postures."""
 
 from __future__ import annotations
 

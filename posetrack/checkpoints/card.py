@@ -1,4 +1,4 @@
-"""What our own weight files say of themselves: keypoints, input size, colours, decoding.
+"""The card inside our own weight files: keypoints, input size, colours, decoding.
 
 A safetensors file has it in its header, as JSON under ``posetrack``; a PyTorch file ``NAME.pth``
 has the same JSON in ``NAME.pth.json`` beside it. Exported networks carry the same JSON, see
@@ -36,7 +36,7 @@ METHODS = ("quarter", "argmax", "dark")
 PRECISIONS = ("float32", "float16", "int8")
 
 FAMILIES = ("heatmaps", "posenet", "trt_pose", "boxes")
-"""What the outputs of an exported network are, which decides what runs it."""
+"""The outputs of an exported network, which decide what runs it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def usual_sigma(input_size: tuple[int, int]) -> float:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What an exported network's outputs are.
+    """The outputs of an exported network.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class OutputSpec:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a file says; None, or empty, where it says nothing.
+    """A file's card; fields are None, or empty, where the file says nothing.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class ModelCard:
 
 
 def read_card(path: str | Path) -> ModelCard | None:
-    """What is kept with a weight file of ours; None for anybody else's.
+    """The card of a weight file of ours; None for other files.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def read_card(path: str | Path) -> ModelCard | None:
 
 
 def parse_card(text: str, source: str) -> ModelCard:
-    """What the JSON that goes with a network says.
+    """The card in the JSON that goes with a network.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _SIZE = re.compile(r"\b(?:input_size|image_size)\s*=\s*[\[(]\s*(\d{1,4})\s*,\s*(
 
 @dataclass(frozen=True)
 class PoseCheckpoint:
-    """What a network from a file needs around it.
+    """A network from a file: skeleton, normalisation, input size, source.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def load_network(
 def _needs(
     file: WeightFile, found: Architecture, source: str, wanted: ModelCard, model_card: ModelCard
 ) -> PoseCheckpoint:
-    """What the network needs around it: as wanted, as the file says, or as is usual."""
+    """Skeleton, normalisation and input size: as wanted, else the file's, else the usual ones."""
     count = found.settings["keypoints"]
     known = wanted.skeleton
     if known is None and model_card.skeleton is not None and len(model_card.skeleton) == count:
@@ -312,7 +312,7 @@ def options_of(network: nn.Module) -> dict[str, Any]:
 
 
 def outputs_of(network: nn.Module) -> str:
-    """What a network gives: heatmaps, unless its family has maps of its own.
+    """A network's kind of output: heatmaps, unless its family has others.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which network a state dict is of, read off its names and shapes, and whose names those are.
+"""Recognises the network and the source of a state dict by its names and shapes.
 
 A new family is a file in `posetrack.networks` and a line in `FAMILIES`.
 """
@@ -88,7 +88,7 @@ def convert_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def source_of(tensors: Mapping[str, Tensor], family: Family) -> str:
-    """Whose names a state dict uses.
+    """The source whose names a state dict uses.
 
     Parameters
     ----------

@@ -267,7 +267,7 @@ def _read_graph(path: Path) -> WeightFile:
 
 
 def _source(nodes: Mapping[str, _Node], name: str) -> str:
-    """Where a value comes from, behind what only hands it on."""
+    """The node that computes a value, behind those that only pass it on."""
     for _ in range(8):
         name = name.removeprefix("^").partition(":")[0]
         node = nodes.get(name)

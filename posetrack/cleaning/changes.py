@@ -1,4 +1,4 @@
-"""What every cleaning step shares: new values with their flags, sizes of people, runs of frames."""
+"""Shared by all cleaning steps: new values with their flags, sizes of people, runs of frames."""
 
 from __future__ import annotations
 

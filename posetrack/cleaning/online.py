@@ -16,7 +16,7 @@ Float64Array = NDArray[np.float64]
 
 @dataclass(eq=False)
 class _Memory:
-    """What is known of one person's K keypoints, NaN where nothing."""
+    """The filter's state for one person's K keypoints, NaN where unknown."""
 
     seconds: Float64Array
     xy: Float64Array

@@ -70,7 +70,7 @@ USAGE_STATISTICS: Mapping[str, str] = {
 
 @contextmanager
 def _no_usage_statistics() -> Iterator[None]:
-    """What a user has set counts; else nothing is reported. Afterwards it is as it was."""
+    """Switch libraries' usage statistics off unless the user has set them; restore that then."""
     added = {name: value for name, value in USAGE_STATISTICS.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -79,7 +79,7 @@ def _rank(arguments: argparse.Namespace) -> int:
 
 
 def _matches(table: Path) -> Any:
-    """What the tracker noted, where it lies beside the table."""
+    """The tracker's notes on matches, if they lie beside the table."""
     from posetrack.audit import matches_path, read_matches
 
     path = matches_path(table)

@@ -140,7 +140,7 @@ def write_all(
 
 
 def name_of(source: Path) -> str:
-    """What the files are called: after the source, without the ending that its format has."""
+    """The name of the files: the source's, without the ending of its format."""
     endings = sorted(ENDINGS.values(), key=len, reverse=True)
     found = next((ending for ending in endings if source.name.endswith(ending)), "")
     if found:
@@ -176,7 +176,7 @@ def _scale(trajectories: Any, given: str) -> float:
 
 
 def writer_of(kind: str, arguments: argparse.Namespace) -> Writer:
-    """What writes trajectories in a format."""
+    """The function that writes trajectories in a format."""
     from posetrack.trajectories import save
 
     own: dict[str, Writer] = {

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def versions() -> dict[str, dict[str, Any]]:
-    """What is installed of `TESTED`, and whether it lies between the versions tested."""
+    """Installed versions of `TESTED`, and whether they lie within the tested ones."""
     from posetrack import __version__
     from posetrack.selftest import version_of
 
@@ -141,7 +141,7 @@ def codecs() -> dict[str, str]:
 
 
 def caches() -> dict[str, str]:
-    """Where things are kept for later, and what is against it."""
+    """The cache folders, and any problem with them."""
     import tempfile
 
     from posetrack.files import cache_folder

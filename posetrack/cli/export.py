@@ -151,7 +151,7 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
 
 
 def _check_names(arguments: argparse.Namespace) -> None:
-    """Refuse what is not there before torch and networks are loaded; find the checkpoint."""
+    """Check files before torch and networks are loaded; find the checkpoint."""
     from posetrack.cli.network_options import skeleton_from
     from posetrack.cli.training_options import check_weights, init_file
 

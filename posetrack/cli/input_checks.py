@@ -1,4 +1,4 @@
-"""What a line names is looked at first: files, videos and folders, before anything is loaded."""
+"""Checks of the files, videos and folders on the command line, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_files(*paths: str | Path | None) -> None:
 
 
 def check_video(source: str | None) -> None:
-    """Refuse a video, camera or address that is not there or cannot be read; None is passed over.
+    """Raise for a video, camera or address that is missing or unreadable; None is ignored.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``posetrack inspect``: what a pose network learns from and what it makes of it, as pictures."""
+"""``posetrack inspect``: pictures of training data, targets and predictions."""
 
 from __future__ import annotations
 

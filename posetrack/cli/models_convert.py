@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _decode(args: argparse.Namespace) -> Any:
-    """What was asked for, filled up by what the file says; None where nothing was asked."""
+    """The options given, completed from the file; None if none was given."""
     from posetrack.checkpoints.card import Decode, read_card, usual_sigma
 
     if args.decode is None and args.sigma is None:

@@ -238,7 +238,7 @@ def find_defaults(
 def build_detector(
     arguments: argparse.Namespace, default: DefaultNetwork | None = None
 ) -> Detector:
-    """What ``--detector`` says: a name, ``bundled``, ``hog`` or a file; else the default."""
+    """The detector of ``--detector``: a name, ``bundled``, ``hog`` or a file; else the default."""
     name: str | None = arguments.detector
     given = {"min_score": arguments.min_score, "max_iou": arguments.max_iou}
     thresholds = {key: value for key, value in given.items() if value is not None}
@@ -268,7 +268,7 @@ def _layout(name: str | None) -> Any:
 def build_estimator(
     arguments: argparse.Namespace, default: DefaultNetwork | None = None, **more: Any
 ) -> PoseEstimator | BottomUpEstimator:
-    """What ``--estimator`` says: a name in the table, ``bundled``, an ONNX file or a checkpoint.
+    """The estimator of ``--estimator``: a name in the table, ``bundled`` or a file.
 
     ``more`` are settings of a pose network that sees crops, which no option gives.
     """
@@ -360,7 +360,7 @@ def check_network_name(
 
 
 def skeleton_ahead(arguments: argparse.Namespace) -> Skeleton | None:
-    """What the estimator's keypoints will be, where that is known before it is loaded."""
+    """The estimator's skeleton, where it is known before loading."""
     if arguments.skeleton:
         return skeleton_from(arguments.skeleton)
     name = arguments.estimator or build.ESTIMATOR

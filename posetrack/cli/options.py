@@ -100,7 +100,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, but presets first, and an unknown option is refused here."""
+        """Parse as argparse does, but apply presets first and refuse unknown options here."""
         if self._presets and args:
             self._take_presets(list(args))
         found, others = super().parse_known_args(args, namespace)
@@ -355,7 +355,7 @@ def _name_of(default: Any, choices: Mapping[str, str]) -> str | None:
 
 
 def first_sentences(docstring: str) -> dict[str, str]:
-    r"""What each parameter of a numpydoc docstring means, in its first sentence.
+    r"""The first sentence of each parameter in a numpydoc docstring.
 
     Examples
     --------

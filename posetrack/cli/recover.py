@@ -67,7 +67,7 @@ def is_unfinished(path: Path) -> bool:
 
 
 def result_path(path: Path) -> Path | None:
-    """What is made of a spool or of an unfinished video; None of other files.
+    """The path that a spool or an unfinished video becomes; None for other files.
 
     Examples
     --------

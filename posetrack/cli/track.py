@@ -226,7 +226,7 @@ def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
 
 
 def _check_angle_names(text: str | None, skeleton: Skeleton | None) -> None:
-    """Refuse names of angles that a skeleton has not; None is not known yet."""
+    """Raise for names of angles that a skeleton lacks; None means it is not known yet."""
     names = angles_from(text) if text else None
     if names is None or skeleton is None:
         return

@@ -116,7 +116,7 @@ def _paf(
 
 
 class _Start(NamedTuple):
-    """What ``--init`` gives: a network, its weights that fitted, input size and colours."""
+    """The network of ``--init``, those of its weights that fit, input size and colours."""
 
     network: nn.Module
     kept: dict[str, Tensor]

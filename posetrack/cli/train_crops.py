@@ -57,7 +57,7 @@ def appearance(args: argparse.Namespace) -> Appearance:
 
 
 def record_of(people: Samples, input_size: tuple[int, int]) -> dict[str, object]:
-    """What people were learnt from, for the run's record."""
+    """The training data, for the run's record."""
     return {
         "input_size": input_size,
         "keypoints": people.skeleton.keypoints,

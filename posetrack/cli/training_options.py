@@ -296,7 +296,7 @@ def truth_of(data: str, annotations: Path) -> Path | None:
 
 
 def job_of(arch: str) -> Callable[[argparse.Namespace, Recipe], Job]:
-    """What makes the job of a network; `ARCHITECTURES` says where it is."""
+    """The function that makes a network's job; `ARCHITECTURES` names its module."""
     module = importlib.import_module(f"posetrack.cli.train_{ARCHITECTURES[arch]}")
     make: Callable[[argparse.Namespace, Recipe], Job] = module.job
     return make

@@ -34,7 +34,7 @@ Decoded: TypeAlias = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True)
 class DecodeContext:
-    """What a decode function may want to know beside the network's outputs.
+    """What a decode function may need besides the network's outputs.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def run_on_image(
     min_score: float,
     person: int | None = None,
 ) -> tuple[Outputs, DecodeContext]:
-    """What a network answers to an image, and what a decode function is to know of it.
+    """A network's outputs for an image, and the context for its decode function.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def run_on_image(
 
 
 def person_class(context: DecodeContext, usual: int, classes: int | None = None) -> int:
-    """Which class is the person: what the context says, else ``usual``.
+    """The number of the person's class: the context's, else ``usual``.
 
     Raises
     ------

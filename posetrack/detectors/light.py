@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Float32Array: TypeAlias = NDArray[np.float32]
 
 GREY = 114
-"""What fills the input beside the image, as in training."""
+"""The grey that fills the input beside the image, as in training."""
 
 _MULTIPLE = 32
 
@@ -209,7 +209,7 @@ def load_light_detector(
 def _open_onnx(
     path: Path, device: object, threads: int | None
 ) -> tuple[Callable[[Float32Array], Float32Array], ModelCard]:
-    """What runs an ONNX file, and what the file says of itself."""
+    """The function that runs an ONNX file, and the file's card."""
     network = open_network(path, threads=threads, providers=onnx_providers(device))
     card = network.card
     if card.outputs is None or card.outputs.family != "boxes":

@@ -159,7 +159,7 @@ class OnnxDetector:
         return layout
 
     def _decode(self, outputs: Outputs, context: DecodeContext) -> Decoded:
-        """What the decode function gives, checked: it may be the user's."""
+        """The decode function's result, checked because it may be the user's."""
         name = getattr(self.decode, "__name__", repr(self.decode))
         try:
             result = self.decode(outputs, context)

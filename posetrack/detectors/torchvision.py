@@ -137,7 +137,7 @@ class TorchvisionDetector:
         ]
 
     def _people(self, rows: NDArray[np.float32], image: Image) -> Detections:
-        """Those of (M, 6) boxes, scores and labels that are people's."""
+        """The people among (M, 6) boxes, scores and labels."""
         people = rows[(rows[:, 5] == self.person) & (rows[:, 4] >= self.min_score)]
         return keep_people(
             people[:, :4],

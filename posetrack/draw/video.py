@@ -33,7 +33,7 @@ Labels = bool | Callable[[Person], str]
 
 @dataclass(frozen=True)
 class Drawn:
-    """What became of a video: how many frames were written, and what there is to say of them."""
+    """The result of drawing a video: the number of frames written, and notes."""
 
     frames: int
     notes: tuple[str, ...] = ()

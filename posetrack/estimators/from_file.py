@@ -235,7 +235,7 @@ def _thresholds(path: str | Path, kind: str, wanted: dict[str, float]) -> dict[s
 
 
 def _kind_of(network: Session) -> str:
-    """What a file that says nothing of itself is for, from the shapes it declares.
+    """The kind of a file without a card, from the shapes it declares.
 
     One array with three axes, or boxes beside keypoints with four, are people; the rest are maps
     or vectors of a crop.

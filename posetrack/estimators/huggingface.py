@@ -76,7 +76,7 @@ class VitPose:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         return self._skeleton
 
     def __call__(self, image: Image, boxes: Detections, /) -> Poses:

@@ -112,7 +112,7 @@ class KeypointRCNN:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         return self._skeleton
 
     @property

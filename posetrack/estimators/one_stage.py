@@ -32,7 +32,7 @@ _MOST_ROWS = 1000
 
 
 class People(NamedTuple):
-    """What a decode function finds, in pixels of the image.
+    """A decode function's result, in pixels of the image.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class OneStage:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         return self._skeleton
 
     def __call__(self, image: Image, /) -> Poses:
@@ -315,7 +315,7 @@ LAYOUTS: Final[Mapping[str, PeopleLayout]] = {
 def recognise_people(
     outputs: Outputs, metadata: Mapping[str, str] | None = None, keypoints: int | None = None
 ) -> tuple[str | None, int | None]:
-    """Which of `LAYOUTS` an answer is in, and for how many keypoints; None where it does not say.
+    """The layout among `LAYOUTS` of an output, and its number of keypoints; None if ambiguous.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ _Cells: TypeAlias = tuple[Float32Array, Float32Array, tuple[int, int]]
 _USUAL_PADDING = 1.25
 
 _USUAL_SIZE = (192, 256)
-"""Of the paper's crops, where a torch network does not say its own."""
+"""The normalisation of the paper's crops, for torch networks without their own."""
 
 
 def check_crops(max_batch: int, padding: float | None) -> None:
@@ -233,7 +233,7 @@ class TopDown:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the poses are."""
+        """The skeleton of the poses."""
         return self._skeleton
 
     @property

@@ -93,7 +93,7 @@ class TrackingCounts(ClearCounts):
     idtp: int
 
     def summarize(self) -> dict[str, float]:
-        """What metrics.json holds: the counts and the ratios made of them, as fractions."""
+        """For metrics.json: the counts and their ratios, as fractions."""
         names = ("objects", "mota", "motp", "precision", "recall", "idp", "idr", "idf1")
         return vars(self) | {name: getattr(self, name) for name in names}
 

@@ -153,7 +153,7 @@ def _read_results(path: Path, annotations: dict[str, Any]) -> list[dict[str, Any
 
 
 def _rows(people: Sequence[Person], keys: Sequence[str], path: Path) -> list[dict[str, Any]]:
-    """What pycocotools needs of each entry, as it wants it."""
+    """Each entry in the form that pycocotools needs."""
     rows = []
     for i, person in enumerate(people):
         row = {key: getattr(person, key) for key in (*keys, "keypoints")}

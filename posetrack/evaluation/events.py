@@ -58,7 +58,7 @@ class Rows(NamedTuple):
 
 
 class MatchHistory(NamedTuple):
-    """What is remembered of the frames before, per keypoint and identity; -1 = never."""
+    """Matches of the frames before, per keypoint and identity; -1 = never."""
 
     last: Ints  # (K, true ids), the predicted id last matched to it
     owner: Ints  # (K, predicted ids), the true id it was last assigned to

@@ -128,7 +128,7 @@ class Hota:
         return Hota(*(getattr(self, field.name).mean(axis=0) for field in fields(self)))
 
     def summarize(self) -> dict[str, Any]:
-        """What metrics.json holds: the means, and the figures at each similarity."""
+        """For metrics.json: the means, and the figures at each similarity."""
         return {"mean": vars(self.mean()), "alphas": ALPHAS.round(2), "by_alpha": vars(self)}
 
     def with_total(self) -> Hota:

@@ -265,7 +265,7 @@ def _refuse_missing_heads(pair: SequencePair, source: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class PoseTrackResult(Result):
-    """What the protocol says about one run.
+    """The protocol's results for one run.
 
     Parameters
     ----------

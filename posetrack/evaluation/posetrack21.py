@@ -315,7 +315,7 @@ def _similarities(
 
 @dataclass(frozen=True, eq=False)
 class PoseTrack21Result(Result):
-    """What the protocol says about one run.
+    """The protocol's results for one run.
 
     Parameters
     ----------

@@ -453,7 +453,7 @@ class _Rows:
 def pair_sources(
     truth: Source, predictions: Source
 ) -> Iterable[tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]]:
-    """What belongs together, by ascending name."""
+    """Pairs of true and predicted sequences, by ascending name."""
     if isinstance(truth, str | PathLike) and isinstance(predictions, str | PathLike):
         return pair_files(Path(truth), Path(predictions))
     if isinstance(truth, str | PathLike) or isinstance(predictions, str | PathLike):

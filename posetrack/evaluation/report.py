@@ -25,7 +25,7 @@ Row: TypeAlias = dict[str, float]
 
 
 class Result:
-    """What the result of every protocol answers."""
+    """The methods that every protocol's result has."""
 
     notes: tuple[str, ...] = ()
 
@@ -47,7 +47,7 @@ class Summary(Protocol):
     """A part of a result that ``metrics.json`` does not hold field by field."""
 
     def summarize(self) -> Mapping[str, Any]:
-        """What is written of it; where there is one a sequence, its ``mean`` if it has one."""
+        """What ``metrics.json`` holds of it; of one a sequence, its ``mean`` if it has one."""
 
 
 GROUPS: Final = {

@@ -1,4 +1,4 @@
-"""What the readers give and what the metrics take: annotated sequences as arrays."""
+"""Annotated sequences as arrays, which readers return and metrics take."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ WRITERS: Mapping[str, Callable[[nn.Module, ModelCard, Path], None]] = {
     "openvino": write_openvino,
     "tensorrt": write_tensorrt,
 }
-"""What writes each form."""
+"""The function that writes each format."""
 
 
 def files_of(path: Path) -> tuple[Path, ...]:

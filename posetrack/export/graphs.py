@@ -36,7 +36,7 @@ def prepare(
     decode: bool = False,
     flip_test: bool = False,
 ) -> tuple[nn.Module, ModelCard]:
-    """A network as it is to be exported, and what its file will say.
+    """A network ready for export, and its file's card.
 
     Parameters
     ----------

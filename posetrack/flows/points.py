@@ -1,4 +1,4 @@
-"""What the OpenCV flows share: points followed in a window of two reduced images, and checked.
+"""Shared by the OpenCV flows: following points in a window of two reduced images, and checks.
 
 The flow is only computed in a window around the points, grown by a margin. On real video that
 costs no accuracy, and saves a quarter to a half of the time where people fill a part of the
@@ -221,7 +221,7 @@ def _part(pixels: Pixels, rows: slice, columns: slice, min_side: int) -> Pixels:
 
 
 class PixelFlow:
-    """What the methods that compare pixels share: preparing an image, and moving points.
+    """Shared by methods that compare pixels: preparing an image, and moving points.
 
     Parameters
     ----------

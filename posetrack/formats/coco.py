@@ -31,7 +31,7 @@ from posetrack.structures import Tracks
 _PARTS: Final = (
     ("foot_kpts", 6), ("face_kpts", 68), ("lefthand_kpts", 21), ("righthand_kpts", 21),
 )  # fmt: skip
-"""What COCO-WholeBody has beside ``keypoints``, in the order of its 133."""
+"""COCO-WholeBody's fields besides ``keypoints``, in the order of its 133."""
 
 _BEFORE_JSON = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 
@@ -139,7 +139,7 @@ def read_document(
 
 
 def check_lists(document: Any, title: str, needs: Iterable[str]) -> None:
-    """Refuse what has not the lists of a file of annotations."""
+    """Raise for a document without the lists of a file of annotations."""
     for key in needs:
         if not isinstance(document, dict) or not isinstance(document.get(key), list):
             raise ValueError(f"{title}: no list {key!r}; expected annotations in COCO's form")
@@ -277,7 +277,7 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
 
 
 def have_whole_bodies(rows: Iterable[Person]) -> bool:
-    """Whether somebody has keypoints of face, feet or hands beside COCO's 17."""
+    """Whether someone has keypoints of face, feet or hands beside COCO's 17."""
     return any(getattr(row, name) for row in rows for name, _ in _PARTS)
 
 

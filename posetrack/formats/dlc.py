@@ -368,7 +368,7 @@ def read_dlc_labels(path: Path) -> Labels:
 
 
 def _mark(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(K, 3) with a score of 1 where somebody labelled a point."""
+    """(K, 3) with a score of 1 where someone labelled a point."""
     marked = points.astype(np.float64)
     marked[:, 2] = np.isfinite(marked[:, :2]).all(axis=1)
     return marked

@@ -1,4 +1,4 @@
-"""What a file of another program may not say: times, identities, what its keypoints are."""
+"""What a file of another program may lack: times, identities, its skeleton."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Hints:
 
 
 NO_HINTS: Final = Hints()
-"""Nothing is known."""
+"""No hints."""
 
 
 def plain_name(name: str) -> str:

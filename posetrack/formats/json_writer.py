@@ -1,4 +1,4 @@
-"""What the JSON writers share: one spool of JSON lines, flushed every second."""
+"""Shared by the JSON writers: one spool of JSON lines, flushed every second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People that somebody labelled in images, as readers of label formats give them.
+"""People that someone labelled in images, as readers of label formats give them.
 
 A format's file is read once, into `Labels`. The table of tracks is one view of them, the people
 that a network learns from (`posetrack.training.reading_labels`) the other.
@@ -104,7 +104,7 @@ def table_of_labels(labels: Labels, where: str, hints: Hints) -> TrackTable:
     Raises
     ------
     ValueError
-        If something in the file is wrong, somebody has no identity (see `Hints.untracked`), or no
+        If something in the file is wrong, someone has no identity (see `Hints.untracked`), or no
         rate is known; the message names the file and the place.
     """
     if labels.problems:

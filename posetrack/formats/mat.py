@@ -115,7 +115,7 @@ def read_mat(
 
 
 def _values(message: bytes, path: Path) -> dict[str, Variable]:
-    """What the other process sent, which a damaged file may have spoiled."""
+    """The other process's answer, which a damaged file may have spoiled."""
     header, _, rest = message.partition(b"\n")
     try:
         described = json.loads(header)
@@ -134,7 +134,7 @@ def _values(message: bytes, path: Path) -> dict[str, Variable]:
 
 
 def answer(arguments: list[str]) -> None:
-    """What runs in the other process: the file comes on standard input, values go to the output.
+    """The program of the other process: the file comes on standard input, values go to the output.
 
     Parameters
     ----------

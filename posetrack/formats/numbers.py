@@ -12,7 +12,7 @@ Number: TypeAlias = int | float
 """A number of a file, with a decimal point or without."""
 
 Id: TypeAlias = int | float | str
-"""What a file calls an image or a category; 1 and 1.0 are the same."""
+"""A file's id of an image or category; 1 and 1.0 are the same."""
 
 _LARGEST = 1e18
 

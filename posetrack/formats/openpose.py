@@ -173,7 +173,7 @@ class _File(msgspec.Struct):
 def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read a folder of files in OpenPose's form, of one video.
 
-    A keypoint with score 0 is not seen. Boxes are those of the seen keypoints. Where somebody has
+    A keypoint with score 0 is not seen. Boxes are those of the seen keypoints. Where someone has
     a face or hands, they are read with the body; give ``skeleton`` of the body to read it alone:
     people without body keypoints are then left out.
 
@@ -228,7 +228,7 @@ class _Layout(NamedTuple):
 
 
 def _layout(folder: Path, frames: Mapping[int, list[_Person]], hints: Hints) -> _Layout:
-    """What the files' people have; the body alone where that is what is asked for."""
+    """The keypoints that the files' people have; the body's alone if asked for."""
     rows = [person for people in frames.values() for person in people]
     found = [max((len(values or ()) for values in part), default=0) // 3 for part in
              zip(*((person.body, *person.parts) for person in rows), strict=True)]  # fmt: skip

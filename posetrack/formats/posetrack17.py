@@ -90,7 +90,7 @@ class Document(msgspec.Struct):
 
 
 def first_of(value: list[Value] | Value | None) -> Value | None:
-    """What stands in a list of one, or alone.
+    """The value in a list of one, or the value itself.
 
     Examples
     --------

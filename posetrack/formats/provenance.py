@@ -1,4 +1,4 @@
-"""What made a file: version, settings, weights, source, when and where."""
+"""A file's provenance: version, settings, weights, source, time and machine."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _LOOKED_AT = 1000
 
 
 class Contents(NamedTuple):
-    """What sort of file it is, and names in it by which its format is known."""
+    """The sort of a file, and names in it by which its format is known."""
 
     sort: str
     names: frozenset[str]
@@ -145,7 +145,7 @@ def is_own(path: Path) -> bool:
 
 
 def contents(path: Path) -> Contents:
-    """What sort of file it is, and what is in it."""
+    """The sort of a file, and the names in it."""
     if path.is_dir():
         return Contents("folder", _folder_names(path))
     if not path.is_file():

@@ -48,7 +48,7 @@ class FrameSink(Protocol):
 
 
 class FrameWriter(ABC):
-    """What the writers of this package share: order of frames, states, the ``with`` statement.
+    """Shared by the writers: order of frames, states, the ``with`` statement.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _MOST_PEOPLE: Final = 20_000_000
 def read_slp(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read a project file of SLEAP's of one video.
 
-    Where somebody corrected a prediction, the correction is read. Identities are the numbers that
+    Where someone corrected a prediction, the correction is read. Identities are the numbers that
     tracks' names end in, else 1, 2, ...; instances of no track have none (see ``untracked``).
     ``provenance`` has the video's name as its source.
 
@@ -172,7 +172,7 @@ def _points(
 
 
 def _leave_corrected_out(instances: list[Any]) -> list[Any]:
-    """Instances without predictions that somebody has corrected."""
+    """Instances without predictions that someone has corrected."""
     replaced = {id(one.from_predicted) for one in instances if one.from_predicted is not None}
     by_hand = {id(one.track) for one in instances if not hasattr(one, "score") and one.track}
     return [

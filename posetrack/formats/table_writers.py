@@ -75,7 +75,7 @@ class RowBlock:
 
 
 class _TableWriter(FrameWriter):
-    """What CSV and Parquet share: gathering rows, the time of the last flush, the metadata."""
+    """Shared by CSV and Parquet: gathering rows, the time of the last flush, the metadata."""
 
     def __init__(
         self,

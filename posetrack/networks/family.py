@@ -1,4 +1,4 @@
-"""What a family of networks says of itself: how its weights are recognised, what input it takes.
+"""A family of networks: how its weights are recognised, and the input it takes.
 
 A few settings leave no trace in weights: on which convolution a bottleneck has its stride, whether
 there are activations, and how fine a PoseNet's maps are. They are *options*, given by whoever

@@ -29,7 +29,7 @@ _STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 
 
 class PoseMaps(NamedTuple):
-    """What a `PoseNet` gives: maps of one size, displacements in input pixels.
+    """A `PoseNet`'s output: maps of one size, displacements in input pixels.
 
     In offsets and displacements the first half of the channels is y, the second half x.
     """

@@ -25,7 +25,7 @@ BACKBONES: dict[str, int] = {"resnet18": 512, "densenet121": 1024}
 
 
 class PafMaps(NamedTuple):
-    """What a `TrtPose` gives: maps of a quarter of the input's size."""
+    """A `TrtPose`'s output: maps of a quarter of the input's size."""
 
     cmap: Tensor
     """(N, K, h, w), how surely a keypoint is in each cell; about [0, 1]."""

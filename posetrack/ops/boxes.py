@@ -203,7 +203,7 @@ def clip_boxes(xyxy: ArrayLike, size: tuple[int, int]) -> FloatArray:
 
 
 def _boxes(values: ArrayLike, name: str) -> NDArray[Any]:
-    """``values`` as a float (N, 4) array; an empty list has no shape of its own."""
+    """``values`` as a float (N, 4) array; an empty list becomes (0, 4)."""
     boxes = np.asarray(values)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         if boxes.size:

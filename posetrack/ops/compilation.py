@@ -48,7 +48,7 @@ try:
 except ImportError:  # a Numba with another cache; see `keep_on_disk`
 
     class NullCache:  # type: ignore[no-redef]
-        """Nothing is one of these."""
+        """Stands in for Numba's class, so that no cache is one of these."""
 
 
 _HEAD = b"posetrack kernel 1\n"
@@ -100,7 +100,7 @@ def keep_on_disk(kernel: Any, function: Callable[..., Any], options: dict[str, A
 
 
 class KernelCache(NullCache):
-    """What a dispatcher of Numba asks for machine code before it compiles, and gives it after."""
+    """The cache that a dispatcher of Numba reads before it compiles, and fills after."""
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         self._function = function
@@ -175,7 +175,7 @@ def _is_linkable(code: tuple[str, str, tuple[bytes, bytes]], target: Any) -> boo
 
 
 def kernel_folder() -> Path:
-    """Where machine code is kept: ``kernels`` in the cache folder; whether it is there or not."""
+    """The folder of machine code: ``kernels`` in the cache folder; it may not exist yet."""
     return cache_folder().absolute() / "kernels"
 
 
@@ -454,7 +454,7 @@ def _mark_used(path: Path) -> None:
 
 
 def clear(folder: Path, *, keep: Path) -> None:
-    """Remove what has not been used for long, or is too much, least recently used first.
+    """Remove old files and those beyond the limit, least recently used first.
 
     At most 6 platforms (see `_platform_key`) are kept, ``keep`` always; of each at most 1000
     files; nothing that was not used for 60 days. A process that wants a file which is removed at

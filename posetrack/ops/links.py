@@ -1,4 +1,4 @@
-"""Which keypoints the networks for whole images join, for any skeleton."""
+"""The links between keypoints in networks for whole images, for any skeleton."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def posenet_edges(skeleton: Skeleton) -> Pairs:
 
 
 def paf_links(skeleton: Skeleton) -> Pairs:
-    """What a `TrtPose`'s fields join, positions of keypoints.
+    """The pairs of keypoints that a `TrtPose`'s fields link, as positions.
 
     Parameters
     ----------

@@ -372,7 +372,7 @@ def _assign(cost: NDArray[np.float64]) -> IntArray:
 
 @compile_kernel
 def _join_pairs(links: IntArray, counts: IntArray, partners: IntArray, max_people: int) -> IntArray:
-    """What hangs together by pairs, breadth first, a lone peak too.
+    """Groups of peaks connected by pairs, breadth first; a lone peak is a group.
 
     Returns
     -------

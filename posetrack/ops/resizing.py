@@ -19,7 +19,7 @@ Pair: TypeAlias = tuple[float, float]
 Resize: TypeAlias = Callable[[Image, tuple[int, int]], tuple[Image, Pair, Pair]]
 
 GREY = 114
-"""What the YOLO family fills the rest of its input with."""
+"""The grey with which the YOLO family fills the rest of its input."""
 
 
 def stretch(image: Image, input_size: tuple[int, int]) -> tuple[Image, Pair, Pair]:

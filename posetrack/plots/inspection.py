@@ -1,4 +1,4 @@
-"""Grids of what a network learns from and what it makes of it."""
+"""Grids of training data, targets and predictions."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def augmentation_grid(
     *,
     height: int = 224,
 ) -> Image:
-    """What augmentation makes of people: a row for each, the crop as in validation first.
+    """Augmented crops of people: a row for each, the plain crop first.
 
     Parameters
     ----------

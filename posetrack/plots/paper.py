@@ -1,4 +1,4 @@
-"""What pictures of trajectories have in common: colours of ids, gaps, frames below, saving."""
+"""Shared by pictures of trajectories: colours of ids, gaps, frames below, saving."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def time_axis(axes: Any, trajectories: Trajectories, *, label: bool = True) -> N
 
 
 def name_of(trajectories: Trajectories, person: int) -> str:
-    """What a person is called: as the file says, or by id."""
+    """A person's name: the file's, or the id."""
     named = trajectories.metadata.get("individuals")
     if isinstance(named, dict):
         name = named.get(person, named.get(str(person)))

@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def interrupt_at_sigterm() -> Iterator[None]:
-    """Being asked to end is like Ctrl-C: what there is is kept. Afterwards it is as it was."""
+    """Treat SIGTERM like Ctrl-C, so that results so far are kept; restore its handler then."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

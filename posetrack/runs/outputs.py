@@ -22,7 +22,7 @@ ENDINGS = {
 
 
 def output_name(source: str, taken: set[str]) -> str:
-    """What a video's results are called: after the file, folder or address, each name once.
+    """Names of videos' results: after the file, folder or address, each name once.
 
     See `posetrack.files.legal_name`.
 

@@ -35,7 +35,7 @@ USUAL_FORMATS: Final = ("csv", "parquet", "posetrack18", "audit")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to make of a video.
+    """The outputs wanted of a video.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Wanted:
 
 
 class Outcome(NamedTuple):
-    """What became of a video.
+    """The result of a video.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Outcome(NamedTuple):
     lines
         What the finishers have to say.
     problems
-        What there is to say of frames that were not there or could not be read.
+        Notes on frames that were missing or unreadable.
     trajectories
         Gives what was tracked, cleaned where that was wanted.
     """
@@ -132,7 +132,7 @@ def track_to_results(
     show: bool = False,
     progress: bool = False,
 ) -> Outcome:
-    """Track a video and make of it what is wanted.
+    """Track a video and write the outputs wanted.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def _writer(
 
 
 def _problems(video: Any) -> list[str]:
-    """What there is to say of frames that were not there or could not be read."""
+    """Notes on frames that were missing or unreadable."""
     from posetrack.video import Status
 
     corrupt = video.ledger.where(Status.CORRUPT)

@@ -1,4 +1,4 @@
-"""What a word on the command line stands for: one video, or several of a folder or pattern."""
+"""The videos that an argument names: one, or several of a folder or pattern."""
 
 from __future__ import annotations
 

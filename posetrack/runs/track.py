@@ -267,14 +267,14 @@ def track_frames(
 
 
 def _name_of(source: Any) -> str:
-    """What results are called after: of a list of images, the folder of the first."""
+    """The path that results are named after: of a list of images, the folder of the first."""
     if isinstance(source, str | os.PathLike | int):
         return os.fspath(source) if isinstance(source, os.PathLike) else str(source)
     return str(Path(source[0]).absolute().parent)
 
 
 def _with_presets(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, with the tracker's settings under ``settings``, and presets below it."""
+    """The arguments, with the tracker's settings under ``settings``, over those of presets."""
     from posetrack.cleaning.steps import clean
     from posetrack.tracking.tracker import Tracker
 
@@ -336,7 +336,7 @@ def _equipment(used: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Any]:
 def _reading(
     source: Any, start: int, stop: int | None, stride: int, rate: float | None, stored_pixels: bool
 ) -> tuple[Any, dict[str, Any]]:
-    """What to open and how; a `Video` knows the latter itself, where nothing is said here."""
+    """What to open and how; a `Video` has its own settings, unless given here."""
     from posetrack.video.again import Video
 
     reading: dict[str, Any] = {"start": start, "stop": stop, "stride": stride}

@@ -49,7 +49,7 @@ def check_display() -> None:
 class Window:
     """Shows each frame with its people; used by the main thread alone.
 
-    ``closed`` is true once somebody has pressed q or Escape, or closed the window.
+    ``closed`` is true once someone has pressed q or Escape, or closed the window.
     """
 
     def __init__(self, title: str) -> None:

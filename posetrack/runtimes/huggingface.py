@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 PREFIX = "hf:"
-"""What a name of the hub, or a folder in its form, begins with on the command line."""
+"""The prefix of names of the hub, and of folders in its layout, on the command line."""
 
 
 class HubName(NamedTuple):

@@ -68,7 +68,7 @@ def read_archived_model(path: str | Path) -> bytes:
 
 
 def read_archived_card(path: str | Path) -> ModelCard:
-    """What the JSON files beside the model in an archive say of it.
+    """The card from the JSON files beside the model in an archive.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _model_in(path: Path, members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
 
 
 def _steps(pipeline: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What is done to an image before the network sees it, one mapping a step."""
+    """The preprocessing steps of an image, one mapping a step."""
     for task in _tasks(pipeline):
         for step in task.get("transforms", []):
             if not isinstance(step, Mapping):

@@ -1,4 +1,4 @@
-"""What an ONNX file refers to, seen before any library opens it.
+"""Checks of the data that an ONNX file refers to, before any library opens it.
 
 An ONNX file may keep tensors in further files, which it names. Not every version of onnxruntime
 refuses names that lead out of the file's folder, so here they are looked at first: the file is
@@ -36,7 +36,7 @@ _BITS: Mapping[int, int] = {
     1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64,
     15: 128, 16: 16,
 }  # fmt: skip
-"""Of one number of each of onnx.proto's types; others are not asked about."""
+"""Bits of one number of onnx.proto's types; others are not checked."""
 
 
 class _NoMessageError(Exception):

@@ -20,7 +20,7 @@ from posetrack.devices import pick_device, prepare_torch_for_forks
 from posetrack.runtimes.session import Batch, Run, Session
 
 Runtime: TypeAlias = Callable[[nn.Module, tuple[int, int], int], Run]
-"""What runs a network on the CPU, see `posetrack.runtimes.fastest`."""
+"""The runtime of a network on the CPU, see `posetrack.runtimes.fastest`."""
 
 
 def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:

@@ -1,4 +1,4 @@
-"""What readers of annotations share: names, numbers, boxes and files as others write them."""
+"""Shared by readers of annotations: names, numbers, boxes and files as others write them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from posetrack.training.samples import Samples
 
 
 def settings_of(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]:
-    """What two runs must share to be one, as JSON."""
+    """The settings that a resumed run must share, as JSON."""
     return {"input_size": list(input_size), "keypoints": list(samples.skeleton.keypoints)}
 
 
@@ -253,7 +253,7 @@ class PafTask:
 
     @property
     def links(self) -> Pairs:
-        """What the fields join, positions of keypoints."""
+        """The pairs of keypoints that the fields link, as positions."""
         return paf_links(self.samples.skeleton)
 
     def settings(self) -> dict[str, Any]:

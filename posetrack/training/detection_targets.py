@@ -1,4 +1,4 @@
-"""What a detector of people should say in each cell, and how wrong it is.
+"""A detector's targets in each cell, and its loss.
 
 Targets and loss of Z. Liu et al., *Training-Time-Friendly Network for Real-Time Object Detection*
 (AAAI 2020), sections 3.2 and 3.3: an elliptic Gaussian in each box is the target of the centres,

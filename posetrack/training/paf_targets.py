@@ -1,4 +1,4 @@
-"""What a network of trt_pose is to answer: a Gaussian at each keypoint, a field along each link."""
+"""Targets of trt_pose's networks: a Gaussian at each keypoint, a field along each link."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ ALONE = Processes()
 
 
 def processes_of(environment: Mapping[str, str]) -> Processes:
-    """What ``torchrun`` says in the environment.
+    """The settings that ``torchrun`` puts into the environment.
 
     Examples
     --------

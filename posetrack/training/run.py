@@ -100,7 +100,7 @@ class Run:
         return self.network if self.average is None else self.average
 
     def settings(self) -> dict[str, Any]:
-        """What must be the same for a run to go on as if it had never stopped."""
+        """The settings that must be the same for a run to be resumed."""
         same = {
             name: value
             for name, value in dataclasses.asdict(self.recipe).items()

@@ -1,4 +1,4 @@
-"""What the network is to answer: one Gaussian per keypoint, and how much each keypoint counts."""
+"""The network's targets: one Gaussian per keypoint, and how much each keypoint counts."""
 
 from __future__ import annotations
 

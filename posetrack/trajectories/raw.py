@@ -1,4 +1,4 @@
-"""What was measured, kept beside what cleaning made of it."""
+"""The measured values, kept beside the cleaned ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source of frames gives: the frames, and a ledger of every frame it held."""
+"""The result of a source: frames, and a ledger of every frame it held."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a source says about itself when it is opened; all of it may be wrong."""
+    """What a source declares when it is opened; all of it may be wrong."""
 
     source: Source
     size: tuple[int, int] | None
@@ -107,7 +107,7 @@ Row = tuple[float, Status]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What comes out of a source at a time: ledger rows, in order, then perhaps their frame.
+    """One step of a source: ledger rows, in order, then perhaps their frame.
 
     With a frame, the last row is the frame's. ``problem`` is why reading ends here, ``remarks``
     what callers should know about the pictures from here on.

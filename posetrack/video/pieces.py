@@ -219,7 +219,7 @@ def _start_of(data: bytes, kind: bytes) -> int:
 
 
 class _Bytes:
-    """What FFmpeg writes into: an error is kept for us, since FFmpeg does not survive each one."""
+    """The file that FFmpeg writes into; errors are kept here, since FFmpeg does not survive all."""
 
     def __init__(self, file: PartialFile) -> None:
         self._file = file
@@ -247,7 +247,7 @@ class _Bytes:
 
 @dataclass(frozen=True)
 class Extent:
-    """What there is of an unfinished video.
+    """The finished pieces of an unfinished video.
 
     Parameters
     ----------

@@ -364,7 +364,7 @@ def read_image(
 def _find(
     source: str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]],
 ) -> list[Path] | Path | str | int:
-    """What the user means: image paths, a video's path, a URL, or a camera's number."""
+    """The kind of source: image paths, a video's path, a URL, or a camera's number."""
     from posetrack.video import image_folders
 
     if isinstance(source, bool) or source is None:

@@ -179,7 +179,7 @@ def _interpret(
     edit: Edit,
     anchors: tuple[Anchor, ...],
 ) -> tuple[list[Edit], str]:
-    """What an edit is here, and what there is to say of it."""
+    """An edit in terms of this run's ids, and notes for the user."""
     whom: dict[int, list[int]] = {}
     for anchor in anchors:
         found = _at(trajectories, labels, anchor)
