@@ -355,7 +355,7 @@ def bundled_estimator(device: str = "auto", **settings: Any) -> PoseEstimator:
     -----
     What runs it is chosen as by `bundled_detector`; heatmaps are the same to a part in 100,000.
     """
-    of_torch = {"half", "on_device", "runtime"} & set(settings)
+    of_torch = {"half", "on_device", "runtime", "precision"} & set(settings)
     path = _for_runtime(find_bundled_file("estimator"), device, torch_wanted=bool(of_torch))
     if path.suffix == ".onnx":
         from posetrack.estimators.onnx import OnnxTopDown

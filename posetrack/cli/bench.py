@@ -47,7 +47,10 @@ def add_parser(commands: Any) -> None:
         help="of the pose network: usual (what track takes), torch, onnxruntime, openvino",
     )
     parser.add_argument(
-        "--precisions", default="float32", metavar="LIST", help="of the pose network: float32, half"
+        "--precisions",
+        default="float32",
+        metavar="LIST",
+        help="of the pose network: float32, half, int8",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
@@ -64,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--repeat must be at least 1, got {arguments.repeat}")
     if arguments.boxes is not None:
         raise ValueError("bench measures a detector, too; leave --boxes away")
+    if arguments.precision is not None:
+        raise ValueError("bench takes --precisions, a list; leave --precision away")
     runtimes = _read_names("--runtimes", arguments.runtimes, bench.RUNTIMES)
     precisions = _read_names("--precisions", arguments.precisions, bench.PRECISIONS)
     check_new_file(arguments.json)

@@ -14,6 +14,7 @@ from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.checks import did_you_mean, no_such, no_such_file
 from posetrack.cli.options import Parser, size_from
+from posetrack.devices import uses_cuda
 from posetrack.interfaces import (
     BottomUpEstimator,
     Detector,
@@ -197,6 +198,17 @@ def add_networks(parser: Parser) -> None:
         metavar="X",
         help="of a network that sees the image whole: keypoints that score less are unseen",
     )
+    group.add_argument(
+        "--precision",
+        choices=("float32", "half", "int8"),
+        help="of the pose network: half is torch's, int8 onnxruntime's on the CPU, calibrated once",
+    )
+    group.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="crops of people to calibrate int8 on, in place of those inside the package",
+    )
     group.add_argument("--flip-test", action="store_true", help="average with the mirrored crop")
     group.add_argument("--dark", action="store_true", help="DARK decoding of heatmaps")
 
@@ -276,7 +288,8 @@ def build_estimator(
     skeleton = skeleton_from(arguments.skeleton) if arguments.skeleton else None
     settings: dict[str, Any] = {"flip_test": True} if arguments.flip_test else {}
     given = {key: getattr(arguments, key) for key in _OF_WHOLE_IMAGES}
-    settings |= {key: value for key, value in given.items() if value is not None} | more
+    settings |= {key: value for key, value in given.items() if value is not None}
+    settings |= _precision(arguments) | more
     if name is None:
         _refuse_of_whole_images(settings)
         default = default or find_defaults(arguments, "estimator")["estimator"]
@@ -293,6 +306,18 @@ def build_estimator(
         settings |= {"skeleton": skeleton, "input_size": arguments.size}
         return load_estimator(name, dark=arguments.dark, device=arguments.device, **settings)
     return build.build_estimator(name, dark=arguments.dark, **fetching(arguments, name), **settings)
+
+
+def _precision(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What ``--precision`` and ``--calibration`` say."""
+    if arguments.calibration is not None and arguments.precision != "int8":
+        raise ValueError("--calibration goes with --precision int8")
+    kinds: dict[str | None, dict[str, Any]] = {
+        "half": {"half": True, "on_device": True},
+        "float32": {"half": False} if uses_cuda(arguments.device) else {},
+        "int8": {"precision": "int8", "calibration": arguments.calibration},
+    }
+    return kinds.get(arguments.precision, {})
 
 
 def _is_network_file(name: str) -> bool:

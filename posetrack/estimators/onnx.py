@@ -58,6 +58,8 @@ class OnnxTopDown(TopDown):
     threads, providers
         See `posetrack.runtimes.onnxruntime.open_session`. A file fixed to a batch size is run for
         ``threads`` batches side by side.
+    precision, calibration
+        See `posetrack.estimators.top_down.TopDown`.
 
     Raises
     ------
@@ -94,6 +96,8 @@ class OnnxTopDown(TopDown):
         max_batch: int = 64,
         threads: int | None = None,
         providers: Sequence[Any] | None = None,
+        precision: str | None = None,
+        calibration: str | Path | None = None,
     ) -> None:
         check_crops(max_batch, padding)
         network = open_network(path, threads=threads, providers=providers)
@@ -107,4 +111,6 @@ class OnnxTopDown(TopDown):
             decode=decode,
             max_batch=max_batch,
             threads=threads,
+            precision=precision,
+            calibration=calibration,
         )

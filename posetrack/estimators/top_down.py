@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -123,6 +125,12 @@ class TopDown:
         fastest that is installed and agrees with torch. Not used on a device.
     threads
         How many runs go side by side where an exported file is fixed to a batch size.
+    precision
+        ``"int8"``: on the CPU, of a torch network or an ONNX file, convolve in 8 bits by
+        onnxruntime; made once, see `posetrack.runtimes.int8`. It is refused where keypoints move
+        too far by it. ``"float32"`` or None: as it is.
+    calibration
+        Of int8: a folder of JPEG or PNG crops of people; None for those inside the package.
 
     Raises
     ------
@@ -163,8 +171,18 @@ class TopDown:
         on_device: bool | None = None,
         runtime: Runtime | None = None,
         threads: int | None = None,
+        precision: str | None = None,
+        calibration: str | Path | None = None,
     ) -> None:
         check_crops(max_batch, padding)
+        _check_precision(precision, calibration)
+        if precision == "int8" and not isinstance(network, Session):
+            if half or on_device or runtime is not None:
+                raise ValueError("int8 is onnxruntime's on the CPU; leave half and runtime away")
+            device, on_device = "cpu", False
+            from posetrack.runtimes.onnxruntime import run_with_onnxruntime
+
+            runtime = run_with_onnxruntime
         self._on_device: DeviceCrops | None = None
         self._output = 0
         self._vectors: SimCCVectors | None = None
@@ -213,6 +231,41 @@ class TopDown:
                 raise ValueError(
                     f"{session}: it gives SimCC vectors, decode (and DARK) is for heatmaps"
                 )
+        if precision == "int8":
+            self._session = self._in_int8(network, calibration)
+
+    def _in_int8(self, network: nn.Module | Session, calibration: str | Path | None) -> Session:
+        """The session in 8 bits, once it is seen that keypoints stay where they are."""
+        from posetrack.runtimes.int8 import Drift, quantise_once, read_crops
+        from posetrack.runtimes.onnxruntime import open_network
+
+        crops = read_crops(calibration, self.input_size)
+        if isinstance(network, Session):
+            if network.path.suffix != ".onnx":
+                raise ValueError(f"{network}: int8 is made of .onnx files and torch networks")
+            model = network.path.read_bytes()
+        else:
+            from posetrack.runtimes.onnx_cache import onnx_model
+            from posetrack.runtimes.torch import for_inference
+
+            model = onnx_model(
+                for_inference(network, self.input_size), self.input_size, ["heatmaps"]
+            )
+        cells, scores, size = self._from_crops(crops)
+        across: Any = np.array(self.input_size, np.float32) / np.array(size, np.float32)
+
+        plain = self._session
+
+        def judge(path: Path) -> None:
+            self._session = replace(plain, run=open_network(path).run)
+            try:
+                found, _, _ = self._from_crops(crops)
+            finally:
+                self._session = plain
+            Drift.between(cells * across, scores, found * across).check(str(plain))
+
+        path = quantise_once(model, normalise(crops, self.normalisation), judge, str(plain))
+        return replace(plain, run=open_network(path).run)
 
     def _try_out(self, *, guess: bool) -> None:
         """Run once: what a file gives is seen only by running it, and the first run is slow."""
@@ -369,6 +422,13 @@ class TopDown:
         width, height = self.input_size
         where = self._session if self._on_device is None else self._on_device.device
         return f"TopDown({self._skeleton.name}, {width} x {height}, {where})"
+
+
+def _check_precision(precision: str | None, calibration: str | Path | None) -> None:
+    if precision not in (None, "float32", "int8"):
+        raise ValueError(f'precision must be "float32" or "int8", got {precision!r}')
+    if calibration is not None and precision != "int8":
+        raise ValueError('calibration crops are for precision="int8"')
 
 
 def _require_as_in_graph(

@@ -23,7 +23,7 @@ from posetrack.tracking.tracker import Tracker
 from posetrack.video import Frame
 
 RUNTIMES = ("usual", "torch", "onnxruntime", "openvino")
-PRECISIONS = ("float32", "half")
+PRECISIONS = ("float32", "half", "int8")
 
 LARGEST_BYTES = 2**32
 """Of frames that are kept in memory."""
@@ -54,6 +54,10 @@ class Variant:
             if self.runtime not in ("usual", "torch"):
                 raise ValueError(f"half precision is torch's here, not {self.runtime}'s")
             return {"half": True, "on_device": True}
+        if self.precision == "int8":
+            if self.runtime not in ("usual", "onnxruntime"):
+                raise ValueError(f"int8 is onnxruntime's here, not {self.runtime}'s")
+            return {"precision": "int8"}
         if self.runtime == "usual":
             return {}
         from posetrack.runtimes.onnxruntime import run_with_onnxruntime
