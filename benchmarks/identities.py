@@ -44,7 +44,7 @@ from posetrack.ops.matching import match_optimally
 from posetrack.testing import SceneDetector, SceneEstimator
 from posetrack.video import open_video
 from posetrack.world.ablation.running import FAULTS, JITTER, SWAPPED
-from posetrack.world.ablation.worlds import WORLDS, RecordedScene
+from posetrack.world.ablation.worlds import WORLDS, RecordedScene, World
 from posetrack.world.scoring import frame_similarities
 
 HERE = Path(__file__).resolve().parent
@@ -222,11 +222,15 @@ def _xywh(xyxy: np.ndarray) -> np.ndarray:
     return np.column_stack([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]])
 
 
-def open_scenes(seeds: Iterable[int], size: tuple[int, int] = (320, 180)) -> list[Row]:
+def open_scenes(
+    seeds: Iterable[int],
+    size: tuple[int, int] = (320, 180),
+    worlds: Sequence[World] = tuple(WORLDS),
+) -> list[Row]:
     """Render the scenes of the ablation, with a detector and an estimator that make mistakes."""
     rows = []
     for seed in seeds:
-        for world in WORLDS:
+        for world in worlds:
             scene = RecordedScene(world.make(seed=seed, size=size, **world.settings))
             rate = scene.scene.rate
             rates = {**FAULTS, **world.faults}

@@ -243,5 +243,22 @@ def test_mistakes_are_told_with_file_rule_and_key(tmp_path: Path, before, after,
 
 def test_a_rule_of_a_keypoint_that_is_not_there_is_told_by_name() -> None:
     rule = Rule("tail up", analysis.beyond(["tail"], [[0, 0], [1, 0]], "above"))
-    with pytest.raises(ValueError, match=r"rule 'tail up': coco_17 has no keypoint 'tail'"):
+    with pytest.raises(
+        ValueError, match=r"rule 'tail up': coco_17 has no keypoint or group 'tail'"
+    ):
         find_events(points_moving(np.zeros(3)), [rule])
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("feets", "feet"), ("left_wirst", "left_wrist"), ("hand", "hands")]
+)
+@pytest.mark.parametrize("kind", ["inside", "faster"])
+def test_a_misspelt_keypoint_or_group_is_refused_with_what_comes_near(
+    kind: str, name: str, near: str
+) -> None:
+    when = {
+        "inside": lambda: analysis.inside([name], [(0, 0), (9, 0), (9, 9)]),
+        "faster": lambda: analysis.faster([name], 1.0),
+    }[kind]()
+    with pytest.raises(ValueError, match=f"did you mean '{near}'"):
+        find_events(points_moving(np.arange(9.0)), [Rule("r", when)])

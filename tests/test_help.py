@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from posetrack import Tracker
-from posetrack.cli import main, parser
+from posetrack.cli import COMMANDS, main, parser
+from posetrack.cli.completion import bash_script, fish_script, options_of, zsh_script
 from posetrack.cli.options import Parser, Preset, add_settings, settings_from
+from posetrack.runs.presets import PRESETS
 
 
 def commands(top: Parser, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Parser]]:
@@ -267,13 +272,68 @@ def test_a_preset_sets_what_its_help_says_and_other_options_overrule_it() -> Non
     assert made.parse_args(["--preset=soft", "--minutes", "11"]).minutes == 11
 
 
-@pytest.mark.parametrize("name", ["paper", "bundled"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_presets_of_track_set_options_that_it_has(name: str) -> None:
-    from posetrack.runs.presets import PRESETS
-
     preset = PRESETS[name]
     by_preset = vars(parser().parse_args(["track", "v.mp4", "--preset", name]))
     by_hand = vars(parser().parse_args(["track", "v.mp4", *preset.as_options().split()]))
     assert by_preset.pop("preset") == [name]
     assert by_preset == by_hand
     assert by_hand != vars(parser().parse_args(["track", "v.mp4"]))
+
+
+def test_no_help_tells_a_default_twice_or_tells_that_there_is_none() -> None:
+    for words, made in EVERY.items():
+        text = " ".join(made.format_help(everything=True).split())
+        assert not re.search(r"\(default: [^)]*\) \(default:|\(default: None\)", text), words
+
+
+def test_every_preset_is_on_the_page_of_its_measures() -> None:
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "RESULTS" / "presets.md"
+    if not path.is_file():
+        pytest.skip("not a checkout")
+    rows = {line.split("|")[2].strip() for line in path.read_text().splitlines() if "|" in line}
+    assert set(PRESETS) - {"paper", "bundled"} <= rows
+
+
+@cache
+def completion() -> str:
+    """The script for bash, made once."""
+    return bash_script(dict(options_of(parser())))
+
+
+COMPLETING = """
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _posetrack; echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["tra"], "track train"),
+        (["track", "a.mp4", "--detector-"], "--detector-size"),
+        (["track", "a.mp4", "--estimator", "rtmo"], "rtmo_s rtmo_m rtmo_l"),
+        (["track", "a.mp4", "--preset", "s"], "sports single"),
+        (["models", "l"], "list"),
+        (["models", "list", "--js"], "--json"),
+        (["completion", "z"], "zsh"),
+    ],
+    ids=str,
+)
+def test_bash_completes_commands_options_and_names(words: list[str], expected: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", completion() + COMPLETING, "bash", "posetrack", *words],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (sorted(done.stdout.split()), done.stderr) == (sorted(expected.split()), "")
+
+
+def test_zsh_and_fish_get_every_command_and_network() -> None:
+    options = dict(options_of(parser()))
+    assert bash_script(options) in zsh_script(options)
+    lines = fish_script(options).splitlines()
+    assert all(line.startswith("complete -c posetrack -n ") for line in lines)
+    assert {line.split()[-1] for line in lines if "__fish_use_subcommand" in line} == set(COMMANDS)
+    (estimator,) = [line for line in lines if "from track" in line and "-l estimator " in line]
+    assert "rtmpose_m" in estimator

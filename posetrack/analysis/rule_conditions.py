@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from posetrack.analysis import series
 from posetrack.analysis.conditions import Threshold
 from posetrack.analysis.measures import body_height, measure, uprightness
+from posetrack.checks import no_such
 from posetrack.ops.angles import SIDES
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories import Trajectories
@@ -201,21 +202,40 @@ def faster(
 
     def signal(trajectories: Trajectories) -> Float64Array:
         speeds = [
-            series.speed(trajectories, name, window=window) for name in expand_names(keypoints)
+            series.speed(trajectories, name, window=window)
+            for name in expand_names(keypoints, trajectories.skeleton)
         ]
         return np.asarray(np.fmax.reduce(speeds) / body_height(trajectories))
 
     return Threshold(signal, than, 0.8 * than if leave is None else leave)
 
 
-def expand_names(keypoints: Sequence[str]) -> list[str]:
+def expand_names(keypoints: Sequence[str], skeleton: Skeleton | None = None) -> list[str]:
     """Names of keypoints, those of groups written out.
+
+    Parameters
+    ----------
+    keypoints
+        Names of keypoints or of `GROUPS`.
+    skeleton
+        Whose keypoints they must be, if given.
+
+    Raises
+    ------
+    KeyError
+        If a name is neither a group nor a keypoint of the skeleton; with those that come near.
 
     Examples
     --------
     >>> expand_names(["nose", "hands"])
     ['nose', 'left_wrist', 'right_wrist']
     """
+    if skeleton is not None:
+        for name in keypoints:
+            if name not in GROUPS and name not in skeleton.keypoints:
+                known = [*GROUPS, *skeleton.keypoints]
+                sentence = no_such("keypoint or group", name, known, has="it has")
+                raise KeyError(f"{skeleton.name} has {sentence}")
     return [point for name in keypoints for point in GROUPS.get(name, (name,))]
 
 
@@ -264,7 +284,7 @@ def _bones(names: Sequence[str]) -> list[Bone]:
 def _places(trajectories: Trajectories, keypoints: Sequence[str]) -> Float64Array:
     """(T, N, P, 2)."""
     skeleton: Skeleton = trajectories.skeleton
-    points = [skeleton.index(name) for name in expand_names(keypoints)]
+    points = [skeleton.index(name) for name in expand_names(keypoints, skeleton)]
     return np.asarray(trajectories.xy[:, :, points], np.float64)
 
 

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "inspect": "inspect",
     "curves": "curves",
     "ablation": "ablation",
+    "completion": "completion",
 }
 """Commands, in the order in which the help lists them, and their modules in this folder."""
 

@@ -61,7 +61,7 @@ class Formatter(argparse.HelpFormatter):
             return text
         if action.nargs == 0 and not isinstance(action, argparse.BooleanOptionalAction):
             return text
-        if action.default in (None, argparse.SUPPRESS, ""):
+        if action.default in (None, argparse.SUPPRESS, "") or "(default" in text:
             return text
         return f"{text} (default: %(default)s)"
 

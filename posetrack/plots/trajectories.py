@@ -317,7 +317,9 @@ def plot_angle(
         behind = None if before is None else angle(before, name)
         draw_people(axes, trajectories, found, origin, behind, drawn)
         finish(axes, f"{name.replace('_', ' ')} (°)")
-        axes.yaxis.get_major_locator().set_params(nbins=7, steps=[1, 1.5, 3, 4.5, 6, 10])
+        axes.yaxis.get_major_locator().set_params(
+            nbins=7, steps=[1, 1.5, 3, 4.5, 6, 10], integer=True, min_n_ticks=1
+        )
         _mark_repetitions(axes, trajectories, found, repetitions)
         time_axis(axes, trajectories, label=axes is rows[-1])
     drawn.draw(figure)

@@ -36,6 +36,26 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             "the tracker as the paper describes it",
             {"coasting": False, "recency": 1.0, "min_hits": 1},
         ),
+        "fast": Preset(
+            "less time, and a little less of everything",
+            {"detect_every": 3},
+        ),
+        "accurate": Preset(
+            "more time for who is hidden for a moment, and for keypoints at the box's edge",
+            {"memory": 20, "box_growth": 0.25},
+        ),
+        "crowd": Preset(
+            "many people who hide each other",
+            {"memory": 20, "box_growth": 0.25, "min_hits": 3, "min_new_score": 0.3},
+        ),
+        "sports": Preset(
+            "fast movement, or few frames a second",
+            {"box_growth": 0.3},
+        ),
+        "single": Preset(
+            "one person who matters, whoever else comes by",
+            {"join": 1.0, "select": "longest"},
+        ),
         "bundled": Preset(
             "the two small networks inside the package, nothing to download",
             {"detector": "bundled", "estimator": "bundled"},
