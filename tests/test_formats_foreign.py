@@ -387,7 +387,7 @@ def test_a_skeleton_that_does_not_fit_is_told_with_what_to_give(tmp_path: Path) 
     assert posetrack.load(path, rate=10, skeleton=BODY_25).skeleton == BODY_25
 
 
-NO_FILES = ("openpose", "nwb", "yolo", "yolo-tracks", "dlc-labels", "slp")
+NO_FILES = ("openpose", "nwb", "yolo", "yolo-tracks", "dlc-labels", "slp", "trc", "c3d")
 """Folders, and what needs more than the other formats do."""
 
 

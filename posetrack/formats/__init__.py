@@ -27,6 +27,7 @@ from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
     from posetrack.formats.alphapose import read_alphapose as read_alphapose
+    from posetrack.formats.c3d import read_c3d as read_c3d
     from posetrack.formats.c3d import write_c3d as write_c3d
     from posetrack.formats.coco import CocoWriter as CocoWriter
     from posetrack.formats.coco import read_coco_results as read_coco_results
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from posetrack.formats.openpifpaf import read_openpifpaf as read_openpifpaf
     from posetrack.formats.openpose import read_openpose as read_openpose
     from posetrack.formats.openpose import write_openpose as write_openpose
+    from posetrack.formats.opensim import Motion as Motion
+    from posetrack.formats.opensim import read_opensim_mot as read_opensim_mot
+    from posetrack.formats.opensim import read_trc as read_trc
     from posetrack.formats.opensim import write_opensim_mot as write_opensim_mot
     from posetrack.formats.opensim import write_trc as write_trc
     from posetrack.formats.posetrack17 import read_posetrack17 as read_posetrack17
@@ -86,7 +90,7 @@ __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
         "alphapose": ["read_alphapose"],
-        "c3d": ["write_c3d"],
+        "c3d": ["read_c3d", "write_c3d"],
         "coco": ["CocoWriter", "read_coco_results"],
         "cvat": ["read_cvat"],
         "dlc": ["read_dlc", "read_dlc_h5", "write_dlc", "write_dlc_h5", "write_dlc_labels"],
@@ -108,7 +112,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         ],
         "openpifpaf": ["read_openpifpaf"],
         "openpose": ["read_openpose", "write_openpose"],
-        "opensim": ["write_opensim_mot", "write_trc"],
+        "opensim": ["Motion", "read_opensim_mot", "read_trc", "write_opensim_mot", "write_trc"],
         "posetrack17": ["read_posetrack17", "write_posetrack17"],
         "posetrack18": ["PoseTrack18Writer", "read_posetrack18"],
         "provenance": ["describe_file", "describe_run"],

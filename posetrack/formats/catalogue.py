@@ -160,19 +160,19 @@ FORMATS: Final[dict[str, Format]] = {
         False, None, False, "no", note="boxes alone; keypoints are read as unseen",
     ),
     "trc": Format(
-        "OpenSim markers", ".trc", "", "opensim:write_trc", (),
+        "OpenSim markers", ".trc", "opensim:read_trc", "opensim:write_trc", (("trc",),),
         "name", "kept", 1e-6, None, None, None, False,
-        "names", False, "no", note="a file a person; metres with a scale, else pixels",
+        "names", False, "no", note="a file a person; metres with a scale, else the units read",
     ),
     "opensim-mot": Format(
         "OpenSim motion", ".mot", "", "opensim:write_opensim_mot", (),
         "name", "kept", None, None, None, None, False, None,
-        False, "no", note="a file a person: angles in degrees",
+        False, "no", note="a file a person: angles in degrees; read_opensim_mot reads them",
     ),
     "c3d": Format(
-        "C3D", ".c3d", "", "c3d:write_c3d", (),
+        "C3D", ".c3d", "c3d:read_c3d", "c3d:write_c3d", (("c3d",),),
         "kept", "rate", 0.001, None, None, None, False, "names", False,
-        "yes", "c3d", "labels id_3:left_knee; metres with a scale, else pixels",
+        "yes", "c3d", "rows from frame 0 on; labels id_3:left_knee; units as trc; read without it",
     ),
     "ultralytics": Format(
         "Ultralytics summary JSON", ".ultralytics.json", "ultralytics:read_ultralytics",

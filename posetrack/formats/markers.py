@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import Dense, dense
 from posetrack.formats.table import TrackTable
+from posetrack.skeletons import Skeleton
+
+LENGTHS: Final = ("m", "cm", "mm", "in", "ft")
+"""Units of length that files of markers are in."""
+
+_PIXELS: Final = "px"
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,9 @@ def markers(table: TrackTable, *, metres_per_pixel: float | None = None) -> list
 
     With a scale: metres, x to the right, y **up** from the image's lower edge (where the file does
     not say how high the images are: from the lowest keypoint of all), z = 0, as OpenSim's models
-    stand. Without one: pixels as in the image, y down, in units called ``px``, which OpenSim shows
-    and does not fit a model to, since it cannot know how long a pixel is.
+    stand. Tracks that were read from such a file are in its units again. Else: pixels as in the
+    image, y down, in units called ``px``, which OpenSim shows and does not fit a model to, since
+    it cannot know how long a pixel is.
 
     Parameters
     ----------
@@ -60,7 +71,7 @@ def markers(table: TrackTable, *, metres_per_pixel: float | None = None) -> list
     """
     filled = dense(table)
     xyz = in_space(table, filled, metres_per_pixel)
-    units = "px" if metres_per_pixel is None else "m"
+    units = units_of(table, metres_per_pixel)
     rate = rate_of(table, filled)
     found = []
     for column, person in enumerate(filled.ids.tolist()):
@@ -88,7 +99,57 @@ def in_space(
     if metres_per_pixel is not None:
         xyz[..., 1] = _ground(table, filled) - xyz[..., 1]
         xyz *= metres_per_pixel
+    elif units_of(table, None) != _PIXELS:
+        xyz[..., 1] *= -1  # as it was read, see `table_in_image`
     return xyz
+
+
+def units_of(table: TrackTable, metres_per_pixel: float | None) -> str:
+    """``m`` with a scale, else those of the file that the table was read from, else ``px``."""
+    given = table.metadata.get("units")
+    if metres_per_pixel is not None:
+        return "m"
+    return given if isinstance(given, str) and given in LENGTHS else _PIXELS
+
+
+def table_in_image(
+    where: str,
+    frames: NDArray[np.int64],
+    seconds: NDArray[np.float64],
+    ids: NDArray[np.int64],
+    xyz: NDArray[np.float64],
+    skeleton: Skeleton,
+    units: str,
+    metadata: Mapping[str, Any],
+) -> TrackTable:
+    """Markers of a file, (T, N, K, 3), as tracks: x to the right, y down, in the file's units.
+
+    In units of length, where y points up in such files, y changes its sign; what is written again
+    is as it was. ``metadata`` of the table says the units. Depth is left out.
+
+    Raises
+    ------
+    ValueError
+        If the units are neither ``px`` nor of length.
+
+    Warns
+    -----
+    UserWarning
+        If the markers do not lie in a plane.
+    """
+    words = units.strip().lower() or _PIXELS
+    words = {"pixels": _PIXELS, "pixel": _PIXELS, "meters": "m", "metres": "m"}.get(words, words)
+    if words not in (*LENGTHS, _PIXELS):
+        raise ValueError(f"{where}: units {units!r:.20}; expected one of {', '.join(LENGTHS)}, px")
+    depth = xyz[..., 2][np.isfinite(xyz[..., 2])]
+    if depth.size and np.ptp(depth) > 0:
+        warnings.warn(
+            f"{where}: markers in space; x and y are read, z is left out", UserWarning, stacklevel=4
+        )
+    xy = xyz[..., :2] * ((1, -1) if words != _PIXELS else (1, 1))
+    metadata = {**metadata, "units": None if words == _PIXELS else words}
+    scores = np.ones(xy.shape[:3])
+    return table_of_arrays(where, frames, seconds, ids, xy, scores, skeleton, metadata)
 
 
 def _ground(table: TrackTable, filled: Dense) -> float:

@@ -6,15 +6,19 @@ Files"; what its ``TRCFileAdapter`` accepts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posetrack.files import write_together, write_whole
-from posetrack.formats.markers import Markers, markers
+from posetrack.files import read_text, write_together, write_whole
+from posetrack.formats.dense import MOST_VALUES
+from posetrack.formats.hints import NO_HINTS, Hints, skeleton_of_names
+from posetrack.formats.markers import Markers, markers, table_in_image
 from posetrack.formats.table import TrackTable
 
 _KEYS: Final = (
@@ -28,6 +32,8 @@ _KEYS: Final = (
     "OrigNumFrames",
 )
 _ROWS = 1000
+_MOST_BYTES = 1_000_000_000
+_IDENTITY = re.compile(r"\.id_(-?\d{1,18})$", re.ASCII)
 
 
 def trc_path(path: str | Path, person_id: int) -> Path:
@@ -103,6 +109,140 @@ def _trc(name: str, person: Markers, names: tuple[str, ...]) -> Iterator[bytes]:
                 strict=True,
             )
         ).encode()  # fmt: skip
+
+
+def read_trc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
+    """Read a marker file of one person, whose id is the number after ``id_`` in its name, else 1.
+
+    Places are in the file's units, y down, and so is what is written again; see
+    `posetrack.formats.markers.table_in_image`. The first frame, 1 in such files, is 0.
+
+    Parameters
+    ----------
+    path
+        A ``.trc`` file.
+    hints
+        Its ``rate`` is needed where there is neither a time nor a rate in the file.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a file or damaged; the message names the file and the line.
+
+    Warns
+    -----
+    UserWarning
+        If the markers do not lie in a plane.
+    """
+    path = Path(path)
+    lines = read_text(path, _MOST_BYTES).split("\n")
+    head = [line.rstrip("\t ").split("\t") for line in lines[:5]]
+    if len(head) < 5 or head[0][0] != "PathFileType" or not head[3][0].startswith("Frame"):
+        raise ValueError(f"{path}: not a marker file: expected PathFileType, and Frame# in line 4")
+    header = dict(zip(head[1], head[2], strict=False))
+    names = [name.strip() for name in head[3][2:] if name.strip()]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError(f"{path}, line 4: markers are there twice, or there are none")
+    rows = [(n, line) for n, line in enumerate(lines[5:], 6) if line.strip()]
+    if len(rows) * len(names) > MOST_VALUES // 3:
+        raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
+    values = np.full((len(rows), 2 + 3 * len(names)), np.nan)
+    for row, (n, line) in enumerate(rows):
+        words = line.split("\t")[: values.shape[1]]
+        try:
+            values[row, : len(words)] = [float(word) if word.strip() else np.nan for word in words]
+        except ValueError as error:
+            raise ValueError(f"{path}, line {n}: not numbers: {error}") from error
+    frames = values[:, 0]
+    whole_numbers = np.isfinite(frames) & (frames % 1 == 0) & (np.abs(frames) < 2**53)
+    if not whole_numbers.all() or (np.diff(frames) <= 0).any():
+        raise ValueError(f"{path}: frame numbers must be whole and grow")
+    frames = frames.astype(np.int64) - (1 if frames.min(initial=1) >= 1 else 0)
+    rate = _rate(header.get("DataRate"))
+    seconds = values[:, 1]
+    if not np.isfinite(seconds).all():
+        seconds = hints.seconds(frames, str(path), rate)
+    identity = _IDENTITY.search(path.stem)
+    ids = np.array([int(identity[1]) if identity else 1], np.int64)
+    xyz = values[:, 2:].reshape(len(rows), 1, len(names), 3)
+    skeleton = skeleton_of_names(names, path.stem, hints.skeleton)
+    units, metadata = header.get("Units", ""), {"rate": hints.rate or rate}
+    return table_in_image(str(path), frames, seconds, ids, xyz, skeleton, units, metadata)
+
+
+def _rate(text: str | None) -> float | None:
+    try:
+        rate = float(text or "")
+    except ValueError:
+        return None
+    return rate if 0 < rate < 1e9 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Named columns over time, such as angles.
+
+    Parameters
+    ----------
+    seconds
+        (T,).
+    columns
+        (T,) by name, in the file's order.
+    in_degrees
+        Whether angles are degrees; else radians.
+    """
+
+    seconds: NDArray[np.float64]
+    columns: dict[str, NDArray[np.float64]]
+    in_degrees: bool
+
+
+def read_opensim_mot(path: str | Path) -> Motion:
+    r"""Read a motion or storage file of OpenSim's, ``.mot`` or ``.sto``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not such a file or damaged; the message names the file and the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "walk.mot"
+    >>> write_opensim_mot(file, [0.0, 0.04], {"left_knee": [170.0, 165.5]})
+    >>> motion = read_opensim_mot(file)
+    >>> motion.columns["left_knee"].tolist(), motion.in_degrees
+    ([170.0, 165.5], True)
+    """
+    path = Path(path)
+    lines = read_text(path, _MOST_BYTES).split("\n")
+    end = next((n for n, line in enumerate(lines) if line.strip().lower() == "endheader"), None)
+    if end is None or end + 1 >= len(lines):
+        raise ValueError(f"{path}: not a motion file: no line 'endheader'")
+    header = {
+        key.strip().lower(): value.strip().lower()
+        for key, equals, value in (line.partition("=") for line in lines[:end])
+        if equals
+    }
+    names = lines[end + 1].split()
+    if not names or names[0].lower() != "time" or len(set(names)) < len(names):
+        raise ValueError(f"{path}, line {end + 2}: expected time and columns, each once")
+    rows = [(n, line.split()) for n, line in enumerate(lines[end + 2 :], end + 3) if line.strip()]
+    values = np.full((len(rows), len(names)), np.nan)
+    for row, (n, words) in enumerate(rows):
+        try:
+            values[row] = [float(word) for word in words]
+        except ValueError as error:
+            raise ValueError(f"{path}, line {n}: expected {len(names)} numbers: {error}") from error
+    count = header.get("nrows", header.get("datarows", ""))
+    if count.isdecimal() and int(count) != len(rows):
+        raise ValueError(f"{path}: says {count} rows and has {len(rows)}")
+    if not np.isfinite(values[:, 0]).all():
+        raise ValueError(f"{path}: a time is not finite")
+    columns = dict(zip(names[1:], values[:, 1:].T, strict=True))
+    return Motion(values[:, 0], columns, header.get("indegrees", "yes") != "no")
 
 
 def write_opensim_mot(

@@ -34,6 +34,7 @@ from posetrack.formats.table import TrackTable
 _SORTS = {
     ".parquet": "arrow", ".arrows": "arrow", ".csv": "csv", ".json": "json", ".txt": "text",
     ".jsonl": "json", ".ndjson": "json", ".xml": "xml", ".zip": "zip",
+    ".trc": "trc", ".c3d": "c3d",
     ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
     ".nwb": "hdf5", ".slp": "hdf5",
 }  # fmt: skip
@@ -151,6 +152,11 @@ def contents(path: Path) -> Contents:
     if not path.is_file():
         raise no_such_file(Path(path))
     sort = _SORTS.get(path.suffix.lower())
+    if sort is None and path.suffix.lower() in (".mot", ".sto"):
+        raise ValueError(
+            f"{path}: columns over time, such as angles, and no keypoints; "
+            "posetrack.formats.read_opensim_mot reads them"
+        )
     if sort is None:
         known = ", ".join(_SORTS)
         raise ValueError(f"{path}: expected a folder or a file that ends in {known}")

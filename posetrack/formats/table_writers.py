@@ -279,8 +279,9 @@ def write_table(path: Path, table: TrackTable) -> None:
     described |= {"skeleton": table.skeleton.to_json(), "provenance": {}}
     described |= {key: value for key, value in table.metadata.items() if key in described}
     described["skeleton"] = table.skeleton.to_json()
-    if "individuals" in table.metadata:
-        described["individuals"] = table.metadata["individuals"]
+    for key in ("individuals", "units"):
+        if key in table.metadata:
+            described[key] = table.metadata[key]
     frames = len(np.unique(table.frame)) + len(table.empty)
     described |= {"frames": frames, "rows": len(table), "empty_frames": table.empty.runs}
     metadata = dump_json(described)

@@ -20,7 +20,7 @@ from posetrack.structures import Tracks
 from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
 
-_KEPT = ("provenance", "image_size", "rate", "individuals")
+_KEPT = ("provenance", "image_size", "rate", "individuals", "units")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,7 +56,7 @@ class Trajectories:
         The values before cleaning; None where nothing was cleaned, and ``xy`` is what was measured.
     metadata
         What the file says of itself: ``provenance``, ``image_size``, ``rate``; ``individuals``,
-        names by id, where another program named them.
+        names by id, where another program named them; ``units`` where places are no pixels.
 
     Raises
     ------
