@@ -94,6 +94,7 @@ def hampel(
                 low, high = first, end
                 if count >= 3 and np.isfinite(xy[t, k, axis]):
                     centre = _middle(window, count)
+                    # 1.4826 makes of a median deviation the standard deviation of normal noise.
                     limit = max(sigmas * 1.4826 * _spread(window, count, centre), least)
                     far[t, k] |= abs(xy[t, k, axis] - centre) > limit
     return far
@@ -188,6 +189,7 @@ def _fit(
         u = (seconds[i] - seconds[t]) / reach
         share = 1 - abs(u) ** 3
         w = share * share * share
+        # Relative to frame t, so that large coordinates cost no digits.
         x, y = xy[i, k, 0] - xy[t, k, 0], xy[i, k, 1] - xy[t, k, 1]
         s0 += w
         s1 += w * u
@@ -202,6 +204,7 @@ def _fit(
     else:
         c0, c1, c2 = s2, -s1, 0.0
         det = s0 * c0 + s1 * c1
+    # With too few different times the polynomial is not determined: the value stays.
     if det > 1e-9 * s0 * s0:
         out[t, k, 0] += (c0 * x0 + c1 * x1 + c2 * x2) / det
         out[t, k, 1] += (c0 * y0 + c1 * y1 + c2 * y2) / det

@@ -78,7 +78,9 @@ def _assign_rows(cost: Floats) -> Ints:
                 i = row_of[j]
             column_seen[j] = True
             left -= 1
+            # The last open column takes its place, as in SciPy: this order decides among ties.
             open_columns[best] = open_columns[left]
+        # Update the dual variables, so that reduced costs stay >= 0 and are 0 for assigned pairs.
         u[start] += shortest
         for i in range(height):
             if row_seen[i] and i != start:
@@ -86,6 +88,7 @@ def _assign_rows(cost: Floats) -> Ints:
         for j in range(width):
             if column_seen[j]:
                 v[j] -= shortest - length[j]
+        # Augment: along the path back to the row, every column goes to the row it came from.
         j = sink
         while True:
             i = came_from[j]
@@ -132,6 +135,7 @@ def assign_where_possible(cost: Floats) -> Ints:
         return columns
     filled = cost
     if allowed < height * width:
+        # More than any whole assignment of allowed pairs can cost or save.
         large = 2.0 * min(height, width) * (largest + 1.0) + 1.0
         filled = np.where(np.isnan(cost), large, cost)
     columns = assign(filled)

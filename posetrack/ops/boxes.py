@@ -222,6 +222,7 @@ def _iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
         for j in range(len(b)):
             width = min(a[i, 2], b[j, 2]) - max(a[i, 0], b[j, 0])
             height = min(a[i, 3], b[j, 3]) - max(a[i, 1], b[j, 1])
+            # Boxes that only touch, and those with NaN, overlap by 0.
             if width > 0 and height > 0:
                 both = width * height
                 either = area_a + (b[j, 2] - b[j, 0]) * (b[j, 3] - b[j, 1]) - both
@@ -249,6 +250,7 @@ def _nms(xyxy: FloatArray, scores: FloatArray, max_iou: float, extra: float) -> 
         order[:] = np.argsort(-scores, kind="mergesort")
     kept = np.empty(count, np.intp)
     size = 0
+    # Greedy: a box is kept unless a better one that was kept overlaps it too much.
     for rank in range(count):
         i = order[rank]
         left, top, right, bottom = xyxy[i, 0], xyxy[i, 1], xyxy[i, 2], xyxy[i, 3]

@@ -219,8 +219,11 @@ def _peaks(maps: Float32Array, xy: Float32Array, scores: Float32Array) -> None:
         if best == -np.inf:
             scores[p], xy[p, 0], xy[p, 1] = 0, np.nan, np.nan
             continue
+        # As in the authors' code, a keypoint whose best value is not above 0 is at the first cell.
         first_x, first_y = 0, 0
         if best > 0:
+            # Only columns that hold the maximum are searched, each no further down than the best
+            # row so far: the first in row order is found without reading the whole map again.
             first_y = len(heatmap)
             for x in range(width):
                 if columns[x] == best:
@@ -259,6 +262,7 @@ def _shift_a_quarter(maps: Float32Array, xy: Float32Array) -> None:
         if np.isnan(xy[p, 0]):
             continue
         x, y = int(xy[p, 0]), int(xy[p, 1])
+        # The bounds leave out cell 1 as well as 0, as in the authors' code.
         if 1 < x < width - 1 and 1 < y < height - 1:
             right, left = maps[p, y, x + 1], maps[p, y, x - 1]
             below, above = maps[p, y + 1, x], maps[p, y - 1, x]
@@ -275,6 +279,7 @@ def _smooth_log(
     """Logarithm of map p, smoothed with zeros outside, in the 5 x 5 cells around (x, y)."""
     height, width = maps.shape[1:]
     reach = len(window) // 2
+    # The smoothing is separable: down the columns first, for all that the 5 x 5 cells need.
     columns = np.zeros((5, len(window) + 4))
     for i in range(5):
         for j in range(len(window)):
@@ -288,6 +293,7 @@ def _smooth_log(
             value = 0.0
             for c in range(len(window)):
                 value += window[c] * columns[i, j + c]
+            # The floor keeps the logarithm finite where the map is 0 or below.
             logs[i, j] = math.log(max(value, 1e-10))
     return logs
 
@@ -302,6 +308,8 @@ def _fit_gaussians(maps: Float32Array, window: NDArray[np.float64], xy: Float32A
         if not (1 < x < width - 2 and 1 < y < height - 2):
             continue
         g = _smooth_log(maps, p, x, y, window)
+        # A Gaussian's logarithm is a parabola: one Newton step from the cell reaches its top. The
+        # second derivatives are taken two cells apart, as in DARK's code.
         dx, dy = (g[2, 3] - g[2, 1]) / 2, (g[3, 2] - g[1, 2]) / 2
         dxx = (g[2, 4] - 2 * g[2, 2] + g[2, 0]) / 4
         dyy = (g[4, 2] - 2 * g[2, 2] + g[0, 2]) / 4

@@ -248,6 +248,7 @@ def _oks_float64(
                     count += 0 if common_only else 1
                     continue
                 count += 1
+                # size is NaN where the area is: then no keypoint is near.
                 if size == size:
                     total += math.exp(-squared / (size * sigmas[k] * sigmas[k]))
             out[m, n] = total / count if count else 0.0
@@ -276,11 +277,14 @@ def _oks_float32(
         of_area[m] = -LOG2_E / (8 * (areas[m] + SPACING))
     of_sigma = np.empty(len(sigmas), np.float32)
     for k in range(len(sigmas)):
+        # Bounded, so that a tiny sigma gives 0 similarity and not infinity times 0.
         of_sigma[k] = min(1 / (sigmas[k] * sigmas[k]), 1e20)
     of_row = np.ones(len(rows), np.float32) if swap else of_area
     of_lane = of_area if swap else np.ones(len(lanes), np.float32)
 
     total, count = np.empty(len(lanes), np.float32), np.empty(len(lanes), np.float32)
+    # The reference's keypoints count, whatever the pose lacks. With references as lanes that count
+    # is the same for all rows; else it belongs to the row and is made anew.
     if swap and not common_only:
         _count(xy, True, rows[0], False, count)
     for row in range(len(rows)):
@@ -288,6 +292,7 @@ def _oks_float32(
         if common_only or not swap:
             _count(xy, common_only, rows[row], True, count)
         for v in range(len(lanes)):
+            # The polynomial may pass 1 by a rounding.
             total[v] = min(total[v] / max(count[v], ONE), ONE)
         if swap:
             out[:, row] = total
@@ -325,6 +330,7 @@ def _add_up(
             dx, dy = xy[k, 0, v] - x, xy[k, 1, v] - y
             t = (dx * dx + dy * dy) * (of_lane[v] * factor)
             t = t if t > LOWEST else LOWEST  # also where t is NaN
+            # 2**t = 2**whole * 2**f with f in [0, 1): the power of the fraction is a polynomial.
             whole = np.floor(t)
             f = t - whole
             power = ONE + f * (C1 + f * (C2 + f * (C3 + f * (C4 + f * C5))))
@@ -387,6 +393,7 @@ def _oks_nms_rows(
 ) -> NDArray[np.intp]:
     kept = np.empty(len(xy), np.intp)
     size = 0
+    # Stable, so that the lower row comes first among equal scores.
     for i in np.argsort(-scores, kind="mergesort"):
         keep = True
         for j in kept[:size]:

@@ -150,6 +150,7 @@ def _decode(
 def _poses(
     cmap: Float32Array, people: IntArray, places: Float32Array, peaks: IntArray
 ) -> tuple[Float32Array, Float32Array]:
+    # places are (row, column), poses (x, y).
     xy = np.full((*people.shape, 2), np.nan, np.float32)
     scores = np.zeros(people.shape, np.float32)
     for person in range(len(people)):
@@ -314,6 +315,7 @@ def _best_pairs(
         rows, columns = counts[links[i, 0]], counts[links[i, 1]]
         if rows == 0 or columns == 0:
             continue
+        # _assign wants no more rows than columns.
         turned = rows > columns
         scores = graph[i, :rows, :columns]
         cost = -(scores.T if turned else scores).astype(np.float64)
@@ -359,11 +361,14 @@ def _assign(cost: NDArray[np.float64]) -> IntArray:
             if owner[best] < 0:
                 break
             i = owner[best]
+        # Prices change so that each pair costs at least the sum of its two prices, and matched
+        # pairs exactly that: the next searches rely on it (complementary slackness).
         row_price[start] += reached
         for j in range(columns):
             if done[j] and j != last:
                 row_price[owner[j]] += reached - nearest[j]
                 column_price[j] -= reached - nearest[j]
+        # Go back along the path: each column on it gets the row before.
         while last >= 0:
             owner[last] = owner[before[last]] if before[last] >= 0 else start
             last = before[last]
