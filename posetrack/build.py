@@ -219,7 +219,7 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
     Examples
     --------
     >>> explain_defaults([DefaultNetwork("detector", "some_net", None, "no answer from its host")])
-    'some_net (no answer from its host) could not be had, so the small network inside the ...'
+    'some_net (no answer from its host) could not be had: the small network inside the ...'
     """
     others = "; ".join(
         f"{default.name} ({default.problem}) could not be had, so {default.taken} is used"
@@ -231,13 +231,14 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
         return others
     many = len(missing) > 1
     names = " ".join(default.name for default in missing)
-    networks = " and ".join(f"{default.name} ({default.problem})" for default in missing)
+    # One reason is enough here; results record them all.
+    networks = " and ".join(
+        f"{default.name} ({default.problem.partition('; ')[0]})" for default in missing
+    )
     return (f"{others}; " if others else "") + (
-        f"{networks} could not be had, so the small network{'s' * many} inside the package "
-        f"{'are' if many else 'is'} used, which find{'s' * (not many)} people less well. You can "
-        "name another network or a file with weights that you have, run `posetrack models "
-        f"download {names}` when there is a connection, or copy the weights from a machine that "
-        f"has them to {weights_folder()} (POSETRACK_HOME says where that is)."
+        f"{networks} could not be had: the small network{'s' * many} inside the package "
+        f"{'find' if many else 'finds'} people less well. With a connection `posetrack models "
+        f"download {names}` brings {'them' if many else 'it'}; or name a file of yours."
     )
 
 

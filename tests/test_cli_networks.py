@@ -90,7 +90,9 @@ def test_a_network_that_was_named_is_not_replaced(
 ) -> None:
     named = ["--estimator", build.ESTIMATOR, "--detector", "bundled", "--device", "cpu"]
     assert main(["track", str(folder / "images"), "-o", str(folder / "out"), *named]) == 1
-    assert "What you can do" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "What you can do" in said
+    assert len(said.splitlines()) == 1
     assert not (folder / "out").exists()
 
 

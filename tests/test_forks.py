@@ -22,8 +22,8 @@ FORKED = """
 import os, sys
 from pathlib import Path
 import numpy as np, torch
-from posetrack.ops import kernels
-kernels.cache_folder = lambda: Path(os.environ["COMPILED_KERNELS"])
+from posetrack.ops import compilation
+compilation.cache_folder = lambda: Path(os.environ["COMPILED_KERNELS"])
 from posetrack import COCO_17, Detections
 from posetrack.detectors.light import LightDetector, with_torch
 from posetrack.estimators.top_down import TopDown

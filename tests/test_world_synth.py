@@ -164,3 +164,14 @@ def test_photographs_are_for_training_pictures_and_must_be_there(
     assert main(["synth", "train", "--backgrounds", str(tmp_path / "empty"),
                  "-o", str(tmp_path / "out")]) == 1  # fmt: skip
     assert "expected images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["3x3", "31x720", "640x8000", "0x0", "640", "axb"])
+def test_a_size_in_which_nobody_is_seen_is_refused_with_what_is_allowed(
+    tmp_path: Path, size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["synth", "squats", "--size", size, "-o", str(tmp_path / "x")])
+    assert caught.value.code == 2
+    assert "32 to 7680 pixels each" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.checks import check_all_known
-from posetrack.cli.options import picture_size_from
+from posetrack.cli.options import scene_size_from
 
 
 def add_parser(commands: Any) -> None:
@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--quick", action="store_true", help="four short scenes, one seed")
     parser.add_argument("--seeds", type=int, help="how many times each scene (default: 3)")
     parser.add_argument("--frames", type=int, help="length of the scenes (default: their own)")
-    parser.add_argument("--size", type=picture_size_from, metavar="WxH",
+    parser.add_argument("--size", type=scene_size_from, metavar="WxH",
                         help="width and height of the pictures (default: 320x180)")  # fmt: skip
     parser.add_argument("--scenes", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--blocks", nargs="+", metavar="NAME",

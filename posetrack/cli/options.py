@@ -21,6 +21,8 @@ from posetrack.runs.presets import Preset
 
 _TIMES: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "": 1.0}
 
+_SCENE_SIDES = (32, 7680)  # smaller, nobody can be made out; larger is an 8K video
+
 
 def size_from(text: str) -> tuple[int, int]:
     """Width and height of a network's input from the field's ``HEIGHTxWIDTH``.
@@ -43,6 +45,22 @@ def picture_size_from(text: str) -> tuple[int, int]:
     (1280, 720)
     """
     return _two_numbers(text, "WIDTHxHEIGHT, such as 1280x720")
+
+
+def scene_size_from(text: str) -> tuple[int, int]:
+    """Width and height of rendered pictures, in which a person can be seen.
+
+    Examples
+    --------
+    >>> scene_size_from("3x3")
+    Traceback (most recent call last):
+    argparse.ArgumentTypeError: expected WIDTHxHEIGHT, 32 to 7680 pixels each, got '3x3'
+    """
+    expected = f"WIDTHxHEIGHT, {_SCENE_SIDES[0]} to {_SCENE_SIDES[1]} pixels each"
+    size = _two_numbers(text, expected)
+    if not _SCENE_SIDES[0] <= min(size) <= max(size) <= _SCENE_SIDES[1]:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return size
 
 
 def _two_numbers(text: str, expected: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.options import picture_size_from
+from posetrack.cli.options import scene_size_from
 
 TRAIN, SHEET = "train", "sheet"
 SCENES = (
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="draws everything (default: 0)")
     parser.add_argument(
         "--size",
-        type=picture_size_from,
+        type=scene_size_from,
         metavar="WxH",
         help="width and height in pixels, such as 640x360",
     )

@@ -349,16 +349,14 @@ def _lock(file: IO[bytes]) -> bool:
 def _ways_out(
     head: str, failures: list[tuple[str, str]], card: CatalogueEntry, folder: Path
 ) -> str:
-    """What went wrong, URL by URL, and what can be done."""
+    """What went wrong, URL by URL, and what can be done, in a line."""
     names = " or ".join(dict.fromkeys(file.name for file in card.files))  # hosts share names
     if any(file.layout == "tfjs" for file in card.files):
         folder, names = folder / card.name, f"{names} with the .bin files beside it"
-    tried = "".join(f"\n  {url}: {reason}" for url, reason in failures)
+    tried = "; ".join(f"{url}: {reason}" for url, reason in failures)
+    tried = f" ({tried})" if tried else ""
     return (
-        f"{head}{':' if failures else '.'}{tried}\nWhat you can do:\n"
-        f"  - on a machine with a connection, run `posetrack models download {card.name}` (or get "
-        f"{card.files[0].url}) and copy {names} to {folder}\n"
-        "  - give the path of a file that you have instead of the name\n"
-        "  - choose another name: `posetrack models list` shows all, and which are here already\n"
-        f"  - use what needs no download: {_NO_DOWNLOAD[card.kind]}"
+        f"{head}{tried}. What you can do: give a file in place of the name; run `posetrack models "
+        f"download {card.name}` where there is a connection, and copy {names} to {folder}; or use "
+        f"{_NO_DOWNLOAD[card.kind]}"
     )
