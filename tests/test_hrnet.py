@@ -127,3 +127,34 @@ def test_an_ablation_takes_out_one_kind_of_layer_and_keeps_the_names_of_the_othe
 def test_settings_that_no_network_has_are_refused(settings: dict, message: str) -> None:
     with torch.device("meta"), pytest.raises(ValueError, match=message):
         HRNet(**settings)
+
+
+def test_group_norm_takes_the_place_of_every_batch_norm() -> None:
+    network = HRNet(8, 3, group_norm=True).eval()
+    kinds = [type(part) for part in network.modules()]
+    assert nn.BatchNorm2d not in kinds
+    assert kinds.count(nn.GroupNorm) == [type(part) for part in HRNet(8, 3).modules()].count(
+        nn.BatchNorm2d
+    )
+    assert {part.num_groups for part in network.modules() if isinstance(part, nn.GroupNorm)} == {
+        8, 16, 32,
+    }  # fmt: skip
+    one = torch.randn(1, 3, 64, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        alone, together = network(one), network(torch.cat([one, one * 3]))
+    torch.testing.assert_close(alone, together[:1])
+
+
+def test_a_file_with_group_norm_is_recognised(tmp_path: Path) -> None:
+    from posetrack.checkpoints.loading import load_network
+
+    path = tmp_path / "net.pth"
+    torch.save(HRNet(8, 17, group_norm=True).state_dict(), path)
+    network, found = load_network(path)
+    assert any(isinstance(part, nn.GroupNorm) for part in network.modules())
+    assert not found.missing
+
+
+def test_two_normalisations_are_refused() -> None:
+    with pytest.raises(ValueError, match="takes the place of batch normalisation"):
+        HRNet(8, 3, group_norm=True, batch_norm=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -193,3 +194,22 @@ def test_the_command_logs_where_it_is_told(wandb, mlflow, shared, tmp_path, caps
     with pytest.raises(SystemExit):
         main([*words, "--log", "elsewhere"])
     assert "invalid choice" in capsys.readouterr().err
+
+
+def test_where_mlflow_has_no_database_runs_go_into_a_folder(mlflow, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def make(tracking_uri=None):
+        asked.append((tracking_uri, os.environ.get("MLFLOW_ALLOW_FILE_STORE")))
+        if tracking_uri is None:
+            raise sys.modules["mlflow.exceptions"].MlflowException("no module named sqlalchemy")
+        return mlflow
+
+    monkeypatch.setattr(mlflow, "MlflowClient", make)
+    write(open_mlflow(tmp_path, {}))
+    assert asked == [(None, None), ((tmp_path / "mlruns").as_uri(), "true")]
+    assert "MLFLOW_ALLOW_FILE_STORE" not in os.environ
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///runs.db")
+    with pytest.raises(RuntimeError, match="no module named sqlalchemy"):
+        open_mlflow(tmp_path, {})

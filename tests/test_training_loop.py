@@ -21,6 +21,7 @@ from posetrack.training import (
     CropTask,
     Hardware,
     Recipe,
+    Samples,
     measure,
     predict,
     read_coco,
@@ -298,3 +299,35 @@ class TestCommandLine:
             with pytest.raises(SystemExit):
                 parser().parse_args(["train", "--config", str(file)])
             assert str(file) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--no-batch-norm"], "go with --arch hrnet_w32 and hrnet_w48, not with resnet50"),
+        (["--arch", "light", "--norm", "group"], "not with light"),
+        (
+            ["--arch", "hrnet_w32", "--activation", "identity", "--init", "bundled"],
+            "--init has its own",
+        ),
+    ],
+)
+def test_layers_that_a_network_cannot_have_are_refused(
+    words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", "mpii", "--annotations", "here.json", "--images", "here", "-o", "run"]
+    assert main(["train", *given, *words]) == 1
+    assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+def test_a_network_trained_without_activations_says_so_in_its_file(activation: str) -> None:
+    from posetrack.cli.train_crops import new_network
+    from posetrack.training.recipe import POSETRACK
+
+    network = new_network("hrnet_w8", 17, activation=activation)
+    options = {} if network.activations else {"activations": False}
+    nobody = np.zeros((0, 4))
+    people = Samples(COCO_17, (), np.zeros((0, 17, 2)), nobody, None, None, np.zeros(0), ())
+    task = CropTask(people, options=options)
+    assert task.header(POSETRACK).get("told", {}) == options

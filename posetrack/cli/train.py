@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posetrack import __version__
 from posetrack.cli import training_options as shared
 from posetrack.cli.input_checks import check_folder
+from posetrack.cli.train_crops import check_layers
 from posetrack.training.logs import open_logs, open_mlflow, open_several, open_wandb
 from posetrack.training.recipe import PAPER, POSETRACK, Recipe
 
@@ -92,6 +93,25 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         choices=(8, 16, 32),
         help="posenet: input pixels from one cell of its maps to the next; that of --init, else 16",
     )
+    parser.add_argument(
+        "--norm",
+        choices=("batch", "group", "none"),
+        default="batch",
+        help="hrnet: normalisation after convolutions",
+    )
+    parser.add_argument(
+        "--no-batch-norm",
+        dest="norm",
+        action="store_const",
+        const="none",
+        help="hrnet: the same as --norm none",
+    )
+    parser.add_argument(
+        "--activation",
+        choices=("relu", "identity"),
+        default="relu",
+        help="hrnet: identity leaves every ReLU out",
+    )
     _add_recipe_options(parser)
     parser.add_argument(
         "--amp",
@@ -156,6 +176,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; 0 when done."""
     shared.require(args, "data", "images", "annotations", "out")
     recipe = recipe_of(args)
+    check_layers(args)
     shared.check_data(args)
     check_folder(args.out)
     _find_checkpoint(args)

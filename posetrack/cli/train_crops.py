@@ -26,9 +26,10 @@ def job(args: argparse.Namespace, recipe: Recipe) -> shared.Job:
         args.data, args.annotations, args.images, args, shared.find_skeleton(args.skeleton)
     )
     network, normalisation, input_size = _network(args, people)
+    options = {} if getattr(network, "activations", True) else {"activations": False}
     return shared.Job(
         network,
-        CropTask(people, input_size, augmentation(args), normalisation),
+        CropTask(people, input_size, augmentation(args), normalisation, options),
         _validation(args, people, normalisation, input_size),
         record_of(people, input_size),
         shared.describe(people, args.annotations),
@@ -67,8 +68,30 @@ def record_of(people: Samples, input_size: tuple[int, int]) -> dict[str, object]
     }
 
 
-def new_network(name: str, keypoints: int) -> nn.Module:
-    """A network with random weights."""
+def check_layers(args: argparse.Namespace) -> None:
+    """Refuse layers that only HRNet can have another of.
+
+    Raises
+    ------
+    ValueError
+        The message says what goes with what.
+    """
+    other = args.norm != "batch" or args.activation != "relu"
+    if other and not args.arch.startswith("hrnet"):
+        raise ValueError(
+            f"--norm, --no-batch-norm and --activation go with --arch hrnet_w32 and hrnet_w48, not "
+            f"with {args.arch}"
+        )
+    if other and args.init is not None:
+        raise ValueError(
+            "--norm, --no-batch-norm and --activation are of new networks; --init has its own"
+        )
+
+
+def new_network(
+    name: str, keypoints: int, *, norm: str = "batch", activation: str = "relu"
+) -> nn.Module:
+    """A network with random weights; another norm and activation only of an HRNet."""
     if name == "light":
         from posetrack.networks.pose_light import PoseLight
 
@@ -79,7 +102,13 @@ def new_network(name: str, keypoints: int) -> nn.Module:
         return PoseResNet(int(name.removeprefix("resnet")), keypoints)
     from posetrack.networks.hrnet import HRNet
 
-    return HRNet(int(name.removeprefix("hrnet_w")), keypoints)
+    return HRNet(
+        int(name.removeprefix("hrnet_w")),
+        keypoints,
+        batch_norm=norm != "none",
+        group_norm=norm == "group",
+        activations=activation == "relu",
+    )
 
 
 def _network(
@@ -88,7 +117,8 @@ def _network(
     """The network to train, the colours it takes, and its input size."""
     input_size = args.size or shared.usual_size(people.skeleton)
     if args.init is None:
-        network = new_network(args.arch, len(people.skeleton))
+        layers = {"norm": args.norm, "activation": args.activation}
+        network = new_network(args.arch, len(people.skeleton), **layers)
         bgr = args.arch.startswith("resnet")
         return network, shared.colours(args.colours or ("bgr" if bgr else "rgb")), input_size
     network, found = shared.start_from(

@@ -7,6 +7,8 @@ files, so a published state dict fits as it is.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch.nn.functional as F  # noqa: N812, the field's name for it
@@ -41,13 +43,17 @@ class HRNet(nn.Module):
     batch_norm
         When False, no batch normalisation anywhere, for ablations. Nothing takes its place: the
         convolutions before it have no bias, as in the whole network.
+    group_norm
+        Group normalisation, of groups of at most 32 channels, in place of batch normalisation: it
+        does not depend on the batch, however small.
     activations
         When False, the identity instead of every ReLU, for ablations.
 
     Raises
     ------
     ValueError
-        If ``width`` or ``keypoints`` is below 1, or the kernel not one of those above.
+        If ``width`` or ``keypoints`` is below 1, or the kernel not one of those above; if there
+        are to be two normalisations.
 
     Notes
     -----
@@ -70,6 +76,7 @@ class HRNet(nn.Module):
         *,
         final_kernel: int = 1,
         batch_norm: bool = True,
+        group_norm: bool = False,
         activations: bool = True,
     ) -> None:
         super().__init__()
@@ -79,6 +86,8 @@ class HRNet(nn.Module):
             )
         if final_kernel not in (1, 3):
             raise ValueError(f"final_kernel must be 1 or 3, got {final_kernel}")
+        if group_norm and not batch_norm:
+            raise ValueError("group_norm=True takes the place of batch normalisation; leave it on")
         self.width = width
         self.keypoints = keypoints
         self.activations = activations
@@ -99,6 +108,8 @@ class HRNet(nn.Module):
         self.stage4 = _stage(channels, MODULES[2], finest_only=True)
         self.final_layer = nn.Conv2d(width, keypoints, final_kernel, padding=final_kernel // 2)
         _start(self)
+        if group_norm:
+            _replace(self, nn.BatchNorm2d, _group_norm)
         if not batch_norm:
             _replace(self, nn.BatchNorm2d)
         if not activations:
@@ -201,12 +212,22 @@ def _start(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def _replace(network: nn.Module, kind: type[nn.Module]) -> None:
-    """Put the identity in the place of every layer of a kind."""
+def _replace(
+    network: nn.Module,
+    kind: type[nn.Module],
+    make: Callable[[Any], nn.Module] = lambda _: nn.Identity(),
+) -> None:
+    """Put another layer, the identity if not said, in the place of every layer of a kind."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, kind):
-                setattr(module, name, nn.Identity())
+                setattr(module, name, make(child))
+
+
+def _group_norm(batch_norm: nn.BatchNorm2d) -> nn.Module:
+    """Of as many groups of the same size as there are, up to 32 (Wu and He, ECCV 2018)."""
+    channels = batch_norm.num_features
+    return nn.GroupNorm(math.gcd(32, channels), channels)
 
 
 def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
@@ -217,6 +238,7 @@ def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str,
         "width": width,
         **last_layer(state, keypoints, partial),
         "batch_norm": "bn1.weight" in state,
+        "group_norm": "bn1.weight" in state and "bn1.running_mean" not in state,
     }
     require_believable(found["keypoints"])
     return found, f"an HRNet-W{width} with {found['keypoints']} keypoints"

@@ -98,6 +98,9 @@ def open_wandb(folder: Path, settings: Mapping[str, Any]) -> Logs:
     return _Wandb(run)
 
 
+_ALLOW_FOLDER = "MLFLOW_ALLOW_FILE_STORE"
+
+
 def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
     """A run of MLflow named after the folder, where MLflow's own settings say.
 
@@ -121,7 +124,7 @@ def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
     try:
-        client = MlflowClient()
+        client = _mlflow_client(MlflowClient, MlflowException)
         number = _read_run_names(folder).get("mlflow")
         if number is None:
             number = _new_mlflow_run(client, folder, settings)
@@ -131,6 +134,29 @@ def open_mlflow(folder: Path, settings: Mapping[str, Any]) -> Logs:
     except MlflowException as error:
         raise RuntimeError(f"MLflow: {error}") from error
     return _Mlflow(client, number)
+
+
+def _mlflow_client(make: Any, refusal: type[Exception]) -> Any:
+    """A client of where MLflow's settings say; where nothing is set, of what it can use.
+
+    MLflow 3 keeps runs in a database, for which the small package, ``mlflow-skinny``, has no
+    driver, and refuses folders unless told. Where nobody has said where runs go, and its own
+    default cannot be had, they go into the folder ``mlruns``, as before.
+    """
+    try:
+        return make()
+    except (refusal, ImportError):
+        if os.environ.get("MLFLOW_TRACKING_URI"):
+            raise
+    before = os.environ.get(_ALLOW_FOLDER)
+    os.environ[_ALLOW_FOLDER] = "true"
+    try:
+        return make(tracking_uri=Path("mlruns").resolve().as_uri())
+    finally:
+        if before is None:
+            del os.environ[_ALLOW_FOLDER]
+        else:
+            os.environ[_ALLOW_FOLDER] = before
 
 
 def _new_mlflow_run(client: Any, folder: Path, settings: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ people's heatmaps of the paper are `CropTask`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -95,12 +96,16 @@ class CropTask:
         The paper's when not given.
     normalisation
         Of the network's input; the paper's authors', BGR, when not given.
+    options
+        Settings of the network that leave no trace in its weights, such as HRNet's
+        ``activations``; they go with the weights.
     """
 
     samples: Samples
     input_size: tuple[int, int] = (192, 256)
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     normalisation: Normalisation = IMAGENET_BGR_AS_TRAINED
+    options: Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -117,6 +122,7 @@ class CropTask:
             "skeleton": dataclasses.asdict(self.samples.skeleton),
             "input_size": self.input_size,
             "normalisation": dataclasses.asdict(self.normalisation),
+            **({"told": dict(self.options)} if self.options else {}),
         }
 
     def dataset(self, network: nn.Module, recipe: Recipe) -> CropDataset:

@@ -14,7 +14,7 @@ from posetrack.weights.cache import cache_path, find_verified, first_hash, weigh
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile
 from posetrack.weights.download import (
     at_endpoint,
-    is_name_unknown,
+    is_lookup_down,
     open_url,
     reason_of,
     sha256_in_headers,
@@ -119,7 +119,7 @@ def _check_host(
             state, reason = _check_file(card, file, folder, timeout)
         except Exception as error:  # whatever a network can do
             state, reason = "no answer", reason_of(error, timeout)
-            silent, offline = reason, is_name_unknown(error)
+            silent, offline = reason, is_lookup_down(error)
         checks.append(FileCheck(card.name, file.url, host, state, reason))
     return checks, offline
 

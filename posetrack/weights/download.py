@@ -345,15 +345,20 @@ def open_url(request: urllib.request.Request, timeout: float) -> tuple[Any, str]
     return response, redirects.stated
 
 
-def is_name_unknown(error: object) -> bool:
-    """Whether a host's name was not found: this machine is offline, perhaps, and nobody waited.
+def is_lookup_down(error: object) -> bool:
+    """Whether names could not be looked up: this machine is offline, perhaps, and nobody waited.
+
+    A name that is looked up and does not exist is another thing: that host is gone.
 
     Examples
     --------
-    >>> is_name_unknown(TimeoutError())
-    False
+    >>> gone = urllib.error.URLError(socket.gaierror(socket.EAI_NONAME, "not known"))
+    >>> offline = urllib.error.URLError(socket.gaierror(socket.EAI_AGAIN, "try again"))
+    >>> is_lookup_down(gone), is_lookup_down(offline), is_lookup_down(TimeoutError())
+    (False, True, False)
     """
-    return isinstance(getattr(error, "reason", None), socket.gaierror)
+    reason = getattr(error, "reason", None)
+    return isinstance(reason, socket.gaierror) and reason.errno != socket.EAI_NONAME
 
 
 def reason_of(error: Exception, timeout: float | None) -> str:

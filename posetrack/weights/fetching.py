@@ -29,7 +29,7 @@ from posetrack.weights.download import (
     SilentHostError,
     discard,
     download,
-    is_name_unknown,
+    is_lookup_down,
 )
 from posetrack.weights.hosts import forget_silent, host_of, remember_silent, silent_hosts
 
@@ -207,7 +207,7 @@ def _find_or_bring(
             failures.append((file.url, str(error)))
             if isinstance(error, SilentHostError):
                 silent[host] = str(error)
-                if known_silent is not None and not is_name_unknown(error.__cause__):
+                if known_silent is not None and not is_lookup_down(error.__cause__):
                     remember_silent(host, folder)
         else:
             forget_silent(host, folder)
