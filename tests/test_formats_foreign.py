@@ -162,6 +162,14 @@ def test_openpose_may_have_hands_or_a_face_alone(
     assert len(posetrack.load(tmp_path, rate=10).skeleton) == count
 
 
+def test_a_note_beside_openpose_s_files_changes_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "a_1_keypoints.json", {"people": [openpose_person()]})
+    (tmp_path / "readme.md").write_text("from the left camera")
+    (tmp_path / "notes.txt").write_text("from the left camera")
+    (tmp_path / "settings.yaml").write_text("model: BODY_25")
+    assert posetrack.load(tmp_path, rate=10).frame.tolist() == [1]
+
+
 def test_openpose_s_hands_of_an_odd_count_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "a_1_keypoints.json", {"people": [openpose_person(hand_left=20)]})
     with pytest.raises(ValueError, match="hands of 20 and 0 keypoints"):

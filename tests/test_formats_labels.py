@@ -405,6 +405,22 @@ def test_cvat_s_points_by_themselves_are_a_person_or_in_a_group(tmp_path: Path) 
     assert made.xy[0, :, :, 0].tolist() == [[0, 1], [3, 2]]
 
 
+def test_cvat_s_usual_names_are_numbers_and_points_of_others_are_left_out(tmp_path: Path) -> None:
+    """As in the example of CVAT's documentation."""
+    wheels = '<points label="wheel" points="574.90,939.48;1170.16,907.90" occluded="0"></points>'
+    points = [f'<points label="{n}" outside="0" points="{n}.5,9"/>' for n in (1, 2, 3)]
+    skeleton = f'<skeleton label="s1">{"".join(points)}</skeleton>'
+    labels = "".join(f"<label><name>{n}</name><parent>s1</parent></label>" for n in (1, 2, 3))
+    (tmp_path / "annotations.xml").write_text(
+        f"<annotations><meta><labels>{labels}</labels></meta><image id='0' name='f000.jpg' "
+        f"width='1600' height='1200'>{wheels}{skeleton}</image></annotations>"
+    )
+    with pytest.warns(UserWarning, match="1 of another skeleton"):
+        made = posetrack.load(tmp_path, rate=10, untracked=True)
+    assert made.skeleton.keypoints == ("1", "2", "3")
+    assert made.xy[0, 0, :, 0].tolist() == [1.5, 2.5, 3.5]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

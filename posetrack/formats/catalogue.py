@@ -115,7 +115,8 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "openpose": Format(
         "OpenPose JSON, a file a frame", ".openpose", "openpose:read_openpose",
-        "openpose:write_openpose", (("folder",),), "kept", "rate", 0.0005, 1e-6,
+        "openpose:write_openpose", (("folder",), ("folder", "*.json", "*_keypoints.json")),
+        "kept", "rate", 0.0005, 1e-6,
         None, None, False, "body_25 or coco_18", False, "yes",
         note="a folder; ids in person_id, which OpenPose itself leaves at -1; faces and hands, too",
     ),

@@ -126,7 +126,7 @@ class _Walk:
             return
         if len(points) > 1 or self._track is not None:
             person = self._new(attributes, line)
-            numbered = {str(number): one for number, one in enumerate(points)}
+            numbered = {f"#{number}": one for number, one in enumerate(points)}
             person.points = dict.fromkeys(numbered) if outside else dict(numbered)
             return
         group = attributes.get("group_id", "")
@@ -178,7 +178,9 @@ def read_cvat_labels(path: Path, hints: Hints = NO_HINTS) -> Labels:
     """
     walk = _Walk(path)
     read_xml(path, walk.start, walk.end)
-    counts = Counter(person.label for _, person in walk.people if person.points)
+    labels = [person.label for _, person in walk.people if person.points]
+    # Points by themselves may be of anything, such as a car's wheels.
+    counts = Counter([label for label in labels if label in walk.parents] or labels)
     label = counts.most_common(1)[0][0] if counts else ""
     found = dict.fromkeys(
         name for _, person in walk.people if person.label == label for name in person.points
@@ -223,7 +225,7 @@ def _skeleton(
     path: Path, walk: _Walk, label: str, names: list[str], hints: Hints
 ) -> Skeleton | None:
     """By the names of points; None where they have none."""
-    if not names or all(name.isdecimal() for name in names):
+    if not names or all(name.startswith("#") for name in names):
         return None
     plain = [plain_name(name) for name in names]
     if len(set(plain)) < len(plain):

@@ -198,6 +198,8 @@ def _folder_names(path: Path) -> frozenset[str]:
     endings = {f"*{file.suffix.lower()}" for file in files}
     if any(file.name.endswith(".predictions.json") for file in files):
         endings.add("*.predictions.json")
+    if any(file.name.endswith("_keypoints.json") for file in files):
+        endings.add("*_keypoints.json")
     return frozenset(endings)
 
 
