@@ -167,10 +167,7 @@ def _validation(
         return None
     from posetrack.training.bottom_up_validation import find_people, measure_people
 
-    held = shared.read_people(
-        args.data, args.val_annotations, args.val_images or args.images, args, skeleton
-    )
-    truth = shared.truth_of(args.data, args.val_annotations)
+    held, truth = shared.read_held_out(args, skeleton)
 
     def validate(network: nn.Module) -> dict[str, float]:
         found = find_people(network, held, input_size=input_size, normalisation=normalisation)

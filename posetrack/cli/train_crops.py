@@ -138,10 +138,7 @@ def _validation(
         return None
     from posetrack.training import measure, predict
 
-    held = shared.read_people(
-        args.data, args.val_annotations, args.val_images or args.images, args, people.skeleton
-    )
-    truth = shared.truth_of(args.data, args.val_annotations)
+    held, truth = shared.read_held_out(args, people.skeleton)
 
     def validate(network: nn.Module) -> dict[str, float]:
         found = predict(

@@ -295,6 +295,13 @@ def truth_of(data: str, annotations: Path) -> Path | None:
     return annotations if data == "coco" and annotations.is_file() else None
 
 
+def read_held_out(args: argparse.Namespace, skeleton: Skeleton) -> tuple[Samples, Path | None]:
+    """The people of ``--val-annotations``, and the file for COCO's AP if there is one."""
+    images = args.val_images or args.images
+    held = read_people(args.data, args.val_annotations, images, args, skeleton)
+    return held, truth_of(args.data, args.val_annotations)
+
+
 def job_of(arch: str) -> Callable[[argparse.Namespace, Recipe], Job]:
     """The function that makes a network's job; `ARCHITECTURES` names its module."""
     module = importlib.import_module(f"posetrack.cli.train_{ARCHITECTURES[arch]}")

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import require_library
 from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
@@ -291,8 +292,6 @@ def _array(values: Any) -> NDArray[np.float32]:
 
 
 def _library(name: str) -> Any:
-    try:
+    package = name.split(".", maxsplit=1)[0]
+    with require_library(f"this needs {package}", package):
         return import_module(name)
-    except ModuleNotFoundError as error:
-        package = name.split(".", maxsplit=1)[0]
-        raise ModuleNotFoundError(f"this needs {package}: pip install {package}") from error

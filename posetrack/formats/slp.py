@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.checks import require_library
 from posetrack.files import write_whole
 from posetrack.formats.hdf5 import open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
@@ -132,11 +133,8 @@ def _load(path: Path) -> Any:
 
 
 def _library() -> Any:
-    try:
+    with require_library("this format needs sleap-io", "posetrack[sleap]"):
         return import_module("sleap_io")
-    except ModuleNotFoundError as error:
-        message = 'this format needs sleap-io: pip install "posetrack[sleap]"'
-        raise ModuleNotFoundError(message) from error
 
 
 def _skeleton(path: Path, labels: Any, hints: Hints) -> tuple[Skeleton, dict[int, list[int]]]:
