@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import posetrack
 
 CARRIED = {"av", "lap", "motmetrics", "msgspec", "simplejpeg", "platformdirs"}
@@ -55,6 +57,6 @@ def test_the_tracker_runs_without_what_a_bare_machine_lacks() -> None:
 def test_the_wheels_named_are_all_that_the_package_needs_there() -> None:
     script = Path(posetrack.__file__).parents[1] / "benchmarks" / "gpu.py"
     if not script.is_file():
-        return
+        pytest.skip("not a checkout")
     command = script.read_text(encoding="utf-8").split("-d .whl", 1)[1].split("mkdir", 1)[0]
     assert set(command.replace("\\", " ").split()) >= CARRIED

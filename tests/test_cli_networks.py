@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,6 +63,15 @@ def test_the_detectors_weights_are_not_named_where_none_ran(folder: Path) -> Non
     alone = PoseNetEstimator(PoseNet(0.5), device="cpu")
     assert weight_files(names, estimator=alone) == {"estimator": weights}
     assert weight_files(names) == {"estimator": weights, "detector": weights}
+
+
+def test_the_commit_that_was_loaded_of_a_hub_is_recorded() -> None:
+    names = {"estimator": "hf:org/pose@main", "detector": "hf:org/boxes"}
+    pose, boxes = SimpleNamespace(revision="0123abc"), SimpleNamespace(revision="")
+    assert weight_files(names, detector=boxes, estimator=pose) == {
+        "estimator": {"name": "org/pose", "revision": "0123abc"},
+        "detector": {"name": "org/boxes", "revision": ""},
+    }
 
 
 def test_without_a_connection_the_bundled_networks_run_and_the_table_says_why(

@@ -65,6 +65,11 @@ class HuggingFaceDetector:
             some = ", ".join(str(label) for label in list(labels.values())[:5])
             raise ValueError(f"{name}: none of its labels is person: {some}, ...")
 
+    @property
+    def revision(self) -> str:
+        """The commit of the hub that was loaded; empty of a folder."""
+        return self._model.revision
+
     def __call__(self, image: Image, /) -> Detections:
         """People in the image, best first."""
         image = as_bgr(image)

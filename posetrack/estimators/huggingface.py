@@ -75,6 +75,11 @@ class VitPose:
         self._expert = expert if experts > 1 else None
 
     @property
+    def revision(self) -> str:
+        """The commit of the hub that was loaded; empty of a folder."""
+        return self._model.revision
+
+    @property
     def skeleton(self) -> Skeleton:
         """The skeleton of the poses."""
         return self._skeleton

@@ -140,7 +140,7 @@ def build_tracker(
     tracker = Tracker(finder, poser, mover, device=device, **settings)
     named = {"detector": detector, "estimator": estimator, "flow": flow}
     names = {kind: str(name) for kind, name in named.items() if isinstance(name, Named)}
-    return tracker, weight_files(names, boxes, estimator=poser, defaults=defaults)
+    return tracker, weight_files(names, boxes, detector=finder, estimator=poser, defaults=defaults)
 
 
 def finds_boxes(estimator: object) -> bool:
@@ -157,6 +157,7 @@ def weight_files(
     names: Mapping[str, str],
     boxes: Named | None = None,
     *,
+    detector: object = None,
     estimator: object = None,
     defaults: Defaults = MappingProxyType({}),
 ) -> Weights:
@@ -170,8 +171,9 @@ def weight_files(
         Of the networks that were named, by kind.
     boxes
         The file of boxes instead of a detector.
-    estimator
-        The pose network, which may have needed no detector.
+    detector, estimator
+        The networks: the pose network may have needed no detector, and those of a hub know the
+        commit that was loaded, which is recorded.
     defaults
         The networks that were not named.
 
@@ -189,7 +191,11 @@ def weight_files(
         if name == BUNDLED and kind in build.BUNDLED_FILES:
             files[kind] = build.find_bundled_file(kind)
         elif name.startswith(PREFIX):
-            files[kind] = hub_name(name)._asdict()
+            asked = hub_name(name)
+            loaded = getattr(
+                {"detector": detector, "estimator": estimator}.get(kind), "revision", ""
+            )
+            files[kind] = {"name": asked.name, "revision": loaded or asked.revision}
         elif Path(name).is_file():
             files[kind] = Path(name)
         elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:

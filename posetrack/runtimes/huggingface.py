@@ -53,6 +53,11 @@ class HubModel(NamedTuple):
     device: torch.device
     half: bool
 
+    @property
+    def revision(self) -> str:
+        """The commit of the hub that was loaded; empty of a folder."""
+        return str(getattr(self.network.config, "_commit_hash", None) or "")
+
     def run(self, **inputs: Any) -> Any:
         """The network's answer, without gradients, in half precision where that is wanted."""
         import torch
