@@ -98,6 +98,12 @@ def add_parser(commands: Any) -> None:
         help="what it is written as (else mp4 of a video, and of images jpg or png, as they are)",
     )
     drawing.add_argument(
+        "--audio",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep the sound of a video file",
+    )
+    drawing.add_argument(
         "--trails", type=int, default=0, metavar="N", help="draw the paths of the last N frames"
     )
     add_faces(drawing)
@@ -217,6 +223,7 @@ def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
     return Wanted(
         formats_from("--format", arguments.formats, FORMATS),
         arguments.overlay and (arguments.overlay_as or True),
+        arguments.audio,
         arguments.trails,
         arguments.blur_faces,
         True if angles is None else angles,

@@ -44,6 +44,8 @@ class Wanted:
     overlay
         The video with people drawn over it: True of a video as MP4, of images as pictures of
         their kind under their names; or "mp4", "jpg" or "png".
+    audio
+        Keep the sound of a video file in it, where it keeps its own times.
     trails
         For how many frames a line follows each person in it.
     blur_faces
@@ -65,6 +67,7 @@ class Wanted:
 
     formats: Sequence[str] = USUAL_FORMATS
     overlay: bool | OverlayKind = True
+    audio: bool = True
     trails: int = 0
     blur_faces: Cover | None = None
     angles: bool | Sequence[str] = False
@@ -185,6 +188,7 @@ def track_to_results(
                 settings=settings,
                 weights=weights,
                 stride=reading.get("stride", 1),
+                own_times=reading.get("rate") is None,
                 reopen=None if comes_once else open_again,
                 explain=lambda: tracker.explanation,
                 in_memory=in_memory,
@@ -234,6 +238,7 @@ def _writer(
     settings: Mapping[str, object],
     weights: Mapping[str, Any],
     stride: int,
+    own_times: bool,
     reopen: Callable[[], Any] | None,
     explain: Callable[[], Any],
     in_memory: bool,
@@ -242,6 +247,7 @@ def _writer(
     cleaning, formats = wanted.cleaning, list(wanted.formats)
     overlay = None
     if wanted.overlay and results is not None:
+        keeps_sound = wanted.audio and video.source.kind == "video" and own_times
         usual: OverlayKind = kind_of(video.files) if video.files else "mp4"
         overlay = Overlay(
             video.rate / stride,
@@ -249,6 +255,7 @@ def _writer(
             wanted.blur_faces,
             usual if wanted.overlay is True else wanted.overlay,
             video.files,
+            Path(video.source.name) if keeps_sound else None,
         )
     colours = Colours() if cleaning and cleaning.get("join") is not None else None
     names = formats

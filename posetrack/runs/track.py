@@ -54,6 +54,7 @@ def track(
     out: str | os.PathLike[str] | None = None,
     formats: Sequence[str] = USUAL_FORMATS,
     overlay: bool | OverlayKind = True,
+    audio: bool = True,
     trails: int = 0,
     blur_faces: Cover | None = None,
     angles: bool | Sequence[str] = False,
@@ -107,6 +108,8 @@ def track(
     overlay
         Write the video with people drawn over it there: of images, pictures under their names.
         Or as "mp4", "jpg" or "png".
+    audio
+        Keep the sound in it.
     trails, blur_faces
         How it is drawn: trails of this many past frames; faces covered by "blur", "pixelate" or
         "fill".
@@ -156,7 +159,7 @@ def track(
     used = _with_presets(given.pop("settings"), given)
     cleaned = _check_cleaning(used["cleaning"])
     wanted = Wanted(
-        tuple(formats), overlay, trails, blur_faces, angles, plot, cleaned
+        tuple(formats), overlay, audio, trails, blur_faces, angles, plot, cleaned
     ) if out is not None else Wanted((), overlay=False, cleaning=cleaned)  # fmt: skip
     if show:
         check_display()

@@ -409,6 +409,8 @@ class Overlay:
         A video, or a picture for each frame.
     files
         Of images: file and page of each frame, after which pictures are called.
+    sound
+        The file whose sound is kept; None: none is.
     """
 
     rate: Any
@@ -416,6 +418,7 @@ class Overlay:
     cover: Cover | None = None
     kind: Literal["mp4", "jpg", "png"] = "mp4"
     files: Sequence[tuple[Path, int]] = ()
+    sound: Path | None = None
 
     def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
         """Open the sink."""
@@ -476,6 +479,8 @@ class _OverlaySink:
         self._trails = Trails(look.trails) if look.trails else None
         self._writer, self._pictures = writer, isinstance(writer, _Pictures)
         self.path = writer.path
+        self._sound, self._lasting = look.sound, float(1 / look.rate)
+        self._times: tuple[float, float] | None = None
         self._work = Background(self._draw)
 
     @property
@@ -499,6 +504,7 @@ class _OverlaySink:
         self._writer.write(image, frame.seconds, **more)
 
     def write(self, frame: Any, tracks: Tracks) -> None:
+        self._times = (self._times or (frame.seconds, 0.0))[0], frame.seconds
         self._work.put((frame, tracks))
 
     def close(self) -> None:
@@ -508,6 +514,11 @@ class _OverlaySink:
             self._writer.abort()
             raise
         self._writer.close()
+        if self._sound is not None and self._times is not None and not self._pictures:
+            from posetrack.video.sound import add_sound
+
+            begin, end = self._times
+            add_sound(self.path, self._sound, begin=begin, end=end + self._lasting)
 
     def abort(self) -> Path | None:
         self._work.drain()
