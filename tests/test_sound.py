@@ -85,8 +85,6 @@ OTHERS = [{"audio": False}, {"rate": 10.0}, {"overlay": "jpg"}]
 
 
 @pytest.mark.parametrize("settings", OTHERS, ids=str)
-    "settings", [{"audio": False}, {"rate": 10.0}, {"overlay": "jpg"}], ids=str
-)
 def test_where_it_is_not_wanted_or_would_not_fit_there_is_none(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:

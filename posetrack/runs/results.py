@@ -88,7 +88,9 @@ class Wanted:
         if self.angles and not has_table:
             raise ValueError("angles are of what is in a table: add parquet or csv to the formats")
         if self.blur_faces and not self.overlay:
-            raise ValueError("blurred faces are of the overlay: have it written, too")
+            raise ValueError(
+                "faces are blurred in the overlay: leave --no-overlay (overlay=False) away"
+            )
         if self.plot and not has_table:
             raise ValueError("plots are of what is in a table: add parquet or csv to the formats")
         if self.plot:
