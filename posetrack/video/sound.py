@@ -94,7 +94,7 @@ def _copy(video: Path, source: Path, sink: _Bytes, begin: float, end: float) -> 
             with av.open(sink, "w", format=kind, options=options) as written:
                 images: Any = written.add_stream_from_template(shown)
                 sound: Any = written.add_stream_from_template(heard)
-                for packet in _merged(pictures.demux(shown), chain([first], packets)):
+                for packet in _merge(pictures.demux(shown), chain([first], packets)):
                     packet.stream = images if packet.stream is shown else sound
                     written.mux(packet)
     except (av.FFmpegError, ValueError, IndexError, EOFError):
@@ -113,7 +113,7 @@ def _part(given: Any, heard: Any, begin: float, end: float) -> Iterator[Any]:
             yield packet
 
 
-def _merged(images: Iterator[Any], packets: Iterator[Any]) -> Iterator[Any]:
+def _merge(images: Iterator[Any], packets: Iterator[Any]) -> Iterator[Any]:
     """Packets of both in the order of their times, so that they are played from one place."""
     known = (packet for packet in images if packet.dts is not None)
     both = heapq.merge(
