@@ -89,9 +89,9 @@ def test_a_format_keeps_what_the_table_says(name: str, data: st.DataObject) -> N
         pytest.importorskip(library, reason=f"needs {library}")
     known = FORMATS[name]
     made = data.draw(walks(SLOTS.get(name, COCO_17)))
-    # A folder without files is no folder of OpenPose's, and there is no NWB or HDF5 of nobody.
+    # A folder without files is no folder of OpenPose's, and there is no NWB, C3D or HDF5 of nobody.
     assume(len(made) or name not in ("openpose", "yolo", "yolo-tracks"))
-    assume(made.present.any() or name not in ("dlc-h5", "nwb"))
+    assume(made.present.any() or name not in ("dlc-h5", "nwb", "c3d"))
     if known.ids == "name":  # a file a person
         assume(made.present.any())
         made = made.select(ids=made.ids[made.present.any(axis=0)][:1].tolist())

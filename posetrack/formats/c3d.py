@@ -52,7 +52,7 @@ def write_c3d(
     ModuleNotFoundError
         If ezc3d is not installed.
     ValueError
-        If the scale is not positive, or the video too long to lay out at once.
+        If nobody is in it, the scale is not positive, or the video is too long to lay out at once.
     OSError
         If nothing can be written there.
     """
@@ -60,6 +60,8 @@ def write_c3d(
         ezc3d = import_module("ezc3d")
     path = Path(path)
     whole_table = every_frame(table)
+    if not whole_table.xy.size:
+        raise ValueError(f"{path}: nobody is in it, and C3D has no file of nobody; write CSV")
     xyz = in_space(table, whole_table, metres_per_pixel).reshape(len(whole_table.frame), -1, 3)
     file = ezc3d.c3d()
     points = file["parameters"]["POINT"]
