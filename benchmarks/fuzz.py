@@ -28,9 +28,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
+import scipy.io
 
 import posetrack
 from posetrack import COCO_17, Trajectories
@@ -41,6 +43,8 @@ from posetrack.checkpoints.reading import read_weights
 from posetrack.cli.convert import ENDINGS, writer_of
 from posetrack.files import read_text
 from posetrack.formats.boxes import read_boxes
+from posetrack.formats.mat import read_mat
+from posetrack.runtimes import onnxruntime, openvino, torch_export
 from posetrack.skeletons import read_skeleton
 from posetrack.tracking.explanation import Explanation
 from posetrack.trajectories import load
@@ -59,6 +63,21 @@ keypoints = ["feet"]
 zone = [[0, 300], [640, 300], [640, 360]]
 min_duration = 1.0
 """
+XML = b"""<?xml version="1.0"?>
+<net name="small" version="11">
+  <layers>
+    <layer id="0" name="image" type="Parameter" version="opset1">
+      <data shape="1,3,8,8" element_type="f32"/>
+      <output><port id="0" precision="FP32"><dim>1</dim><dim>3</dim></port></output>
+    </layer>
+    <layer id="1" name="weights" type="Const" version="opset1">
+      <data element_type="f32" shape="3" offset="0" size="12"/>
+      <output><port id="0" precision="FP32"><dim>3</dim></port></output>
+    </layer>
+  </layers>
+  <edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/></edges>
+</net>
+"""
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
 
 
@@ -69,6 +88,8 @@ class Kind(NamedTuple):
     valid: bytes
     read: Callable[[Path], object]
     passes: Callable[[bytes], bool]
+    cost: int = 1
+    """Of one input, beside most others'."""
 
 
 def is_json(data: bytes) -> bool:
@@ -111,13 +132,17 @@ def kinds(folder: Path) -> list[Kind]:
     )  # fmt: skip
     options = argparse.Namespace(metres_per_pixel=None, skeleton=None)
     found = []
-    for name in ("csv", "parquet", "posetrack17", "posetrack18", "coco", "dlc", "mot"):
+    for name in (
+        *("csv", "parquet", "posetrack17", "posetrack18", "coco", "dlc", "mot"),
+        *("dlc-h5", "sleap", "movement"),
+    ):
         path = folder / f"a{ENDINGS[name]}"
         writer_of(name, options)(path, made)
         data = path.read_bytes()
         check = is_json if path.suffix == ".json" else starts(data, 4)
         read: Any = read_boxes if name == "mot" else read_table
-        found.append(Kind(f"{name}{ENDINGS[name]}", data, read, check))
+        cost = 5 if name in ("dlc-h5", "sleap", "movement") else 1
+        found.append(Kind(f"{name}{ENDINGS[name]}", data, read, check, cost))
         path.unlink()
     tomls = {
         "skeleton.toml": (COCO_17.to_toml().encode(), read_skeleton),
@@ -129,12 +154,12 @@ def kinds(folder: Path) -> list[Kind]:
     image = np.random.default_rng(1).integers(0, 255, (24, 32, 3), dtype=np.uint8)
     for ending in (".png", ".jpg", ".webp", ".tif", ".bmp"):
         data = cv2.imencode(ending, image)[1].tobytes()
-        found.append(Kind(f"picture{ending}", data, watch, starts(data, 4)))
+        found.append(Kind(f"picture{ending}", data, watch, starts(data, 4), 5))
     with VideoWriter(folder / "a.mp4", rate=25) as video:
         for _ in range(6):
             video.write(image)
     data = (folder / "a.mp4").read_bytes()
-    found.append(Kind("video.mp4", data, watch, starts(data, 8)))
+    found.append(Kind("video.mp4", data, watch, starts(data, 8), 5))
     header = json.dumps({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}).encode()
     data = len(header).to_bytes(8, "little") + header + bytes(16)
     found.append(Kind("weights.safetensors", data, read_weights, starts(data, 8)))
@@ -142,7 +167,45 @@ def kinds(folder: Path) -> list[Kind]:
     MatchWriter(folder / "a.parquet", Explanation.empty).close()
     data = (folder / "a.parquet").read_bytes()
     found.append(Kind("matches.parquet", data, read_matches, starts(data, 4)))
+    return found + networks(folder)
+
+
+def networks(folder: Path) -> list[Kind]:
+    """Exported networks, as far as each is looked at before a library of others opens it."""
+    import onnx
+    import torch
+
+    nodes = [onnx.helper.make_node("Relu", ["image"], ["heatmaps"])]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8])
+        for name in ("image", "heatmaps")
+    ]
+    graph = onnx.helper.make_graph(nodes, "small", ends[:1], ends[1:])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    data = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    found = [Kind("network.onnx", data, onnxruntime.open_file, starts(data, 2), 5)]
+    found.append(Kind("network.xml", XML, openvino.require_plain_xml, is_xml))
+    path = folder / "a.pt2"
+    example = (torch.zeros(1, 3, 4, 4),)
+    program = torch.export.export(torch.nn.Conv2d(3, 1, 1).eval(), example)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # as the exporter does
+    torch.export.save(program, path)
+    data = path.read_bytes()
+    found.append(Kind("network.pt2", data, torch_export.require_plain_program, starts(data, 4), 5))
+    scipy.io.savemat(folder / "a.mat", {"pos_gt_src": np.ones((16, 2, 3)), "name": "a"})
+    data = (folder / "a.mat").read_bytes()
+    read: Any = lambda path: read_mat(path, ("pos_gt_src", "name"))  # noqa: E731
+    found.append(Kind("truth.mat", data, read, starts(data, 128), 100))
     return found
+
+
+def is_xml(data: bytes) -> bool:
+    try:
+        ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return False
+    return True
 
 
 def mutated(data: bytes, draw: random.Random) -> bytes:
@@ -251,12 +314,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for inputs that made faults")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="of these kinds alone")
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
     begun = time.process_time()
     folder = options.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    every = kinds(folder)
+    every = [kind for kind in kinds(folder) if not options.only or kind.name in options.only]
     heads = ("inputs", "passed the first check", "read", "clear error", "fault", "kept", "lines")
     text = ["# Mutated files through every reader", ""]
     text += [f"`python benchmarks/fuzz.py --count {options.count} --seed {options.seed}`", ""]
@@ -264,9 +328,9 @@ def main() -> int:
     total: Counter[str] = Counter()
     faults = []
     for kind in every:
-        # Videos and pictures cost more each, and get a fifth of the share.
-        share = options.count / (len(every) - 4.8)
-        count = max(1, round(share / 5 if kind.read is watch else share))
+        # What costs more an input gets as much less of the share.
+        share = options.count / sum(1 / one.cost for one in every)
+        count = max(1, round(share / kind.cost))
         row = in_process(kind, count, options.seed, folder)
         text.append(f"| {kind.name} | {' | '.join(str(row.get(head, 0)) for head in heads)} |")
         print(text[-1], flush=True)

@@ -129,3 +129,19 @@ def test_packed_data_and_links_within_the_file_are_read(
     found = posetrack.load(tmp_path / "a.h5", rate=10)
     assert found.xy.shape == (4, 1, 3, 2)
     assert (found.xy == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["group", "attribute", "soft link"])
+def test_names_in_hdf5_that_are_no_text_are_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "names.h5"
+    with h5py.File(path, "w") as file:
+        if kind == "group":
+            file.create_group(b"tracks\xff")
+        elif kind == "attribute":
+            h5py.h5a.create(
+                file.id, b"a\xff", h5py.h5t.NATIVE_INT8, h5py.h5s.create(h5py.h5s.SCALAR)
+            )
+        else:
+            file.id.links.create_soft(b"soft\xff", b"/nowhere")
+    with pytest.raises(ValueError, match=r"names\.h5: damaged, the name .* in it is not text"):
+        posetrack.load(path, rate=25.0)

@@ -74,29 +74,43 @@ def _require_harmless(file: Any, path: Path) -> None:
     """Look at every link, dataset and attribute; nothing but chunks to be unpacked is read."""
     h5py = library("h5py")
     names: list[bytes] = []
+    soft: list[bytes] = []
     elsewhere: list[bytes] = []
 
     def visit(name: bytes, link: Any) -> bool | None:
         if link.type == h5py.h5l.TYPE_HARD:
             names.append(name)
-        elif link.type != h5py.h5l.TYPE_SOFT:
+        elif link.type == h5py.h5l.TYPE_SOFT:
+            soft.append(name)
+        else:
             elsewhere.append(name)
-        return True if elsewhere or len(names) > _MOST_PARTS else None
+        return True if elsewhere or len(names) + len(soft) > _MOST_PARTS else None
 
     file.id.links.visit(visit, info=True)
     if elsewhere:
         name = elsewhere[0].decode(errors="replace")
         raise ValueError(f"{path}: {name!r} lies in other files; give one file that holds it")
-    if len(names) > _MOST_PARTS:
+    if len(names) + len(soft) > _MOST_PARTS:
         raise ValueError(f"{path}: over {_MOST_PARTS:,} parts; that is not what is read here")
+    for raw in (*names, *soft):
+        _require_text(raw, path)
     for raw in (b"/", *names):
         found, name = file[raw], raw.decode(errors="replace")
         for attribute in found.attrs:
+            _require_text(attribute, path)
             count = _count(found.attrs.get_id(attribute).shape)
             if count > _MOST_IN_ATTRIBUTE:
                 raise ValueError(f"{path}: {attribute!r} of {name!r} claims {count:,} values")
         if isinstance(found, h5py.Dataset):
             _require_within_bounds(found, name, path)
+
+
+def _require_text(name: bytes | str, path: Path) -> None:
+    """Refuse a name that is not UTF-8: h5py gives it as bytes, which nothing after it expects."""
+    try:
+        name = name if isinstance(name, str) else name.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: damaged, the name {name!r} in it is not text") from error
 
 
 def _count(shape: tuple[int, ...] | None) -> int:
