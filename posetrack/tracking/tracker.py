@@ -205,11 +205,11 @@ class Tracker:
         image = None if sent is None else host_of(sent)
         after = self._prepared(sent)
         past = self._past(image)
-        moved = self._moved(past, image, after)  # where the flow says past poses are now
-        found = self._found(sent, moved, detections, poses)  # poses of now, without doubles
+        moved = self._move_past(past, image, after)  # where the flow says past poses are now
+        found = self._find_poses(sent, moved, detections, poses)  # poses of now, without doubles
         past = (moved if self.flow_similarity else past).since(self.frame - self.memory)
-        compared = self._compared(past, found, blind=image is None)
-        matched, hits = self._identities(compared, found)
+        compared = self._compare(past, found, blind=image is None)
+        matched, hits = self._assign_ids(compared, found)
         ids = self._remember(past, found, matched, hits, image, after)
         shown = found.shown(ids)
         self._matched = compared, matched, ids, shown
@@ -343,7 +343,7 @@ class Tracker:
         (width, height), (old_width, old_height) = _size(image), last.size
         return last.past.scaled((width / old_width, height / old_height))
 
-    def _moved(self, past: Memory, image: Image | None, after: Any) -> Memory:
+    def _move_past(self, past: Memory, image: Image | None, after: Any) -> Memory:
         """Past poses where the flow says they are in this image; as they are without a flow."""
         last = self._state
         if image is None or last.size != _size(image) or not len(past):
@@ -353,7 +353,7 @@ class Tracker:
         moving = past if self.flow_similarity else past[past.frame == last.frame - 1]
         return moving.carried(self.flow, last.before, after, last.size)
 
-    def _found(
+    def _find_poses(
         self,
         image: Image | Uploaded | None,
         moved: Memory,
@@ -369,7 +369,7 @@ class Tracker:
         if getattr(self.estimator, "bottom_up", False):  # the default is not
             poses = cast(BottomUpEstimator, self.estimator)(_for(self.estimator, image))
             none = np.zeros(len(poses), np.int64)
-            return self._kept(poses, none, none)
+            return self._drop_doubles(poses, none, none)
         if detections is None:
             # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
@@ -403,7 +403,7 @@ class Tracker:
                 f"the estimator gave {len(poses)} poses for {len(boxes)} boxes; expected one for "
                 "each, in their order (a bottom-up estimator says so with bottom_up = True)"
             )
-        return self._kept(poses, flow_age, missed)
+        return self._drop_doubles(poses, flow_age, missed)
 
     def _checked(self, poses: Poses) -> Poses:
         """The same poses, if they have the stream's skeleton."""
@@ -415,7 +415,9 @@ class Tracker:
             )
         return poses
 
-    def _kept(self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]) -> Found:
+    def _drop_doubles(
+        self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]
+    ) -> Found:
         return without_doubles(
             self._checked(poses),
             flow_age,
@@ -425,7 +427,7 @@ class Tracker:
             max_oks=self.max_oks,
         )
 
-    def _compared(self, past: Memory, found: Found, *, blind: bool) -> Compared:
+    def _compare(self, past: Memory, found: Found, *, blind: bool) -> Compared:
         """Similarities of those remembered with the poses found."""
         places = {Reason.FLOW if self.flow_similarity else Reason.STILL: past}
         if blind and self.flow_similarity:
@@ -434,7 +436,7 @@ class Tracker:
             places[Reason.COASTED] = past.as_found().coasted(self.frame)
         return compare(places, found, self.similarity, recency=self.recency)
 
-    def _identities(
+    def _assign_ids(
         self, compared: Compared, found: Found
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Id (0: nobody's) and number of supporting detections for each pose found."""
