@@ -186,7 +186,7 @@ class Row:
 
     def update(self, tracker: Tracker, image: np.ndarray, number: int) -> Tracks:
         """One frame."""
-        return tracker.update(image)
+        return tracker.update(image, seconds=self.seconds[number])
 
 
 def open_clip(clip: Clip, data: Path, cache: Path | None) -> Row:
@@ -325,11 +325,15 @@ Results = dict[str, dict[str, dict[str, float]]]
 
 GRID: tuple[dict[str, Any], ...] = (
     {},
-    {"min_new_score": 0.3},
-    {"recency": 0.9},
-    {"memory": 20},
-    {"min_similarity": 0.2},
-    {"max_missed": 10},
+    {"min_new_score": 0.25},
+    {"min_new_score": 0.35},
+    {"spread": 0.5},
+    {"spread": 1.5},
+    {"box_recency": 0.3},
+    {"box_recency": 0.7},
+    {"box_memory": 0.0},
+    {"max_box_iou": 0.6},
+    {"probation": 0.0},
 )
 """Settings among which leaving one clip out chooses."""
 

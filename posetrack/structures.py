@@ -252,7 +252,8 @@ class Tracks:
     poses
         N people's keypoints.
     ids
-        (N,) int64, unique within the image, positive, never reused by one tracker.
+        (N,) int64, unique within the image, positive, never reused by one tracker. 0 where poses
+        were given to the tracker and a row is nobody, or nobody yet.
     flow_age
         (N,) int64: 0 where the detector gave the person's box in this frame, else for how many
         frames in a row the box has come from optical flow alone. Zeros when None.
@@ -278,7 +279,8 @@ class Tracks:
 
     def __post_init__(self) -> None:
         ids = _validate(self.ids, "ids", (len(self.poses),), np.int64)
-        if len(np.unique(ids)) != len(ids):
+        named = ids[ids != 0]
+        if len(np.unique(named)) != len(named):
             raise ValueError(f"an id occurs twice in one frame: {ids.tolist()}")
         age = np.zeros(len(ids)) if self.flow_age is None else self.flow_age
         object.__setattr__(self, "ids", ids)

@@ -72,7 +72,7 @@ def test_merging_nobody_gives_nobody() -> None:
 )
 def test_an_identity_is_as_alike_as_the_best_of_its_rows(ids, columns, seed) -> None:
     whose = np.array(ids, np.int64)
-    similarity = np.random.default_rng(seed).random((len(ids), columns))
+    similarity = np.random.default_rng(seed).random((len(ids), columns), np.float32)
     known, best = best_by_id(similarity, whose)
     assert known.tolist() == sorted(set(ids))
     assert best.shape == (len(known), columns)
@@ -101,6 +101,16 @@ def test_flow_boxes_grow_by_the_share_asked_and_stay_in_the_image() -> None:
     assert boxes.xyxy[1, 3] <= 240
     np.testing.assert_allclose(boxes.scores, [0.9, 0.8])
     assert rows.tolist() == [0, 1]
+
+
+def test_a_flow_box_is_as_wide_as_the_last_box_as_far_as_that_is_remembered() -> None:
+    xy = np.full((1, 17, 2), np.nan, np.float32)
+    xy[0, :2] = [[100, 50], [140, 150]]
+    last = np.array([[80, 40, 180, 160]], np.float32)
+    settings = {"growth": 0.2, "size": (320, 240), "last": last}
+    for memory, left, right in ((0.0, 96, 144), (0.5, 88, 162), (1.0, 80, 180)):
+        boxes, _ = flow_boxes(xy, np.ones(1, np.float32), memory=memory, **settings)
+        np.testing.assert_allclose(boxes.xyxy[0, [0, 2]], [left, right], atol=1e-4)
 
 
 @pytest.mark.parametrize(

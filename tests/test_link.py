@@ -128,9 +128,24 @@ def test_poor_and_doubled_poses_are_dropped_where_asked_for() -> None:
     scores = np.ones(doubled.shape[:3])
     scores[:, 2] = 0.5
     poses = Trajectories(truth.frame, truth.seconds, [1, 2, 3], doubled, scores, truth.skeleton)
-    assert len(link(poses).ids) == 3
-    assert idf1(truth, link(poses, max_oks=0.5)) == 1.0
-    assert idf1(truth, link(poses, min_pose_score=0.3)) == 1.0
+    assert len(link(poses, max_given_oks=1.0, min_new_score=0.0).ids) == 3
+    assert idf1(truth, link(poses)) == 1.0
+    assert idf1(truth, link(poses, max_given_oks=1.0, min_pose_score=0.6)) == 1.0
+
+
+def test_who_is_confirmed_is_there_from_the_first_frame_and_a_flash_is_nobody() -> None:
+    truth = truth_of(crossing(frames=20))
+    flash = np.full((20, 1, 17, 2), np.nan)
+    flash[9] = truth.xy[9, :1] + 90
+    late = truth.xy[:, 1:].copy()
+    late[:6] = np.nan
+    xy = np.concatenate([truth.xy[:, :1], late, flash], axis=1)
+    poses = Trajectories(
+        truth.frame, truth.seconds, [1, 2, 3], xy, np.isfinite(xy[..., 0]) * 1.0, truth.skeleton
+    )
+    made = link(poses)
+    assert made.ids.tolist() == [1, 2]
+    assert made.present.sum(axis=0).tolist() == [20, 14]
 
 
 def test_nobody_and_nothing() -> None:

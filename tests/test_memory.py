@@ -23,17 +23,20 @@ def remembered(frames: list[int], ids: list[int], seed: int = 0) -> Memory:
     xy = rng.uniform(0, 100, (count, K, 2)).astype(np.float32)
     corner = rng.uniform(0, 50, (count, 2))
     return Memory(
-        xy,
-        rng.random((count, K), np.float32),
-        np.hstack([corner, corner + 20]).astype(np.float32),
-        rng.random(count, np.float32),
-        np.array(frames, np.int64),
-        np.array(ids, np.int64),
-        np.arange(count),
-        np.arange(count) + 1,
-        np.arange(count) + 2,
-        xy + 1,
-        np.hstack([corner, corner + 21]).astype(np.float32),
+        xy=xy,
+        scores=rng.random((count, K), np.float32),
+        xyxy=np.hstack([corner, corner + 20]).astype(np.float32),
+        box_scores=rng.random(count, np.float32),
+        frame=np.array(frames, np.int64),
+        seconds=np.array(frames, np.float64),
+        ids=np.array(ids, np.int64),
+        flow_age=np.arange(count),
+        missed=np.arange(count) + 1,
+        hits=np.arange(count) + 2,
+        born=np.arange(count) / 4,
+        supported=np.arange(count) / 2,
+        found_xy=xy + 1,
+        found_xyxy=np.hstack([corner, corner + 21]).astype(np.float32),
     )
 
 
@@ -121,6 +124,31 @@ def test_since_keeps_a_frame_and_all_later_ones() -> None:
     memory = remembered([1, 2, 3, 4], [1, 1, 1, 1])
     assert memory.since(3).frame.tolist() == [3, 4]
     assert len(memory.since(5)) == 0
+
+
+def test_spread_rows_are_the_newest_and_the_oldest_of_each_stretch_of_time() -> None:
+    frames = list(range(20))
+    memory = remembered(frames, [1] * 20)
+    # Cells of four seconds each: 0-3, 4-7, ...; the newest row is 19, what is over 16 s old is not.
+    assert memory.spread_over(16, 6, now=19.0).frame.tolist() == [4, 8, 12, 16, 19]
+    assert memory.spread_over(16, 3, now=19.0).frame.tolist() == [16, 19]
+
+
+def test_which_rows_stay_does_not_depend_on_how_often_it_is_asked() -> None:
+    memory, kept = remembered([0], [1])[:0], remembered([0], [1])[:0]
+    for frame in range(40):
+        row = remembered([frame], [1], seed=frame)
+        memory, kept = memory.join(row), kept.join(row)
+        kept = kept.spread_over(10, 6, now=float(frame))
+        assert kept.frame.tolist() == memory.spread_over(10, 6, now=float(frame)).frame.tolist()
+        assert len(kept) <= 6
+
+
+def test_everybody_has_a_deque_of_their_own() -> None:
+    memory = remembered([0, 1, 1, 2, 9, 9], [1, 1, 2, 1, 1, 3])
+    spread = memory.spread_over(20, 4, now=9.0)
+    rows = list(zip(spread.frame.tolist(), spread.ids.tolist(), strict=True))
+    assert rows == [(0, 1), (1, 2), (9, 1), (9, 3)]
 
 
 def test_the_latest_row_of_each_comes_in_the_order_asked() -> None:

@@ -200,7 +200,9 @@ def test_detection_ahead_changes_nothing(data: Data, lab: Run, lab_every_fifth: 
 def test_a_plain_loop_over_update_says_the_same(data: Data, lab: Run) -> None:
     tracker = data.tracker()
     frames = islice(data.frames("lab"), PART)
-    same([tracker.update(frame.image) for frame in frames], lab.tracks[:PART])
+    same(
+        [tracker.update(frame.image, seconds=frame.seconds) for frame in frames], lab.tracks[:PART]
+    )
 
 
 SECOND_HALF = """
@@ -216,7 +218,7 @@ tracker = Tracker(OnnxDetector(detector, decode=decode_fastestdet), OnnxTopDown(
 with np.load(state, allow_pickle=False) as saved:
     tracker.load_state_dict(saved)
 with open_video(video, start=int(start), stop=int(stop)) as frames:
-    tracks = [tracker.update(frame.image) for frame in frames]
+    tracks = [tracker.update(frame.image, seconds=frame.seconds) for frame in frames]
 people = {f"ids{k}": found.ids for k, found in enumerate(tracks)}
 np.savez(out, **people, **{f"xy{k}": found.xy for k, found in enumerate(tracks)})
 """
@@ -228,7 +230,9 @@ def test_the_second_half_in_another_process_goes_on_with_the_same_ids(
 ) -> None:
     whole, cut = (lab if every == 1 else lab_every_fifth), 17
     tracker = data.tracker(detect_every=every)
-    first = [tracker.update(frame.image) for frame in data.frames("lab", stop=cut)]
+    first = [
+        tracker.update(frame.image, seconds=frame.seconds) for frame in data.frames("lab", stop=cut)
+    ]
     np.savez(tmp_path / "state.npz", **tracker.state_dict())
     models = data.folder / "models"
     files = [
@@ -253,7 +257,7 @@ def test_two_trackers_on_two_videos_in_turn_do_as_alone(data: Data, lab: Run) ->
     first, second = data.tracker(), data.tracker()
     mixed: tuple[list[Tracks], list[Tracks]] = ([], [])
     for one, other in zip(data.frames("lab"), data.frames("street"), strict=False):
-        mixed[0].append(first.update(one.image))
-        mixed[1].append(second.update(other.image))
+        mixed[0].append(first.update(one.image, seconds=one.seconds))
+        mixed[1].append(second.update(other.image, seconds=other.seconds))
     same(mixed[0], lab.tracks[: len(mixed[0])])
     same(mixed[1], alone.tracks)

@@ -92,17 +92,25 @@ def test_what_is_no_skeleton_is_refused(text: str) -> None:
 def full_state() -> State:
     skeleton = KNOWN_SKELETONS["coco_17"]
     rng = np.random.default_rng(0)
+    whole, time = np.array([2, 3]), np.array([0.2, 0.4])
     past = Memory(
-        rng.random((2, 17, 2), np.float32),
-        rng.random((2, 17), np.float32),
-        np.array([[0, 0, 1, 1], [2, 2, 5, 5]], np.float32),
-        rng.random(2, np.float32),
-        *(np.array([k, k + 1]) for k in range(5)),
-        rng.random((2, 17, 2), np.float32),
-        rng.random((2, 4), np.float32),
+        xy=rng.random((2, 17, 2), np.float32),
+        scores=rng.random((2, 17), np.float32),
+        xyxy=np.array([[0, 0, 1, 1], [2, 2, 5, 5]], np.float32),
+        box_scores=rng.random(2, np.float32),
+        frame=whole,
+        seconds=time,
+        ids=whole + 1,
+        flow_age=whole + 2,
+        missed=whole + 3,
+        hits=whole + 4,
+        born=time + 1,
+        supported=time + 2,
+        found_xy=rng.random((2, 17, 2), np.float32),
+        found_xyxy=rng.random((2, 4), np.float32),
     )
     before = (rng.random((4, 4), np.float32), np.uint8(3), np.zeros((0, 2)))
-    return State(9, 4, -3, (640, 480), before, past, skeleton)
+    return State(9, 0.36, 4, -3, (640, 480), before, past, skeleton)
 
 
 @pytest.mark.parametrize("state", [State(), full_state()], ids=["new", "full"])

@@ -69,8 +69,9 @@ def test_a_camera_pan_changes_no_identity() -> None:
 def test_flow_carries_people_past_the_detectors_misses() -> None:
     scene = camera_pan(frames=40, seed=1)
     detector = SceneDetector(scene, miss=0.4, jitter=0.01, seed=3)
-    carried = make(scene, detector=detector)
-    alone = make(scene, detector=detector, flow_boxes=False)
+    settings = {"probation": 0.0, "min_hits": 1}
+    carried = make(scene, detector=detector, **settings)
+    alone = make(scene, detector=detector, flow_boxes=False, **settings)
     present = int(scene.present.sum())
     with_flow = sum(len(carried.update(image)) for image in scene)
     without = sum(len(alone.update(image)) for image in scene)
@@ -103,24 +104,28 @@ def test_a_ghost_that_lives_on_flow_alone_dies() -> None:
     def once(image: np.ndarray) -> Detections:
         return real(image) if scene.frame_of(image) == 0 else Detections.empty()
 
-    tracker = make(scene, detector=once, max_missed=4)
-    seen = [len(tracker.update(image)) for image in scene]
-    assert seen == [1] * 5 + [0] * 25
+    lasting = {}
+    for recency in (0.01, 0.001):
+        tracker = make(scene, detector=once, box_recency=recency)
+        found = [len(tracker.update(image)) for image in scene]
+        lasting[recency] = sum(found)
+        assert found == sorted(found, reverse=True)
+    assert 1 < lasting[0.001] < lasting[0.01] < len(scene)
 
 
 def test_someone_who_stays_and_someone_who_leaves() -> None:
     scene = leaving()
-    tracker = make(scene, max_missed=2)
+    tracker = make(scene, box_recency=0.01)
     used = names_used(scene, tracker)
     assert len(used[1]) == 1
     assert len(used[3]) == 1
     assert not used[3] & (used[1] | used[2])
 
 
-def test_a_long_memory_gives_the_one_who_comes_in_the_identity_of_the_one_who_left() -> None:
-    # Why the memory is short by default.
-    used = names_used(leaving(), make(leaving(), max_missed=2, memory=30))
-    assert used[3] & used[2]
+@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
+def test_who_comes_in_where_another_has_walked_out_is_somebody_else(spread: float) -> None:
+    used = names_used(leaving(), make(leaving(), box_recency=0.01, spread=spread, memory=30))
+    assert not used[3] & used[2]
 
 
 def test_false_boxes_do_not_become_people() -> None:
@@ -131,7 +136,7 @@ def test_false_boxes_do_not_become_people() -> None:
 
 
 def test_ids_are_never_reused_and_grow() -> None:
-    tracker = Tracker(min_hits=1, memory=2)
+    tracker = Tracker(min_hits=1, probation=0.0, memory=2)
     highest = 0
     for step in range(12):
         xy = np.random.default_rng(step).uniform(0, 50, (2, 17, 2)) + 500 * step
@@ -146,9 +151,9 @@ def test_somebody_new_waits_for_min_hits_frames_but_not_at_the_start() -> None:
     present = np.ones((12, 2), bool)
     present[:4, 1] = False
     scene = walking(paths, present=present)
-    seen = list(counts(scene, make(scene, min_hits=3)))
+    seen = list(counts(scene, make(scene, min_hits=3, probation=0.0)))
     assert seen == [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]
-    assert list(counts(scene, make(scene, min_hits=1)))[4] == 2
+    assert list(counts(scene, make(scene, min_hits=1, probation=0.0)))[4] == 2
 
 
 def counts(scene: Scene, tracker: Tracker) -> Iterator[int]:
@@ -194,7 +199,8 @@ def test_without_images_people_are_taken_to_go_on_as_they_did() -> None:
         return [tracker.update(poses=pose).ids.tolist() for pose in poses]
 
     assert ids(Tracker()) == [[1]] * 5 + [[]] * 3 + [[1]] * 4
-    assert ids(Tracker(flow_similarity=False, coasting=False)) == [[1]] * 5 + [[]] * 3 + [[2]] * 4
+    still = Tracker(flow_similarity=False, coasting=False, min_hits=1, probation=0.0)
+    assert ids(still) == [[1]] * 5 + [[]] * 3 + [[2]] * 4
 
 
 class Still:
@@ -222,7 +228,7 @@ def test_coasting_bridges_a_gap_where_flow_sees_nothing_move() -> None:
             reasons |= set(tracker.explanation.reason.tolist())
         return ids, reasons
 
-    alone = named(Tracker(flow=Still(), coasting=False))
+    alone = named(Tracker(flow=Still(), coasting=False, min_hits=1, probation=0.0))
     assert alone == ({1, 2}, {Reason.NEW, Reason.FLOW})
     helped = named(Tracker(flow=Still(), coasting=True))
     assert helped == ({1}, {Reason.NEW, Reason.FLOW, Reason.COASTED, Reason.REENTERED})
@@ -244,6 +250,61 @@ def test_users_detections_replace_the_detector() -> None:
     for frame, image in enumerate(scene):
         truth, _ = scene.truth(frame)
         assert len(tracker.update(image, detections=truth.boxes)) == 2
+
+
+def test_users_poses_pass_the_filter_and_the_probation_and_all_come_back() -> None:
+    scene = crossing(frames=12)
+    tracker = Tracker()
+    given = []
+    for frame, image in enumerate(scene):
+        poses, _ = scene.truth(frame)
+        nobody = np.full((1, 17, 2), np.nan)
+        weak, rng = np.full((1, 17), 0.15), np.random.default_rng(frame)
+        ghost = rng.uniform(0, 100, (1, 17, 2)) + 60 * rng.integers(0, 4)
+        rows = Poses.from_keypoints(
+            np.concatenate([nobody, poses.xy, ghost]),
+            np.concatenate([np.zeros((1, 17)), poses.scores, weak]),
+            COCO_17,
+        )
+        people = tracker.update(image, poses=rows)
+        np.testing.assert_array_equal(people.xy, rows.xy)
+        given.append(people.ids.tolist())
+    assert given == [[0, 1, 2, 0]] * 12
+
+
+def test_a_newcomer_among_users_poses_has_id_0_until_confirmed() -> None:
+    scene = crossing(frames=12)
+    tracker = Tracker(min_hits=2, probation=0.1)  # from the third step of 0.04 s on
+    ids = []
+    for frame, image in enumerate(scene):
+        poses, _ = scene.truth(frame)
+        people = tracker.update(image, poses=poses if frame >= 5 else poses[:1])
+        ids.append(people.ids.tolist())
+    assert ids == [[1]] * 5 + [[1, 0]] * 3 + [[1, 2]] * 4
+
+
+def test_time_may_be_given_and_never_runs_backwards() -> None:
+    scene = crossing(frames=6)
+    poses = [scene.truth(frame)[0] for frame in range(6)]
+    tracker = Tracker()
+    for pose, seconds in zip(poses, (10.0, 10.04, 9.0, 10.12, 10.12, 10.2), strict=True):
+        assert tracker.update(poses=pose, seconds=seconds).ids.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="seconds must be a finite number"):
+        tracker.update(poses=poses[0], seconds=float("nan"))
+
+
+def test_who_has_an_identity_is_matched_before_who_is_on_probation() -> None:
+    scene = crossing(frames=4)
+    tracker = Tracker(min_hits=3, max_given_oks=1.0)
+    one = [scene.truth(frame)[0][:1] for frame in range(4)]
+    beside = [Poses(p.xy + 4, p.scores, p.boxes, p.skeleton) for p in one]
+    both = Poses(np.concatenate([one[3].xy + 4]), one[3].scores, one[3].boxes, one[3].skeleton)
+    for pose in one[:3]:
+        tracker.update(poses=pose)
+    double = np.concatenate([one[2].xy, beside[2].xy])
+    tracker.update(poses=Poses.from_keypoints(double, None, COCO_17))
+    # Now only the double is found: it is liker to the one on probation.
+    assert tracker.update(poses=both).ids.tolist() == [1]
 
 
 def test_users_poses_get_ids_in_their_order_and_none_is_dropped() -> None:

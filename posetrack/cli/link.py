@@ -22,9 +22,15 @@ from posetrack.cli.track import add_tracker, tracker_settings
 
 _SETTINGS = (
     "memory",
+    "spread",
     "recency",
     "min_similarity",
     "min_keypoint_score",
+    "min_pose_score",
+    "min_new_score",
+    "min_hits",
+    "probation",
+    "max_given_oks",
     "flow_similarity",
     "coasting",
     "similarity",
@@ -54,16 +60,6 @@ def add_parser(commands: Any) -> None:
         "--keep-ids",
         action="store_true",
         help="keep the identities that the file has, and give some to the others only",
-    )
-    parser.add_argument(
-        "--min-pose-score", type=float, default=0.0, metavar="X", help="poses below are dropped"
-    )
-    parser.add_argument(
-        "--max-oks",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="of two poses more alike than this the worse is dropped; 1 keeps all",
     )
     add_reading(parser)
     add_scale(parser)
@@ -124,8 +120,6 @@ def _link_poses(poses: Any, video: Any, arguments: argparse.Namespace) -> Any:
         poses,
         video=frames,
         keep_ids=arguments.keep_ids,
-        min_pose_score=arguments.min_pose_score,
-        max_oks=arguments.max_oks,
         flow=None if video is None else build_flow(arguments),
         **tracker_settings(arguments, _SETTINGS),
     )

@@ -19,6 +19,7 @@ from posetrack.structures import FloatArray
 
 Float32Array = NDArray[np.float32]
 
+_CROWD = 1000  # references, from which on it pays to ask who is near
 SPACING = float(np.spacing(1.0))  # added to areas by COCO's evaluation code
 
 # 2**f on [0, 1] as 1 + f * (C1 + f * (C2 + ...)): least largest relative error (8e-8) with the
@@ -39,6 +40,7 @@ def oks_matrix(
     sigmas: ArrayLike,
     *,
     common_only: bool = False,
+    at_least: float = 0.0,
 ) -> FloatArray:
     """Similarity of every reference pose with every pose.
 
@@ -58,6 +60,9 @@ def oks_matrix(
         What happens to a keypoint that the reference has and the pose lacks. False: it counts as
         0, as in COCO. True: it does not count, so that a half hidden person is compared by what
         is seen of both; a pose of a single keypoint can then reach 1.
+    at_least
+        Similarities below this may come out as 0 without being computed, where two people stand
+        so far apart that they cannot reach it. It saves time in crowds.
 
     Returns
     -------
@@ -95,9 +100,26 @@ def oks_matrix(
     out = np.empty((len(first), len(second)), dtype)
     if not out.size:
         return out
-    fill = _oks_float32 if dtype is np.float32 else _oks_float64
-    fill(first, second, sizes, spreads, bool(common_only), out)
+    if dtype is not np.float32:
+        _oks_float64(first, second, sizes, spreads, bool(common_only), out)
+    elif at_least > 0 and len(first) > max(len(second), _CROWD) and not common_only:
+        left, right = np.empty((2, len(first)), np.float32)
+        _extent(first, _reach(spreads, at_least) * np.sqrt(sizes), left, right)
+        order = np.argsort(left)
+        _oks_float32_near(
+            *(first[order], second, sizes[order], spreads),
+            *(left[order], float((right - left).max()), order, out),
+        )
+    else:
+        _oks_float32(first, second, sizes, spreads, bool(common_only), out)
     return out
+
+
+def _reach(sigmas: FloatArray, at_least: float) -> float:
+    """How far apart, in square roots of the area, all keypoints may be for this OKS; or more."""
+    distances = np.linspace(0, 20 * float(sigmas.max(initial=0)), 400)
+    reached = np.exp(-(distances[:, None] ** 2) / (8 * sigmas.astype(np.float64) ** 2)).mean(axis=1)
+    return float(distances[min(int((reached >= at_least).sum()), len(distances) - 1)])
 
 
 def oks_nms(
@@ -288,7 +310,7 @@ def _oks_float32(
     if swap and not common_only:
         _count(xy, True, rows[0], False, count)
     for row in range(len(rows)):
-        _add_up(xy, rows[row], of_lane, of_sigma * of_row[row], total)
+        _add_up(xy, rows[row], of_lane, of_sigma * of_row[row], total, 0, len(lanes))
         if common_only or not swap:
             _count(xy, common_only, rows[row], True, count)
         for v in range(len(lanes)):
@@ -298,6 +320,62 @@ def _oks_float32(
             out[:, row] = total
         else:
             out[row] = total
+
+
+@compile_kernel
+def _extent(
+    poses: Float32Array, margin: FloatArray, left: Float32Array, right: Float32Array
+) -> None:
+    """Least and largest x of each pose, with a margin; who is unseen reaches nowhere."""
+    for n in range(len(poses)):
+        low, high = np.float32(np.inf), np.float32(-np.inf)
+        for k in range(poses.shape[1]):
+            x = poses[n, k, 0]
+            if x < low:
+                low = x
+            if x > high:
+                high = x
+        left[n], right[n] = (low - margin[n], high + margin[n]) if low <= high else (ZERO, ZERO)
+
+
+@compile_kernel
+def _oks_float32_near(
+    references: Float32Array,
+    poses: Float32Array,
+    areas: Float32Array,
+    sigmas: Float32Array,
+    left: Float32Array,
+    widest: float,
+    order: NDArray[np.intp],
+    out: Float32Array,
+) -> None:
+    """The same for references sorted by ``left``, each pose with those only that reach it."""
+    xy = _as_lanes(references)
+    people = len(references)
+    of_lane = np.empty(people, np.float32)
+    for m in range(people):
+        of_lane[m] = -LOG2_E / (8 * (areas[m] + SPACING))
+    of_sigma = np.empty(len(sigmas), np.float32)
+    for k in range(len(sigmas)):
+        of_sigma[k] = min(1 / (sigmas[k] * sigmas[k]), 1e20)
+    count, total = np.empty(people, np.float32), np.empty(people, np.float32)
+    _count(xy, True, poses[0], False, count)
+    out[:] = 0
+    for n in range(len(poses)):
+        low, high = np.float32(np.inf), np.float32(-np.inf)
+        for k in range(len(sigmas)):
+            x = poses[n, k, 0]
+            if x < low:
+                low = x
+            if x > high:
+                high = x
+        if not low <= high:
+            continue
+        first = int(np.searchsorted(left, np.float32(low - widest)))
+        last = int(np.searchsorted(left, high, side="right"))
+        _add_up(xy, poses[n], of_lane, of_sigma, total, first, last)
+        for v in range(first, last):
+            out[order[v], n] = min(total[v] / max(count[v], ONE), ONE)
 
 
 @compile_kernel
@@ -319,16 +397,23 @@ def _add_up(
     of_lane: Float32Array,
     of_keypoint: Float32Array,
     total: Float32Array,
+    first: int,
+    last: int,
 ) -> None:
-    """Sum of ``2**(d**2 * of_lane * of_keypoint)`` over keypoints; those with a NaN add 0."""
-    total[:] = 0
+    """Sum of ``2**(d**2 * of_lane * of_keypoint)`` over keypoints; those with a NaN add 0.
+
+    Only lanes from ``first`` to before ``last``.
+    """
+    sums, areas = total[first:last], of_lane[first:last]
+    sums[:] = 0
     for k in range(len(pose)):
         x, y, factor = pose[k, 0], pose[k, 1], of_keypoint[k]
         if x != x or y != y:
             continue
-        for v in range(len(total)):
-            dx, dy = xy[k, 0, v] - x, xy[k, 1, v] - y
-            t = (dx * dx + dy * dy) * (of_lane[v] * factor)
+        xs, ys = xy[k, 0][first:last], xy[k, 1][first:last]
+        for v in range(len(sums)):
+            dx, dy = xs[v] - x, ys[v] - y
+            t = (dx * dx + dy * dy) * (areas[v] * factor)
             t = t if t > LOWEST else LOWEST  # also where t is NaN
             # 2**t = 2**whole * 2**f with f in [0, 1): the power of the fraction is a polynomial.
             whole = np.floor(t)
@@ -336,7 +421,7 @@ def _add_up(
             power = ONE + f * (C1 + f * (C2 + f * (C3 + f * (C4 + f * C5))))
             # 2**whole is the float32 with whole + 127 as its exponent bits; -127 makes it 0.
             bits = (np.int32(whole) + np.int32(127)) << np.int32(23)
-            total[v] += power * np.int32(bits).view(np.float32)
+            sums[v] += power * np.int32(bits).view(np.float32)
 
 
 @compile_kernel
@@ -382,6 +467,18 @@ def _pair_oks(
 
 
 @compile_kernel
+def _extents(xy: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(N, 2) least and largest coordinates of each pose; infinite where nothing is seen."""
+    low, high = np.full((len(xy), 2), np.inf), np.full((len(xy), 2), -np.inf)
+    for n in range(len(xy)):
+        for k in range(xy.shape[1]):
+            for axis in range(2):
+                low[n, axis] = min(low[n, axis], xy[n, k, axis])
+                high[n, axis] = max(high[n, axis], xy[n, k, axis])
+    return low, high
+
+
+@compile_kernel
 def _oks_nms_rows(
     xy: FloatArray,
     scores: FloatArray,
@@ -393,10 +490,17 @@ def _oks_nms_rows(
 ) -> NDArray[np.intp]:
     kept = np.empty(len(xy), np.intp)
     size = 0
+    low, high = _extents(xy)
+    farthest = math.sqrt(40 * 8) * sigmas.max() if len(sigmas) else 0.0
     # Stable, so that the lower row comes first among equal scores.
     for i in np.argsort(-scores, kind="mergesort"):
         keep = True
         for j in kept[:size]:
+            # Beyond this distance every keypoint's part is less than exp(-40), taken for 0.
+            apart = max(low[i, 0] - high[j, 0], low[j, 0] - high[i, 0])
+            apart = max(apart, low[i, 1] - high[j, 1], low[j, 1] - high[i, 1])
+            if apart > 0 and apart > farthest * math.sqrt((areas[i] + areas[j]) / 2 + SPACING):
+                continue
             if _pair_oks(j, i, xy, areas, sigmas, seen, common_only) > max_oks:
                 keep = False
                 break

@@ -34,7 +34,17 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
         "paper": Preset(
             "the tracker as the paper describes it",
-            {"coasting": False, "recency": 1.0, "min_hits": 1},
+            {
+                "coasting": False,
+                "spread": 0.0,
+                "recency": 1.0,
+                "box_recency": 1.0,
+                "box_memory": 0.0,
+                "max_box_iou": 0.5,
+                "min_hits": 1,
+                "min_new_score": 0.0,
+                "probation": 0.0,
+            },
         ),
         "fast": Preset(
             "less time, and a little less of everything",
@@ -46,7 +56,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
         "crowd": Preset(
             "many people who hide each other",
-            {"memory": 20, "box_growth": 0.25, "min_hits": 3, "min_new_score": 0.3},
+            {"memory": 20, "box_growth": 0.25, "min_hits": 3},
         ),
         "sports": Preset(
             "fast movement, or few frames a second",
@@ -58,7 +68,14 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
         "bundled": Preset(
             "the two small networks inside the package, nothing to download",
-            {"detector": "bundled", "estimator": "bundled"},
+            # They score low, and give two people who stand together one box: the flow keeps them.
+            {
+                "detector": "bundled",
+                "estimator": "bundled",
+                "box_memory": 0.0,
+                "box_recency": 0.9,
+                "min_new_score": 0.25,
+            },
         ),
     }
 )
@@ -75,8 +92,8 @@ def settings_of_presets(names: str | Sequence[str]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> settings_of_presets("bundled")
-    {'detector': 'bundled', 'estimator': 'bundled'}
+    >>> settings_of_presets("sports")
+    {'box_growth': 0.3}
     """
     found: dict[str, Any] = {}
     for name in [names] if isinstance(names, str) else names:

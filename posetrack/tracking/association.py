@@ -5,13 +5,14 @@ Pure functions on poses and boxes; `posetrack.tracking.tracker` puts them in ord
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.ops.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
+from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.oks import oks_matrix, oks_nms
 from posetrack.structures import Detections, Poses, assemble, concatenate_detections
 from posetrack.tracking.memory import Memory
@@ -67,7 +68,8 @@ def pose_similarity(past: Poses, now: Poses, /) -> NDArray[np.floating]:
     >>> pose_similarity(pose, pose).tolist()
     [[1.0]]
     """
-    return oks_matrix(past.xy, now.xy, area(past.boxes.xyxy), now.skeleton.sigmas)
+    sigmas = now.skeleton.sigmas
+    return oks_matrix(past.xy, now.xy, area(past.boxes.xyxy), sigmas, at_least=0.01)
 
 
 def box_similarity(past: Poses, now: Poses, /) -> NDArray[np.floating]:
@@ -76,8 +78,8 @@ def box_similarity(past: Poses, now: Poses, /) -> NDArray[np.floating]:
 
 
 def best_by_id(
-    similarity: NDArray[np.floating], ids: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    similarity: NDArray[np.floating], ids: NDArray[np.int64], weights: FloatArray | None = None
+) -> tuple[NDArray[np.int64], FloatArray]:
     """Join the rows of one identity: its similarity is the largest over all remembered frames.
 
     Parameters
@@ -86,30 +88,54 @@ def best_by_id(
         (R, N), a row for each remembered pose; NaN says nothing.
     ids
         (R,), whose pose each row is.
+    weights
+        (R,) by which each row's similarities are multiplied; None: 1.
 
     Returns
     -------
     known
         (I,) the different ids, ascending.
     best
-        (I, N).
+        (I, N) float32.
 
     Examples
     --------
-    >>> similarity = np.array([[0.1, 0.5], [0.9, 0.0], [0.3, 0.6]])
+    >>> similarity = np.array([[0.125, 0.5], [1.0, 0.0], [0.25, 0.75]])
     >>> known, best = best_by_id(similarity, np.array([2, 1, 2]))
     >>> known.tolist(), best.tolist()
-    ([1, 2], [[0.9, 0.0], [0.3, 0.6]])
+    ([1, 2], [[1.0, 0.0], [0.25, 0.75]])
     """
-    if not len(ids):
-        return ids, similarity
-    order = np.argsort(ids, kind="stable")
-    known, starts = np.unique(ids[order], return_index=True)
-    return known, np.fmax.reduceat(similarity[order], starts, axis=0)
+    known, place = np.unique(ids, return_inverse=True)
+    best = np.full((len(known), similarity.shape[1]), np.nan, np.float32)
+    if weights is None:
+        weights = np.ones(len(ids), np.float32)
+    values = kernel_input(similarity, np.float32)
+    _keep_best(values, weights.astype(np.float32), place.astype(np.intp).reshape(-1), best)
+    return known, best
+
+
+@compile_kernel
+def _keep_best(
+    similarity: FloatArray, weights: FloatArray, place: NDArray[np.intp], best: FloatArray
+) -> None:
+    """Each row of ``best`` is the largest of the weighted rows that have their place there."""
+    for row in range(similarity.shape[0]):
+        target, weight = place[row], weights[row]
+        for column in range(similarity.shape[1]):
+            value = similarity[row, column] * weight
+            held = best[target, column]
+            if value == value and not value <= held:
+                best[target, column] = value
 
 
 def flow_boxes(
-    xy: FloatArray, scores: FloatArray, *, growth: float, size: tuple[int, int]
+    xy: FloatArray,
+    scores: FloatArray,
+    *,
+    growth: float,
+    size: tuple[int, int],
+    last: FloatArray | None = None,
+    memory: float = 0.0,
 ) -> tuple[Detections, NDArray[np.intp]]:
     """Boxes around keypoints that the flow has moved to this image (the paper, section 3.2).
 
@@ -123,6 +149,10 @@ def flow_boxes(
         By how much the extent of the keypoints is enlarged; 0.15 is the paper's.
     size
         Width and height of the image; boxes are cut at its border.
+    last, memory
+        (M, 4) xyxy, the last boxes moved along, and their share in the boxes, in [0, 1]: the
+        extent of few keypoints is narrow, and the last box knows nothing of a new posture. 0 is
+        the paper's.
 
     Returns
     -------
@@ -132,15 +162,29 @@ def flow_boxes(
         Which of the M each box is from.
     """
     xyxy = clip_boxes(boxes_around(xy, grow=growth), size)
-    with np.errstate(invalid="ignore"):
-        rows = np.flatnonzero((xyxy[:, 2] - xyxy[:, 0] > 1) & (xyxy[:, 3] - xyxy[:, 1] > 1))
+    rows = np.flatnonzero(_have_area(xyxy))
+    if last is not None and memory > 0:
+        mean = (1 - memory) * xyxy + memory * clip_boxes(last, size)
+        xyxy = np.where(_have_area(mean)[:, None], mean, xyxy)
     return Detections(xyxy[rows], scores[rows]), rows
+
+
+def _have_area(xyxy: NDArray[np.floating]) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        return np.asarray((xyxy[:, 2:] - xyxy[:, :2] > 1).all(axis=1))
 
 
 def merge_boxes(
     detected: Detections, flowed: Detections, *, max_iou: float
 ) -> tuple[Detections, NDArray[np.intp], NDArray[np.bool_]]:
-    """Detector boxes and flow boxes in one set by NMS on their scores (the paper, section 3.3).
+    """Detector boxes and flow boxes in one set by NMS on all scores (the paper, section 3.3).
+
+    Parameters
+    ----------
+    detected, flowed
+        Boxes of both kinds.
+    max_iou
+        Of two boxes that overlap more, the one with the lower score is dropped.
 
     Returns
     -------
@@ -163,19 +207,18 @@ def merge_boxes(
     kept = nms(both.xyxy, both.scores, max_iou=max_iou)
     origin = np.where(kept < len(detected), -1, kept - len(detected))
     overlap = iou_matrix(both.xyxy[kept], detected.xyxy)
-    supported = (overlap > max_iou).any(axis=1) | (origin < 0)
-    return both[kept], origin, supported
+    return both[kept], origin, (overlap > max_iou).any(axis=1) | (origin < 0)
 
 
 def candidate_boxes(
     detected: Detections,
     last: Memory,
     *,
-    looked: bool,
     growth: float,
+    memory: float,
     max_iou: float,
     size: tuple[int, int],
-) -> tuple[Detections, NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Detections, NDArray[np.intp]]:
     """Where to look for people: the detector's boxes and those that flow has carried here.
 
     Parameters
@@ -184,9 +227,7 @@ def candidate_boxes(
         The detector's boxes.
     last
         The people of the last image, moved to this one.
-    looked
-        Whether the detector was run on this image.
-    growth, size
+    growth, memory, size
         See `flow_boxes`.
     max_iou
         See `merge_boxes`.
@@ -195,18 +236,16 @@ def candidate_boxes(
     -------
     boxes
         N boxes, best first.
-    flow_age
-        (N,), 0 where a detection supports the box, else for how many frames flow alone has.
-    missed
-        (N,), runs of the detector in a row that did not find the person.
+    source
+        (N,), -1 where a detection supports the box, else the row of ``last`` that it is from.
     """
-    flowed, rows = flow_boxes(last.xy, last.box_scores, growth=growth, size=size)
+    flowed, rows = flow_boxes(
+        last.xy, last.box_scores, growth=growth, size=size, last=last.xyxy, memory=memory
+    )
     boxes, origin, supported = merge_boxes(detected, flowed, max_iou=max_iou)
-    flow_age, missed = np.zeros((2, len(boxes)), np.int64)
-    source = last[rows[origin[~supported]]]
-    flow_age[~supported] = source.flow_age + 1
-    missed[~supported] = source.missed + looked
-    return boxes, flow_age, missed
+    source = np.full(len(boxes), -1, np.intp)
+    source[~supported] = rows[origin[~supported]]
+    return boxes, source
 
 
 def pose_scores(poses: Poses) -> FloatArray:
@@ -228,7 +267,7 @@ def pose_scores(poses: Poses) -> FloatArray:
     return np.asarray(poses.boxes.scores * poses.scores.mean(axis=1), np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """Poses of one image, and what is known of how each was come by.
 
@@ -240,20 +279,71 @@ class Found:
         (N, K, 2) their keypoints, NaN where the score is too low to count.
     scores
         (N,) rescored, see `pose_scores`.
+    xyxy
+        (N, 4) the whole person's box, which may reach beyond the image: the detection's, or the
+        last one moved by flow.
     flow_age
         (N,) 0 where a detection supports the box, else for how many frames flow alone has.
     missed
         (N,) runs of the detector in a row that did not find the person.
-    given
-        Whether they came from the user: then everybody gets an identity, in the given order.
+    supported
+        (N,) seconds: when a detection last supported the person.
+    good
+        (N,) False for rows that are nobody, or somebody a second time.
     """
 
     poses: Poses
     seen: FloatArray
     scores: FloatArray
+    xyxy: FloatArray
     flow_age: NDArray[np.int64]
     missed: NDArray[np.int64]
-    given: bool = False
+    supported: NDArray[np.float64]
+    good: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Found:
+        return Found(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @classmethod
+    def of(
+        cls,
+        poses: Poses,
+        min_keypoint_score: float,
+        now: float,
+        last: Memory | None = None,
+        source: NDArray[np.intp] | None = None,
+        looked: bool = True,
+    ) -> Found:
+        """What was found now.
+
+        Parameters
+        ----------
+        poses
+            N people.
+        min_keypoint_score
+            See `seen_keypoints`.
+        now
+            Seconds.
+        last, source
+            See `candidate_boxes`; None: a detection supports every pose.
+        looked
+            Whether the detector was run on this image.
+        """
+        count = len(poses)
+        flow_age, missed = np.zeros((2, count), np.int64)
+        supported, xyxy = np.full(count, now), poses.boxes.xyxy.astype(np.float32)
+        if last is not None and source is not None:
+            carried = source >= 0
+            before = last[source[carried]]
+            flow_age[carried] = before.flow_age + 1
+            missed[carried] = before.missed + looked
+            supported[carried], xyxy[carried] = before.supported, before.xyxy
+        seen = seen_keypoints(poses, min_keypoint_score)
+        good = np.ones(count, np.bool_)
+        return cls(poses, seen, pose_scores(poses), xyxy, flow_age, missed, supported, good)
 
     @property
     def seen_poses(self) -> Poses:
@@ -263,31 +353,16 @@ class Found:
             Poses, xy=self.seen, scores=poses.scores, boxes=boxes, skeleton=poses.skeleton
         )
 
-    def shown(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Which poses have an identity, ascending by it; those given stay in their order."""
-        rows = np.flatnonzero(ids > 0)
-        return rows if self.given else rows[np.argsort(ids[rows])]
+    def without_doubles(self, *, min_pose_score: float, max_oks: float) -> Found:
+        """Of two boxes that hold one person, only the better pose is good.
 
-
-def without_doubles(
-    poses: Poses,
-    flow_age: NDArray[np.int64],
-    missed: NDArray[np.int64],
-    *,
-    min_keypoint_score: float,
-    min_pose_score: float,
-    max_oks: float,
-) -> Found:
-    """Rescoring, then OKS-NMS: of two boxes that hold one person, the better pose stays.
-
-    Returns
-    -------
-    found
-        Best first.
-    """
-    seen = seen_keypoints(poses, min_keypoint_score)
-    scores = pose_scores(poses)
-    good = np.flatnonzero(scores >= min_pose_score)
-    areas, sigmas = area(poses.boxes.xyxy[good]), poses.skeleton.sigmas
-    kept = good[oks_nms(seen[good], scores[good], areas, sigmas, max_oks=max_oks)]
-    return Found(poses[kept], seen[kept], scores[kept], flow_age[kept], missed[kept])
+        Those whose score is too low are dropped first.
+        """
+        poses = self.poses
+        enough = (self.scores >= min_pose_score) & np.isfinite(self.seen).any(axis=(1, 2))
+        rows = np.flatnonzero(enough)
+        areas, sigmas = area(poses.boxes.xyxy[rows]), poses.skeleton.sigmas
+        kept = oks_nms(self.seen[rows], self.scores[rows], areas, sigmas, max_oks=max_oks)
+        good = np.zeros(len(self), np.bool_)
+        good[rows[kept]] = True
+        return replace(self, good=good)

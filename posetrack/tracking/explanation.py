@@ -103,28 +103,31 @@ class Compared:
     reason: IntArray
     latest: Memory
 
-    def match(
-        self, matching: Matching, at_least: float, hits: IntArray
-    ) -> tuple[IntArray, IntArray]:
-        """Id (0: nobody's) and the number of supporting detections so far of each pose.
+    def match(self, matching: Matching, at_least: float) -> tuple[IntArray, NDArray[np.intp]]:
+        """Id of each pose (0: nobody's), and its row among the known (-1).
 
-        Parameters
-        ----------
-        matching, at_least
-            How, and the smallest similarity.
-        hits
-            (N,), 1 where a detection supports the pose of now.
+        Who has an identity is matched first, who is on probation with what is left.
         """
-        ids, hits = np.zeros(len(hits), np.int64), hits.copy()
-        if len(self.known) and len(hits):
-            rows, columns = matching(self.similar, at_least=at_least)
-            ids[columns] = self.known[rows]
-            hits[columns] += self.latest.hits[rows]
-        return ids, hits
+        count = self.similar.shape[1]
+        ids, place = np.zeros(count, np.int64), np.full(count, -1)
+        for group in (self.known > 0, self.known < 0):
+            rows, free = np.flatnonzero(group), np.flatnonzero(place < 0)
+            if len(rows) and len(free):
+                row, column = matching(self.similar[np.ix_(rows, free)], at_least=at_least)
+                place[free[column]] = rows[row]
+        ids[place >= 0] = self.known[place[place >= 0]]
+        return ids, place
 
 
 def compare(
-    places: Mapping[Reason, Memory], found: Found, similarity: Similarity, *, recency: float
+    places: Mapping[Reason, Memory],
+    found: Found,
+    similarity: Similarity,
+    *,
+    recency: float,
+    min_new_score: float,
+    now: float,
+    frame: int,
 ) -> Compared:
     """How alike everybody remembered is to each pose found, in the likeliest of their places.
 
@@ -138,29 +141,37 @@ def compare(
     similarity
         Of R poses to N.
     recency
-        Factor for each frame that a row is older than the newest.
+        Factor for each second that a row is old.
+    min_new_score
+        Poses whose score is below are compared with the people of the last frame only.
+    now, frame
+        Seconds, and number of the frame.
 
     Raises
     ------
     ValueError
         If the similarity is not of shape (R, N).
     """
-    now, past = found.poses, next(iter(places.values()))
-    if not (len(past) and len(now)):
-        nobody, nothing = np.zeros(0, np.int64), np.zeros((0, len(now)), np.int64)
+    poses, past = found.poses, next(iter(places.values()))
+    if not (len(past) and len(poses)):
+        nobody, nothing = np.zeros(0, np.int64), np.zeros((0, len(poses)), np.int64)
         return Compared(nobody, nothing.astype(np.float32), nothing, past[:0])
-    fresh = np.float32(recency) ** (past.frame.max() - past.frame)
+    fresh = np.float32(recency) ** (now - past.seconds).astype(np.float32)
     stack = []
     for rows in places.values():
-        similar = np.asarray(similarity(rows.poses(now.skeleton), found.seen_poses))
-        expected = (len(past), len(now))
+        similar = np.asarray(similarity(rows.poses(poses.skeleton), found.seen_poses))
+        expected = (len(past), len(poses))
         if similar.shape != expected:
             raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
-        known, best = best_by_id(similar * fresh[:, None], past.ids)
+        known, best = best_by_id(similar, past.ids, fresh)
         stack.append(best)
     likest = np.nan_to_num(stack, nan=-1.0).argmax(axis=0)
+    best = np.where(found.good, np.fmax.reduce(stack), np.float32(np.nan))
+    latest = past.latest_of(known)
+    # A pose too weak to be somebody new goes on with who was there a frame ago, or is nobody.
+    best[np.ix_(latest.frame < frame - 1, found.scores < min_new_score)] = np.nan
     reason = np.array([int(reason) for reason in places])[likest]
-    return Compared(known, np.fmax.reduce(stack), reason, past.latest_of(known))
+    return Compared(known, best, reason, latest)
 
 
 def explain(

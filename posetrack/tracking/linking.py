@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.interfaces import FlowEstimator, Image
-from posetrack.ops.boxes import area
-from posetrack.ops.oks import oks_nms
 from posetrack.structures import Detections, Poses
-from posetrack.tracking.association import seen_keypoints
 from posetrack.tracking.tracker import Tracker
 from posetrack.trajectories import NOBODY, Trajectories
 from posetrack.trajectories.labels import labels_of, relabel
@@ -42,8 +39,6 @@ def link(
     *,
     video: Iterable[VideoFrame] | None = None,
     keep_ids: bool = False,
-    min_pose_score: float = 0.0,
-    max_oks: float = 1.0,
     flow: FlowEstimator | None = None,
     **settings: Any,
 ) -> Trajectories:
@@ -60,20 +55,20 @@ def link(
     keep_ids
         Keep ids above 0, and find one for the others: the kept id that the same track has most
         often beside them, or a new one.
-    min_pose_score
-        Poses whose box score times mean keypoint score is below are dropped.
-    max_oks
-        Of two poses in a frame more alike than this the worse is dropped; 1 keeps all.
     flow
         What moves points from image to image; None: DIS. Used with ``video``.
     settings
-        Keywords of `posetrack.Tracker`, such as ``memory`` and ``min_similarity``; ``coasting``
-        is True here unless said otherwise.
+        Keywords of `posetrack.Tracker`, such as ``memory`` and ``min_similarity``. What filters
+        the poses, and how often somebody must be found to be somebody, are among them:
+        ``min_pose_score``, ``max_given_oks``, ``min_new_score``, ``min_hits``, ``probation``. With
+        ``min_hits=1, max_given_oks=1`` and the other three 0 every pose in which anything is seen
+        is kept.
 
     Returns
     -------
     trajectories
-        The same values under ids 1, 2, ... in the order in which people come.
+        The same values under ids 1, 2, ... in the order in which people are sure to be there,
+        from the first frame in which each was found. Poses of nobody are left out.
 
     Raises
     ------
@@ -93,40 +88,33 @@ def link(
     >>> bool((link(tr).xy == scene.xy.astype(np.float32)).all())
     True
     """
-    wanted = _wanted(poses, min_pose_score, max_oks)
-    tracker = Tracker(flow=flow, **{"coasting": True, **settings})
-    labels = np.full(wanted.shape, NOBODY)
+    tracker = Tracker(flow=flow, **settings)
+    labels = np.full(poses.present.shape, NOBODY)
+    names: dict[int, int] = {}  # who was on probation, and the identity given later
     pixels = None if video is None else iter(video)
+    step = float(np.median(np.diff(poses.seconds) / np.diff(poses.frame))) if len(poses) > 1 else 0
     for row, index in _schedule(poses, tracker.memory):
         image = None if pixels is None else _image_at(pixels, index)
-        places = np.zeros(0, np.intp) if row is None else np.flatnonzero(wanted[row])
+        places = np.zeros(0, np.intp) if row is None else np.flatnonzero(poses.present[row])
         people = _people(poses, 0 if row is None else row, places)
-        tracks = tracker.update(image, poses=people)
+        seconds = (
+            poses.seconds[0] + step * (index - poses.frame[0])
+            if row is None
+            else (poses.seconds[row])
+        )
+        tracker.update(image, poses=people, seconds=float(seconds))
+        names |= tracker.confirmed
         if row is not None:
-            labels[row, places] = tracks.ids
+            labels[row, places] = tracker.provisional
+    for name, identity in names.items():
+        labels[labels == name] = identity
+    labels[labels <= 0] = NOBODY
     if keep_ids:
         labels = _filled(labels_of(poses), labels)
     made = relabel(poses, labels)
     # Other programs' names of people belong to their ids.
     known = {key: value for key, value in made.metadata.items() if key != "individuals"}
     return made if keep_ids else replace(made, metadata=known)
-
-
-def _wanted(poses: Trajectories, min_pose_score: float, max_oks: float) -> NDArray[np.bool_]:
-    """(T, N), which poses are there and not dropped."""
-    scores = poses.box_scores * poses.scores.mean(axis=-1)
-    wanted: NDArray[np.bool_] = poses.present & (scores >= min_pose_score)
-    if max_oks >= 1:
-        return wanted
-    wanted = wanted.copy()
-    for row in np.flatnonzero(wanted.sum(axis=1) > 1):
-        places = np.flatnonzero(wanted[row])
-        people = _people(poses, int(row), places)
-        seen, areas = seen_keypoints(people, 0.0), area(people.boxes.xyxy)
-        sigmas = poses.skeleton.sigmas
-        kept = oks_nms(seen, scores[row, places], areas, sigmas, max_oks=max_oks)
-        wanted[row, places] = np.isin(np.arange(len(places)), kept)
-    return wanted
 
 
 def _schedule(poses: Trajectories, memory: int) -> Iterator[tuple[int | None, int]]:

@@ -15,7 +15,8 @@ from posetrack.skeletons import Skeleton
 from posetrack.structures import Detections, Poses, assemble
 
 IntArray = NDArray[np.int64]
-_RECENT = 10
+FloatArray = NDArray[np.float64]
+_RECENT = 0.4  # seconds
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +38,8 @@ class Memory:
         (R,) float32.
     frame
         (R,) int64, number of the frame in which the person was found.
+    seconds
+        (R,) float64, when that was, in the stream's own time.
     ids
         (R,) int64; positive once given out, negative while on probation.
     flow_age
@@ -45,6 +48,8 @@ class Memory:
         (R,) int64, runs of the detector in a row that did not find the person.
     hits
         (R,) int64, frames so far in which a detection supported the person.
+    born, supported
+        (R,) float64 seconds: when the person was first found, and last supported by a detection.
     found_xy
         (R, K, 2) float32, the keypoints where they were found, in their own image's pixels.
     found_xyxy
@@ -56,10 +61,13 @@ class Memory:
     xyxy: NDArray[np.float32]
     box_scores: NDArray[np.float32]
     frame: IntArray
+    seconds: FloatArray
     ids: IntArray
     flow_age: IntArray
     missed: IntArray
     hits: IntArray
+    born: FloatArray
+    supported: FloatArray
     found_xy: NDArray[np.float32]
     found_xyxy: NDArray[np.float32]
 
@@ -68,10 +76,22 @@ class Memory:
         """Nobody."""
         xy, xyxy = np.zeros((0, keypoints, 2), np.float32), np.zeros((0, 4), np.float32)
         scores, whole = np.zeros((0, keypoints), np.float32), np.zeros(0, np.int64)
+        time = np.zeros(0)
         return cls(
-            *(xy, scores, xyxy, np.zeros(0, np.float32)),
-            *(whole, whole, whole, whole, whole),
-            *(xy, xyxy),
+            xy=xy,
+            scores=scores,
+            xyxy=xyxy,
+            box_scores=np.zeros(0, np.float32),
+            frame=whole,
+            seconds=time,
+            ids=whole,
+            flow_age=whole,
+            missed=whole,
+            hits=whole,
+            born=time,
+            supported=time,
+            found_xy=xy,
+            found_xyxy=xyxy,
         )
 
     def __len__(self) -> int:
@@ -119,6 +139,26 @@ class Memory:
         """Return the rows of a frame and all later ones."""
         return self[self.frame >= frame]
 
+    def spread_over(self, span: float, length: int, now: float) -> Memory:
+        """Return at most ``length`` rows of each identity, spread over the last ``span`` seconds.
+
+        The newest row of each always stays. Of the others the stream's time, cut into equal
+        cells, keeps the oldest in each cell: which these are does not depend on when it is asked.
+        """
+        if not len(self):
+            return self
+        cell = np.floor(self.seconds * (max(length - 2, 1) / span)).astype(np.int64)
+        order = np.argsort(self.ids, kind="stable")  # rows are oldest first
+        ids, cells = self.ids[order], cell[order]
+        edge = ids[1:] != ids[:-1]
+        first = np.concatenate([[True], edge | (cells[1:] != cells[:-1])])
+        newest = np.concatenate([edge, [True]])
+        recent = now - self.seconds[order] <= span * (1 + 1e-9)
+        chosen = order[(first | newest) & recent]
+        ends = np.searchsorted(self.ids[chosen], self.ids[chosen], side="right")
+        kept = chosen[ends - np.arange(len(chosen)) <= length]
+        return self[np.sort(kept)]
+
     def moved_to(self, xy: NDArray[np.float32]) -> Memory:
         """Return the same rows at new keypoint places; boxes go along by the median motion."""
         if not len(self):
@@ -143,28 +183,28 @@ class Memory:
         """Return the rows where the people were found, each in the pixels of its own image."""
         return replace(self, xy=self.found_xy, xyxy=self.found_xyxy)
 
-    def coasted(self, frame: int) -> Memory:
-        """Return the rows where they would be in a frame if everybody goes on as before.
+    def coasted(self, now: float) -> Memory:
+        """Return the rows where they would be at a moment if everybody goes on as before.
 
         For where the motion cannot be seen: each identity moves by the median motion of its
-        keypoints between its oldest and its newest row.
+        keypoints between an older and its newest row.
         """
         if not len(self):
             return self
         order = np.argsort(self.ids, kind="stable")  # rows are oldest first
-        ids = self.ids[order]
+        ids, seconds = self.ids[order], self.seconds[order]
         first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
         last = np.concatenate([first[1:], [len(ids)]]) - 1
-        newest = order[last]
         # How somebody moves now, not how they did long ago: the oldest of the last few frames.
-        recent = self.frame[order] >= np.repeat(self.frame[newest], last - first + 1) - _RECENT
-        oldest = order[first + np.add.reduceat(~recent, first)]
-        elapsed = np.maximum(self.frame[newest] - self.frame[oldest], 1)
-        velocity = _median_step(self.xy[oldest], self.xy[newest]) / elapsed[:, None]
+        recent = seconds >= np.repeat(seconds[last], last - first + 1) - _RECENT
+        oldest = first + np.add.reduceat(~recent, first)
+        oldest = np.where(oldest == last, np.maximum(last - 1, first), oldest)
+        elapsed = seconds[last] - seconds[oldest]
+        step = _median_step(self.xy[order[oldest]], self.xy[order[last]])
+        velocity = step / np.where(elapsed > 0, elapsed, 1)[:, None]
         whose = np.empty(len(ids), np.intp)
         whose[order] = np.repeat(np.arange(len(first)), last - first + 1)
-        shift = velocity[whose] * (frame - self.frame)[:, None]
-        shift = shift.astype(np.float32)
+        shift = (velocity[whose] * (now - self.seconds)[:, None]).astype(np.float32)
         return replace(self, xy=self.xy + shift[:, None], xyxy=self.xyxy + np.tile(shift, 2))
 
     def scaled(self, factors: tuple[float, float]) -> Memory:

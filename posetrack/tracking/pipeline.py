@@ -75,11 +75,11 @@ def track_video(
         detected = _detected(frames, tracker, boxes)
     if ahead == 0:
         for frame, image, detections in detected:
-            yield frame, tracker.update(image, detections=detections)
+            yield frame, tracker.update(image, detections=detections, seconds=frame.seconds)
         return
     with Prefetch(detected, ahead) as ready:
         for frame, image, detections in ready:
-            yield frame, tracker.update(image, detections=detections)
+            yield frame, tracker.update(image, detections=detections, seconds=frame.seconds)
 
 
 def _choose_batch(frames: Iterable[Frame], tracker: Tracker) -> int:

@@ -15,7 +15,7 @@ from posetrack.skeletons import Skeleton
 from posetrack.tracking.memory import Memory
 
 Arrays = dict[str, NDArray[Any]]
-_VERSION = 2
+_VERSION = 3
 _LONGEST = 1000
 
 
@@ -27,6 +27,8 @@ class State:
     ----------
     frame
         Number of the next image.
+    seconds
+        When the last image was, in the stream's own time.
     next_id, next_probation
         The next identity, and the next (negative) name of somebody on probation.
     size
@@ -40,6 +42,7 @@ class State:
     """
 
     frame: int = 0
+    seconds: float = 0.0
     next_id: int = 1
     next_probation: int = -1
     size: tuple[int, int] | None = None
@@ -60,6 +63,7 @@ class State:
         return {
             "version": np.array(_VERSION),
             "counters": np.array(counters, np.int64),
+            "seconds": np.array(self.seconds),
             "skeleton": pack_skeleton(self.skeleton),
             **{f"past.{name}": np.array(values) for name, values in past.arrays().items()},
             **flatten("flow", self.before),
@@ -80,6 +84,9 @@ class State:
         if not {"counters", "skeleton"} <= set(arrays) or np.shape(arrays["counters"]) != (5,):
             raise ValueError("not a tracker's state: its counters or skeleton are missing")
         frame, next_id, next_probation, width, height = map(int, np.asarray(arrays["counters"]))
+        seconds = np.asarray(arrays.get("seconds"))
+        if seconds.shape != () or seconds.dtype.kind != "f" or not np.isfinite(seconds):
+            raise ValueError("not a tracker's state: its seconds are no finite number")
         skeleton = unpack_skeleton(arrays["skeleton"])
         past = Memory.from_arrays(
             {key.removeprefix("past."): arrays[key] for key in arrays if key.startswith("past.")}
@@ -88,6 +95,7 @@ class State:
             raise ValueError(f"not a tracker's state: {past.xy.shape[1]} keypoints, {skeleton!r}")
         return cls(
             frame,
+            float(seconds),
             next_id,
             next_probation,
             (width, height) if width else None,

@@ -7,6 +7,7 @@ Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -24,6 +25,7 @@ from posetrack.interfaces import (
     SharedNetwork,
     TakesUploads,
 )
+from posetrack.ops.boxes import area, clip_boxes
 from posetrack.ops.matching import match_greedily
 from posetrack.runtimes.uploads import Uploaded, host_of
 from posetrack.structures import Detections, Poses, Tracks
@@ -32,10 +34,7 @@ from posetrack.tracking.association import (
     Matching,
     Similarity,
     candidate_boxes,
-    pose_scores,
     pose_similarity,
-    seen_keypoints,
-    without_doubles,
 )
 from posetrack.tracking.explanation import Compared, Explanation, Reason, compare, explain
 from posetrack.tracking.memory import Memory
@@ -76,19 +75,36 @@ class Tracker:
     match
         `posetrack.ops.matching.match_greedily` (the paper) or ``match_optimally``.
     memory
-        Length of the deque: with how many past frames each pose is compared. Longer bridges
-        longer gaps, but who comes in where another has just left may take over the identity.
+        Length of the deque: with how many past poses of each person a pose is compared. More are
+        likelier to hold one of the same posture, and cost time.
+    spread
+        Seconds that the deque reaches back: each person's newest pose is in it, the others are
+        spread over that time. Longer bridges longer gaps, but who comes in where another has just
+        left may take over the identity. 0 is the paper's: the last ``memory`` frames, whatever
+        the frame rate.
     recency
-        Likeness to a pose of n frames before the newest counts this to the power n, in [0, 1].
-        Lower trusts new poses more and bridges gaps less; 1 is the paper's, which more often
-        gives somebody the identity of one who was there before.
+        Likeness to a pose of t seconds ago counts this to the power t, in [0, 1]. Lower trusts
+        new poses more and bridges gaps less; 1 is the paper's, which more often gives somebody
+        the identity of one who was there before.
     box_growth
         By how much the extent of moved keypoints is enlarged to a box; 0.15 is the paper's.
+    box_memory
+        Share of a person's last box, moved along by flow, in the box that is looked into next; the
+        rest is the keypoints' extent. Lower follows a new posture sooner and narrows where few
+        keypoints are seen; higher keeps what the detector gave. 0 is the paper's.
     max_box_iou
         NMS of detector and flow boxes together. Lower loses people who overlap, higher asks the
         network for one person twice, which ``max_oks`` mends.
+    box_recency
+        The score of a box that flow carries counts this to the power of the seconds that it has
+        been carried, in [0, 1]. Lower believes the detector: boxes follow its boxes, and ghosts
+        die sooner. Higher carries people longer where it misses them, or gives two one box; give
+        more where it runs rarely. 1 is the paper's.
     max_oks
         Of two poses more alike than this the worse is dropped.
+    max_given_oks
+        The same for poses given to `update`, higher, since people who cross are alike for a
+        moment; 1 keeps all.
     min_similarity
         A person less alike than this to all remembered ones is new. Low, because in an occlusion
         little of somebody looks as it did; higher gives newcomers less of other people's ids.
@@ -98,14 +114,21 @@ class Tracker:
     min_pose_score
         Poses whose box score times mean keypoint score is below are dropped.
     min_new_score
-        The same for people who are new: higher starts fewer false tracks.
+        The same for people who are new, or come back: higher starts fewer false tracks, and finds
+        newcomers one to six frames later. 0 is the paper's.
     min_hits
-        A new person gets an identity, and is returned, once found with at least ``min_new_score``
-        in this many frames; in the first frames of a stream everybody is returned. 1 is the
-        paper's.
+        A new person gets an identity, and is returned, once the detector has found them with at
+        least ``min_new_score`` in this many frames more than it has not; in the first frames of a
+        stream everybody is returned. 1 is the paper's.
+    probation
+        Seconds from when a new person was first found until they get an identity: longer starts
+        fewer false tracks and returns newcomers later. 0 is the paper's.
     max_missed
-        Someone whom the detector has not found in this many of its runs is no longer carried by
-        flow boxes: ghosts die. Higher carries people longer through misses of the detector.
+        Someone whom the detector has not found for this many seconds is no longer carried by flow
+        boxes: ghosts die. Higher carries people longer through misses of the detector; where the
+        detector runs rarely, give more than the time between two of its runs.
+    assumed_rate
+        Frames a second, where `update` is not given the time of its image.
 
     Examples
     --------
@@ -134,37 +157,53 @@ class Tracker:
         similarity: Similarity = pose_similarity,
         match: Matching = match_greedily,
         memory: int = 10,
-        recency: float = 0.97,
+        spread: float = 1.0,
+        recency: float = 0.5,
         box_growth: float = 0.15,
-        max_box_iou: float = 0.5,
+        box_memory: float = 0.4,
+        max_box_iou: float = 0.7,
+        box_recency: float = 0.9,
         max_oks: float = 0.5,
-        min_similarity: float = 0.1,
+        max_given_oks: float = 0.9,
+        min_similarity: float = 0.15,
         min_keypoint_score: float = 0.2,
         min_pose_score: float = 0.1,
-        min_new_score: float = 0.25,
+        min_new_score: float = 0.3,
         min_hits: int = 2,
-        max_missed: int = 30,
+        probation: float = 0.08,
+        max_missed: float = 2.0,
+        assumed_rate: float = 25.0,
     ) -> None:
         check_whole(1, detect_every=detect_every, memory=memory, min_hits=min_hits)
-        check_whole(0, max_missed=max_missed)
+        check_fraction(max_given_oks=max_given_oks)
+        if not assumed_rate > 0:
+            raise ValueError(f"assumed_rate must be positive, got {assumed_rate}")
+        check_at_least(0, spread=spread, probation=probation, max_missed=max_missed)
         check_fraction(max_box_iou=max_box_iou, max_oks=max_oks, min_similarity=min_similarity)
-        check_fraction(recency=recency)
+        check_fraction(recency=recency, box_recency=box_recency, box_memory=box_memory)
         check_at_least(0, box_growth=box_growth)
         self.detector, self.estimator, self.flow = detector, estimator, flow
         self.device, self.detect_every = device, detect_every
         self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
         self.coasting = coasting
+        self.max_given_oks = max_given_oks
+        self.box_recency, self.box_memory = box_recency, box_memory
         self.similarity, self.match = similarity, match
         self.memory, self.recency = memory, recency
         self.box_growth, self.max_box_iou, self.max_oks = box_growth, max_box_iou, max_oks
         self.min_similarity, self.min_keypoint_score = min_similarity, min_keypoint_score
         self.min_pose_score, self.min_new_score = min_pose_score, min_new_score
-        self.min_hits, self.max_missed = min_hits, max_missed
+        self.min_hits, self.probation, self.max_missed = min_hits, probation, max_missed
+        self.spread, self.assumed_rate = spread, assumed_rate
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the next image is the first, the next id is 1."""
         self._state = State()
+        # Ids of the last image's poses before anybody was confirmed in it, negative on probation;
+        # and who of those was confirmed as whom. With them people can be named from their start.
+        self.provisional: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.confirmed: dict[int, int] = {}
         self._matched: tuple[Compared, NDArray[np.int64], NDArray[np.int64], Any] | None = None
 
     def update(
@@ -173,6 +212,7 @@ class Tracker:
         *,
         detections: Detections | None = None,
         poses: Poses | None = None,
+        seconds: float | None = None,
     ) -> Tracks:
         """Find the people in the next image and say who they are.
 
@@ -185,8 +225,14 @@ class Tracker:
         detections
             Boxes of people from elsewhere: the detector is not run.
         poses
-            Poses from elsewhere: neither network is run, no pose is dropped, and every one gets
-            an identity, in the given order.
+            Poses from elsewhere: neither network is run. They pass the same filter and the same
+            probation, and all come back in the given order; who has no identity, or none yet, has
+            id 0. ``Tracker(min_hits=1, probation=0, min_new_score=0, min_pose_score=0,
+            max_given_oks=1)`` gives everybody one at once in whom anything is seen.
+        seconds
+            When the image was, in the stream's own time, such as `posetrack.video.Frame.seconds`.
+            None: a frame at ``assumed_rate`` after the last. Time never runs backwards: earlier
+            than the last image counts as the same moment.
 
         Returns
         -------
@@ -196,22 +242,22 @@ class Tracker:
         Raises
         ------
         ValueError, TypeError
-            If the image cannot be used, or the skeleton changes in mid-stream. The tracker is then
-            as it was before the call.
+            If the image cannot be used, the time is not finite, or the skeleton changes in
+            mid-stream. The tracker is then as it was before the call.
         """
         if image is None and poses is None:
             raise ValueError("update needs an image, or poses to give identities to")
         sent = None if image is None else self.upload(image)  # once, for all networks
         image = None if sent is None else host_of(sent)
-        after = self._prepared(sent)
-        past = self._past(image)
+        now, after = self._time(seconds), self._prepare(sent)
+        past = self._past(image, now)
         moved = self._move_past(past, image, after)  # where the flow says past poses are now
-        found = self._find_poses(sent, moved, detections, poses)  # poses of now, without doubles
-        past = (moved if self.flow_similarity else past).since(self.frame - self.memory)
-        compared = self._compare(past, found, blind=image is None)
-        matched, hits = self._assign_ids(compared, found)
-        ids = self._remember(past, found, matched, hits, image, after)
-        shown = found.shown(ids)
+        found = self._find_poses(sent, moved, detections, poses, now)  # of now, without doubles
+        past = moved if self.flow_similarity else past
+        compared = self._compare(past, found, now, blind=image is None)
+        matched, place = compared.match(self.match, self.min_similarity)
+        ids = self._remember(past, found, compared.latest, matched, place, now, image, after)
+        shown = np.arange(len(ids)) if poses is not None else shown_rows(ids)
         self._matched = compared, matched, ids, shown
         return Tracks(found.poses[shown], ids[shown], found.flow_age[shown])
 
@@ -301,7 +347,7 @@ class Tracker:
         """How many images in a row the detector likes to see, where they are at hand."""
         return int(getattr(self.detector, "images_at_once", 1))
 
-    def _prepared(self, image: Image | Uploaded | None) -> Any:
+    def _prepare(self, image: Image | Uploaded | None) -> Any:
         """The flow's own form of the image; None where no flow is wanted."""
         if image is None or not (self.flow_boxes or self.flow_similarity):
             return None
@@ -332,16 +378,29 @@ class Tracker:
         for kind, network in default_networks(*missing, device=self.device).items():
             setattr(self, kind, network)
 
-    def _past(self, image: Image | None) -> Memory:
+    def _time(self, seconds: float | None) -> float:
+        """When the image is: as given, else a frame after the last; never before the last."""
+        last = self._state
+        if seconds is None:
+            return last.seconds + 1 / self.assumed_rate if last.frame else 0.0
+        if not np.isfinite(seconds):
+            raise ValueError(f"seconds must be a finite number, got {seconds}")
+        return max(float(seconds), last.seconds) if last.frame else float(seconds)
+
+    def _past(self, image: Image | None, now: float) -> Memory:
         """What is remembered, in the pixels of this image."""
         last = self._state
         if last.past is None:
             return Memory.empty(0)
+        if self.spread > 0:
+            past = last.past.spread_over(self.spread, self.memory, now)
+        else:
+            past = last.past.since(self.frame - self.memory)
         if image is None or last.size is None or last.size == _size(image):
-            return last.past
+            return past
         # A stream that changes its resolution shows the same scene, scaled.
         (width, height), (old_width, old_height) = _size(image), last.size
-        return last.past.scaled((width / old_width, height / old_height))
+        return past.scaled((width / old_width, height / old_height))
 
     def _move_past(self, past: Memory, image: Image | None, after: Any) -> Memory:
         """Past poses where the flow says they are in this image; as they are without a flow."""
@@ -359,17 +418,20 @@ class Tracker:
         moved: Memory,
         detections: Detections | None,
         poses: Poses | None,
+        now: float,
     ) -> Found:
         """The poses of this image, without doubles, and how each was come by."""
-        if poses is not None:
-            none = np.zeros(len(poses), np.int64)
-            seen = seen_keypoints(self._checked(poses), self.min_keypoint_score)
-            return Found(poses, seen, pose_scores(poses), none, none, given=True)
-        assert image is not None  # update() has seen to it
-        if getattr(self.estimator, "bottom_up", False):  # the default is not
-            poses = cast(BottomUpEstimator, self.estimator)(_for(self.estimator, image))
-            none = np.zeros(len(poses), np.int64)
-            return self._drop_doubles(poses, none, none)
+        bottom_up = getattr(self.estimator, "bottom_up", False)  # the default is not
+        if poses is not None or bottom_up:
+            if poses is None:
+                assert image is not None  # update() has seen to it
+                poses = cast(BottomUpEstimator, self.estimator)(_for(self.estimator, image))
+                found = Found.of(self._checked(poses), self.min_keypoint_score, now)
+                found = self._drop_doubles(found, self.max_oks)
+                return found[self._best_first(found)]
+            found = Found.of(self._checked(poses), self.min_keypoint_score, now)
+            return self._drop_doubles(found, self.max_given_oks)
+        assert image is not None
         if detections is None:
             # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
@@ -383,13 +445,15 @@ class Tracker:
         if not isinstance(detected, Detections):
             kind = type(detected).__name__
             raise TypeError(f"expected posetrack.Detections from the detector, got {kind}")
-        looked = detections is not None
-        last = moved[(moved.frame == self.frame - 1) & (moved.missed < self.max_missed)]
-        boxes, flow_age, missed = candidate_boxes(
+        carried = (moved.missed == 0) | (now - moved.supported < self.max_missed)
+        last = moved[(moved.frame == self.frame - 1) & carried]
+        fresh = (self.box_recency ** (now - last.seconds)).astype(np.float32)
+        last = replace(last, box_scores=last.box_scores * fresh)
+        boxes, source = candidate_boxes(
             detected,
             last if self.flow_boxes else last[:0],
-            looked=looked,
             growth=self.box_growth,
+            memory=self.box_memory,
             max_iou=self.max_box_iou,
             size=_size(host_of(image)),
         )
@@ -403,7 +467,17 @@ class Tracker:
                 f"the estimator gave {len(poses)} poses for {len(boxes)} boxes; expected one for "
                 "each, in their order (a bottom-up estimator says so with bottom_up = True)"
             )
-        return self._drop_doubles(poses, flow_age, missed)
+        looked = detections is not None
+        found = Found.of(self._checked(poses), self.min_keypoint_score, now, last, source, looked)
+        found = self._drop_doubles(found, self.max_oks)
+        return found[self._best_first(found)]
+
+    def _best_first(self, found: Found) -> NDArray[np.intp]:
+        rows = np.flatnonzero(found.good)
+        return rows[np.argsort(-found.scores[rows], kind="stable")]
+
+    def _drop_doubles(self, found: Found, max_oks: float) -> Found:
+        return found.without_doubles(min_pose_score=self.min_pose_score, max_oks=max_oks)
 
     def _checked(self, poses: Poses) -> Poses:
         """The same poses, if they have the stream's skeleton."""
@@ -415,82 +489,100 @@ class Tracker:
             )
         return poses
 
-    def _drop_doubles(
-        self, poses: Poses, flow_age: NDArray[np.int64], missed: NDArray[np.int64]
-    ) -> Found:
-        return without_doubles(
-            self._checked(poses),
-            flow_age,
-            missed,
-            min_keypoint_score=self.min_keypoint_score,
-            min_pose_score=self.min_pose_score,
-            max_oks=self.max_oks,
-        )
-
-    def _compare(self, past: Memory, found: Found, *, blind: bool) -> Compared:
+    def _compare(self, past: Memory, found: Found, now: float, *, blind: bool) -> Compared:
         """Similarities of those remembered with the poses found."""
         places = {Reason.FLOW if self.flow_similarity else Reason.STILL: past}
         if blind and self.flow_similarity:
             places = {}  # where nothing can be seen to move, people are taken to go on as they did
         if self.coasting or not places:
-            places[Reason.COASTED] = past.as_found().coasted(self.frame)
-        return compare(places, found, self.similarity, recency=self.recency)
+            coasted = past.as_found().coasted(now)
+            if places:
+                places = {reason: self._without_gone(past, coasted) for reason in places}
+            places[Reason.COASTED] = coasted
+        return compare(
+            places,
+            found,
+            self.similarity,
+            recency=self.recency,
+            min_new_score=self.min_new_score,
+            now=now,
+            frame=self.frame,
+        )
 
-    def _assign_ids(
-        self, compared: Compared, found: Found
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Id (0: nobody's) and number of supporting detections for each pose found."""
-        supported = (found.scores >= self.min_new_score).astype(np.int64)
-        ids, hits = compared.match(self.match, self.min_similarity, supported)
-        # A box that only flow proposes belongs to somebody known, or to nobody.
-        new = (ids == 0) & (found.flow_age == 0) & (hits > 0 if not found.given else True)
-        ids[new] = self._state.next_probation - np.arange(np.count_nonzero(new))
-        return ids, hits
+    def _without_gone(self, past: Memory, coasted: Memory) -> Memory:
+        """The rows, those unseen of people who have walked out of the image by now.
+
+        Flow knows nothing of them; whoever comes in at that border would have their identity.
+        """
+        size = self._state.size
+        if size is None:
+            return past
+        inside = area(clip_boxes(coasted.xyxy, size)) >= 0.5 * area(coasted.xyxy)
+        gone = ~inside & (past.latest_of(past.ids).frame < self.frame - 1)
+        xy = np.where(gone[:, None, None], np.float32(np.nan), past.xy)
+        return replace(past, xy=xy)
 
     def _remember(
         self,
         past: Memory,
         found: Found,
+        latest: Memory,
         ids: NDArray[np.int64],
-        hits: NDArray[np.int64],
+        place: NDArray[np.intp],
+        now: float,
         image: Image | None,
         after: Any,
     ) -> NDArray[np.int64]:
         """Give out ids, push the frame into the memory and return the ids."""
         last, next_id = self._state, self._state.next_id
-        ids = ids.copy()
-        next_probation = last.next_probation - int(np.count_nonzero(ids < 0))
-        proven = (hits >= self.min_hits) | (last.frame < self.min_hits) | found.given
+        ids, known = ids.copy(), place >= 0
+        certain = found.good & (found.scores >= self.min_new_score) & (found.missed == 0)
+        hits, born = certain.astype(np.int64), np.full(len(ids), now)
+        before = latest[place[known]]
+        # Whom the detector finds no more often than not is never past probation.
+        lost = (ids[known] < 0) & ~certain[known]
+        hits[known] = np.maximum(before.hits + hits[known] - lost, 0)
+        born[known] = before.born
+        # A box that only flow proposes belongs to somebody known, or to nobody.
+        new = ~known & (found.flow_age == 0) & (hits > 0)
+        ids[new] = last.next_probation - np.arange(np.count_nonzero(new))
+        proven = (hits >= self.min_hits) & (now - born >= self.probation * (1 - 1e-9))
+        proven |= last.frame < self.min_hits
+        self.provisional, self.confirmed = ids.copy(), {}
         for row in np.flatnonzero((ids < 0) & proven):
+            self.confirmed[int(ids[row])] = next_id
             past = past.renamed(int(ids[row]), next_id)
             ids[row] = next_id
             next_id += 1
         kept = np.flatnonzero(ids)
-        poses, seen = found.poses[kept], found.seen[kept]
-        xyxy = poses.boxes.xyxy.astype(np.float32)
+        poses, seen, xyxy = found.poses[kept], found.seen[kept], found.xyxy[kept]
         newest = Memory(
-            seen,
-            poses.scores.astype(np.float32),
-            xyxy,
-            poses.boxes.scores.astype(np.float32),
-            np.full(len(kept), last.frame),
-            ids[kept],
-            found.flow_age[kept],
-            found.missed[kept],
-            hits[kept],
-            seen,
-            xyxy,
+            xy=seen,
+            scores=poses.scores.astype(np.float32),
+            xyxy=xyxy,
+            box_scores=poses.boxes.scores.astype(np.float32),
+            frame=np.full(len(kept), last.frame),
+            seconds=np.full(len(kept), now),
+            ids=ids[kept],
+            flow_age=found.flow_age[kept],
+            missed=found.missed[kept],
+            hits=hits[kept],
+            born=born[kept],
+            supported=found.supported[kept],
+            found_xy=seen,
+            found_xyxy=xyxy,
         )
         self._state = State(
             frame=last.frame + 1,
+            seconds=now,
             next_id=next_id,
-            next_probation=next_probation,
+            next_probation=last.next_probation - int(np.count_nonzero(new)),
             size=None if image is None else _size(image),
             before=after,
             past=past.join(newest) if len(past) else newest,
-            skeleton=poses.skeleton,
+            skeleton=found.poses.skeleton,
         )
-        return ids
+        return np.maximum(ids, 0)
 
     def state_dict(self) -> Arrays:
         """Everything remembered, as named arrays: a run can go on in another process.
@@ -524,3 +616,9 @@ def _for(backend: object, image: Image | Uploaded) -> Image:
 def _size(image: Image) -> tuple[int, int]:
     """Width and height."""
     return image.shape[1], image.shape[0]
+
+
+def shown_rows(ids: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Rows with an identity, ascending by it."""
+    rows = np.flatnonzero(ids > 0)
+    return rows[np.argsort(ids[rows])]

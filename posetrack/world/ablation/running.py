@@ -147,7 +147,7 @@ def run_setting(
         start, timed.seconds = time.process_time(), 0.0
         found = tracker.detect(image, number)
         looked = time.process_time()
-        tracks.append(tracker.update(image, detections=found))
+        tracks.append(tracker.update(image, detections=found, seconds=number / scene.rate))
         end = time.process_time()
         detected.append(found)
         seconds.append(end - start if setting.networks else end - looked - timed.seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,9 +116,16 @@ def with_tracker(name: str, **settings: Any) -> Setting:
     return Setting(name, tuple(sorted(settings.items())))
 
 
+PAPER: Mapping[str, Any] = {
+    "coasting": False, "spread": 0.0, "recency": 1.0, "box_recency": 1.0, "box_memory": 0.0,
+    "max_box_iou": 0.5, "probation": 0.0,
+}  # fmt: skip
+"""The tracker's settings by which it compares as the paper's does."""
+
+
 def paper(name: str, **settings: Any) -> Setting:
-    """A tracker that compares as the paper's does: by flow alone, without people's own velocity."""
-    return with_tracker(name, coasting=False, **settings)
+    """A tracker that compares as the paper's does: by flow alone, over the last frames."""
+    return with_tracker(name, **{**PAPER, **settings})
 
 
 _DETECTOR_ONLY = {"flow_boxes": False, "flow_similarity": False, "memory": 1}
@@ -129,7 +136,8 @@ _LADDER = (
     paper("+ flow boxes, pose OKS", flow_similarity=False, memory=1),
     paper("+ flow OKS", memory=1),
     paper("+ over 10 frames"),
-    with_tracker("+ own velocity (default)"),
+    paper("+ own velocity", coasting=True),
+    with_tracker("+ in seconds, detections first (default)"),
 )
 
 STEPS = Block("steps", "The paper's steps, one after the other", _LADDER)

@@ -89,6 +89,11 @@ class RecordedScene:
         return len(self.images)
 
     @property
+    def rate(self) -> float:
+        """Frames a second."""
+        return self.scene.rate
+
+    @property
     def skeleton(self) -> Skeleton:
         """The scene's."""
         return self.scene.skeleton
