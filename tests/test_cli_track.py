@@ -392,7 +392,7 @@ def test_a_folder_of_images_is_a_video(folder: Folder) -> None:
     images.mkdir()
     for number, image in enumerate(SCENE):
         assert cv2.imwrite(str(images / f"{number}.png"), image)
-    assert folder.track("--format", "csv", source=images) == 0
+    assert folder.track("--format", "csv", "--overlay-as", "mp4", source=images) == 0
     assert read_table(folder.out / "walk.csv").ids.tolist() == [1, 2] * LENGTH
     assert "walk.mp4" in folder.left()
 

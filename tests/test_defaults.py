@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from types import MappingProxyType
 
 import numpy as np
@@ -179,7 +180,9 @@ def test_a_host_that_hangs_is_given_up_in_time_and_asked_once(server, monkeypatc
     monkeypatch.setattr("posetrack.weights.catalogue.MODELS", {card.name: hanging})
     found = defaults.find_default("estimator", "cpu", answer_within=0.2)
     assert found.path is None
-    assert found.problem.endswith("no answer within 0.2 seconds")
+    allowed = re.search(r"no answer within ([\d.]+) seconds$", found.problem)
+    assert allowed is not None, found.problem
+    assert 0 < float(allowed[1]) <= 0.2  # a moment has gone before the host is asked
     assert server.paths() == ["/one.pth"]
 
 
