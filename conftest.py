@@ -39,6 +39,12 @@ settings.register_profile(
 settings.load_profile("same")
 
 
+def pytest_configure() -> None:
+    """Ctrl-C counts, though shells let what runs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--shuffle SEED``."""
     parser.addoption(

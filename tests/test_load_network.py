@@ -132,7 +132,13 @@ def test_published_key_lists_of_bottom_up_networks_load(
 def test_settings_are_read_from_the_shapes() -> None:
     with torch.device("meta"):
         built = {
-            HRNet: {"width": 48, "keypoints": 16, "final_kernel": 3, "batch_norm": False},
+            HRNet: {
+                "width": 48,
+                "keypoints": 16,
+                "final_kernel": 3,
+                "batch_norm": False,
+                "group_norm": False,
+            },
             PoseNet: {"width": 0.75, "keypoints": 5, "edges": 4},
             TrtPose: {"backbone": "densenet121", "keypoints": 6, "links": 7, "channels": 32},
         }

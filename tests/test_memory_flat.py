@@ -87,7 +87,10 @@ def test_what_is_remembered_does_not_grow(scene: Scene) -> None:
     for number in range(3 * CYCLE):
         tracker.update(images[number % CYCLE])
         sizes.append(sum(values.nbytes for values in tracker.state_dict().values()))
-    assert len(set(sizes[10:])) == 1
+    # Which five poses are kept goes by the stream's time, so the number changes a little within a
+    # second; it comes to the same in each.
+    assert max(sizes[2 * CYCLE :]) == max(sizes[CYCLE : 2 * CYCLE])
+    assert np.bincount(tracker.state_dict()["past.ids"]).max() <= 5
 
 
 def write_thirty_thousand_frames(folder: Path) -> float:

@@ -107,8 +107,8 @@ def test_the_defaults_are_the_commands() -> None:
 def test_settings_of_the_tracker_go_to_it_and_others_are_refused_by_name(folder: Folder) -> None:
     people = called(folder, min_hits=50, min_new_score=1.0, stop=5)
     assert people.metadata["provenance"]["settings"]["min_hits"] == 50
-    with pytest.raises(TypeError, match=r"no setting 'memoy' \(did you mean 'memory'\?\)"):
-        called(folder, memoy=3)
+    with pytest.raises(TypeError, match=r"no setting 'coastin' \(did you mean 'coasting'"):
+        called(folder, coastin=True)
 
 
 @pytest.mark.parametrize(
