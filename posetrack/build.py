@@ -237,8 +237,10 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
     )
     return (f"{others}; " if others else "") + (
         f"{networks} could not be had: the small network{'s' * many} inside the package "
-        f"{'find' if many else 'finds'} people less well. With a connection `posetrack models "
-        f"download {names}` brings {'them' if many else 'it'}; or name a file of yours."
+        f"{'find' if many else 'finds'} people less well"
+        + (" (--preset bundled suits the tracker to them)" if many else "")
+        + f". With a connection `posetrack models download {names}` brings "
+        f"{'them' if many else 'it'}; or name a file of yours."
     )
 
 

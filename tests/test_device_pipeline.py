@@ -20,7 +20,7 @@ from posetrack import COCO_17, Detections, Poses, Tracker
 from posetrack.estimators.top_down import TopDown
 from posetrack.flows.raft import RaftFlow, shrink_on_device
 from posetrack.flows.scaling import shrink
-from posetrack.runtimes.graphs import BATCH_SIZES, Graphs, choose_batch_size
+from posetrack.runtimes.cuda_graphs import BATCH_SIZES, Graphs, choose_batch_size
 from posetrack.runtimes.torch import without_tf32
 from posetrack.runtimes.torch_crops import DeviceCrops
 from posetrack.runtimes.uploads import Uploaded, Uploader, send_array

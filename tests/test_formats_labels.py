@@ -144,6 +144,13 @@ def test_names_of_keypoints_are_those_of_the_data_set(dataset: Path) -> None:
     assert labels.skeleton.keypoints == ("nose", "left_eye", "right_eye")
 
 
+def test_yaml_of_another_program_above_the_labels_is_passed_over(dataset: Path) -> None:
+    (dataset / "labels" / "stack.yaml").write_text("queue: !GetAtt jobs.arn\n")
+    labels = read_yolo_labels(dataset / "labels" / "train")
+    assert labels.skeleton is not None
+    assert len(labels.skeleton) == 3
+
+
 def test_without_images_a_size_is_needed(dataset: Path) -> None:
     for file in (dataset / "images" / "train").iterdir():
         file.unlink()

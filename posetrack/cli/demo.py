@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 NETWORKS = """\
 A rendered scene, tracked by the two small networks that come with the package. They were trained on
-rendered people only, who these are; on real video expect less. For your own video: posetrack track
-VIDEO fetches larger networks once, or --detector bundled --estimator bundled takes these."""
+rendered people only, such as these; on real video expect less. For your own video: posetrack track
+VIDEO fetches larger networks once, or --preset bundled takes these."""
 FAKES = """\
 A rendered scene. Its detector and pose estimator read the truth and make mistakes on purpose: each
 person is missed in {miss:.0%} of the frames and in bursts of about {length} frames for {gaps:.0%}

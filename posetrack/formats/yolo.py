@@ -148,10 +148,19 @@ def label_files(folder: Path) -> list[Path]:
 
 
 def _data_above(folder: Path) -> _Data:
-    """``data.yaml`` of a data set, in the folder or above; empty where there is none."""
+    """``data.yaml`` of a data set, in the folder or above; empty where there is none.
+
+    It may have any name. Above the folder there may be YAML of other programs, too, in dialects of
+    their own: what cannot be read there is none of ours.
+    """
     for level in (folder, *folder.resolve().parents[:_UP]):
         for file in sorted([*level.glob("*.yaml"), *level.glob("*.yml")]):
-            document = read_yaml(file)
+            try:
+                document = read_yaml(file)
+            except (ValueError, OSError):
+                if level == folder or file.stem == "data":
+                    raise
+                continue
             if isinstance(document, dict) and "kpt_shape" in document:
                 return _data(file, document)
     return _Data()

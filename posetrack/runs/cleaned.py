@@ -27,7 +27,7 @@ def ranking_of(name: str) -> Any:
     Raises
     ------
     ValueError
-        If no format has this name.
+        If no ranking has this name.
 
     Examples
     --------

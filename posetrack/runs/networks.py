@@ -55,7 +55,7 @@ class Makers(NamedTuple):
 def makers(device: str = "auto", *, offline: bool = False) -> Makers:
     """Networks as `posetrack.build` makes them, without further settings.
 
-    Where a default are not available, a warning says so, and which takes its place.
+    Where a default is not available, a warning says so, and what takes its place.
     """
     fetching: dict[str, Any] = {"device": device, "offline": offline}
 

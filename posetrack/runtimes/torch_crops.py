@@ -23,7 +23,7 @@ from posetrack.interfaces import Image
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation, inverse_affine
 from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
-from posetrack.runtimes.graphs import Capture, Graphs, capture_on_cuda, choose_batch_size
+from posetrack.runtimes.cuda_graphs import Capture, Graphs, capture_on_cuda, choose_batch_size
 from posetrack.runtimes.session import Batch, Run, Session, require_heatmaps
 from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision
 from posetrack.runtimes.uploads import Uploaded, Uploader, send_array
@@ -277,8 +277,8 @@ class DeviceCrops:
         Convolve in 16 bits.
     capture
         Records what happens behind the crops, once for each size of a batch, to be replayed, see
-        `posetrack.runtimes.graphs`; batches are then padded to few sizes. When None: CUDA graphs
-        on CUDA, nothing elsewhere.
+        `posetrack.runtimes.cuda_graphs`; batches are then padded to few sizes. When None: CUDA
+        graphs on CUDA, nothing elsewhere.
     """
 
     def __init__(

@@ -108,7 +108,10 @@ def _part(given: Any, heard: Any, begin: float, end: float) -> Iterator[Any]:
     for packet in given.demux(heard):
         if packet.pts is None or packet.dts is None:
             continue
-        if begin <= float(packet.pts * packet.time_base) < end:
+        seconds = float(packet.pts * packet.time_base)
+        if seconds >= end:
+            return  # the rest of a long video need not be read
+        if begin <= seconds:
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             yield packet
 
