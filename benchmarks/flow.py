@@ -79,7 +79,7 @@ class NoFlow:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slow", action="store_true", help="dense RLOF and TV-L1 too, fewer pairs")
+    parser.add_argument("--slow", action="store_true", help="TV-L1 too, fewer pairs")
     parser.add_argument("--raft", help="weights of torchvision's RAFT: measure it too")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -110,10 +110,9 @@ def methods(slow: bool, raft: str | None) -> dict[str, FlowEstimator]:
         "Lucas-Kanade, within 1": LucasKanadeFlow(),
     }
     if slow:
-        from posetrack.flows.rlof import RlofFlow
         from posetrack.flows.tvl1 import TvL1Flow
 
-        found |= {"dense RLOF": RlofFlow(), "TV-L1": TvL1Flow()}
+        found["TV-L1"] = TvL1Flow()
     if raft:
         from posetrack.flows.raft import RaftFlow
 

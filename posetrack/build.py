@@ -71,7 +71,6 @@ FLOWS: Final[Mapping[str, str]] = {
     "dis": "dis.DisFlow",
     "farneback": "farneback.FarnebackFlow",
     "tvl1": "tvl1.TvL1Flow",
-    "rlof": "rlof.RlofFlow",
     "lk": "lucas_kanade.LucasKanadeFlow",
 }
 """Flows that need no weights, and their classes in `posetrack.flows`."""

@@ -292,10 +292,10 @@ def test_the_csv_has_a_line_for_each_run() -> None:
 
 
 def test_names_of_settings_differ_within_a_block() -> None:
-    from posetrack.world.ablation import BLOCKS, NETWORK_STEPS, SLOW_FLOWS
+    from posetrack.world.ablation import BLOCKS, NETWORK_STEPS
 
     known = {world.name for world in WORLDS}
-    for block in (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS):
+    for block in (*BLOCKS, NETWORK_STEPS):
         names = [setting.name for setting in block.settings]
         assert len(set(names)) == len(names)
         assert set(block.worlds or ()) <= known

@@ -13,7 +13,6 @@ from posetrack.flows.dis import DisFlow
 from posetrack.flows.farneback import FarnebackFlow
 from posetrack.flows.lucas_kanade import LucasKanadeFlow
 from posetrack.flows.points import window
-from posetrack.flows.rlof import RlofFlow
 from posetrack.flows.scaling import prepare_grey, shrink, to_image, to_working, working_size
 from posetrack.flows.tvl1 import TvL1Flow
 
@@ -24,7 +23,6 @@ METHODS = [
     pytest.param(FarnebackFlow, id="farneback"),
     pytest.param(LucasKanadeFlow, id="lucas_kanade"),
     pytest.param(TvL1Flow, id="tvl1", marks=contrib),
-    pytest.param(RlofFlow, id="rlof", marks=contrib),
 ]
 SIZE = (240, 160)
 
@@ -196,7 +194,7 @@ def test_two_instances_and_two_runs_agree_to_the_bit(method):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("method", METHODS[:4])  # not RLOF: its docstring says so
+@pytest.mark.parametrize("method", METHODS)
 def test_the_number_of_threads_changes_nothing(method):
     size = (160, 90) if method is TvL1Flow else (640, 360)
     image, xy = texture(size), grid(size)
@@ -327,18 +325,16 @@ def test_every_method_refuses_an_impossible_scale(method):
         method(scale=-0.5)
 
 
-@pytest.mark.parametrize("method", [TvL1Flow, RlofFlow])
-def test_opencv_without_contrib_is_said_with_the_way_out(method, monkeypatch):
+def test_opencv_without_contrib_is_said_with_the_way_out(monkeypatch):
     monkeypatch.delattr(shared_points.cv2, "optflow", raising=False)
     with pytest.raises(ModuleNotFoundError, match="opencv-contrib-python"):
-        method()
+        TvL1Flow()
 
 
-@pytest.mark.parametrize("method", [TvL1Flow, RlofFlow])
-def test_an_empty_contrib_module_left_by_another_opencv_counts_as_none(method, monkeypatch):
+def test_an_empty_contrib_module_left_by_another_opencv_counts_as_none(monkeypatch):
     monkeypatch.setattr(shared_points.cv2, "optflow", SimpleNamespace(), raising=False)
     with pytest.raises(ModuleNotFoundError, match="opencv-contrib-python"):
-        method()
+        TvL1Flow()
 
 
 @given(

@@ -102,13 +102,12 @@ class TestSession:
 
 
 def flows():
-    from posetrack.flows import dis, farneback, lucas_kanade, rlof, tvl1
+    from posetrack.flows import dis, farneback, lucas_kanade, tvl1
 
     return [
         dis.DisFlow,
         farneback.FarnebackFlow,
         lucas_kanade.LucasKanadeFlow,
-        rlof.RlofFlow,
         tvl1.TvL1Flow,
     ]
 

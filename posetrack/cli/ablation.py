@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--scenes", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--blocks", nargs="+", metavar="NAME",
                         help="only these: steps, similarity, plain, matching, flow, every, misses, "
-                        "networks, and slow, which is left out unless named")  # fmt: skip
+                        "networks")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -43,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
         BLOCKS,
         NETWORK_STEPS,
         QUICK,
-        SLOW_FLOWS,
         WORLDS,
         run_ablation,
     )
@@ -52,9 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder(arguments.out)
     quick = arguments.quick
     worlds = _choose(arguments.scenes, QUICK if quick else WORLDS, "scene", fewer=quick)
-    blocks = _choose(arguments.blocks, (*BLOCKS, NETWORK_STEPS, SLOW_FLOWS), "block")
-    if arguments.blocks is None:
-        blocks.remove(SLOW_FLOWS)
+    blocks = _choose(arguments.blocks, (*BLOCKS, NETWORK_STEPS), "block")
     seeds = (1 if quick else 3) if arguments.seeds is None else arguments.seeds
     if seeds < 1 or (arguments.frames is not None and arguments.frames < 2):
         raise ValueError("--seeds must be at least 1, and --frames at least 2")

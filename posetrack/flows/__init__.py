@@ -12,7 +12,6 @@ Each file wraps one method, and each has the same two calls (`posetrack.interfac
 `dis`           `DisFlow`           dense inverse search: the default
 `farneback`     `FarnebackFlow`     polynomial expansion
 `lucas_kanade`  `LucasKanadeFlow`   sparse; each point by itself, checked by following it back
-`rlof`          `RlofFlow`          dense robust local flow on colour (OpenCV's contrib modules)
 `tvl1`          `TvL1Flow`          total variation; slow (OpenCV's contrib modules)
 `raft`          `RaftFlow`          a network, for GPUs; needs weights
 ==============  ==================  ==============================================================
@@ -20,8 +19,7 @@ Each file wraps one method, and each has the same two calls (`posetrack.interfac
 A point outside the image, NaN, or lost by a check comes back as NaN and not valid; one that the
 flow takes out of the image comes back with its place, not valid. An object serves one tracker at a
 time; any number of them may live side by side. Prepared images are tuples of arrays and can be
-saved. The OpenCV methods give the same numbers in every run, and, but for RLOF, with any number of
-threads.
+saved. The OpenCV methods give the same numbers in every run and with any number of threads.
 
 Why DIS, and why so
 -------------------
@@ -42,7 +40,8 @@ Lucas-Kanade, no check                 2     0.795
 Lucas-Kanade, within 1 pixel           2     0.640
 =====================================  ====  ========================
 
-Dense RLOF needs 0.6 s and TV-L1 2 s a pair, and neither is better (``--slow``).
+TV-L1 needs 2 s a pair and is no better (``--slow``). OpenCV's dense RLOF is not here: it needs 0.6
+s a pair, is no better either, and reads beyond its buffers in noisy images, which ends the process.
 
 * *Working size.* What small people need is pixels on them, so images are reduced to about 640 x 360
   whatever they come in, rather than by a fixed factor; time is then bounded too.

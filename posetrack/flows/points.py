@@ -231,8 +231,6 @@ class PixelFlow:
         Windows are not smaller than this.
     scale, margin, max_round_trip
         See `posetrack.flows.dis.DisFlow`.
-    prepare
-        `posetrack.flows.scaling.prepare_grey`, or ``prepare_colour``.
     """
 
     def __init__(
@@ -243,16 +241,15 @@ class PixelFlow:
         scale: float | None,
         margin: float | None,
         max_round_trip: float | None,
-        prepare: Callable[[NDArray[Any], float | None], Prepared] = prepare_grey,
     ) -> None:
         self.scale = check_scale(scale)
         self.margin = margin
         self.max_round_trip = max_round_trip
-        self._follow, self._min_side, self._prepare = follow, min_side, prepare
+        self._follow, self._min_side = follow, min_side
 
     def prepare(self, image: NDArray[Any], /) -> Prepared:
         """Reduced pixels and the full size; see `posetrack.interfaces.FlowEstimator`."""
-        return self._prepare(image, self.scale)
+        return prepare_grey(image, self.scale)
 
     def move(
         self, before: Prepared, after: Prepared, xy: ArrayLike, /

@@ -37,7 +37,7 @@ _NO_DOWNLOAD: Final = {
     "detector": "the bundled one (--detector bundled), OpenCV's HOG, and boxes read from a file",
     "pose": "the bundled network (--estimator bundled), and poses of your own given to "
     "update(poses=...)",
-    "flow": "the DIS, Farneback, TV-L1, RLOF and Lucas-Kanade flows of OpenCV",
+    "flow": "the DIS, Farneback, TV-L1 and Lucas-Kanade flows of OpenCV",
 }
 
 

@@ -13,7 +13,6 @@ from posetrack.world.ablation.running import Row, run_ablation
 from posetrack.world.ablation.settings import (
     BLOCKS,
     NETWORK_STEPS,
-    SLOW_FLOWS,
     STEPS,
     Block,
     Setting,
@@ -32,7 +31,6 @@ __all__ = [
     "BLOCKS",
     "NETWORK_STEPS",
     "QUICK",
-    "SLOW_FLOWS",
     "STEPS",
     "WORLDS",
     "Block",

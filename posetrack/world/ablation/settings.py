@@ -42,13 +42,6 @@ def lucas_kanade(_: RecordedScene) -> FlowEstimator:
     return LucasKanadeFlow()
 
 
-def rlof(_: RecordedScene) -> FlowEstimator:
-    """Robust local flow, on images of half the width: in full it takes ten times as long."""
-    from posetrack.flows.rlof import RlofFlow
-
-    return RlofFlow(scale=0.5)
-
-
 def standing(_: RecordedScene) -> FlowEstimator:
     """Nothing moves."""
     return StandingFlow()
@@ -198,13 +191,6 @@ FLOWS = Block(
     ("crossing", "behind_pole", "fast_halved", "low_frame_rate", "camera_pan"),
 )
 
-SLOW_FLOWS = Block(
-    "slow",
-    "A slow flow",
-    (paper("DIS (default)"), replace(paper("RLOF, half size"), flow=rlof)),
-    ("fast_halved", "camera_pan"),
-)
-
 EVERY = Block(
     "every",
     "Detector on every n-th frame",
@@ -243,4 +229,4 @@ NETWORK_STEPS = Block(
 )
 
 BLOCKS = (STEPS, SIMILARITY, PLAIN_SIMILARITY, MATCHING, FLOWS, EVERY, MISSES)
-"""All that need no networks, but for `SLOW_FLOWS`, which take longer than all others."""
+"""All that need no networks."""
