@@ -60,6 +60,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         random.Random(seed).shuffle(items)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each worker takes neighbours, so that what a module's tests share is made once.
+
+    Dealt out in turn, as is xdist's habit, each worker makes it for itself.
+    """
+    if config.getvalue("dist") != "load":
+        return None  # somebody has asked for something else
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 def _seed_libraries() -> None:
     random.seed(0)
     if numpy := sys.modules.get("numpy"):

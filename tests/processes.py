@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
+
+from posetrack.ops.compilation import kernel_folder
 
 Value = TypeVar("Value")
 
@@ -20,6 +25,12 @@ def wait_until(there: Callable[[], bool]) -> None:
     while not there():
         assert time.monotonic() - start < PATIENCE, "waited in vain"
         time.sleep(0.01)
+
+
+def lend_kernels(home: Path) -> None:
+    """Spare programs with this ``POSETRACK_HOME`` half a minute of compiling."""
+    with contextlib.suppress(OSError):  # where they are not compiled yet, or just being written
+        shutil.copytree(kernel_folder(), home / "kernels", dirs_exist_ok=True)
 
 
 def in_a_fresh_process(function: Callable[..., Value], *arguments: object) -> Value:

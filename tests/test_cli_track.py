@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import PATIENCE, wait_until
+from processes import PATIENCE, lend_kernels, wait_until
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
@@ -547,6 +547,7 @@ def test_interrupted_before_the_first_frame_nothing_is_left(
 def test_ctrl_c_ends_the_command_with_130_and_keeps_what_it_had(
     folder: Folder, user_module: Any
 ) -> None:
+    lend_kernels(Path(os.environ["POSETRACK_HOME"]))
     name = user_module(
         "import time\nfrom pathlib import Path\nimport numpy as np\n"
         "calls = 0\n"
