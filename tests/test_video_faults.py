@@ -6,6 +6,7 @@ import io
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image as Pictures
-from PIL import ImageOps
+from PIL import ImageOps, features
 
 from posetrack.video import Status, open_video
 from posetrack.video.clock import Clock, put_times
@@ -316,6 +317,64 @@ class TestDamage:
         assert read_image(path).shape == (64, 96, 3)
         Pictures.fromarray(scene()).convert("CMYK").save(path)
         assert read_image(path).shape == (64, 96, 3)
+
+
+class TestAnimations:
+    """Pictures behind the first are turned as the first is."""
+
+    @pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+    def test_all_pictures_of_a_turned_file_are_upright(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"turned.{suffix}"
+        exif = Pictures.Exif()
+        exif[274] = 6
+        pictures = [np.roll(scene(), 9 * n, axis=1) for n in range(3)]
+        first, *others = (Pictures.fromarray(picture[..., ::-1]) for picture in pictures)
+        first.save(path, save_all=True, append_images=others, lossless=True, duration=40, exif=exif)
+        with open_video(path) as video:
+            images = [frame.image for frame in video]
+        for image, picture in zip(images, pictures, strict=True):
+            assert_array_equal(image, cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow is without AVIF")
+class TestAvif:
+    @staticmethod
+    def save(path: Path, **more: Any) -> np.ndarray:
+        first = scene()
+        pictures = [Pictures.fromarray(np.roll(first, n, axis=1)[..., ::-1]) for n in range(3)]
+        several = {"save_all": True, "append_images": pictures[1:]} if "duration" in more else {}
+        pictures[0].save(path, "AVIF", quality=100, **several, **more)
+        return first
+
+    @pytest.mark.parametrize("name", ["still.avif", "still.mp4"])
+    def test_a_still_is_read_by_its_content(self, tmp_path: Path, name: str) -> None:
+        picture = self.save(tmp_path / name)
+        with open_video(tmp_path / name) as video:
+            (frame,) = video
+        assert_allclose(frame.image, picture, atol=24)
+        assert np.abs(frame.image.astype(int) - picture).mean() < 4
+
+    def test_it_is_turned_upright(self, tmp_path: Path) -> None:
+        exif = Pictures.Exif()
+        exif[274] = 6
+        picture = self.save(tmp_path / "turned.avif", exif=exif.tobytes())
+        image = read_image(tmp_path / "turned.avif")
+        upright = cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE).astype(int)
+        assert image.shape == upright.shape
+        assert np.abs(image - upright).mean() < 4
+
+    def test_an_animated_one_has_its_pictures_and_their_times(self, tmp_path: Path) -> None:
+        self.save(tmp_path / "moving.avif", duration=40)
+        with open_video(tmp_path / "moving.avif") as video:
+            times = [frame.seconds for frame in video]
+        assert_allclose(times, [0, 0.04, 0.08], atol=1e-6)
+
+    def test_a_damaged_one_is_a_damaged_image(self, tmp_path: Path) -> None:
+        path = tmp_path / "cut.avif"
+        self.save(path)
+        path.write_bytes(path.read_bytes()[:300])
+        with pytest.raises(ValueError, match=r"cut\.avif: damaged image"):
+            read_image(path)
 
 
 class TestStillsInTiles:

@@ -115,6 +115,30 @@ def is_still(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in _STILLS
 
 
+def is_avif(start: bytes) -> bool:
+    r"""Whether a file that begins so is an AVIF picture, or several.
+
+    Parameters
+    ----------
+    start
+        At least 12 bytes; brands further behind are not seen.
+
+    References
+    ----------
+    AV1 Image File Format, section 6: brands.
+
+    Examples
+    --------
+    >>> is_avif(b"\0\0\0\x14ftypmif1\0\0\0\0avif"), is_avif(b"\x89PNG")
+    (True, False)
+    """
+    if start[4:8] != b"ftyp":
+        return False
+    end = min(len(start), int.from_bytes(start[:4], "big"))
+    brands = (start[at : at + 4] for at in (8, *range(16, end, 4)))
+    return not {b"avif", b"avis"}.isdisjoint(brands)
+
+
 def _png_exif(file: BinaryIO) -> bytes:
     file.seek(8)
     for _ in range(_MAX_SEGMENTS):

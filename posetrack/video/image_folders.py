@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from posetrack.interfaces import Image
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Status, Step
-from posetrack.video.headers import image_orientation, image_size, is_still
+from posetrack.video.headers import image_orientation, image_size, is_avif, is_still
 from posetrack.video.pixels import orient
 
 SUFFIXES = frozenset(
@@ -34,15 +34,16 @@ DEFAULT_RATE = Fraction(30)
 _ROWS_AT_ONCE = 4096
 _MAX_PADDING = 16  # bytes before the end of a JPEG that some cameras leave
 _MAX_PICTURES = 100_000  # in one file
-_MANY = frozenset((".tif", ".tiff", ".webp", ".png"))
+_MANY = frozenset((".tif", ".tiff", ".webp", ".png", ".avif"))
+_BY_PILLOW = ("TIFF", "WEBP", "PNG", "AVIF")
 
 
 class ImageSteps:
     """Image files, in the given order, as steps.
 
     A file that cannot be read as an image is a corrupt frame. Sizes may differ from file to file.
-    All pictures of a file count: pages of a TIFF, and of an animated WebP or PNG, whose own times
-    count if it is the only file.
+    All pictures of a file count: pages of a TIFF, and of an animated WebP, PNG or AVIF, whose own
+    times count if it is the only file.
 
     Parameters
     ----------
@@ -138,10 +139,10 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
     Parameters
     ----------
     path
-        A file of one of the formats BMP, JPEG, PNG, PNM, TIFF, WebP, and with
-        ``pip install "posetrack[heif]"`` HEIF and AVIF; recognised by its content.
+        A file of one of the formats BMP, JPEG, PNG, PNM, TIFF, WebP, AVIF, and with
+        ``pip install "posetrack[heif]"`` HEIF; recognised by its content.
     page
-        Which picture, from 0: page of a TIFF, frame of an animated WebP or PNG.
+        Which picture, from 0: page of a TIFF, frame of an animated WebP, PNG or AVIF.
     max_pixels
         Refuse an image whose header claims more.
 
@@ -171,11 +172,15 @@ def read_image(path: Path | str, *, page: int = 0, max_pixels: int = 2**28) -> I
     """
     path = Path(path)
     with path.open("rb") as file:
-        if is_still(file.read(16)):
+        start = file.read(64)
+        if is_avif(start):
+            with _Pages(path, max_pixels) as pages:
+                return pages.read(page)
+        if is_still(start):
             return _read_still(path, max_pixels)
         size = image_size(file)
         if size is None:
-            raise ValueError(f"{path}: expected a BMP, JPEG, PNG, PNM, TIFF or WebP image")
+            raise ValueError(f"{path}: expected a BMP, JPEG, PNG, PNM, TIFF, WebP or AVIF image")
         width, height = size
         if width * height > max_pixels:
             raise ValueError(
@@ -247,10 +252,11 @@ class _Pages:
     def read(self, page: int) -> Image:
         """The picture of this number, see `read_image`."""
         import PIL.Image
+        import PIL.ImageOps
 
         try:
             if self._pictures is None:
-                self._pictures = PIL.Image.open(self._file, formats=("TIFF", "WEBP", "PNG"))
+                self._pictures = PIL.Image.open(self._file, formats=_BY_PILLOW)
             pictures = self._pictures
             pictures.seek(page)
             width, height = pictures.size
@@ -259,7 +265,7 @@ class _Pages:
                     f"claims {width}x{height} pixels, more than max_pixels = {self._max_pixels}"
                 )
             if pictures.format != "TIFF":
-                rgb = np.asarray(pictures.convert("RGB"))
+                rgb = np.asarray(PIL.ImageOps.exif_transpose(pictures).convert("RGB"))
                 return np.ascontiguousarray(rgb[..., ::-1])
         except (
             *(EOFError, OSError, SyntaxError, ValueError),
@@ -283,7 +289,7 @@ class _Pages:
 
 
 def _read_still(path: Path, max_pixels: int) -> Image:
-    """A HEIF or AVIF picture put together from its tiles and turned upright."""
+    """A HEIF picture put together from its tiles and turned upright."""
     try:
         import pillow_heif
     except ModuleNotFoundError as error:
@@ -315,20 +321,20 @@ def _times(durations: list[float]) -> list[float] | None:
 def _durations(path: Path) -> list[float]:
     """Seconds for which each picture of a file is shown, 0 where it does not say.
 
-    Pages of a TIFF, frames of an animated WebP or PNG. A file that cannot be opened has one, so
-    that it stands in the ledger.
+    Pages of a TIFF, frames of an animated WebP, PNG or AVIF. A file that cannot be opened has one,
+    so that it stands in the ledger.
     """
     if path.suffix.lower() not in _MANY:
         return [0.0]
     import PIL.Image
 
     try:
-        with PIL.Image.open(path, formats=("TIFF", "WEBP", "PNG")) as pictures:
+        with PIL.Image.open(path, formats=_BY_PILLOW) as pictures:
             count = min(getattr(pictures, "n_frames", 1), _MAX_PICTURES)
             durations = []
             for number in range(count if pictures.format != "TIFF" else 0):
                 pictures.seek(number)
-                if pictures.format == "WEBP":
+                if pictures.format in ("WEBP", "AVIF"):
                     pictures.load()  # only then it tells
                 durations.append(float(pictures.info.get("duration", 0)) / 1000)
             return durations or [0.0] * max(count, 1)
