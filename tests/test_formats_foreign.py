@@ -23,7 +23,9 @@ from posetrack.formats.reading import read_any, read_images
 from posetrack.skeletons import (
     COCO_WHOLEBODY_133,
     HALPE_136,
+    KNOWN_SKELETONS,
     OPENPOSE_137,
+    OPENPOSE_MPI_15,
     POSETRACK_15,
     POSETRACK_17,
 )
@@ -256,6 +258,38 @@ def test_a_single_animal_has_three_header_rows(tmp_path: Path) -> None:
     assert made.metadata["individuals"] == {"1": "individual"}
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        ",scorer,net,net.1,net.2\n0,bodyparts,paw,paw,paw\n1,coords,x,y,likelihood\n2,3,1,2,0.5\n",
+        "Unnamed: 0,scorer,net,net.1,net.2\n0,bodyparts,paw,paw,paw\n1,coords,x,y,likelihood\n"
+        "2,3,1,2,0.5\n",
+        "bodyparts,paw,paw,paw\ncoords,x,y,likelihood\n3,1.0,2.0,0.5\n",
+        ",bodyparts,paw,paw,paw\n,coords,x,y,likelihood\n0,3,1.0,2.0,0.5\n",
+        "scorer,net,net.1,net.2\nbodyparts,paw,paw,paw\ncoords,x,y,likelihood\n3.0,1,2,0.5\n",
+        "scorer,net,net,net\nbodyparts,paw,paw,paw\ncoords,x,y,likelihood\nframe,,,\n3,1,2,0.5\n",
+    ],
+)
+def test_tables_that_pandas_saved_again_are_what_they_were(tmp_path: Path, saved: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(saved)
+    made = posetrack.load(path, rate=10)
+    assert made.skeleton.keypoints == ("paw",)
+    assert made.frame.tolist() == [3]
+    assert made.xy.ravel().tolist() == [1, 2]
+    assert made.scores.ravel().tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    "header", ["scorer,net\ncoords,x\n0,1\n", "bodyparts,paw\n0,1\n", "scorer,net\n0,1\n"]
+)
+def test_header_rows_that_are_missing_are_named(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(header)
+    with pytest.raises(ValueError, match=r"a\.csv: expected DeepLabCut's header rows scorer"):
+        posetrack.load(path, rate=10)
+
+
 def test_names_of_individuals_stay_beside_the_ids(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     rows = [["scorer", *["net"] * 4], ["individuals", "Ada", "Ada", "Ben", "Ben"]]
@@ -476,6 +510,9 @@ OPENPOSE_KEYS = [
     {"people": [{"pose_keypoints_2d": flat(COCO_17)}]},
     {"people": [{"pose_keypoints": flat(BODY_25)}]},
     {"version": 0.1, "bodies": [{"joints": flat(HALPE_26)}]},
+    {"people": [{"pose_keypoints_2d": flat(OPENPOSE_MPI_15)}]},
+    {"people": [{"pose_keypoints_2d": flat(COCO_WHOLEBODY_133)}]},
+    {"people": [{"pose_keypoints_2d": flat(HALPE_136)}]},
 ]
 
 
@@ -487,15 +524,21 @@ def test_openpose_s_older_keys_and_other_names_are_read(
     written(tmp_path / name, document)
     made = posetrack.load(tmp_path, rate=25, untracked=True)
     assert made.frame.tolist() == [3]
-    assert len(made.skeleton) in (17, 25, 26)
+    (person,) = next(value for value in document.values() if isinstance(value, list))
+    assert made.skeleton in KNOWN_SKELETONS.values()
+    assert 3 * len(made.skeleton) == len(*person.values())
+    assert made.xy[0, 0, -1].tolist() == [len(made.skeleton), 10 * len(made.skeleton)]
+
+
+FOURTEEN = Skeleton("fourteen", COCO_17.keypoints[:14], (), (), (0.1,) * 14)
 
 
 def test_openpose_with_keypoints_of_an_unknown_count_needs_the_skeleton(tmp_path: Path) -> None:
-    written(tmp_path / "a_0.json", {"people": [{"pose_keypoints_2d": flat(POSETRACK_15)}]})
-    with pytest.raises(ValueError, match=r"a_0\.json: person 0: 15 keypoints; .*skeleton="):
+    written(tmp_path / "a_0.json", {"people": [{"pose_keypoints_2d": flat(FOURTEEN)}]})
+    with pytest.raises(ValueError, match=r"a_0\.json: person 0: 14 keypoints; .*skeleton="):
         posetrack.load(tmp_path, rate=25, untracked=True)
-    made = posetrack.load(tmp_path, rate=25, untracked=True, skeleton=POSETRACK_15)
-    assert made.skeleton == POSETRACK_15
+    made = posetrack.load(tmp_path, rate=25, untracked=True, skeleton=FOURTEEN)
+    assert made.skeleton == FOURTEEN
 
 
 DLC = {

@@ -70,7 +70,7 @@ def test_a_folder_that_is_there_stays(tmp_path: Path) -> None:
         ('{"people": [{"person_id": [-2], "pose_keypoints_2d": []}]}', "not an identity"),
         (
             '{"people": [{"person_id": [1], "pose_keypoints_2d": [1, 2, 3]}]}',
-            "1 keypoints; 16, 17",
+            "1 keypoints; 15, 16, 17",
         ),
         ('{"people": [{"person_id": [1], "pose_keypoints_2d": "x"}]}', "walk_7_keypoints"),
     ],

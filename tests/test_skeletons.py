@@ -29,6 +29,7 @@ COUNTS = {
     "coco_wholebody_133": 133,
     "halpe_136": 136,
     "openpose_137": 137,
+    "openpose_mpi_15": 15,
 }
 
 

@@ -33,6 +33,7 @@ from posetrack.formats.table import TrackTable
 _KEY: Final = "df_with_missing"
 _PARTS: Final = ("x", "y", "likelihood")
 _LEVELS: Final = ("scorer", "individuals", "bodyparts", "coords")
+_HEADERS: Final = (_LEVELS, _LEVELS[1:], ("scorer", *_LEVELS[2:]), _LEVELS[2:])
 _ROWS = 1000
 _LONGEST_LINE = 10_000_000
 _MOST_COLUMNS = 100_000
@@ -138,9 +139,10 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     Parameters
     ----------
     path
-        With three or four header rows and an index of frame numbers, or labelled data
-        (``CollectedData``), whose index is images' names. Frames are the numbers that these end
-        in, or count where they do not end in different ones, or go by ``hints.images``.
+        With two to four header rows, also as pandas saves them, and an index of frame numbers, or
+        labelled data (``CollectedData``), whose index is images' names. Frames are the numbers
+        that these end in, or count where they do not end in different ones, or go by
+        ``hints.images``.
     hints
         Its ``rate`` is needed: the file has no times.
 
@@ -159,7 +161,8 @@ def _read_csv(path: Path) -> _Sheet:
 
     from posetrack.formats.arrow_arrays import open_arrow_file
 
-    names, rows, lead = _header(path)
+    names, rows, lead, numbered = _header(path)
+    lead += numbered
     labels = [str(number) for number in range(lead + len(names))]
     options = pa.csv.ReadOptions(use_threads=False, skip_rows=rows, column_names=labels)
     kinds = {label: pa.string() if int(label) < lead else pa.float64() for label in labels}
@@ -169,8 +172,8 @@ def _read_csv(path: Path) -> _Sheet:
     try:
         with pa.csv.open_csv(open_arrow_file(path), options, convert_options=convert) as reader:
             for batch in reader:
-                heads = [column.to_pylist() for column in batch.columns[:lead]]
-                index += heads[0] if lead == 1 else map(_join_path, zip(*heads, strict=True))
+                heads = [column.to_pylist() for column in batch.columns[numbered:lead]]
+                index += heads[0] if len(heads) == 1 else map(_join_path, zip(*heads, strict=True))
                 columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[lead:]]
                 blocks.append(np.stack([np.zeros(len(batch)), *columns], axis=1))
                 if sum(block.size for block in blocks) > MOST_VALUES:
@@ -211,38 +214,69 @@ def whole_frames(path: Path, numbers: NDArray[np.floating[Any]]) -> NDArray[np.i
     return numbers.astype(np.int64)
 
 
-def _header(path: Path) -> tuple[list[tuple[str, str, str]], int, int]:
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a CSV's first row is a header of DeepLabCut's, perhaps saved again by pandas.
+
+    Examples
+    --------
+    >>> is_header(["scorer", "net"]), is_header(["", "scorer", "net"]), is_header(["frame", "id"])
+    (True, True, False)
+    """
+    return _level(row) in _LEVELS[:-1]
+
+
+def _level(row: Sequence[str]) -> str:
+    """What stands at a row's head, behind the number that pandas may have put there."""
+    return "".join(row[_is_numbered(row) :][:1])
+
+
+def _is_numbered(row: Sequence[str]) -> bool:
+    """Whether pandas' numbers of lines stand before the first level of a header."""
+    return len(row) > 1 and row[0] in ("", "Unnamed: 0") and row[1] in _LEVELS
+
+
+def _header(path: Path) -> tuple[list[tuple[str, str, str]], int, int, bool]:
     """Individual, body part and coordinate of each column, and the number of header rows.
 
-    And how many columns stand before them: one, or the parts of an image's path in labelled data.
+    And how many columns stand before them: one, or the parts of an image's path in labelled data;
+    and whether pandas' numbers of the lines stand before all.
     """
-    rows: list[list[str]] = []
     with path.open("rb") as stream:
-        for wanted in (("scorer",), ("individuals", "bodyparts"), ("bodyparts", "coords")):
-            rows.append(_header_row(path, stream.readline(_LONGEST_LINE), wanted))
-        if rows[-1][0] == "bodyparts":
-            rows.append(_header_row(path, stream.readline(_LONGEST_LINE), ("coords",)))
-        below = stream.readline(_LONGEST_LINE)
+        rows = [_cells(path, stream.readline(_LONGEST_LINE))]
+        numbered = _is_numbered(rows[0])
+        below = b""
+        while rows[-1][numbered:][:1] and rows[-1][numbered] in _LEVELS and len(rows) <= 4:
+            below = stream.readline(_LONGEST_LINE)
+            rows.append(_cells(path, below))
+    rows = [row[numbered:] for row in rows[:-1]]
+    found = tuple(row[0] for row in rows)
+    if found not in _HEADERS:
+        raise ValueError(
+            f"{path}: expected DeepLabCut's header rows scorer, individuals, bodyparts and coords, "
+            f"the first two perhaps left out; got {', '.join(found) or 'none of them'}"
+        )
     if len({len(row) for row in rows}) > 1:
         raise ValueError(f"{path}: header rows of different lengths")
     # pandas writes the name of the index, if it has one, into a row of its own.
-    named = below.strip(b", \t\r\n").isalpha() and below.count(b",") == len(rows[0]) - 1
+    named = below.strip(b", \t\r\n").isalpha() and (
+        below.count(b",") == numbered + len(rows[0]) - 1
+    )
     lead = 1
     while lead < len(rows[0]) and not rows[-1][lead]:
         lead += 1
-    levels = [row[lead:] for row in rows[1:]]
-    if len(rows) == 3:
-        levels.insert(0, ["individual"] * len(levels[0]))
-    return list(zip(*levels, strict=True)), len(rows) + named, lead
+    parts, coordinates = (row[lead:] for row in rows[-2:])
+    individuals = rows[-3][lead:] if "individuals" in found else ["individual"] * len(parts)
+    columns = list(zip(individuals, parts, coordinates, strict=True))
+    return columns, len(rows) + named, lead, numbered
 
 
-def _header_row(path: Path, line: bytes, wanted: tuple[str, ...]) -> list[str]:
+def _cells(path: Path, line: bytes) -> list[str]:
     try:
         row = next(csv.reader(io.StringIO(text_of(line, str(path)))), [])
     except csv.Error as error:
         raise ValueError(f"{path}: the header is not text: {error}") from error
-    if not row or row[0] not in wanted or len(row) > _MOST_COLUMNS:
-        raise ValueError(f"{path}: expected a header row of DeepLabCut's, {' or '.join(wanted)}")
+    if len(row) > _MOST_COLUMNS:
+        raise ValueError(f"{path}: over {_MOST_COLUMNS:,} columns; at most that are read")
     return row
 
 

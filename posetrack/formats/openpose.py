@@ -27,9 +27,12 @@ from posetrack.skeletons import (
     BODY_25,
     COCO_17,
     COCO_18,
+    COCO_WHOLEBODY_133,
     HALPE_26,
+    HALPE_136,
     MPII_16,
     OPENPOSE_137,
+    OPENPOSE_MPI_15,
     Skeleton,
     add_face_and_hands,
 )
@@ -44,7 +47,10 @@ def _part(name: str, keypoints: Sequence[str]) -> Skeleton:
 _BEFORE_KEYPOINTS = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})_keypoints", re.ASCII)
 _NUMBER = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})(?![A-Za-z0-9])", re.ASCII)
 _OWN: Final = (BODY_25, COCO_18)
-_BY_COUNT: Final = {len(known): known for known in (*_OWN, MPII_16, COCO_17, HALPE_26)}
+_WHOLE: Final = (COCO_WHOLEBODY_133, HALPE_136)
+_BY_COUNT: Final = {
+    len(known): known for known in (*_OWN, OPENPOSE_MPI_15, MPII_16, COCO_17, HALPE_26, *_WHOLE)
+}
 _OTHERS: Final = (
     "pose_keypoints_3d",
     "face_keypoints_3d",
@@ -184,8 +190,8 @@ def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         number by itself in its name; others in it are ignored.
     hints
         Its ``rate`` is needed: the files have no times. Its ``skeleton`` is needed where the
-        keypoints are not 16, 17, 18, 25 or 26. Without ``untracked`` people need an identity
-        that is not -1, as OpenPose writes it.
+        keypoints are not 15, 16, 17, 18, 25, 26, 133 or 136. Without ``untracked`` people need an
+        identity that is not -1, as OpenPose writes it.
 
     Raises
     ------
@@ -245,7 +251,7 @@ def _layout(folder: Path, frames: Mapping[int, list[_Person]], hints: Hints) -> 
         )
     body = _BY_COUNT.get(bodies, BODY_25)
     hand = _HAND if any(hands) else 0
-    if not face and not hand:
+    if (not face and not hand) or body in _WHOLE:
         return _Layout((bodies, 0, 0, 0), body if bodies else given or BODY_25)
     if bodies not in _BY_COUNT:
         return _Layout((bodies, 0, 0, 0), body)

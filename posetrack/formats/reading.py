@@ -186,8 +186,10 @@ def _csv_names(path: Path) -> frozenset[str]:
     """``scorer`` for DeepLabCut's, ``frame`` for whatever else, which its reader judges."""
     with path.open("rb") as stream:
         text = text_of(stream.readline(_LONGEST_HEADER), str(path))
-    first = next(csv.reader([text.rstrip("\n")]), [""])[:1]
-    return frozenset(["scorer" if first == ["scorer"] else "frame"])
+    from posetrack.formats.dlc import is_header
+
+    row = next(csv.reader([text.rstrip("\r\n")]), [""])
+    return frozenset(["scorer" if is_header(row) else "frame"])
 
 
 def _folder_names(path: Path) -> frozenset[str]:

@@ -148,6 +148,27 @@ MPII_16: Final = _skeleton(
     ),
 )
 
+OPENPOSE_MPI_15: Final = _skeleton(
+    "openpose_mpi_15",
+    (
+        "head_top",
+        "neck",
+        *_ARMS_AND_LEGS_OPENPOSE[0],
+        *_ARMS_AND_LEGS_OPENPOSE[1],
+        "chest",
+    ),
+    (
+        ("head_top", "neck"),
+        ("neck", "left_shoulder"),
+        ("neck", "right_shoulder"),
+        ("neck", "chest"),
+        ("chest", "left_hip"),
+        ("chest", "right_hip"),
+        *_LIMBS,
+    ),
+)
+"""OpenPose's MPI model. PoseTrack's 15 have another order."""
+
 BODY_25: Final = _skeleton(
     "body_25",
     (
@@ -329,6 +350,7 @@ KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
         POSETRACK_15,
         POSETRACK_17,
         MPII_16,
+        OPENPOSE_MPI_15,
         BODY_25,
         HALPE_26,
         COCO_WHOLEBODY_133,
