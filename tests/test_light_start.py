@@ -46,6 +46,27 @@ def test_a_video_is_tracked_with_two_onnx_networks(shared: Path, tmp_path: Path)
     assert {file.suffix for file in tmp_path.iterdir()} >= {".csv", ".parquet", ".json", ".mp4"}
 
 
+def test_what_two_onnx_networks_do_not_need_stays_unloaded_where_it_is_installed(
+    shared: Path, tmp_path: Path
+) -> None:
+    names = (*HEAVY, "scipy.linalg", "matplotlib")
+    code = f"""import sys; from posetrack.cli import main
+assert main(sys.argv[1:]) == 0
+print([name for name in {names!r} if name in sys.modules], file=sys.stderr)"""
+    data = shared / "data"
+    line = ["track", str(data / "videos" / "street.mp4"), "--stop", "1", "--no-overlay"]
+    line += ["--detector", str(data / "models" / "fastestdet_352.onnx")]
+    line += ["--estimator", str(data / "models" / "simplepose_256x192.onnx")]
+    for _ in range(2):  # the second time, kernels are compiled
+        done = subprocess.run(
+            [sys.executable, "-c", code, *line, "-o", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stderr.splitlines()[-1] == "[]", done.stderr
+
+
 def test_a_video_is_tracked_with_the_bundled_networks(shared: Path, tmp_path: Path) -> None:
     done = without_heavy(
         COMMAND,

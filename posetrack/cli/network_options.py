@@ -312,12 +312,15 @@ def _precision(arguments: argparse.Namespace) -> dict[str, Any]:
     """What ``--precision`` and ``--calibration`` say."""
     if arguments.calibration is not None and arguments.precision != "int8":
         raise ValueError("--calibration goes with --precision int8")
-    kinds: dict[str | None, dict[str, Any]] = {
-        "half": {"half": True, "on_device": True},
-        "float32": {"half": False} if uses_cuda(arguments.device) else {},
-        "int8": {"precision": "int8", "calibration": arguments.calibration},
-    }
-    return kinds.get(arguments.precision, {})
+    match arguments.precision:
+        case "half":
+            return {"half": True, "on_device": True}
+        case "float32" if uses_cuda(arguments.device):  # asked only here: it imports torch
+            return {"half": False}
+        case "int8":
+            return {"precision": "int8", "calibration": arguments.calibration}
+        case _:
+            return {}
 
 
 def _is_network_file(name: str) -> bool:

@@ -491,7 +491,9 @@ def _oks_nms_rows(
     kept = np.empty(len(xy), np.intp)
     size = 0
     low, high = _extents(xy)
-    farthest = math.sqrt(40 * 8) * sigmas.max() if len(sigmas) else 0.0
+    farthest = 0.0
+    for k in range(len(sigmas)):  # not sigmas.max(): linking it loads all of SciPy's linear algebra
+        farthest = max(farthest, math.sqrt(40 * 8) * sigmas[k])
     # Stable, so that the lower row comes first among equal scores.
     for i in np.argsort(-scores, kind="mergesort"):
         keep = True
