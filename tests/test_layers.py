@@ -33,6 +33,7 @@ LAYERS = (
     {"tracking"},
     {"evaluation", "training", "cleaning", "analysis", "plots", "audit", "world", "testing"},
     {"runs"},
+    {"reports"},
     {"cli", "__main__"},
 )
 

@@ -91,6 +91,7 @@ def commands(data: Path, out: Path) -> list[list[str]]:
         ["plot", table, "--keypoint", "nose", "-o", out / "nose.png"],
         ["overlay", table, "--background", "black", "-o", out / "drawn.mp4"],
         ["analyse", table, "--angles", "-o", out / "analysed"],
+        ["report", table, "-o", out / "pages"],
         ["postures", "train", table, labels, "-o", out / "postures.npz"],
         ["postures", "apply", table, "--model", out / "postures.npz", "-o", out / "labelled.csv"],
         ["link", out / "demo.json", "--rate", "25", "-o", out / "linked"],
@@ -168,6 +169,7 @@ def test_every_command_is_among_those_that_are_run(tmp_path: Path) -> None:
 def test_no_command_looks_up_or_calls_another_machine(shared: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
     pytest.importorskip("sklearn", reason="needs the extra posetrack[analysis]")
+    pytest.importorskip("vl_convert", reason="needs the extra posetrack[report]")
     out = tmp_path / "out"
     out.mkdir()
     write_evaluated(out)

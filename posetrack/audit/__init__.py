@@ -9,6 +9,7 @@ from posetrack.audit.clothing import ColourSeries, colours_over_time
 from posetrack.audit.matches import Matches, MatchWriter, matches_path, read_matches
 from posetrack.audit.moments import Moment, find_moments, write_moments
 from posetrack.audit.pictures import draw_moments
+from posetrack.audit.review import review_table
 
 __all__ = [
     "ColourSeries",
@@ -20,5 +21,6 @@ __all__ = [
     "find_moments",
     "matches_path",
     "read_matches",
+    "review_table",
     "write_moments",
 ]

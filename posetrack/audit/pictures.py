@@ -54,7 +54,7 @@ def draw_moments(
         for number, slot in asked.pop(frame.index, ()):
             moment, rows = moments[number], wanted[number]
             mine = panels.setdefault(number, {})
-            mine[slot] = _panel(frame.image, trajectories, moment, rows, rows[slot])
+            mine[slot] = draw_panel(frame.image, trajectories, moment.ids, rows, rows[slot])
             if len(mine) == len(rows):
                 yield number, _join_panels(moment, [panels[number][n] for n in range(len(rows))])
                 del panels[number]
@@ -78,21 +78,46 @@ def _rows(trajectories: Trajectories, moment: Moment) -> list[int]:
     return [first, just_before, at, last]
 
 
-def _panel(
-    image: Image, trajectories: Trajectories, moment: Moment, rows: list[int], row: int
+def draw_panel(
+    image: Image,
+    trajectories: Trajectories,
+    people: Sequence[int],
+    rows: Sequence[int],
+    row: int,
+    *,
+    height: int = _HEIGHT,
+    drawn: bool = True,
 ) -> Image:
-    """One frame, cut to where the people are in all of them, with them drawn."""
+    """One frame, cut to where the people are in several, with them drawn, under its time.
+
+    Parameters
+    ----------
+    image
+        The frame's, (H, W, 3) uint8 BGR.
+    trajectories
+        Everybody's keypoints over time.
+    people
+        Ids, each of them there in one of the rows at least.
+    rows
+        Of the trajectories: those over which the cut is the same.
+    row
+        The frame's, one of them.
+    height
+        Pixels of the part of the image.
+    drawn
+        Whether to draw the people; they may be in the image already.
+    """
     import cv2
 
-    columns = [int(np.flatnonzero(trajectories.ids == person)[0]) for person in moment.ids]
+    columns = [int(np.flatnonzero(trajectories.ids == person)[0]) for person in people]
     boxes = trajectories.boxes[np.ix_(rows, columns)].reshape(-1, 4)
     left, top, right, bottom = _cut(boxes[np.isfinite(boxes[:, 0])], image.shape[1::-1])
     part = image[top:bottom, left:right]
-    scale = min(_HEIGHT / part.shape[0], _WIDEST / part.shape[1])
+    scale = min(height / part.shape[0], _WIDEST / part.shape[1])
     size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     part = np.ascontiguousarray(cv2.resize(part, size, interpolation=method))
-    here = [column for column in columns if trajectories.present[row, column]]
+    here = [column for column in columns if drawn and trajectories.present[row, column]]
     corner = np.array([left, top], np.float32)
     shown = Detections(
         (trajectories.boxes[row, here] - np.tile(corner, 2)) * np.float32(scale),
@@ -100,9 +125,9 @@ def _panel(
     )
     xy = (trajectories.xy[row, here] - corner) * np.float32(scale)
     poses = Poses(xy, trajectories.scores[row, here], shown, trajectories.skeleton)
-    drawn = draw_tracks(part, Tracks(poses, trajectories.ids[here]), out=part)
+    part = draw_tracks(part, Tracks(poses, trajectories.ids[here]), out=part)
     seconds, frame = float(trajectories.seconds[row]), int(trajectories.frame[row])
-    return _with_line(drawn, f"f{frame}  {seconds:.2f} s")
+    return _with_line(part, f"f{frame}  {seconds:.2f} s")
 
 
 def _cut(boxes: NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "plot": "plot",
     "overlay": "overlay",
     "analyse": "analyse",
+    "report": "report",
     "postures": "postures",
     "link": "link",
     "audit": "audit",

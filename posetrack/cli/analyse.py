@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.files import legal_name, printable, read_toml
 
 if TYPE_CHECKING:
-    from posetrack.analysis import Exercise, Floor, RuleEvent
+    from posetrack.analysis import Exercise, Floor, Rule, RuleEvent
     from posetrack.trajectories import Trajectories
 
 _UNITS = {"m": 1.0, "cm": 0.01, "": 1.0}
@@ -57,6 +58,17 @@ def exercise_from(text: str) -> Exercise:
         f"--repetitions: expected {', '.join(EXERCISES)}, or ANGLE:REST:REACHED such as "
         f"left_elbow:150:90; got {text!r}{did_you_mean(text, EXERCISES)}"
     )
+
+
+def exercises_from(text: str | None) -> list[Exercise]:
+    """Exercises of a list with commas; none of None.
+
+    Examples
+    --------
+    >>> [one.name for one in exercises_from("squat, push-up")], exercises_from(None)
+    (['squat', 'push-up'], [])
+    """
+    return [exercise_from(name.strip()) for name in (text or "").split(",") if name.strip()]
 
 
 def add_parser(commands: Any) -> None:
@@ -103,7 +115,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--person", type=int, metavar="ID", help="analyse this one only")
     parser.add_argument(
-        "--report", action="store_true", help="write NAME.report.md and NAME.report.csv"
+        "--report",
+        action="store_true",
+        help="write NAME.report.md, NAME.report.csv, and the page of `posetrack report`",
     )
     parser.set_defaults(run=run)
 
@@ -118,8 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     from posetrack import analysis
     from posetrack.trajectories import load
 
-    listed = [name.strip() for name in (arguments.repetitions or "").split(",") if name.strip()]
-    exercises = [exercise_from(name) for name in listed]
+    exercises = exercises_from(arguments.repetitions)
     rules = analysis.read_rules(arguments.rules) if arguments.rules else []
     floor = read_floor(arguments.floor) if arguments.floor else None
     postures = analysis.load_postures(arguments.postures) if arguments.postures else None
@@ -129,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         trajectories = _only(trajectories, arguments.person)
         events = [one for one in events if arguments.person in (one.person, one.other)]
     texts: dict[str, str] = {}
+    scale = None
     try:
         if arguments.angles:
             texts["angles.csv"] = analysis.angles_csv(trajectories, angles_from(arguments.angles))
@@ -146,10 +160,14 @@ def run(arguments: argparse.Namespace) -> int:
                 trajectories, postures.apply(trajectories)
             )
         if arguments.report:
-            texts |= _report(trajectories, exercises, events, arguments, floor)
+            scale = _scale(trajectories, arguments)
+            title = printable(arguments.file.stem)
+            texts |= _report(trajectories, exercises, events, title, floor, scale)
     except KeyError as error:
         raise ValueError(f"{arguments.file}: {error.args[0]}") from error
     _write(texts, arguments.out, legal_name(arguments.file.stem))
+    if arguments.report:
+        _write_page(arguments, exercises, rules, floor, scale)
     return 0
 
 
@@ -187,20 +205,28 @@ def _only(trajectories: Trajectories, person: int) -> Trajectories:
         raise ValueError(f"--person: {error.args[0]}") from error
 
 
+def _scale(trajectories: Trajectories, arguments: argparse.Namespace) -> float | None:
+    """Metres a pixel, where a height is given."""
+    from posetrack.analysis import metres_per_pixel
+
+    if arguments.height is None:
+        return None
+    scale = metres_per_pixel(trajectories, arguments.height, person=arguments.person)
+    print(f"{arguments.file.stem}: a pixel is {1000 * scale:.2f} mm where the person is")
+    return scale
+
+
 def _report(
     trajectories: Trajectories,
     exercises: list[Exercise],
     events: list[RuleEvent],
-    arguments: argparse.Namespace,
+    title: str,
     floor: Floor | None,
+    scale: float | None,
 ) -> dict[str, str]:
-    """The report as CSV and Markdown; with its scale in metres where one is known."""
+    """The report as CSV and Markdown, and how often each did what."""
     from posetrack import analysis
 
-    scale = None
-    if arguments.height is not None:
-        scale = analysis.metres_per_pixel(trajectories, arguments.height, person=arguments.person)
-        print(f"{arguments.file.stem}: a pixel is {1000 * scale:.2f} mm where the person is")
     people = analysis.reports(
         trajectories, exercises=exercises, events=events, metres_per_pixel=scale, floor=floor
     )
@@ -208,8 +234,33 @@ def _report(
         counts = ", ".join(f"{one.count(each.name)} x {each.name}" for each in exercises)
         if counts:
             print(f"person {one.person}: {counts}")
-    text = analysis.to_markdown(people, title=printable(arguments.file.stem))
+    text = analysis.to_markdown(people, title=title)
     return {"report.md": text, "report.csv": analysis.to_csv(people)}
+
+
+def _write_page(
+    arguments: argparse.Namespace,
+    exercises: list[Exercise],
+    rules: list[Rule],
+    floor: Floor | None,
+    scale: float | None,
+) -> None:
+    """The page of `posetrack report`, where what it needs is installed."""
+    from posetrack.reports import find_results, write_report
+
+    (results,) = find_results(arguments.file)
+    path = arguments.out / f"{legal_name(arguments.file.stem)}.report.html"
+    try:
+        notes = write_report(
+            results, path, exercises=exercises or None, rules=rules, person=arguments.person,
+            metres_per_pixel=scale, floor=floor,
+        )  # fmt: skip
+    except ModuleNotFoundError as error:
+        print(f"{arguments.file.stem}: no {path.name}: {error}", file=sys.stderr)
+        return
+    print(f"{arguments.file.stem}: {path}")
+    for note in notes:
+        print(f"{arguments.file.stem}: {note}", file=sys.stderr)
 
 
 def _write(texts: dict[str, str], folder: Path, stem: str) -> None:

@@ -51,16 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rank(arguments: argparse.Namespace) -> int:
-    from posetrack.audit import find_moments, write_moments
+    from posetrack.audit import review_table, write_moments
     from posetrack.trajectories import load
 
     check_folder(arguments.out)
     trajectories = load(arguments.file)
-    moments = find_moments(
-        trajectories,
-        matches=_matches(arguments.file),
-        colours=_colours(arguments.video, trajectories),
-        min_score=arguments.min_score,
+    moments = review_table(
+        arguments.file, trajectories, video=arguments.video, min_score=arguments.min_score
     )[: arguments.top]
     arguments.out.mkdir(parents=True, exist_ok=True)
     name = name_of(arguments.file)
@@ -76,24 +73,6 @@ def _rank(arguments: argparse.Namespace) -> int:
         files.append(folder)
     print(f"{name}: {len(moments)} doubtful moments -> {', '.join(map(str, files))}")
     return 0
-
-
-def _matches(table: Path) -> Any:
-    """The tracker's notes on matches, if they lie beside the table."""
-    from posetrack.audit import matches_path, read_matches
-
-    path = matches_path(table)
-    return read_matches(path) if path.is_file() else None
-
-
-def _colours(video: str | None, trajectories: Any) -> Any:
-    if video is None:
-        return None
-    from posetrack.audit import colours_over_time
-    from posetrack.video.reader import open_tracked
-
-    with open_tracked(video, trajectories.metadata.get("image_size")) as frames:
-        return colours_over_time(frames, trajectories)
 
 
 def _proposal(path: Path, moments: list[Any]) -> list[Path]:

@@ -210,6 +210,22 @@ def look_up_entry(name: str) -> CatalogueEntry | None:
     return MODELS.get(ALIASES.get(plain, plain))
 
 
+def entry_of_file(file: str) -> CatalogueEntry | None:
+    """The row that a weight file belongs to, by the file's name; None for a file of one's own.
+
+    Examples
+    --------
+    >>> entry_of_file("pose_light.safetensors").licence
+    'MIT'
+    >>> entry_of_file("mine.onnx"), entry_of_file("")
+    (None, None)
+    """
+    for entry in MODELS.values():
+        if (file and file == entry.bundled) or any(file == remote.name for remote in entry.files):
+            return entry
+    return None
+
+
 _COCO_TERMS: Final = "trained on COCO, whose images keep their Flickr terms"
 _POSE_BYTES: Final = {50: 136_217_860, 101: 212_395_676, 152: 275_154_996}
 _HRNET_BYTES: Final = {32: 114_364_132, 48: 254_703_652}

@@ -1,0 +1,19 @@
+"""A report of a run: one HTML file with pictures, clips and charts inside, for people who look.
+
+Needs Altair and Jinja (``pip install "posetrack[report]"``). Each name is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from posetrack._lazy import export_lazily
+
+if TYPE_CHECKING:
+    from posetrack.reports.page import write_report as write_report
+    from posetrack.reports.results import Results as Results
+    from posetrack.reports.results import find_results as find_results
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__, {"page": ["write_report"], "results": ["Results", "find_results"]}
+)
