@@ -19,6 +19,7 @@ from posetrack.runs.interruptions import interrupt_at_sigterm
 
 COMMANDS: Mapping[str, str] = {
     "track": "track",
+    "serve": "serve",
     "clean": "clean",
     "plot": "plot",
     "overlay": "overlay",

@@ -166,7 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
     from posetrack.selftest import check_loaded
 
     boxes = _boxes(arguments)
-    tracker, weights = _tracker(arguments)
+    tracker, weights = open_tracker(arguments)
     check_loaded(arguments.device)
     names: set[str] = set()
     keep = [Path(source) for source in arguments.sources]
@@ -258,7 +258,7 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
     return boxes_from(arguments.boxes, arguments.min_score)
 
 
-def _tracker(arguments: argparse.Namespace) -> tuple[Any, Weights]:
+def open_tracker(arguments: argparse.Namespace) -> tuple[Any, Weights]:
     """The tracker, and what its networks came from."""
     make = Makers(
         detector=lambda _, default: build_detector(arguments, default),

@@ -70,13 +70,37 @@ def write_picture(image: Image, path: Path) -> None:
     OSError
         If it cannot be written.
     """
-    import cv2
-
     from posetrack.files import write_whole
 
-    settings = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if path.suffix == ".jpg" else []
-    done, content = cv2.imencode(path.suffix, image, settings)
-    if not done:
-        raise OSError(f"{path}: this picture cannot be written as {path.suffix[1:]}")
+    try:
+        content = encode_picture(image, "jpg" if path.suffix == ".jpg" else "png")
+    except ValueError as error:
+        raise OSError(f"{path}: {error}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content.tobytes())
+    write_whole(path, content)
+
+
+def encode_picture(image: Image, kind: PictureKind) -> bytes:
+    r"""The bytes of an image as JPEG or PNG.
+
+    Raises
+    ------
+    ValueError
+        If it is too large for that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> encode_picture(np.zeros((2, 3, 3), np.uint8), "png")[:4]
+    b'\x89PNG'
+    """
+    import cv2
+
+    settings = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if kind == "jpg" else []
+    try:
+        done, content = cv2.imencode(f".{kind}", image, settings)
+    except cv2.error:
+        done = False
+    if not done:
+        raise ValueError(f"this picture cannot be written as {kind}")
+    return content.tobytes()
