@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -230,9 +230,9 @@ class Person:
         return float(self.scores.mean())
 
     @property
-    def source(self) -> Literal["detector", "flow"]:
-        """Where the box came from in this frame."""
-        return "flow" if self.flow_age else "detector"
+    def source(self) -> Literal["detector", "flow", "pose"]:
+        """Where the box came from in this frame, see `Tracks.source`."""
+        return SOURCES[source_numbers(np.array(self.flow_age))]
 
     def __getitem__(self, keypoint: str) -> tuple[float, float, float]:
         index = self.skeleton.index(keypoint)
@@ -256,7 +256,9 @@ class Tracks:
         were given to the tracker and a row is nobody, or nobody yet.
     flow_age
         (N,) int64: 0 where the detector gave the person's box in this frame, else for how many
-        frames in a row the box has come from optical flow alone. Zeros when None.
+        frames in a row the box has come from optical flow alone. -1 where a detector stood beside a
+        network that sees the image whole, and the box is that around a pose in none of its boxes.
+        Zeros when None.
 
     Raises
     ------
@@ -290,6 +292,15 @@ class Tracks:
     def empty(cls, skeleton: Skeleton) -> Tracks:
         """No people, with the right shapes."""
         return cls(Poses.empty(skeleton), np.zeros(0, np.int64))
+
+    @property
+    def source(self) -> list[Literal["detector", "flow", "pose"]]:
+        """Where each box came from: the detector, flow, or the keypoints of a pose in none.
+
+        Whoever the detector found without a pose has keypoints of NaN with scores 0.
+        """
+        assert self.flow_age is not None  # set in __post_init__
+        return [SOURCES[number] for number in source_numbers(self.flow_age).tolist()]
 
     @property
     def xy(self) -> FloatArray:
@@ -334,6 +345,21 @@ class Tracks:
 
     def __repr__(self) -> str:
         return f"Tracks(ids {self.ids.tolist()}, xy {self.xy.shape}, {self.skeleton.name})"
+
+
+SOURCES: Final[tuple[Literal["detector", "flow", "pose"], ...]] = ("detector", "flow", "pose")
+"""Where a person's box may come from."""
+
+
+def source_numbers(flow_age: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where boxes came from, as numbers into `SOURCES`.
+
+    Examples
+    --------
+    >>> source_numbers(np.array([0, 3, -1])).tolist()
+    [0, 1, 2]
+    """
+    return np.where(flow_age < 0, 2, np.minimum(flow_age, 1)).astype(np.intp)
 
 
 T = TypeVar("T")

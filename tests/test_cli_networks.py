@@ -15,7 +15,6 @@ from torch import nn
 
 from posetrack import build
 from posetrack.cli import main
-from posetrack.estimators.posenet import PoseNetEstimator
 from posetrack.estimators.top_down import TopDown
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.posenet import PoseNet
@@ -56,13 +55,19 @@ def test_a_network_for_whole_images_needs_no_detector(folder: Path, network: nn.
     assert [table.name for table in tables] == ["images.csv"]
 
 
+def test_a_detector_may_stand_beside_a_network_for_whole_images(folder: Path) -> None:
+    more = ("--size", "64x96", "--detector", "bundled", "--device", "cpu")
+    assert track(folder, PoseNet(0.5), *more) == 0
+    meta = json.loads((folder / "out" / "images.csv.meta.json").read_text())
+    assert set(meta["provenance"]["weights"]) == {"estimator", "detector"}
+
+
 def test_the_detectors_weights_are_not_named_where_none_ran(folder: Path) -> None:
-    weights = folder / "weights.pth"
+    weights, boxes = folder / "weights.pth", folder / "boxes.txt"
     weights.write_bytes(b"some")
     names = {"estimator": str(weights), "detector": str(weights), "flow": "dis"}
-    alone = PoseNetEstimator(PoseNet(0.5), device="cpu")
-    assert weight_files(names, estimator=alone) == {"estimator": weights}
     assert weight_files(names) == {"estimator": weights, "detector": weights}
+    assert weight_files(names, boxes) == {"estimator": weights, "boxes": boxes}
 
 
 def test_the_commit_that_was_loaded_of_a_hub_is_recorded() -> None:
@@ -113,7 +118,6 @@ def test_an_hrnet_runs_on_the_detectors_boxes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--detector", "hog"], "finds people by itself"),
         (["--flip-test"], "flip_test is for networks that see a crop"),
         (["--dark"], "dark is for networks that see a crop"),
         (["--skeleton", "mpii_16"], "17 keypoints, skeleton mpii_16 has 16"),

@@ -208,7 +208,7 @@ def _draw_keypoints(
 
 
 def _draw_box(canvas: Image, tracks: Tracks, row: int, colour: Colour, width: int) -> None:
-    """A thin frame, dashed where the box was carried here by flow."""
+    """A thin frame, dashed where it is not the detector's."""
     assert tracks.flow_age is not None  # set by Tracks
     left, top, right, bottom = tracks.boxes.xyxy[row].astype(np.float64).tolist()
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from posetrack.formats.table import NOBODY, SOURCES, Column
+from posetrack.formats.table import NOBODY, Column
+from posetrack.structures import SOURCES
 
 GROUP_ROWS: Final = 65_536
 """Rows of a table's Parquet in one group, so that memory stays flat."""

@@ -14,8 +14,8 @@ column                             type      meaning
 ``left top right bottom``          float32   box in pixels
 ``box_score``                      float32   of the box
 ``score``                          float32   of the pose: the mean of its K keypoint scores
-``source``                         text      where the box came from: ``detector`` or ``flow``
-``flow_age``                       int64     for how many frames in a row from flow; 0 = detector
+``source``                         text      the box is from ``detector``, ``flow`` or a ``pose``
+``flow_age``                       int64     frames in a row from flow; 0: detector, -1: pose
 ``NAME_x NAME_y NAME_score``       float32   a keypoint; x and y are missing where it was not seen
 =================================  ========  =====================================================
 
@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from posetrack.formats.metadata import EmptyFrames
 from posetrack.skeletons import Skeleton
-from posetrack.structures import Detections, Poses, Tracks
+from posetrack.structures import Detections, Poses, Tracks, source_numbers
 
 FORMAT: Final = "posetrack table"
 FORMAT_VERSION: Final = 1
@@ -55,7 +55,6 @@ NOBODY: Final = int(np.iinfo(np.int64).min)
 """Among raw ids: nobody was measured at this place."""
 
 BOX_COLUMNS: Final = ("left", "top", "right", "bottom")
-SOURCES: Final = ("detector", "flow")
 
 
 class Origin(IntFlag):
@@ -68,7 +67,7 @@ class Origin(IntFlag):
     """
 
     DETECTED = 0
-    """Measured in the box that a detector gave."""
+    """Measured, in the box that a detector gave or by a network that sees the image whole."""
     FLOW = 1
     """Measured in a box that optical flow carried here."""
     FILLED = 2
@@ -275,7 +274,7 @@ class TrackTable:
         xy, scores, flow_age = self.xy[rows], self.scores[rows], self.flow_age[rows]
         columns = [self.frame[rows], self.seconds[rows], self.ids[rows], *self.xyxy[rows].T]
         columns += [self.box_scores[rows], scores.mean(axis=1)]
-        columns += [(flow_age > 0).astype(np.intp), flow_age, *_by_keypoint(xy, scores)]
+        columns += [source_numbers(flow_age), flow_age, *_by_keypoint(xy, scores)]
         if self.origin is not None:
             columns += [*self.origin[rows].T]
         if self.raw is not None:

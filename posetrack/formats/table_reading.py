@@ -450,7 +450,7 @@ class Rows:
         for name in ("frame", "seconds", "id", *BOX_COLUMNS, "box_score", "flow_age"):
             bad: NDArray[np.bool_] = ~np.isfinite(arrays[name])
             if name in ("frame", "flow_age"):
-                bad |= arrays[name] < 0
+                bad |= arrays[name] < (-1 if name == "flow_age" else 0)
             self._refuse(bad, name, arrays[name])
         for low, high in (("left", "right"), ("top", "bottom")):
             self._refuse(arrays[high] < arrays[low], high, arrays[high])

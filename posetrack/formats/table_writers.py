@@ -29,7 +29,7 @@ from posetrack.formats.recovery import METADATA_KEY, parquet_from_spool
 from posetrack.formats.sinks import FrameWriter, SpoolWriter
 from posetrack.formats.table import FORMAT, FORMAT_VERSION, TrackTable, column_names, schema_of
 from posetrack.skeletons import Skeleton
-from posetrack.structures import Tracks
+from posetrack.structures import Tracks, source_numbers
 
 _MOST_SECONDS = 1.0
 _BLOCK_ROWS = 1024
@@ -67,9 +67,8 @@ class RowBlock:
         """The rows as Arrow; it shares this block's memory, so use it before adding more."""
         rows = self.rows
         frame, ids, flow_age = self._integers[:, :rows]
-        by_flow = (flow_age > 0).astype(np.intp)
         arrays: list[NDArray[Any]] = [frame, self._seconds[:rows], ids]
-        arrays += [*self._person[:, :rows], by_flow, flow_age]
+        arrays += [*self._person[:, :rows], source_numbers(flow_age), flow_age]
         arrays += list(self._keypoints.reshape(-1, self.capacity)[:, :rows])
         return arrow_batch(self._columns, arrays, self._schema)
 

@@ -108,10 +108,10 @@ def build_tracker(
     device, **settings
         Of `posetrack.Tracker`.
 
-    Raises
-    ------
-    ValueError
-        If a detector, or boxes, are given to a network that finds people by itself.
+    Notes
+    -----
+    A network that finds people by itself needs no detector; one that is named, or boxes, are
+    brought together with its poses, see `posetrack.Tracker`.
     """
     from posetrack.tracking.tracker import Tracker
 
@@ -127,12 +127,6 @@ def build_tracker(
         if estimator is None or isinstance(estimator, Named)
         else estimator
     )
-    if is_bottom_up(poser) and (detector is not None or boxes):
-        name = estimator if isinstance(estimator, Named) else type(poser).__name__
-        raise ValueError(
-            f"the estimator {name} finds people by itself in the whole image; leave detector and "
-            "boxes away"
-        )
     if finder is None and not (finds_boxes(poser) or boxes):
         defaults = defaults if "detector" in defaults else make.defaults("detector")
         finder = make.detector(None, defaults["detector"])
@@ -149,7 +143,7 @@ def finds_boxes(estimator: object) -> bool:
 
 
 def is_bottom_up(estimator: object) -> bool:
-    """Whether an estimator finds people by itself, so that no detector is run."""
+    """Whether an estimator finds people by itself, so that no detector is needed."""
     return bool(getattr(estimator, "bottom_up", False))
 
 
@@ -186,7 +180,7 @@ def weight_files(
 
     files: Weights = {}
     for kind, name in names.items():
-        if kind == "detector" and (boxes or is_bottom_up(estimator)):
+        if kind == "detector" and boxes:
             continue  # it did not run
         if name == BUNDLED and kind in build.BUNDLED_FILES:
             files[kind] = build.find_bundled_file(kind)
@@ -200,7 +194,7 @@ def weight_files(
             files[kind] = Path(name)
         elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:
             files[kind] = path
-    if boxes and not is_bottom_up(estimator):
+    if boxes:
         files["boxes"] = Path(boxes)
     for kind, default in defaults.items():
         first = default.path is not None and not default.taken

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from posetrack.ops.boxes import area, boxes_around, clip_boxes, iou_matrix, nms
 from posetrack.ops.compilation import compile_kernel, kernel_input
+from posetrack.ops.matching import match_greedily
 from posetrack.ops.oks import oks_matrix, oks_nms
 from posetrack.structures import Detections, Poses, assemble, concatenate_detections
 from posetrack.tracking.memory import Memory
@@ -248,6 +249,42 @@ def candidate_boxes(
     return boxes, source
 
 
+def lie_in(
+    seen: FloatArray, around: NDArray[np.floating], xyxy: NDArray[np.floating]
+) -> FloatArray:
+    """How well poses that were found without boxes lie in the boxes of a detector.
+
+    Parameters
+    ----------
+    seen
+        (N, K, 2) keypoints, NaN where unseen.
+    around
+        (N, 4) boxes around them.
+    xyxy
+        (D, 4) the detector's boxes.
+
+    Returns
+    -------
+    likeness
+        (N, D) in [0, 1], the mean of the share of the keypoints that lie in the box, which is high
+        also where little of somebody is seen, and the IoU of the boxes, which tells two people
+        apart who stand before each other. NaN where less than two thirds of the keypoints do.
+
+    Examples
+    --------
+    >>> seen = np.array([[[2.0, 2.0], [2.0, 8.0], [np.nan, np.nan]]])
+    >>> lie_in(seen, np.array([[0, 0, 4, 10]]), np.array([[0, 0, 4, 10], [3, 0, 7, 10]])).tolist()
+    [[1.0, nan]]
+    """
+    known = np.isfinite(seen).all(axis=2)
+    points, boxes = seen[:, None], xyxy[None, :, None]
+    with np.errstate(invalid="ignore"):
+        inside = ((points >= boxes[..., :2]) & (points <= boxes[..., 2:])).all(axis=3)
+    share = inside.sum(axis=2) / np.maximum(known.sum(axis=1), 1)[:, None]
+    likeness = np.where(share >= 2 / 3, (share + iou_matrix(around, xyxy)) / 2, np.nan)
+    return np.asarray(likeness, np.float32)
+
+
 def pose_scores(poses: Poses) -> FloatArray:
     """Rescored poses: box score times mean keypoint score (the paper, section 4).
 
@@ -283,7 +320,8 @@ class Found:
         (N, 4) the whole person's box, which may reach beyond the image: the detection's, or the
         last one moved by flow.
     flow_age
-        (N,) 0 where a detection supports the box, else for how many frames flow alone has.
+        (N,) 0 where a detection supports the box, else for how many frames flow alone has; -1 where
+        the box is that around a pose in no detection.
     missed
         (N,) runs of the detector in a row that did not find the person.
     supported
@@ -346,11 +384,94 @@ class Found:
         return cls(poses, seen, pose_scores(poses), xyxy, flow_age, missed, supported, good)
 
     @property
+    def blank(self) -> NDArray[np.bool_]:
+        """(N,), who has no keypoint that counts."""
+        return np.asarray(np.isnan(self.seen[..., 0]).all(axis=1))
+
+    @property
     def seen_poses(self) -> Poses:
         """The poses with the keypoints that count."""
         poses, boxes = self.poses, self.poses.boxes
         return assemble(
             Poses, xy=self.seen, scores=poses.scores, boxes=boxes, skeleton=poses.skeleton
+        )
+
+    def with_detections(
+        self,
+        detected: Detections,
+        *,
+        growth: float,
+        max_iou: float,
+        min_pose_score: float,
+        size: tuple[int, int] | None,
+        now: float,
+    ) -> Found:
+        """The same poses with a detector's boxes, then the boxes that have no pose.
+
+        Parameters
+        ----------
+        detected
+            The detector's boxes in the image in which these poses were found without it.
+        growth
+            By how much the extent of the keypoints of a pose in no box is enlarged to one.
+        max_iou
+            A box that overlaps a better one, or a pose's, more than this is no further person.
+        min_pose_score
+            Boxes without a pose whose score is below are nobody.
+        size
+            Width and height of the image; None: not known.
+        now
+            Seconds.
+
+        Returns
+        -------
+        found
+            These rows in their order: of those that are good, each in the detection it lies in
+            best (see `lie_in`), or with a box around its own and its keypoints' and ``flow_age``
+            -1; then a row without keypoints for each detection left, whose score is the box's.
+        """
+        poses, good = self.poses, np.flatnonzero(self.good)
+        around = boxes_around(self.seen[good], grow=growth)
+        around = around if size is None else clip_boxes(around, size)
+        own = poses.boxes.xyxy[good]
+        around = np.concatenate(
+            [np.fmin(around[:, :2], own[:, :2]), np.fmax(around[:, 2:], own[:, 2:])], axis=1
+        )
+        rows, taken = match_greedily(lie_in(self.seen[good], around, detected.xyxy), at_least=0.0)
+        xyxy, box_scores = poses.boxes.xyxy.copy(), poses.boxes.scores.copy()
+        flow_age = np.full(len(self), -1)
+        xyxy[good] = around
+        xyxy[good[rows]], box_scores[good[rows]] = detected.xyxy[taken], detected.scores[taken]
+        flow_age[good[rows]] = 0
+        # Of the boxes without a pose those that are no double of a person there is.
+        order = np.argsort(-detected.scores, kind="stable")
+        free = order[~np.isin(order, taken) & (detected.scores[order] >= min_pose_score)]
+        both = np.concatenate([xyxy[good], detected.xyxy[free]])
+        first = np.concatenate([np.full(len(good), np.inf, np.float32), detected.scores[free]])
+        kept = nms(both, first, max_iou=max_iou)
+        free = free[kept[kept >= len(good)] - len(good)]
+        blank = np.full((len(free), *poses.xy.shape[1:]), np.nan, np.float32)
+        whole = Poses(
+            np.concatenate([poses.xy, blank]),
+            np.concatenate([poses.scores, np.zeros(blank.shape[:2], np.float32)]),
+            Detections(
+                np.concatenate([xyxy, detected.xyxy[free]]),
+                np.concatenate([box_scores, detected.scores[free]]),
+            ),
+            poses.skeleton,
+        )
+        # Two that agree are no less sure than the one that is surer.
+        scores = np.fmax(pose_scores(whole)[: len(self)], self.scores)
+        count = len(whole)
+        return Found(
+            whole,
+            np.concatenate([self.seen, blank]),
+            np.concatenate([scores, detected.scores[free]]).astype(np.float32),
+            whole.boxes.xyxy.astype(np.float32),
+            np.concatenate([flow_age, np.zeros(len(free), np.int64)]),
+            np.zeros(count, np.int64),
+            np.full(count, now),
+            np.concatenate([self.good, np.ones(len(free), np.bool_)]),
         )
 
     def without_doubles(self, *, min_pose_score: float, max_oks: float) -> Found:

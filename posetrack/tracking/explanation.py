@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.ops.boxes import iou_matrix
 from posetrack.tracking.association import Found, Matching, Similarity, best_by_id
 from posetrack.tracking.memory import Memory
 
@@ -28,7 +29,9 @@ class Reason(IntEnum):
     STILL = 3
     """Like the poses where they were found."""
     REENTERED = 4
-    """As one of the three before, but not found in the frame before."""
+    """As one of the others, but not found in the frame before."""
+    BOX = 5
+    """Like the box, where now or then it had no keypoints."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,21 +160,28 @@ def compare(
         nobody, nothing = np.zeros(0, np.int64), np.zeros((0, len(poses)), np.int64)
         return Compared(nobody, nothing.astype(np.float32), nothing, past[:0])
     fresh = np.float32(recency) ** (now - past.seconds).astype(np.float32)
-    stack = []
-    for rows in places.values():
+    # Who has no keypoints, now or then, is compared by the box.
+    by_box = past.blank[:, None] | (found.blank & found.good)
+    stack, reasons = [], []
+    for reason, rows in places.items():
         similar = np.asarray(similarity(rows.poses(poses.skeleton), found.seen_poses))
         expected = (len(past), len(poses))
         if similar.shape != expected:
             raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
+        if by_box.any():
+            overlap = np.where(by_box, iou_matrix(rows.xyxy, found.xyxy), np.float32(np.nan))
+            stack.append(best_by_id(overlap, past.ids, fresh)[1])
+            reasons.append(int(Reason.BOX))
+            similar = np.where(by_box, np.float32(np.nan), similar)
         known, best = best_by_id(similar, past.ids, fresh)
         stack.append(best)
+        reasons.append(int(reason))
     likest = np.nan_to_num(stack, nan=-1.0).argmax(axis=0)
     best = np.where(found.good, np.fmax.reduce(stack), np.float32(np.nan))
     latest = past.latest_of(known)
     # A pose too weak to be somebody new goes on with who was there a frame ago, or is nobody.
     best[np.ix_(latest.frame < frame - 1, found.scores < min_new_score)] = np.nan
-    reason = np.array([int(reason) for reason in places])[likest]
-    return Compared(known, best, reason, latest)
+    return Compared(known, best, np.array(reasons)[likest], latest)
 
 
 def explain(

@@ -174,10 +174,35 @@ class Memory:
         Those wholly outside the picture, whose width and height are ``size``, stay where they are
         believed to be: flow says nothing of them.
         """
+        blank = self.blank
+        if not blank.any():
+            return self._carried(flow, before, after, size)
+        # Who was found by a box alone moves as the middle of the box does.
+        anchored = replace(self, xy=np.where(blank[:, None, None], self._in_boxes(), self.xy))
+        carried = anchored._carried(flow, before, after, size)
+        xy = np.where(blank[:, None, None], np.float32(np.nan), carried.xy)
+        return replace(carried, xy=xy)
+
+    def _carried(
+        self, flow: FlowEstimator, before: Any, after: Any, size: tuple[int, int]
+    ) -> Memory:
         xy = move_poses(flow, before, after, self.xy)
         outside = ~inside_image(self.xy, size).any(axis=1)
         xy[outside] = self.xy[outside]
         return self.moved_to(xy)
+
+    @property
+    def blank(self) -> NDArray[np.bool_]:
+        """(R,), who was found by a box alone, without keypoints."""
+        return np.asarray(np.isnan(self.found_xy[..., 0]).all(axis=1))
+
+    def _in_boxes(self) -> NDArray[np.float32]:
+        """(R, K, 2) points all over the middle half of each box, where the person is."""
+        steps = np.arange(self.xy.shape[1]) + 0.5
+        spread = np.stack([steps * 0.618 % 1, steps / len(steps)], axis=1)  # evenly, in no line
+        sides = self.xyxy[:, 2:] - self.xyxy[:, :2]
+        points = self.xyxy[:, None, :2] + (0.25 + 0.5 * spread) * sides[:, None]
+        return points.astype(np.float32)
 
     def as_found(self) -> Memory:
         """Return the rows where the people were found, each in the pixels of its own image."""
@@ -201,6 +226,11 @@ class Memory:
         oldest = np.where(oldest == last, np.maximum(last - 1, first), oldest)
         elapsed = seconds[last] - seconds[oldest]
         step = _median_step(self.xy[order[oldest]], self.xy[order[last]])
+        blank = self.blank[order]
+        if blank.any():
+            middle = (self.xyxy[order, :2] + self.xyxy[order, 2:]) / 2
+            by_box = (blank[oldest] | blank[last])[:, None]
+            step = np.where(by_box, middle[last] - middle[oldest], step)
         velocity = step / np.where(elapsed > 0, elapsed, 1)[:, None]
         whose = np.empty(len(ids), np.intp)
         whose[order] = np.repeat(np.arange(len(first)), last - first + 1)

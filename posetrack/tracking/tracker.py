@@ -50,7 +50,10 @@ class Tracker:
         Image in, boxes of people out. None: the default for the device, fetched on first use.
     estimator
         Image and boxes in, poses out; or a bottom-up one or a network that finds both
-        (`posetrack.interfaces.SharedNetwork`), which need no detector. None: the first network of
+        (`posetrack.interfaces.SharedNetwork`), which need no detector. With a detector beside a
+        bottom-up one both count: a pose takes the box that it lies in, a pose in no box has one
+        around its keypoints, and a box without a pose is a person without keypoints, who keeps
+        their identity by the box (`posetrack.Tracks.source`). None: the first network of
         `posetrack.build.estimator_names` that can be had, fetched on first use; where none can,
         the small network inside the package takes its place, and a warning says so.
     flow
@@ -115,7 +118,8 @@ class Tracker:
         Poses whose box score times mean keypoint score is below are dropped.
     min_new_score
         The same for people who are new, or come back: higher starts fewer false tracks, and finds
-        newcomers one to six frames later. 0 is the paper's.
+        newcomers one to six frames later. 0 is the paper's, and also starts people whom a detector
+        beside a bottom-up estimator finds, but never a pose of.
     min_hits
         A new person gets an identity, and is returned, once the detector has found them with at
         least ``min_new_score`` in this many frames more than it has not; in the first frames of a
@@ -225,7 +229,9 @@ class Tracker:
         detections
             Boxes of people from elsewhere: the detector is not run.
         poses
-            Poses from elsewhere: neither network is run. They pass the same filter and the same
+            Poses from elsewhere: neither network is run. Given beside ``detections`` both count,
+            as with a bottom-up estimator; boxes without a pose come after the poses. They pass
+            the same filter and the same
             probation, and all come back in the given order; who has no identity, or none yet, has
             id 0. ``Tracker(min_hits=1, probation=0, min_new_score=0, min_pose_score=0,
             max_given_oks=1)`` gives everybody one at once in whom anything is seen.
@@ -315,7 +321,8 @@ class Tracker:
         Returns
         -------
         detections
-            None where the detector is not due (`detect_every`) or not needed (bottom-up).
+            None where the detector is not due (`detect_every`), or there is none and none is
+            needed (bottom-up).
         """
         return self.detect_all([image], frame)[0]
 
@@ -327,7 +334,7 @@ class Tracker:
         """
         due = [row for row in range(len(images)) if not (frame + row) % self.detect_every]
         found: list[Detections | None] = [None] * len(images)
-        if not due or getattr(self.estimator, "bottom_up", False):
+        if not due or (getattr(self.estimator, "bottom_up", False) and self.detector is None):
             return found
         if self._shared() is not None and not self._has_detector():
             return found  # it is asked with the keypoints, when its one pass is done
@@ -421,17 +428,20 @@ class Tracker:
         now: float,
     ) -> Found:
         """The poses of this image, without doubles, and how each was come by."""
-        bottom_up = getattr(self.estimator, "bottom_up", False)  # the default is not
-        if poses is not None or bottom_up:
-            if poses is None:
-                assert image is not None  # update() has seen to it
-                poses = cast(BottomUpEstimator, self.estimator)(_for(self.estimator, image))
-                found = Found.of(self._checked(poses), self.min_keypoint_score, now)
-                found = self._drop_doubles(found, self.max_oks)
-                return found[self._best_first(found)]
+        if poses is not None:
             found = Found.of(self._checked(poses), self.min_keypoint_score, now)
-            return self._drop_doubles(found, self.max_given_oks)
-        assert image is not None
+            found = self._drop_doubles(found, self.max_given_oks)
+            return found if detections is None else self._fuse(found, detections, image, now)
+        assert image is not None  # update() has seen to it
+        if getattr(self.estimator, "bottom_up", False):  # the default is not
+            if detections is None:
+                detections = self.detect(image, self.frame)
+            poses = cast(BottomUpEstimator, self.estimator)(_for(self.estimator, image))
+            found = Found.of(self._checked(poses), self.min_keypoint_score, now)
+            found = self._drop_doubles(found, self.max_oks)
+            if detections is not None or self.detector is not None:
+                found = self._fuse(found, detections, image, now)
+            return found[self._best_first(found)]
         if detections is None:
             # Boxes given for some frames only: the detector, where there is one, does the rest.
             detections = self.detect(image, self.frame)
@@ -441,10 +451,7 @@ class Tracker:
         due = detections is None and not self.frame % self.detect_every
         if shared is not None and due and not self._has_detector():
             detections = shared.detect(state)
-        detected = Detections.empty() if detections is None else detections
-        if not isinstance(detected, Detections):
-            kind = type(detected).__name__
-            raise TypeError(f"expected posetrack.Detections from the detector, got {kind}")
+        detected = _boxes_of(detections)
         carried = (moved.missed == 0) | (now - moved.supported < self.max_missed)
         last = moved[(moved.frame == self.frame - 1) & carried]
         fresh = (self.box_recency ** (now - last.seconds)).astype(np.float32)
@@ -471,6 +478,23 @@ class Tracker:
         found = Found.of(self._checked(poses), self.min_keypoint_score, now, last, source, looked)
         found = self._drop_doubles(found, self.max_oks)
         return found[self._best_first(found)]
+
+    def _fuse(
+        self,
+        found: Found,
+        detections: Detections | None,
+        image: Image | Uploaded | None,
+        now: float,
+    ) -> Found:
+        """Poses of a whole image together with the detector's boxes; None: it was not due."""
+        return found.with_detections(
+            _boxes_of(detections),
+            growth=self.box_growth,
+            max_iou=self.max_box_iou,
+            min_pose_score=self.min_pose_score,
+            size=None if image is None else _size(host_of(image)),
+            now=now,
+        )
 
     def _best_first(self, found: Found) -> NDArray[np.intp]:
         rows = np.flatnonzero(found.good)
@@ -520,7 +544,7 @@ class Tracker:
         inside = area(clip_boxes(coasted.xyxy, size)) >= 0.5 * area(coasted.xyxy)
         gone = ~inside & (past.latest_of(past.ids).frame < self.frame - 1)
         xy = np.where(gone[:, None, None], np.float32(np.nan), past.xy)
-        return replace(past, xy=xy)
+        return replace(past, xy=xy, xyxy=np.where(gone[:, None], np.float32(0), past.xyxy))
 
     def _remember(
         self,
@@ -537,6 +561,8 @@ class Tracker:
         last, next_id = self._state, self._state.next_id
         ids, known = ids.copy(), place >= 0
         certain = found.good & (found.scores >= self.min_new_score) & (found.missed == 0)
+        if self.min_new_score > 0:
+            certain &= ~found.blank  # a box without a pose shows who is there, but starts nobody
         hits, born = certain.astype(np.int64), np.full(len(ids), now)
         before = latest[place[known]]
         # Whom the detector finds no more often than not is never past probation.
@@ -544,7 +570,7 @@ class Tracker:
         hits[known] = np.maximum(before.hits + hits[known] - lost, 0)
         born[known] = before.born
         # A box that only flow proposes belongs to somebody known, or to nobody.
-        new = ~known & (found.flow_age == 0) & (hits > 0)
+        new = ~known & (found.flow_age <= 0) & (hits > 0)
         ids[new] = last.next_probation - np.arange(np.count_nonzero(new))
         proven = (hits >= self.min_hits) & (now - born >= self.probation * (1 - 1e-9))
         proven |= last.frame < self.min_hits
@@ -611,6 +637,16 @@ def _for(backend: object, image: Image | Uploaded) -> Image:
     if isinstance(image, Uploaded) and getattr(backend, "image_device", None) is not None:
         return cast(Image, image)
     return as_bgr(host_of(image))
+
+
+def _boxes_of(detections: Detections | None) -> Detections:
+    """What the detector gave; nobody where it was not run."""
+    if detections is None:
+        return Detections.empty()
+    if not isinstance(detections, Detections):
+        kind = type(detections).__name__
+        raise TypeError(f"expected posetrack.Detections from the detector, got {kind}")
+    return detections
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from posetrack.checks import require_library
 from posetrack.formats.dense import dense, empty_frames
-from posetrack.formats.table import ALL_ORIGINS, NOBODY, SOURCES, RawRows, TrackTable
+from posetrack.formats.table import ALL_ORIGINS, NOBODY, RawRows, TrackTable
 from posetrack.ops.angles import angle, is_segment, unwrap
 from posetrack.skeletons import Skeleton
-from posetrack.structures import Tracks
+from posetrack.structures import SOURCES, Tracks
 from posetrack.trajectories.parts import in_range, part_of_skeleton
 from posetrack.trajectories.raw import Raw
 
@@ -47,8 +47,8 @@ class Trajectories:
     box_scores
         (T, N) float32; the mean score of the seen keypoints when None.
     flow_age
-        (T, N) int64: for how many frames in a row the box has come from optical flow; zeros when
-        None.
+        (T, N) int64: for how many frames in a row the box has come from optical flow, -1 where it
+        is that around a pose, see `posetrack.Tracks`; zeros when None.
     origin
         (T, N, K) int8, an `Origin` for each keypoint. When None: flow where ``flow_age`` is not 0,
         else detected.
