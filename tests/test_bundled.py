@@ -34,7 +34,7 @@ from posetrack.world import random_frame
 def package(tmp_path, monkeypatch):
     """A package whose bundled networks are small and know nothing; no runtime but torch."""
     monkeypatch.setattr(defaults, "__file__", str(tmp_path / "defaults.py"))
-    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.torch_crops.find_spec", lambda _: None)
     (tmp_path / "bundled").mkdir()
     sizes = {"widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0), "stem": 4}
     networks = {

@@ -27,7 +27,7 @@ cv2 = pytest.importorskip("cv2")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three images, and no runtime but torch."""
-    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.torch_crops.find_spec", lambda _: None)
     monkeypatch.setenv("POSETRACK_OFFLINE", "1")
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
     (tmp_path / "images").mkdir()

@@ -49,7 +49,7 @@ def server(contents, monkeypatch, tmp_path):
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path))
     monkeypatch.delenv("POSETRACK_OFFLINE", raising=False)
     # Torch alone runs the pose network: exporting it to others takes seconds, and is not ours.
-    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.torch_crops.find_spec", lambda _: None)
     # One choice, but for the tests of the list itself.
     monkeypatch.setattr(defaults, "ESTIMATORS_ON_CPU", (defaults.ESTIMATOR,))
     with serving() as running:

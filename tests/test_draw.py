@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.draw import Trails, colour_of, draw_tracks
-from posetrack.draw.colours import from_oklch, to_oklab
+from posetrack.draw.colours import from_oklch
 from posetrack.draw.segments import clip_segments, dashes
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses, Tracks
@@ -34,6 +34,19 @@ def arm(
 ) -> Tracks:
     poses = Poses([[start, end]], [scores], Detections([box], [1.0]), ARM)
     return Tracks(poses, [track_id], [flow_age])
+
+
+def to_oklab(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Lightness and both colour axes of OKLab (Ottosson 2020): distances are differences seen."""
+    parts = np.array(colour[::-1]) / 255
+    rgb = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    cones = np.array([[0.4122214708, 0.5363325363, 0.0514459929],
+                      [0.2119034982, 0.6806995451, 0.1073969566],
+                      [0.0883024619, 0.2817188376, 0.6299787005]]) @ rgb  # fmt: skip
+    lab = np.array([[0.2104542553, 0.7936177850, -0.0040720468],
+                    [1.9779984951, -2.4285922050, 0.4505937099],
+                    [0.0259040371, 0.7827717662, -0.8086757660]]) @ np.cbrt(cones)  # fmt: skip
+    return tuple(lab.tolist())
 
 
 def blank(height: int = 100, width: int = 160) -> Any:

@@ -23,7 +23,7 @@ from posetrack.audit.edits import (
 from posetrack.cleaning import undo
 from posetrack.cli import main
 from posetrack.trajectories import NOBODY, save
-from posetrack.trajectories.labels import labels_of, relabel
+from posetrack.trajectories.identities import labels_of, relabel
 
 
 @pytest.fixture(scope="session")

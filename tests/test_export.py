@@ -43,7 +43,7 @@ BOXES = Detections([[10, 10, 60, 110], [50, 20, 140, 115]], [1.0, 0.5])
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("posetrack.runtimes.fastest.find_spec", lambda _: None)
+    monkeypatch.setattr("posetrack.runtimes.torch_crops.find_spec", lambda _: None)
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import pytest
 import posetrack
 from posetrack.cli import main
 from posetrack.cli.convert import writer_of
-from posetrack.formats.catalogue import FORMATS, as_markdown, as_text, rows
 from posetrack.formats.checked_table import make_table
+from posetrack.formats.registry import FORMATS, as_markdown, as_text, rows
 from posetrack.formats.table import TrackTable
 
 

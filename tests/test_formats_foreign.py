@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import posetrack
 from posetrack import BODY_25, COCO_17, COCO_18, HALPE_26, MPII_16, Skeleton, Trajectories
 from posetrack.cli.convert import writer_of
-from posetrack.formats.catalogue import FORMATS
 from posetrack.formats.hints import Hints
 from posetrack.formats.reading import read_any, read_images
+from posetrack.formats.registry import FORMATS
 from posetrack.skeletons import (
     COCO_WHOLEBODY_133,
     HALPE_136,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import posetrack
 from posetrack import BODY_25, COCO_17, Skeleton, Trajectories
 from posetrack.cli.convert import writer_of
-from posetrack.formats.catalogue import FORMATS
+from posetrack.formats.registry import FORMATS
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17
 from posetrack.trajectories import Origin
 

@@ -12,19 +12,21 @@ from torch import nn
 
 from posetrack.cli import main
 from posetrack.ops.crops import UNIT, crop_matrices
-from posetrack.plots.inspection import View, target_grid, worst_grid
-from posetrack.plots.tiles import (
+from posetrack.plots.inspection import (
     FOUND,
     LEFT,
     RIGHT,
     TRUTH,
+    View,
     add_caption,
     draw_faults,
     draw_skeleton,
     enlarge,
     grid,
     side_colours,
+    target_grid,
     with_heatmaps,
+    worst_grid,
 )
 from posetrack.skeletons import COCO_17, MPII_16, Skeleton
 from posetrack.training import CropDataset, measure, predict, read_coco, read_mpii

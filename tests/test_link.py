@@ -17,7 +17,7 @@ from posetrack.formats.openpose import write_openpose
 from posetrack.testing import Scene, camera_pan, crossing, leaving
 from posetrack.tracking.linking import link
 from posetrack.trajectories import NOBODY, save
-from posetrack.trajectories.labels import labels_of, relabel
+from posetrack.trajectories.identities import labels_of, relabel
 from posetrack.video import Frame
 
 SCENES = {

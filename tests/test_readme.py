@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from posetrack.cli import parser
-from posetrack.formats.catalogue import as_markdown
+from posetrack.formats.registry import as_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 

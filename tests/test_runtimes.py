@@ -15,11 +15,11 @@ from torch import nn
 from posetrack.estimators.top_down import TopDown
 from posetrack.files import write_whole
 from posetrack.networks.pose_resnet import PoseResNet
-from posetrack.runtimes import fastest, onnx_cache
-from posetrack.runtimes.fastest import run_with_best
+from posetrack.runtimes import onnx_cache, torch_crops
 from posetrack.runtimes.onnxruntime import run_with_onnxruntime
 from posetrack.runtimes.openvino import run_with_openvino
 from posetrack.runtimes.torch import run_with_torch
+from posetrack.runtimes.torch_crops import run_with_best
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Detections
 
@@ -183,7 +183,7 @@ def test_the_best_runtime_falls_back_to_torch_and_says_why() -> None:
 
 
 def test_the_best_runtime_is_quiet_where_nothing_is_installed(monkeypatch) -> None:
-    monkeypatch.setattr(fastest, "find_spec", lambda name: None)
+    monkeypatch.setattr(torch_crops, "find_spec", lambda name: None)
     run = run_with_best(small(), SIZE, 17)
     assert run(images(1)).shape == (1, 17, 64, 32)
 

@@ -27,9 +27,8 @@ from posetrack.training import Augmentation, Recipe, read_coco, read_mpii, train
 from posetrack.training.augmentation import NONE, Change
 from posetrack.training.bottom_up_data import image_matrix, paf_fit, posenet_fit, rows_by_image
 from posetrack.training.bottom_up_regions import cells_that_count, read_regions
-from posetrack.training.bottom_up_tasks import PafTask, PoseNetTask
+from posetrack.training.bottom_up_tasks import PafTask, PoseNetTask, start_weights
 from posetrack.training.bottom_up_validation import find_people, match_people, measure_people
-from posetrack.training.bottom_up_weights import start_weights
 from posetrack.training.dataset import read_image
 from posetrack.training.validation import network_input
 

@@ -14,11 +14,12 @@ from posetrack.skeletons import (
 )
 from posetrack.world.motion.poses import (
     STANDING,
+    angles_of,
     arms_inside,
     blend,
-    pose_of,
     put_on_ground,
     random_pose,
+    with_collar,
 )
 from posetrack.world.people.body import Body, random_body
 from posetrack.world.people.looks import random_clothes
@@ -56,6 +57,10 @@ OWN_PARTS = {
     "heel": ("FOOT",),
 }
 """Where each of Halpe's keypoints belongs; names of parts stand for those of its own side."""
+
+
+def pose_of(degrees: dict[str, tuple[float, float, float]], heading: float = 0.0) -> BodyPose:
+    return BodyPose(rotations_from(with_collar(angles_of(degrees))), np.zeros(3), heading)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.world.places.scenery import box, ground, standing
+from posetrack.world.places.furniture import box
+from posetrack.world.places.scenery import ground, standing
 from posetrack.world.rendering import textures
 from posetrack.world.rendering.background import plain
 from posetrack.world.rendering.effects import (
@@ -16,7 +17,6 @@ from posetrack.world.rendering.effects import (
     coarse,
     expose,
     jpeg,
-    mean_of,
     noisy,
     random_effects,
     saturate,
@@ -58,7 +58,8 @@ def test_no_faults_give_the_picture_itself() -> None:
 def test_motion_blur_is_near_the_mean_of_moments_between() -> None:
     drawn = scene(0.0)
     moments = [scene(shift).image for shift in np.linspace(-0.25, 0.25, 41) * 0.8]
-    expected = mean_of(moments).astype(float)
+    light = np.mean(np.square(moments, dtype=float), axis=0)  # linear in light, as in a camera
+    expected = np.sqrt(light)
     blurred = blur_motion(drawn.image, drawn.flow, drawn.depth, shutter=0.8)
     before = np.abs(drawn.image - expected).mean()
     after = np.abs(blurred - expected).mean()

@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.world.places.scenery import (
-    box,
-    chair,
-    ground,
-    pole,
-    random_scenery,
-    standing,
-    tree,
-    wall,
-)
+from posetrack.world.places.furniture import box, chair, pole, tree
+from posetrack.world.places.scenery import ground, random_ground, random_thing, standing, wall
 from posetrack.world.rendering.background import Backdrop, city, forest, plain, random_backdrop, sky
 from posetrack.world.rendering.lighting import Light, random_light, shadow_camera
 from posetrack.world.rendering.mesh import Mesh, Part, Surface
@@ -291,7 +283,8 @@ def test_colours_mix_at_edges_only_and_truth_nowhere() -> None:
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_number_of_threads_changes_nothing(threads: int) -> None:
     rng = np.random.default_rng(1)
-    things = [standing(mesh) for mesh in random_scenery(rng, count=5)]
+    things = [standing(random_ground(rng))]
+    things += [standing(random_thing(rng, position=(north, north, 0))) for north in range(5)]
     surfaces = [*things, moved(ball(texture=noise_texture()), (0.1, 0, 0), owner=1)]
     view = camera(size=(160, 131))
     settings_ = {"light": random_light(rng), "backdrop": random_backdrop(rng)}
@@ -431,16 +424,14 @@ def test_boxes_are_closed_and_face_outward(mesh) -> None:
 
 @settings(max_examples=10)
 @given(st.integers(0, 1000))
-def test_scenery_stands_on_the_ground_and_keeps_clear(seed: int) -> None:
-    people = [(0.0, 0.0), (1.0, 4.0)]
-    meshes = random_scenery(np.random.default_rng(seed), clear=people, distance=1.5)
-    for mesh in meshes:
-        assert mesh.vertices[:, 2].min() > -0.3
-        assert not mesh.parts.any()
-        assert np.isfinite(mesh.vertices).all()
-    again = random_scenery(np.random.default_rng(seed), clear=people, distance=1.5)
-    assert all(np.array_equal(a.vertices, b.vertices) and np.array_equal(a.texture, b.texture)
-               for a, b in zip(meshes, again, strict=True))  # fmt: skip
+def test_things_stand_on_the_ground_and_follow_from_the_seed(seed: int) -> None:
+    mesh = random_thing(np.random.default_rng(seed), position=(1.0, 4.0, 0.0))
+    assert mesh.vertices[:, 2].min() > -0.3
+    assert not mesh.parts.any()
+    assert np.isfinite(mesh.vertices).all()
+    again = random_thing(np.random.default_rng(seed), position=(1.0, 4.0, 0.0))
+    assert np.array_equal(mesh.vertices, again.vertices)
+    assert np.array_equal(mesh.texture, again.texture)
 
 
 def test_things_have_the_sizes_of_things() -> None:

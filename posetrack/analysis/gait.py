@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.analysis.measures import body_height, measure
-from posetrack.analysis.smoothing import fill_gaps, smooth_series, turning_points
+from posetrack.analysis.series import fill_gaps, smooth_series, turning_points
 from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.analysis.measures import Measure, measure
-from posetrack.analysis.smoothing import fill_gaps, smooth_series
+from posetrack.analysis.series import fill_gaps, smooth_series
 from posetrack.checks import no_such
 from posetrack.ops.angles import SIDES
 from posetrack.trajectories import Trajectories

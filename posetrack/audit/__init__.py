@@ -7,8 +7,8 @@ would mend them, see `posetrack.audit.edits`.
 
 from posetrack.audit.clothing import ColourSeries, colours_over_time
 from posetrack.audit.matches import Matches, MatchWriter, matches_path, read_matches
+from posetrack.audit.moment_pictures import draw_moments
 from posetrack.audit.moments import Moment, find_moments, write_moments
-from posetrack.audit.pictures import draw_moments
 from posetrack.audit.review import review_table
 
 __all__ = [

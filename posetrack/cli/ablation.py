@@ -98,7 +98,7 @@ def _networks() -> tuple[Any, list[str]]:
 
 
 def _plot(rows: Any, blocks: Any, path: Path) -> list[Path]:
-    from posetrack.world.ablation.chart import plot_ablation
+    from posetrack.world.ablation.report import plot_ablation
 
     try:
         plot_ablation(rows, blocks, path)

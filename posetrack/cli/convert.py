@@ -13,7 +13,7 @@ from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.cli.network_options import skeleton_from
 from posetrack.cli.options import picture_size_from
 from posetrack.files import legal_name
-from posetrack.formats.catalogue import FORMATS, as_text
+from posetrack.formats.registry import FORMATS, as_text
 from posetrack.runs.outputs import formats_from
 from posetrack.skeletons import COCO_18
 

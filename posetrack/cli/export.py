@@ -197,8 +197,7 @@ def _write(
     arguments: argparse.Namespace,
     card: Any,
 ) -> None:
-    from posetrack.export.files import WRITERS, write_onnx
-    from posetrack.export.quantisation import write_int8_onnx
+    from posetrack.export.files import WRITERS, write_int8_onnx, write_onnx
 
     if path.exists() and path.samefile(arguments.checkpoint):
         raise ValueError(f"{path} is the checkpoint itself; give another name with -o")

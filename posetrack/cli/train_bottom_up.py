@@ -54,8 +54,7 @@ def _posenet(
     from posetrack.checkpoints.loading import fill
     from posetrack.networks.posenet import PoseNet
     from posetrack.ops.links import posenet_edges
-    from posetrack.training.bottom_up_tasks import PoseNetTask
-    from posetrack.training.bottom_up_weights import start_weights
+    from posetrack.training.bottom_up_tasks import PoseNetTask, start_weights
 
     ends = {"keypoints": len(people.skeleton), "edges": len(posenet_edges(people.skeleton))}
     options = {} if args.output_stride is None else {"output_stride": args.output_stride}
@@ -87,8 +86,7 @@ def _paf(
     from posetrack.checkpoints.loading import fill
     from posetrack.networks.trtpose import TrtPose
     from posetrack.ops.links import paf_links
-    from posetrack.training.bottom_up_tasks import PafTask
-    from posetrack.training.bottom_up_weights import start_weights
+    from posetrack.training.bottom_up_tasks import PafTask, start_weights
 
     if args.output_stride is not None:
         raise ValueError("--output-stride is a PoseNet's; the maps of this network have stride 4")

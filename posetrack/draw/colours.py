@@ -59,7 +59,7 @@ def paper_colour_of(track_id: int) -> Colour:
 
     Examples
     --------
-    >>> to_oklab(paper_colour_of(3))[0] < to_oklab(colour_of(3))[0]
+    >>> sum(paper_colour_of(3)) < sum(colour_of(3))
     True
     """
     lightness = _PAPER_LIGHTNESS[track_id % len(_PAPER_LIGHTNESS)]
@@ -97,26 +97,6 @@ def from_oklch(lightness: float, chroma: float, turn: float) -> Colour:
     return blue, green, red
 
 
-def to_oklab(colour: Colour) -> tuple[float, float, float]:
-    """Lightness and the two colour axes of OKLab; distances in it are differences seen.
-
-    Examples
-    --------
-    >>> round(to_oklab((255, 255, 255))[0], 3)
-    1.0
-    """
-    blue, green, red = (_linear(part / 255) for part in colour)
-    long = 0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue
-    middle = 0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue
-    short = 0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue
-    l_root, m_root, s_root = math.cbrt(long), math.cbrt(middle), math.cbrt(short)
-    return (
-        0.2104542553 * l_root + 0.7936177850 * m_root - 0.0040720468 * s_root,
-        1.9779984951 * l_root - 2.4285922050 * m_root + 0.4505937099 * s_root,
-        0.0259040371 * l_root + 0.7827717662 * m_root - 0.8086757660 * s_root,
-    )
-
-
 def mix(colour: Colour, other: Colour, share: float) -> Colour:
     """``share`` of ``other`` mixed into ``colour``.
 
@@ -144,7 +124,3 @@ def _linear_rgb(lightness: float, a: float, b: float) -> tuple[float, float, flo
 
 def _gamma(part: float) -> float:
     return 12.92 * part if part <= 0.0031308 else 1.055 * math.pow(part, 1 / 2.4) - 0.055
-
-
-def _linear(part: float) -> float:
-    return part / 12.92 if part <= 0.04045 else math.pow((part + 0.055) / 1.055, 2.4)

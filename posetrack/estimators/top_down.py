@@ -121,7 +121,7 @@ class TopDown:
     on_device
         Of a torch network: take the device's path; when None, unless the device is the CPU.
     runtime
-        What runs a torch network on the host, see `posetrack.runtimes.fastest`; when None, the
+        What runs a torch network on the host, a `posetrack.runtimes.torch.Runtime`; when None, the
         fastest that is installed and agrees with torch. Not used on a device.
     threads
         How many runs go side by side where an exported file is fixed to a batch size.

@@ -36,7 +36,7 @@ class BoxSequence:
         The sequence.
     regions
         For each of the T frames the polygons to ignore.
-    true_frame, true_ids, true_xywh, true_marks
+    true_frame, true_ids, true_xywh, true_flags
         (P,) frame from 0, (P,) id, (P, 4) left, top, width, height in pixels, and the seventh
         number of each line: CLEAR metrics count only boxes where it is 1.
     frame, ids, xywh, scores

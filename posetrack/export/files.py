@@ -15,21 +15,26 @@ Every file takes any number of crops at a time, and every one is loaded by
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import io
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from posetrack.checkpoints.card import ModelCard, card_text
 from posetrack.checks import require_library
 from posetrack.export.graphs import DECODED, OUTPUTS
 from posetrack.files import write_whole
+from posetrack.runtimes.int8 import quantise
 from posetrack.runtimes.onnx_cache import onnx_model
 
 SUFFIXES: Mapping[str, str] = {
@@ -243,3 +248,42 @@ def _openvino() -> Any:
     with require_library("OpenVINO is not installed", "posetrack[openvino]"):
         import openvino
     return openvino
+
+
+def write_int8_onnx(
+    network: nn.Module,
+    model_card: ModelCard,
+    path: Path,
+    batch: NDArray[np.float32],
+    *,
+    opset: int = 17,
+) -> None:
+    """Write a prepared network as ONNX in 8 bits, see `posetrack.runtimes.int8.quantise`.
+
+    Parameters
+    ----------
+    network, model_card
+        What `posetrack.export.graphs.prepare` gave, in float32.
+    path
+        The file.
+    batch
+        (N, 3, height, width) float32, normalised crops such as the network will see; they decide
+        the range of every layer. Some tens do.
+    opset
+        Version of ONNX's operators.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If onnxruntime or onnx is not installed.
+    ValueError
+        If there are no crops.
+    """
+    assert model_card.outputs is not None
+    spec = dataclasses.replace(model_card.outputs, precision="int8")
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder, "whole.onnx")
+        write_onnx(network, model_card, whole, opset=opset)
+        model = quantise(whole.read_bytes(), batch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, with_metadata(model, dataclasses.replace(model_card, outputs=spec)))

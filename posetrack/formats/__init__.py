@@ -2,7 +2,7 @@
 
 The writers of a run's own results are of the kind `FrameSink`: they take frame after frame and
 write as they go, so memory stays flat however long the video. ``write_*`` take a whole table for
-other programs, `read_any` reads what they and others wrote, and `posetrack.formats.catalogue`
+other programs, `read_any` reads what they and others wrote, and `posetrack.formats.registry`
 says what each format keeps. A file appears under its name only when it is whole; what there was
 under that name stays until then. A run that is interrupted leaves what it had beside it, as
 ``match.partial.csv``; `recover` finishes what a killed process left.

@@ -1,6 +1,6 @@
 """Any file of tracks as a table: what kind it is shows in its content, not in a name given to it.
 
-The formats are those of `posetrack.formats.catalogue`, each with what its files hold.
+The formats are those of `posetrack.formats.registry`, each with what its files hold.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from posetrack.files import (
     read_text,
     text_of,
 )
-from posetrack.formats.catalogue import FORMATS
 from posetrack.formats.coco import Picture
 from posetrack.formats.hints import NO_HINTS, Hints
+from posetrack.formats.registry import FORMATS
 from posetrack.formats.table import TrackTable
 
 _SORTS = {

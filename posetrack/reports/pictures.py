@@ -14,7 +14,7 @@ import numpy as np
 
 from posetrack.analysis import RuleEvent
 from posetrack.audit import Moment, draw_moments
-from posetrack.audit.pictures import draw_panel
+from posetrack.audit.moment_pictures import draw_panel
 from posetrack.draw import draw_tracks
 from posetrack.interfaces import Image
 from posetrack.trajectories import Trajectories

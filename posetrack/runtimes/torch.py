@@ -20,7 +20,8 @@ from posetrack.devices import pick_device, prepare_torch_for_forks
 from posetrack.runtimes.session import Batch, Run, Session
 
 Runtime: TypeAlias = Callable[[nn.Module, tuple[int, int], int], Run]
-"""The runtime of a network on the CPU, see `posetrack.runtimes.fastest`."""
+"""Makes a network ready for the CPU: ``(network, input_size, keypoints) -> run``; ``run`` takes a
+batch (N, 3, height, width) float32 and gives heatmaps (N, keypoints, h, w) float32."""
 
 
 def run_with_torch(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:

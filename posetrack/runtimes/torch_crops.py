@@ -7,8 +7,10 @@ rounded to whole grey levels. Sizes are (width, height), pixel centres lie at in
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Hashable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import Normalisation, inverse_affine
 from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
 from posetrack.runtimes.cuda_graphs import Capture, Graphs, capture_on_cuda, choose_batch_size
+from posetrack.runtimes.onnxruntime import run_with_onnxruntime
+from posetrack.runtimes.openvino import run_with_openvino
 from posetrack.runtimes.session import Batch, Run, Session, require_heatmaps
-from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision
+from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision, run_with_torch
 from posetrack.runtimes.uploads import Uploaded, Uploader, send_array
 from posetrack.skeletons import Skeleton
 
@@ -102,19 +106,6 @@ def _normalise(
     middle = (to_image[:, :, :2] @ ((crop - 1) / 2)) + to_image[:, :, 2]
     theta[:, :, 2] = (2 * middle + 1) / image - 1
     return theta
-
-
-def normalise_on_device(crops: Tensor, normalisation: Normalisation) -> Tensor:
-    """BGR crops (N, 3, H, W) in [0, 255] as the network takes them.
-
-    Examples
-    --------
-    >>> from posetrack.ops.crops import UNIT
-    >>> blue = torch.tensor([255.0, 0, 0]).reshape(1, 3, 1, 1)
-    >>> normalise_on_device(blue, UNIT).flatten().tolist()
-    [0.0, 0.0, 1.0]
-    """
-    return _scale_colours(crops, normalisation.rgb, *colours_on_device(normalisation, crops.device))
 
 
 def colours_on_device(normalisation: Normalisation, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -448,8 +439,6 @@ def open_module(
         crops = DeviceCrops(network, skeleton, target, half=half)
         return Session(name, _run_nothing, "torch", input_size=input_size), crops
     if runtime is None:
-        from posetrack.runtimes.fastest import run_with_best
-
         runtime = run_with_best
     run = runtime(network, input_size, len(skeleton))
     return Session(name, partial(_run_one, run), "a runtime", input_size=input_size), None
@@ -462,3 +451,48 @@ def _run_nothing(batch: Batch) -> list[NDArray[Any]]:
 
 def _run_one(run: Run, batch: Batch) -> list[NDArray[Any]]:
     return [run(batch)]
+
+
+def run_with_best(network: nn.Module, input_size: tuple[int, int], keypoints: int) -> Run:
+    """Run a torch network on the CPU by the first of OpenVINO, onnxruntime and torch that can.
+
+    Parameters
+    ----------
+    network
+        Takes (N, 3, height, width) float32.
+    input_size
+        Width and height of its crops in pixels.
+    keypoints
+        Number of heatmaps it gives.
+
+    Returns
+    -------
+    run
+        From a batch (N, 3, height, width) to heatmaps (N, keypoints, h, w), both float32.
+
+    Warns
+    -----
+    RuntimeWarning
+        If one is installed and fails; the next is taken.
+
+    Notes
+    -----
+    ResNet-50 at 192 x 256 on two quiet cores, as parts of torch's time (see
+    ``benchmarks/pose_network.py``): batch normalisation folded and channels last, 0.9 to 1 for one
+    person and 0.7 for eight; onnxruntime 0.7 and 0.7; OpenVINO 0.5 to 0.6 and 0.6. Where other
+    programs run beside it, torch falls much further behind. None is less exact. OpenVINO in
+    bfloat16 needs 0.3, but its heatmaps differ by a hundredth of the highest peak; it has to be
+    asked for.
+    """
+    for name, runtime in (("openvino", run_with_openvino), ("onnxruntime", run_with_onnxruntime)):
+        if find_spec(name) is None:
+            continue
+        try:
+            return runtime(network, input_size, keypoints)
+        except Exception as error:  # whatever fails in there, torch can still run the network
+            warnings.warn(
+                f"{name} cannot run this network, trying the next runtime: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    return run_with_torch(network, input_size, keypoints)

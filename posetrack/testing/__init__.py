@@ -8,7 +8,7 @@ textured stick people whom optical flow can follow; that takes a millisecond. Th
 """
 
 from posetrack.testing.fakes import KnownPeople, KnownScene, SceneDetector, SceneEstimator
-from posetrack.testing.scenes import Scene, camera_pan, crossing, leaving, walking
+from posetrack.testing.walkers import Scene, camera_pan, crossing, leaving, walking
 
 __all__ = [
     "KnownPeople",

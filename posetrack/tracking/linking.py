@@ -17,7 +17,7 @@ from posetrack.interfaces import FlowEstimator, Image
 from posetrack.structures import Detections, Poses
 from posetrack.tracking.tracker import Tracker
 from posetrack.trajectories import NOBODY, Trajectories
-from posetrack.trajectories.labels import labels_of, relabel
+from posetrack.trajectories.identities import labels_of, relabel
 
 
 class VideoFrame(Protocol):

@@ -27,7 +27,7 @@ def load(
     """Read tracks from a file: the project's own tables, or those of other programs.
 
     What kind a file is shows in its content, see `posetrack.formats.reading`; what each kind
-    keeps, in `posetrack.formats.catalogue`. Origins and raw values are those of own tables.
+    keeps, in `posetrack.formats.registry`. Origins and raw values are those of own tables.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 from posetrack.world import motion
 from posetrack.world.people.body import random_body
 from posetrack.world.people.looks import random_clothes
-from posetrack.world.places.scenery import pole, tree
+from posetrack.world.places.furniture import pole, tree
 from posetrack.world.rendering.background import city
 from posetrack.world.rendering.cameras import panning, shaking
 from posetrack.world.rendering.effects import Effects

@@ -227,19 +227,6 @@ def kitti_flow(flow: NDArray[Any]) -> NDArray[np.uint16]:
     return np.where(known[..., None], coded, 0).astype(np.uint16)
 
 
-def flow_of_kitti(coded: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Flow (H, W, 2) in pixels of what `kitti_flow` gave, NaN where not known.
-
-    Examples
-    --------
-    >>> flow_of_kitti(kitti_flow(np.array([[[1.0, -2.0], [np.nan, 0.0]]]))).tolist()
-    [[[1.0, -2.0], [nan, nan]]]
-    """
-    flow = (coded[..., :0:-1].astype(np.float32) - np.float32(2**15)) / np.float32(64)
-    flow[coded[..., 0] == 0] = np.nan
-    return flow
-
-
 def _keypoints(truth: Truth, row: int, flags: Mapping[int, int]) -> dict[str, Any]:
     """``keypoints`` and ``num_keypoints`` with flags by visibility; 0 for those without one."""
     seen_flags = np.array([flags.get(int(state), 0) for state in truth.visibility[row]])

@@ -17,8 +17,7 @@ apply the rest to the original. `anchors_of` notes where the people are that the
 `follow` finds them again in the tracks of another run, whatever their ids are there.
 """
 
-from posetrack.audit.edits.anchor_files import load_anchors, save_anchors
-from posetrack.audit.edits.anchors import Anchor, anchors_of, follow
+from posetrack.audit.edits.anchors import Anchor, anchors_of, follow, load_anchors, save_anchors
 from posetrack.audit.edits.apply import apply_edits, edit_labels
 from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Span, Split, Swap, parse_edits
 

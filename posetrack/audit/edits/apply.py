@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Split, Swap
 from posetrack.trajectories import NOBODY, Trajectories
-from posetrack.trajectories.labels import labels_of, relabel
+from posetrack.trajectories.identities import labels_of, relabel
 
 Labels = NDArray[np.int64]
 

@@ -41,11 +41,6 @@ def angles_of(given: Angles) -> Float64Array:
     return angles
 
 
-def pose_of(given: Angles, *, heading: float = 0.0) -> BodyPose:
-    """A pose at the origin from degrees by joint; see `angles_of`."""
-    return BodyPose(rotations_from(with_collar(angles_of(given))), np.zeros(3), heading)
-
-
 def with_collar(angles: Float64Array) -> Float64Array:
     """The angles with collar bones that rise with lifted arms, up to 20 degrees."""
     angles = angles.copy()

@@ -93,9 +93,10 @@ class Body:
             If the skeleton has a keypoint that no body has; the message lists those known.
         """
         turned, places = self.rig.locate(pose)
-        joints, offsets = [], []
+        joints, offsets, first = [], [], []
         for name in skeleton.keypoints:
-            for part in _BETWEEN.get(name, (name, name)):
+            first.append(len(joints))
+            for part in _BETWEEN.get(name, (name,)):
                 if part not in self.landmarks:
                     known = ", ".join([*self.landmarks, *_BETWEEN])
                     raise KeyError(f"a body has no keypoint {name!r}; it has {known}")
@@ -103,7 +104,8 @@ class Body:
                 joints.append(joint)
                 offsets.append(offset)
         away = turned[joints] @ np.array(offsets)[:, :, None]
-        return np.asarray((places[joints] + away[:, :, 0]).reshape(-1, 2, 3).mean(axis=1))
+        sums = np.add.reduceat(places[joints] + away[:, :, 0], first, axis=0)
+        return np.asarray(sums / np.diff([*first, len(joints)])[:, None])
 
     def __repr__(self) -> str:
         return f"Body({self.height:.2f} m, {self.mesh!r})"
@@ -114,8 +116,9 @@ _BETWEEN: Final = {
     "thorax": ("left_shoulder", "right_shoulder"),
     "mid_hip": ("left_hip", "right_hip"),
     "pelvis": ("left_hip", "right_hip"),
+    "chest": ("left_shoulder", "right_shoulder", "left_hip", "right_hip"),
 }
-"""Keypoints halfway between two others, as data sets without their own label define them."""
+"""Keypoints in the middle of others, as data sets without their own label define them."""
 
 
 def random_body(

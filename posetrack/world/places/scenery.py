@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -22,24 +22,8 @@ from posetrack.world.rendering.mesh import Mesh, Surface
 from posetrack.world.rendering.textures import (
     random_ground_texture,
     random_texture,
-    random_wall_texture,
     wood,
 )
-
-__all__ = [
-    "bench",
-    "box",
-    "chair",
-    "ground",
-    "pole",
-    "random_ground",
-    "random_scenery",
-    "random_thing",
-    "standing",
-    "table",
-    "tree",
-    "wall",
-]
 
 Texture = NDArray[np.uint8]
 GroundPoint = tuple[float, float]
@@ -172,47 +156,3 @@ def _stuff(rng: np.random.Generator) -> Texture:
 _THINGS: Final[tuple[Callable[[np.random.Generator, ArrayLike], Mesh], ...]] = (
     _random_box, _random_pole, _random_table, _random_bench, _random_chair, _random_tree,
 )  # fmt: skip
-
-
-def random_scenery(
-    rng: np.random.Generator,
-    *,
-    count: int | None = None,
-    east: tuple[float, float] = (-6.0, 6.0),
-    north: tuple[float, float] = (-2.0, 10.0),
-    clear: Sequence[ArrayLike] = (),
-    distance: float = 1.0,
-) -> list[Mesh]:
-    """A ground, sometimes a wall behind everything, and things at random places.
-
-    Parameters
-    ----------
-    rng
-        Where all that is random comes from.
-    count
-        How many things; 0 to 8 when None.
-    east, north
-        Metres from and to, where the things stand.
-    clear
-        Places (east, north, ...) such as the people's, that must stay free.
-    distance
-        Metres of the things' middles from these, at least.
-
-    Examples
-    --------
-    >>> len(random_scenery(np.random.default_rng(0), count=3)) in (4, 5)
-    True
-    """
-    meshes = [random_ground(rng)]
-    if rng.random() < 0.5:
-        back, height = north[1] + rng.uniform(0.5, 4.0), rng.uniform(1.0, 5.0)
-        meshes.append(wall(random_wall_texture(rng), (east[0] - 15, back), (east[1] + 15, back),
-                           height=height, tile=rng.uniform(1.0, 4.0)))  # fmt: skip
-    taken = [np.asarray(position, float)[:2] for position in clear]
-    for _ in range(int(rng.integers(0, 9)) if count is None else count):
-        for _ in range(20):
-            position = np.array([rng.uniform(*east), rng.uniform(*north)])
-            if all(math.dist(position, other) >= distance for other in taken):
-                break
-        meshes.append(random_thing(rng, position=(*position, 0.0)))
-    return meshes

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.world.places.distractors import random_distractor
-from posetrack.world.places.scenery import box, ground, pole, random_thing, tree, wall
+from posetrack.world.places.furniture import box, pole, tree
+from posetrack.world.places.scenery import ground, random_thing, wall
 from posetrack.world.rendering.mesh import Mesh
 from posetrack.world.rendering.perspective import Camera
 from posetrack.world.rendering.textures import (

@@ -63,25 +63,6 @@ def panning(
     return at
 
 
-def zooming(camera: CameraPath, *, factor: float, period: float) -> CameraPath:
-    """A camera whose focal length swings between its own and ``factor`` times it.
-
-    Examples
-    --------
-    >>> still = standing(looking_at((0, -5, 1), (0, 0, 1), focal=500, size=(641, 361)))
-    >>> zoom = zooming(still, factor=2, period=4)
-    >>> zoom(0).focal, round(zoom(2).focal, 6)
-    (500.0, 1000.0)
-    """
-
-    def at(seconds: float) -> Camera:
-        before = camera(seconds)
-        share = (1 - np.cos(2 * np.pi * seconds / period)) / 2
-        return replace(before, focal=float(before.focal * factor**share))
-
-    return at
-
-
 def shaking(camera: CameraPath, *, angle: float, seed: int = 0, rate: float = 2.5) -> CameraPath:
     """A camera in a hand: smooth small turns, by ``angle`` radians as a standard deviation.
 

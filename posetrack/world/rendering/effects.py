@@ -113,7 +113,7 @@ def blur_motion(
     Each pixel becomes a mean along the strongest motion around it; what moves is smeared over
     what stands behind it (after McGuire, Hennessy, Bukowski, Osman, A reconstruction filter for
     plausible motion blur, 2012, but what is not covered shows the pixel itself). The blur lies
-    around the moment of the image. Where people turn fast, `mean_of` pictures of moments between
+    around the moment of the image. Where people turn fast, the mean of pictures of moments between
     is nearer to the truth, and slower.
 
     Parameters
@@ -162,18 +162,6 @@ def _longest(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     which = (vectors * vectors).sum(axis=-1).argmax(axis=-1)
     found = np.take_along_axis(vectors, which[..., None, None], axis=-2)
     return np.ascontiguousarray(found[..., 0, :])
-
-
-def mean_of(images: list[Image]) -> Image:
-    """Mean of pictures in linear light: motion blur from moments while the shutter is open.
-
-    Examples
-    --------
-    >>> int(mean_of([np.full((1, 1, 3), 0, np.uint8), np.full((1, 1, 3), 200, np.uint8)])[0, 0, 0])
-    141
-    """
-    squares = np.mean([np.square(image, dtype=np.float32) for image in images], axis=0)
-    return np.asarray(np.sqrt(squares) + np.float32(0.5)).astype(np.uint8)
 
 
 def blur_by_disc(image: Image, radius: float) -> Image:

@@ -1,0 +1,69 @@
+"""Docstrings name the arguments that there are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import posetrack
+
+PACKAGE = Path(posetrack.__file__).parent
+
+
+def arguments(node: ast.FunctionDef) -> set[str]:
+    """Names that a call can give."""
+    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    rest = [one for one in (node.args.vararg, node.args.kwarg) if one is not None]
+    return {one.arg for one in (*given, *rest)}
+
+
+def own_names(node: ast.ClassDef | ast.FunctionDef) -> set[str]:
+    """Arguments of a function; of a class those of its constructor, and its fields."""
+    if isinstance(node, ast.FunctionDef):
+        return arguments(node)
+    fields = {
+        part.target.id
+        for part in node.body
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+    }
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+            fields |= arguments(part)
+    return fields
+
+
+def documented(docstring: str) -> list[str]:
+    """Names below ``Parameters``."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", docstring, re.S | re.M)
+    if section is None:
+        return []
+    heads = re.findall(r"^(\S.*)$", section[1], re.M)
+    names = [name for head in heads for name in re.split(r",\s*", head.split(" : ")[0])]
+    return [name.strip("* ") for name in names]
+
+
+def strangers(tree: ast.AST) -> Iterator[str]:
+    """Names that a docstring explains and that its function or class does not have."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            wrong = set(documented(ast.get_docstring(node) or "")) - own_names(node)
+            yield from (f"{node.name}: {name}" for name in sorted(wrong))
+
+
+def test_every_documented_parameter_is_one() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)} {stranger}"
+        for path in PACKAGE.rglob("*.py")
+        for stranger in strangers(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert found == []
+
+
+def test_a_parameter_of_before_is_found() -> None:
+    source = (
+        'def f(a, *, b):\n    """Add.\n\n    Parameters\n    ----------\n    a, c\n        Two.\n'
+        '    b\n        One.\n    """\n'
+    )
+    assert list(strangers(ast.parse(source))) == ["f: c"]
