@@ -28,8 +28,8 @@ def _part_of(keypoint: str) -> str:
 _THICKNESS: Final[Mapping[str, float]] = {
     "nose": 0.04, "eye": 0.04, "ear": 0.06, "head": 0.15, "head_top": 0.10, "head_bottom": 0.14,
     "upper_neck": 0.14, "neck": 0.14, "thorax": 0.16, "chest": 0.18, "shoulder": 0.14,
-    "elbow": 0.09, "wrist": 0.08, "mid_hip": 0.18, "pelvis": 0.18, "hip": 0.17, "knee": 0.12, "ankle": 0.10,
-    "big_toe": 0.07, "small_toe": 0.07, "heel": 0.08,
+    "elbow": 0.09, "wrist": 0.08, "mid_hip": 0.18, "pelvis": 0.18, "hip": 0.17,
+    "knee": 0.12, "ankle": 0.10, "big_toe": 0.07, "small_toe": 0.07, "heel": 0.08,
 }  # fmt: skip
 """How deep in the body a keypoint that counts as visible may lie, metres at a height of 1.75 m.
 

@@ -93,7 +93,9 @@ class Body:
             If the skeleton has a keypoint that no body has; the message lists those known.
         """
         turned, places = self.rig.locate(pose)
-        joints, offsets, first = [], [], []
+        joints: list[int] = []
+        first: list[int] = []
+        offsets = []
         for name in skeleton.keypoints:
             first.append(len(joints))
             for part in _BETWEEN.get(name, (name,)):
