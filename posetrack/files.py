@@ -175,6 +175,11 @@ class PartialFile:
         """Where in it the next `write` goes."""
         return self._stream.tell()
 
+    def sync(self) -> int:
+        """Wait until all of it is on the disk, and give its length in bytes."""
+        os.fsync(self._stream.fileno())
+        return self._length
+
     @property
     def closed(self) -> bool:
         """Whether nothing can be written any more; libraries that write to files ask."""

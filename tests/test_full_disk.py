@@ -8,11 +8,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from posetrack.cli import main
 from posetrack.files import PartialFile
 from posetrack.runs.writer import ResultPaths, RunWriter
+from posetrack.skeletons import COCO_17
+from posetrack.structures import Tracks
+
+
+FRAME = SimpleNamespace(image=np.zeros((4, 4, 3), np.uint8), index=0)
+NOBODY = Tracks.empty(COCO_17)
 
 
 class Table:
@@ -22,7 +29,7 @@ class Table:
         self.path, self.partial, self._full = path, path.with_suffix(".partial.csv"), full
 
     def write(self, frame: Any, tracks: Any) -> None:
-        self.partial.write_text(f"{frame}\n")
+        self.partial.write_text(f"{frame.index}\n")
 
     def close(self) -> None:
         if self._full:
@@ -41,9 +48,7 @@ def no_space(path: Path) -> OSError:
 
 def written(folder: Path, *names: str) -> RunWriter:
     sinks = [
-        lambda run, _frame, _tracks, name=name: Table(
-            run.results(f".{name}.csv"), full=name == "full"
-        )
+        lambda run, _opening, name=name: Table(run.results(f".{name}.csv"), full=name == "full")
         for name in names
     ]
     return RunWriter(ResultPaths(folder, "walk"), sinks)
@@ -54,7 +59,7 @@ def test_a_table_that_cannot_be_closed_leaves_the_line_on_what_is_kept(
 ) -> None:
     def close() -> None:
         with written(tmp_path, "a", "full", "b") as run:
-            run.write(0, None)
+            run.write(FRAME, NOBODY)
 
     with pytest.raises(OSError, match="No space") as caught:
         close()
@@ -68,7 +73,7 @@ def test_a_table_that_cannot_be_closed_leaves_the_line_on_what_is_kept(
 def test_what_cannot_even_be_kept_whole_is_a_note_of_the_first_error(tmp_path: Path) -> None:
     def break_off() -> None:
         with written(tmp_path, "full") as run:
-            run.write(0, None)
+            run.write(FRAME, NOBODY)
             raise RuntimeError("first")
 
     with pytest.raises(RuntimeError, match="first") as caught:

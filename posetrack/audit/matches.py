@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checks import no_such_file
-from posetrack.files import PartialFile, errors_naming
+from posetrack.files import errors_naming
 from posetrack.formats.recovery import parquet_from_spool
+from posetrack.formats.sinks import open_partial
 from posetrack.structures import Tracks
 from posetrack.tracking.explanation import Explanation, Reason
 
@@ -74,6 +75,8 @@ class MatchWriter:
         The file; its folder must exist.
     explain
         Gives the explanation of the frame that is written: ``lambda: tracker.explanation``.
+    resume
+        The `progress` of an earlier writer of the same file, which is gone on with.
 
     Raises
     ------
@@ -81,12 +84,18 @@ class MatchWriter:
         If nothing can be written there.
     """
 
-    def __init__(self, path: str | Path, explain: Callable[[], Explanation]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        explain: Callable[[], Explanation],
+        resume: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path, self._explain = Path(path), explain
-        self._file = PartialFile(self.path, ".arrows")
-        self._file.write(memoryview(_schema().serialize()))
+        self._file = open_partial(self.path, ".arrows", resume)
+        if resume is None:
+            self._file.write(memoryview(_schema().serialize()))
         self._parts: list[tuple[int, Explanation]] = []
-        self._rows = 0
+        self._rows = 0 if resume is None else int(resume["rows"])
         self._flushed = time.monotonic()
         self._done = False
 
@@ -101,6 +110,21 @@ class MatchWriter:
             self._rows += len(found)
         if time.monotonic() - self._flushed >= _MOST_SECONDS:
             self._flush()
+
+    def progress(self) -> dict[str, Any]:
+        """How far it has come, once all of that is safe on the disk; see the tables' writers."""
+        self._flush()
+        length = self._file.sync()
+        return {"file": self._file.partial.name, "length": length, "rows": self._rows}
+
+    def suspend(self) -> Path:
+        """Give up, and leave the unfinished file as it is, for a writer that goes on with it."""
+        self._done = True
+        try:
+            self._flush()
+        finally:
+            self._file.keep()
+        return self._file.partial
 
     def close(self) -> None:
         """Finish: the file appears under its name. A second call does nothing."""

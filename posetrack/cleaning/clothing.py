@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,18 @@ class TorsoColours:
             if found is not None:
                 self._looked[person] = seconds
                 self._sums[person] = self._sums.get(person, np.float32(0)) + found
+
+    @property
+    def state(self) -> list[Any]:
+        """All it has gathered, in what JSON can hold."""
+        return [
+            [person, self._looked[person], total.tolist()] for person, total in self._sums.items()
+        ]
+
+    def load_state(self, state: Iterable[Any]) -> None:
+        """Go on where another's `state` was taken."""
+        self._looked = {int(person): float(seconds) for person, seconds, _ in state}
+        self._sums = {int(person): np.array(total, np.float32) for person, _, total in state}
 
     def histograms(self) -> dict[int, Float32Array]:
         """By id, each with sum 1; without those whose torso was never seen."""

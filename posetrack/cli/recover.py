@@ -47,9 +47,25 @@ def run(args: argparse.Namespace) -> int:
             reason = reason_of(error) if isinstance(error, OSError) else str(error)
             print(f"posetrack recover: {' '.join(reason.split())}", file=sys.stderr)
             failed += 1
+    for path in sorted(folder.glob("*.resume")):
+        if sentence := _describe_point(path):
+            print(f"{path}: {sentence}")
     if not left:
         print(f"{folder}: nothing unfinished")
     return 1 if failed else 0
+
+
+def _describe_point(path: Path) -> str:
+    """What can be done with a run that notes where it stands; nothing to say of a finished one."""
+    from posetrack.runs.resuming import read_point
+
+    try:
+        point = read_point(path)
+    except (OSError, ValueError, TypeError, KeyError):
+        return "cannot be read; `track --resume` begins again once it is removed"
+    if point.stage == "finished":
+        return ""
+    return f"with {point.frames:,} frames; `posetrack track ... --resume` goes on from there"
 
 
 def is_unfinished(path: Path) -> bool:
@@ -95,8 +111,12 @@ def finish_file(path: Path) -> str:
     """
     from posetrack.video.pieces import JOINING
 
+    if path.suffix == ".resume":
+        return "half a note of where a run stands; the whole one is beside it"
     if path.suffix == JOINING:
-        return "of a video that was being joined; its pieces are beside it, this can be removed"
+        return (
+            "of a video that was being joined; what it is made of is beside it, this can be removed"
+        )
     if not path.stat().st_size:
         raise ValueError(f"{path}: empty; nothing was written before the run ended")
     target = result_path(path)

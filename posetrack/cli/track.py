@@ -73,6 +73,13 @@ def add_parser(commands: Any) -> None:
         default=True,
         help="write the video with people drawn over it, too; of images, pictures of their names",
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="note every few seconds in NAME.resume where the run stands, and go on from there "
+        "where an earlier one with --resume was stopped, to the same results; what is finished is "
+        "passed over",
+    )
     parser.add_argument("--show", action="store_true", help="open a window; q in it ends the run")
     parser.add_argument(
         "--angles",
@@ -187,6 +194,7 @@ def run(arguments: argparse.Namespace) -> int:
             unrelated=arguments.unrelated,
             show=arguments.show,
             progress=True,
+            resume=arguments.resume,
         )
         _show(outcome, results)
         keep += results.paths
@@ -197,9 +205,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(outcome: Outcome, results: ResultPaths) -> None:
     """Print what became of a video."""
     name = results.name
+    if outcome.passed_over:
+        print(f"{name}: finished before: {outcome.frames} frames, {outcome.people} people")
+        return
     if results.paths:
         written = ", ".join(str(path) for path in results.paths)
-        print(f"{name}: {outcome.frames} frames, {outcome.people} people -> {written}")
+        before = f" ({outcome.before} of them before)" if outcome.before else ""
+        print(f"{name}: {outcome.frames} frames{before}, {outcome.people} people -> {written}")
         for line in outcome.lines:
             print(f"{name}: {line}")
     else:
@@ -282,5 +294,5 @@ def _settings(arguments: argparse.Namespace) -> dict[str, object]:
 
     An address may hold a password, which the provenance leaves out.
     """
-    others = ("run", "command", "sources", "show")
+    others = ("run", "command", "sources", "show", "resume")
     return {key: value for key, value in sorted(vars(arguments).items()) if key not in others}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -82,6 +82,21 @@ class FaceCover:
                 recent[:] = [one for one in recent if abs(seconds - one[0]) <= self._linger]
                 recent.append((seconds, spot))
         return np.array(regions, np.float64).reshape(-1, 4)
+
+    @property
+    def state(self) -> list[Any]:
+        """All it remembers, in what JSON can hold."""
+        return [
+            [person, [[then, spot.tolist()] for then, spot in places]]
+            for person, places in self._last.items()
+        ]
+
+    def load_state(self, state: Iterable[Any]) -> None:
+        """Go on where another's `state` was taken."""
+        self._last = {
+            int(person): [(float(then), np.array(spot, np.float64)) for then, spot in places]
+            for person, places in state
+        }
 
     def _growth(self, age: float) -> float:
         return 1 + self.growth * age / self.memory if self.memory else 1.0

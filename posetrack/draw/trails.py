@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -119,6 +121,20 @@ class Trails:
                 width = max(1, round(widest * (step + 1) / _STEPS))
                 colour = mix(colour_of(track_id), _DARK, 0.5 * (1 - (step + 1) / _STEPS))
                 cv2.polylines(image, lines, False, colour, width, cv2.LINE_AA, _SHIFT)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All it remembers, in what JSON can hold."""
+        paths = [[track_id, list(path)] for track_id, path in self._ways.items()]
+        return {"frame": self._frame, "paths": paths}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where another's `state` was taken."""
+        self._frame = int(state["frame"])
+        self._ways = {
+            int(track_id): deque((int(frame), float(x), float(y)) for frame, x, y in path)
+            for track_id, path in state["paths"]
+        }
 
     def clear(self) -> None:
         """Forget everybody."""

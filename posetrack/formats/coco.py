@@ -337,6 +337,8 @@ class CocoWriter(JsonWriter):
         COCO's person is 1.
     min_score
         Keypoints that score more count in the mean of a person's score, see `pose_scores`.
+    resume
+        The `progress` of an earlier writer with the same arguments, whose file is gone on with.
 
     Raises
     ------
@@ -368,6 +370,7 @@ class CocoWriter(JsonWriter):
         image_id: Callable[[int], int] | None = None,
         category_id: int = 1,
         min_score: float = 0.2,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
         self._image_id = image_id
         self._category_id = category_id
@@ -380,7 +383,7 @@ class CocoWriter(JsonWriter):
             "min_score": min_score,
             "provenance": dict(provenance or {}),
         }
-        super().__init__(path, skeleton, header)
+        super().__init__(path, skeleton, header, resume)
 
     def _add(self, index: int, seconds: float, tracks: Tracks) -> None:
         if len(tracks):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.files import PartialFile, dump_json
+from posetrack.files import dump_json
 from posetrack.formats.recovery import END, IMAGE, PERSON, json_from_spool
 from posetrack.formats.sinks import SpoolWriter
 from posetrack.skeletons import Skeleton
@@ -34,16 +34,24 @@ class JsonWriter(SpoolWriter):
         What the keypoints of the tracks are.
     header
         All that the file says of itself, its ``format`` among it.
+    resume
+        The `progress` of an earlier writer with the same arguments, whose file is gone on with.
     """
 
-    def __init__(self, path: str | Path, skeleton: Skeleton, header: Mapping[str, Any]) -> None:
-        super().__init__(path, skeleton)
+    def __init__(
+        self,
+        path: str | Path,
+        skeleton: Skeleton,
+        header: Mapping[str, Any],
+        resume: Mapping[str, Any] | None = None,
+    ) -> None:
         first = dump_json(dict(header))
-        self._file = PartialFile(self.path, ".jsonl")
+        super().__init__(path, skeleton, ".jsonl", resume)
         self._lines: list[bytes] = []
         self._size = 0
         self._flushed = time.monotonic()
-        self._file.write(first + b"\n" + END)
+        if resume is None:
+            self._file.write(first + b"\n" + END)
 
     def _image(self, image: Mapping[str, Any]) -> None:
         self._line(IMAGE, image)

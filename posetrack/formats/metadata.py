@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -48,6 +48,8 @@ class EmptyFrames:
     ----------
     runs
         Those already known.
+    interval
+        Seconds between the frames of the last of them; see `state`.
 
     Examples
     --------
@@ -60,9 +62,17 @@ class EmptyFrames:
     [(3, 0.3), (4, 0.4), (5, 0.5), (9, 0.9)]
     """
 
-    def __init__(self, runs: Sequence[Run] = ()) -> None:
-        self.runs = list(runs)
-        self._interval = math.nan
+    def __init__(self, runs: Iterable[Sequence[float]] = (), interval: float | None = None) -> None:
+        self.runs: list[Run] = [
+            (int(first), int(last), int(step), float(start), float(end))
+            for first, last, step, start, end in runs
+        ]
+        self._interval = math.nan if interval is None else interval
+
+    @property
+    def state(self) -> tuple[list[Run], float | None]:
+        """Its arguments, for another one to go on from, in what JSON can hold."""
+        return list(self.runs), None if math.isnan(self._interval) else self._interval
 
     def add(self, index: int, seconds: float) -> None:
         """Note a frame without people, later than those before."""

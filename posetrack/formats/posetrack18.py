@@ -74,6 +74,8 @@ class PoseTrack18Writer(JsonWriter):
         Keypoints that score less are written as not predicted. Tracking accuracy (MOTA) counts
         every false alarm, average precision wants all: so 0 keeps all, the paper's MOTA wants
         more.
+    resume
+        The `progress` of an earlier writer with the same arguments, whose file is gone on with.
 
     Raises
     ------
@@ -116,6 +118,7 @@ class PoseTrack18Writer(JsonWriter):
         first_number: int = 0,
         approximate_head: bool = True,
         min_score: float = 0.0,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
         name = Path(path).stem.split(".")[0]
         self.sequence = sequence_name(name) if sequence is None else sequence
@@ -124,8 +127,8 @@ class PoseTrack18Writer(JsonWriter):
         self._first_number = first_number
         self._approximate_head = approximate_head
         self._min_score = min_score
-        self._small_ids = SmallIds()
-        self._people = 0
+        self._small_ids = SmallIds() if resume is None else SmallIds.from_state(resume["ids"])
+        self._people = 0 if resume is None else int(resume["people"])
         self._warned = False
         info = {
             "rate": rate,
@@ -135,7 +138,10 @@ class PoseTrack18Writer(JsonWriter):
             "provenance": dict(provenance or {}),
         }
         header = {"format": "posetrack18", "categories": [person_category()], "info": info}
-        super().__init__(path, skeleton, header)
+        super().__init__(path, skeleton, header, resume)
+
+    def _state(self) -> dict[str, Any]:
+        return {"people": self._people, "ids": self._small_ids.state}
 
     def _add(self, index: int, seconds: float, tracks: Tracks) -> None:
         number = index + self._first_number
@@ -216,6 +222,33 @@ class SmallIds:
         self._lent = np.zeros(limit, bool)  # numbers given to someone else
         self._changed: dict[int, int] = {}
         self._next = limit - 1
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All it knows, in what JSON can hold: numbers that their bearers brought as runs."""
+        edges = np.flatnonzero(np.diff(self._own, prepend=False, append=False))
+        changed = [[identity, number] for identity, number in self._changed.items()]
+        return {"limit": self.limit, "own": edges.tolist(), "changed": changed, "next": self._next}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> SmallIds:
+        """Go on from another one's `state`.
+
+        Examples
+        --------
+        >>> small = SmallIds(10)
+        >>> _ = small(3), small(12)
+        >>> SmallIds.from_state(small.state)(14)
+        8
+        """
+        self = cls(int(state["limit"]))
+        edges = list(map(int, state["own"]))
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            self._own[begin:end] = True
+        self._changed = {int(track_id): int(small) for track_id, small in state["changed"]}
+        self._lent[list(self._changed.values())] = True
+        self._next = int(state["next"])
+        return self
 
     def __call__(self, track_id: int) -> int:
         """The number for ``track_id``, always the same; itself when none is free."""

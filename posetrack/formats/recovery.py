@@ -117,7 +117,9 @@ def parquet_from_spool(spool: Path, target: Path, metadata: bytes | None) -> Non
     try:
         with pq.ParquetWriter(file, schema, **parquet_options(schema)) as writer:
             for group in _groups(batches, GROUP_ROWS):
-                writer.write_table(pa.Table.from_batches(group, schema), row_group_size=GROUP_ROWS)
+                # In one piece: where pages end would else depend on when the run wrote its rows.
+                whole = pa.Table.from_batches(group, schema).combine_chunks()
+                writer.write_table(whole, row_group_size=GROUP_ROWS)
         file.publish()
     except BaseException:
         file.discard()
@@ -125,13 +127,17 @@ def parquet_from_spool(spool: Path, target: Path, metadata: bytes | None) -> Non
 
 
 def _groups(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
-    """Batches gathered into groups of at least this many rows."""
+    """Batches gathered into groups of this many rows; the last may have fewer."""
     group: list[Any] = []
-    for batch in batches:
-        group.append(batch.replace_schema_metadata(None))
-        if sum(map(len, group)) >= rows:
-            yield group
-            group = []
+    count = 0
+    for coming in batches:
+        batch = coming.replace_schema_metadata(None)
+        while count + len(batch) >= rows:
+            yield [*group, batch.slice(0, rows - count)]
+            batch, group, count = batch.slice(rows - count), [], 0
+        if len(batch):
+            group.append(batch)
+            count += len(batch)
     if group:
         yield group
 

@@ -12,15 +12,20 @@ step. So
 
 Formats that cannot be read before their end is written (Parquet, JSON) keep a spool beside them
 that can, see `posetrack.formats.recovery.recover`.
+
+A run can go on in another process: `FrameWriter.progress` says how far an unfinished file has come,
+`FrameWriter.suspend` leaves it as it is, and a writer opened with ``resume`` cuts it there and goes
+on, to the same bytes as those of a writer that was never stopped.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from posetrack.files import PartialFile
 from posetrack.skeletons import Skeleton
@@ -47,6 +52,22 @@ class FrameSink(Protocol):
         ...
 
 
+def open_partial(
+    path: Path, suffix: str | None = None, resume: Mapping[str, Any] | None = None
+) -> PartialFile:
+    """An unfinished file: a new one, or one of before with its name and length in ``resume``.
+
+    Raises
+    ------
+    OSError, ValueError
+        See `posetrack.files.PartialFile`.
+    """
+    if resume is None:
+        return PartialFile(path, suffix)
+    partial = path.with_name(Path(resume["file"]).name)
+    return PartialFile.reopen(path, partial, int(resume["length"]))
+
+
 class FrameWriter(ABC):
     """Shared by the writers: order of frames, states, the ``with`` statement.
 
@@ -56,14 +77,25 @@ class FrameWriter(ABC):
         Where the file is to appear. Its folder must exist.
     skeleton
         What the keypoints are; tracks of another skeleton are refused.
+    suffix
+        The ending of the unfinished file; the path's own when None.
+    resume
+        The `progress` of an earlier writer with the same arguments, whose file is gone on with.
     """
 
-    def __init__(self, path: str | Path, skeleton: Skeleton) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        skeleton: Skeleton,
+        suffix: str | None = None,
+        resume: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.skeleton = skeleton
-        self.frames = 0
-        self._last_index: int | None = None
+        self.frames = 0 if resume is None else int(resume["frames"])
+        self._last_index: int | None = None if resume is None else int(resume["last"])
         self._done = False
+        self._file = open_partial(self.path, suffix, resume)
 
     def write(self, index: int, seconds: float, tracks: Tracks, /) -> None:
         """Add a frame.
@@ -101,6 +133,28 @@ class FrameWriter(ABC):
         self._add(index, seconds, tracks)
         self._last_index = index
         self.frames += 1
+
+    def progress(self) -> dict[str, Any]:
+        """How far it has come, in what JSON can hold, once all of that is safe on the disk.
+
+        It is what another writer of the same file needs as ``resume``; there must be a frame.
+        """
+        self._flush()
+        length = self._file.sync()
+        last = self._last_index
+        return {"file": self._file.partial.name, "length": length, "frames": self.frames} | {
+            "last": last,
+            **self._state(),
+        }
+
+    def suspend(self) -> Path:
+        """Give up, and leave the unfinished file as it is, for a writer that goes on with it."""
+        self._done = True
+        try:
+            self._flush()
+        finally:
+            self._file.keep()
+        return self._file.partial
 
     def close(self) -> None:
         """Finish: the file appears under its name. A second call does nothing."""
@@ -147,6 +201,14 @@ class FrameWriter(ABC):
     def _add(self, index: int, seconds: float, tracks: Tracks) -> None: ...
 
     @abstractmethod
+    def _flush(self) -> None:
+        """Write what is gathered to the unfinished file."""
+
+    def _state(self) -> dict[str, Any]:
+        """What else a writer must know to go on."""
+        return {}
+
+    @abstractmethod
     def _finish(self) -> None: ...
 
     @abstractmethod
@@ -158,11 +220,6 @@ class FrameWriter(ABC):
 
 class SpoolWriter(FrameWriter):
     """Fills a spool with frames, and on closing makes the file of it."""
-
-    _file: PartialFile
-
-    @abstractmethod
-    def _flush(self) -> None: ...
 
     @abstractmethod
     def _convert(self, spool: Path, target: Path) -> None:

@@ -84,8 +84,9 @@ class _TableWriter(FrameWriter):
         image_size: tuple[int, int] | None = None,
         rate: float | None = None,
         provenance: Mapping[str, Any] | None = None,
+        suffix: str | None = None,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(path, skeleton)
         self._described = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -96,8 +97,9 @@ class _TableWriter(FrameWriter):
         }
         dump_json(self._described)  # what is not JSON is refused now, not after the run
         self._block = RowBlock(skeleton)
-        self._empty = EmptyFrames()
-        self._rows = 0
+        super().__init__(path, skeleton, suffix, resume)
+        self._empty = EmptyFrames() if resume is None else EmptyFrames(*resume["empty"])
+        self._rows = 0 if resume is None else int(resume["rows"])
         self._flushed = time.monotonic()
 
     def _add(self, index: int, seconds: float, tracks: Tracks) -> None:
@@ -118,6 +120,9 @@ class _TableWriter(FrameWriter):
             self._rows += self._block.rows
             self._block.rows = 0
         self._flushed = time.monotonic()
+
+    def _state(self) -> dict[str, Any]:
+        return {"rows": self._rows, "empty": self._empty.state}
 
     def _metadata(self) -> bytes:
         counts = {"frames": self.frames, "rows": self._rows, "empty_frames": self._empty.runs}
@@ -145,6 +150,8 @@ class CsvWriter(_TableWriter):
         Frames a second, if known.
     provenance
         What made the file, see `posetrack.formats.describe_run`.
+    resume
+        The `progress` of an earlier writer with the same arguments, whose file is gone on with.
 
     Raises
     ------
@@ -170,11 +177,19 @@ class CsvWriter(_TableWriter):
         image_size: tuple[int, int] | None = None,
         rate: float | None = None,
         provenance: Mapping[str, Any] | None = None,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(path, skeleton, image_size=image_size, rate=rate, provenance=provenance)
-        self._file = PartialFile(self.path)
-        self._file.write(_csv_header(column_names(skeleton)))
-        self._write_sidecar(self._file.partial)  # a killed process leaves its skeleton, too
+        super().__init__(
+            path,
+            skeleton,
+            image_size=image_size,
+            rate=rate,
+            provenance=provenance,
+            resume=resume,
+        )
+        if resume is None:
+            self._file.write(_csv_header(column_names(skeleton)))
+            self._write_sidecar(self._file.partial)  # a killed process leaves its skeleton, too
 
     def _write_batch(self, batch: pa.RecordBatch) -> None:
         self._file.write(memoryview(_csv_lines(batch)))
@@ -220,6 +235,8 @@ class ParquetWriter(_TableWriter, SpoolWriter):
         Frames a second, if known.
     provenance
         What made the file, see `posetrack.formats.describe_run`.
+    resume
+        The `progress` of an earlier writer with the same arguments, whose file is gone on with.
 
     Raises
     ------
@@ -245,11 +262,21 @@ class ParquetWriter(_TableWriter, SpoolWriter):
         image_size: tuple[int, int] | None = None,
         rate: float | None = None,
         provenance: Mapping[str, Any] | None = None,
+        resume: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(path, skeleton, image_size=image_size, rate=rate, provenance=provenance)
-        schema = arrow_schema(schema_of(skeleton)).with_metadata({METADATA_KEY: self._metadata()})
-        self._file = PartialFile(self.path, ".arrows")
-        self._file.write(memoryview(schema.serialize()))
+        super().__init__(
+            path,
+            skeleton,
+            image_size=image_size,
+            rate=rate,
+            provenance=provenance,
+            suffix=".arrows",
+            resume=resume,
+        )
+        if resume is None:
+            described = {METADATA_KEY: self._metadata()}
+            schema = arrow_schema(schema_of(skeleton)).with_metadata(described)
+            self._file.write(memoryview(schema.serialize()))
 
     def _write_batch(self, batch: pa.RecordBatch) -> None:
         # One Arrow stream is its schema's message and then one message a batch.

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
-from posetrack.runs.outputs import FORMATS
+from posetrack.runs.outputs import ENDINGS, FORMATS
 from posetrack.runs.pictures import kind_of
+from posetrack.runs.resuming import Point, Points, inputs_of
 from posetrack.runs.window import Window
 from posetrack.runs.writer import (
     Colours,
+    Opening,
     OpenSink,
     Overlay,
     ResultPaths,
     RunWriter,
     clean_tracks,
+    describe_video_run,
     draw_plots,
     gather,
     open_tables,
@@ -112,6 +116,10 @@ class Outcome(NamedTuple):
         Notes on frames that were missing or unreadable.
     trajectories
         Gives what was tracked, cleaned where that was wanted.
+    before
+        How many of the frames an earlier process had tracked.
+    passed_over
+        Whether that one had finished it, and nothing was done.
     """
 
     frames: int
@@ -119,6 +127,8 @@ class Outcome(NamedTuple):
     lines: list[str]
     problems: list[str]
     trajectories: Callable[[], Any]
+    before: int = 0
+    passed_over: bool = False
 
 
 def track_to_results(
@@ -136,6 +146,7 @@ def track_to_results(
     in_memory: bool = False,
     show: bool = False,
     progress: bool = False,
+    resume: bool = False,
 ) -> Outcome:
     """Track a video and write the outputs wanted.
 
@@ -165,20 +176,48 @@ def track_to_results(
         Whether to open a window; closing it ends the run after that frame.
     progress
         Whether to show a bar, on standard error if that is a terminal.
+    resume
+        Whether to note every few seconds where the run stands, in ``NAME.resume``, and to go on
+        from there if an earlier process left it unfinished: to the same bytes as a run that is
+        never stopped. A video that is finished is passed over.
+
+    Raises
+    ------
+    ValueError
+        If an earlier process did the same with other settings, networks or another video, or
+        ``source`` cannot be read again.
     """
     from tqdm import tqdm
 
-    from posetrack.tracking.pipeline import track_images, track_video
+    from posetrack.formats.provenance import describe_run
+    from posetrack.tracking.pipeline import choose_batch, track_images, track_video
     from posetrack.video import open_video
 
     def open_again() -> Any:
         return open_video(source, **reading)
 
+    points, last = None, None
+    if resume:
+        described = describe_run(settings=settings, weights=weights)
+        inputs = inputs_of(source, described, wanted, reading, unrelated=unrelated)
+        points = _points(results, inputs, wanted, needs_table=in_memory)
+        last, in_memory = points.last, False
+        if last is not None and last.stage == "finished":
+            return _pass_over(last, wanted, results)
+
     comes_once = isinstance(source, int) or (
         isinstance(source, str) and (is_camera(source) or "://" in source)
     )
     with ExitStack() as stack:
-        video = stack.enter_context(open_again())
+        video = stack.enter_context(
+            open_again()
+            if last is None
+            else open_video(source, **reading, known=last.begin, reread=last.damaged)
+        )
+        provenance: Mapping[str, Any] | None = None
+        if points is not None:  # one for all processes that work on it
+            provenance = None if last is None else last.provenance
+            provenance = provenance or describe_video_run(video, settings, weights)
         run = stack.enter_context(
             _writer(
                 video,
@@ -194,42 +233,193 @@ def track_to_results(
                 reopen=None if comes_once else open_again,
                 explain=lambda: tracker.explanation,
                 in_memory=in_memory,
+                provenance=provenance,
+                resumable=points is not None,
             )
         )
         bar = stack.enter_context(
             tqdm(
                 total=_count_frames(video, reading),
+                initial=0 if last is None else last.frames,
                 unit=" frames",
                 desc="" if results is None else results.name,
                 disable=None if progress else True,
             )
         )
-        people: set[int] = set()
-        sizes: set[tuple[int, ...]] = set()
         window = Window(video.source.name) if show else None
         if window is not None:
             stack.callback(window.close)
         at = None if boxes is None else scale_boxes(boxes, video.scale)
-        follow = track_images if unrelated else track_video
-        pairs = follow(video, tracker, boxes=at, ahead=ahead)
-        stack.callback(pairs.close)
+        together = 1 if unrelated else choose_batch(video, tracker, ahead=ahead, boxes=at)
+        course = _Course(together, last)
+        if points is not None and last is None:
+            points.begin()
+        if last is not None:
+            course.reopen(run, last)
+            if last.tracker:
+                tracker.load_state_dict(last.tracker)
+        pairs: Any = ()
+        if last is None or last.stage == "tracking":
+            pairs = (
+                track_images(video, tracker, boxes=at, ahead=ahead, last=max(course.people | {0}))
+                if unrelated
+                else track_video(video, tracker, boxes=at, ahead=ahead, tracked=course.tracked)
+            )
+            stack.callback(pairs.close)
         for frame, tracks in pairs:
-            people.update(tracks.ids.tolist())
-            sizes.add(frame.image.shape)
+            course.note(frame, tracks)
             if window is not None:
                 window.show(frame, tracks)
             run.write(frame, tracks)
             bar.update()
-            bar.set_postfix_str(f"{len(tracks)} people, {len(people)} ids", refresh=False)
+            ids = len(course.people)
+            bar.set_postfix_str(f"{len(tracks)} people, {ids} ids", refresh=False)
+            if points is not None and (run.frames == 1 or points.due) and run.whole:
+                one = None if unrelated else tracker
+                points.write(partial(course.point, run, provenance, video, one))
             if window is not None and window.closed:
                 break
-    problems = _problems(video)
-    if len(sizes) > 1 and not unrelated and video.source.kind == "images":
-        problems.append(
-            "these images are of different sizes: if they are no video, say that they are unrelated"
-        )
+        problems = [] if last is None else list(last.remarks)
+        if last is None or last.stage == "tracking":
+            problems += _problems(video)
+            if len(course.sizes) > 1 and not unrelated and video.source.kind == "images":
+                problems.append(
+                    "these images are of different sizes: if they are no video, say that they are "
+                    "unrelated"
+                )
+        problems = list(dict.fromkeys(problems))
+        if points is not None and run.frames and (last is None or last.stage == "tracking"):
+            run.end()
+            points.write(partial(course.ending, run, provenance, problems))
     lines = run.finish()
-    return Outcome(run.frames, len(people), lines, problems, lambda: run.trajectories)
+    if points is not None and run.frames:
+        points.finish(frames=run.frames, people=course.people, remarks=problems, lines=lines)
+    before = 0 if last is None else last.frames
+    return Outcome(
+        run.frames, len(course.people), lines, problems, lambda: run.trajectories, before
+    )
+
+
+class _Course:
+    """What of a run is not in its files, and where another process would go on with it."""
+
+    def __init__(self, together: int, last: Point | None) -> None:
+        self._together = together
+        self.people: set[int] = set() if last is None else set(last.people)
+        self.sizes = set() if last is None else {tuple(shape) for shape in last.sizes}
+        self.tracked = 0 if last is None else last.tracked
+        self._group = 0 if last is None else last.begin  # first frame of the detector's last run
+        self._begin = self._group
+        self._opening: Opening | None = None
+
+    def reopen(self, run: RunWriter, last: Point) -> None:
+        """Open the files where they were left."""
+        from posetrack.skeletons import Skeleton
+
+        skeleton = Skeleton.from_json(last.skeleton, "the run's skeleton")
+        self._opening = Opening(last.size, skeleton, ending=last.stage == "ending")
+        run.reopen(last.frames, [replace(self._opening, state=state) for state in last.files])
+
+    def note(self, frame: Any, tracks: Any) -> None:
+        """Take note of a frame."""
+        if self._opening is None:
+            height, width = frame.image.shape[:2]
+            self._opening = Opening((width, height), tracks.skeleton)
+        self.people.update(tracks.ids.tolist())
+        self.sizes.add(frame.image.shape)
+        self._group = frame.index if self.tracked == 0 else self._group
+        self.tracked = (self.tracked + 1) % self._together
+        self._begin = self._group if self.tracked else frame.index + 1
+
+    def point(
+        self, run: RunWriter, provenance: Mapping[str, Any] | None, video: Any, tracker: Any
+    ) -> Point:
+        """Where it stands after the last frame; all files are safe on the disk.
+
+        Raises
+        ------
+        ValueError
+            If the tracker's state cannot be written.
+        """
+        from posetrack.video import Status
+
+        try:
+            state = {} if tracker is None else tracker.state_dict()
+        except TypeError as error:
+            raise ValueError(f"a run with this flow cannot be resumed: {error}") from error
+        damaged = bool(video.remarks or video.ledger.counts[Status.CORRUPT])
+        return replace(
+            self._make_point("tracking", run, provenance),
+            begin=self._begin,
+            tracked=self.tracked,
+            damaged=damaged,
+            sizes=sorted(self.sizes),
+            remarks=list(video.remarks),
+            tracker=state,
+        )
+
+    def ending(
+        self, run: RunWriter, provenance: Mapping[str, Any] | None, remarks: list[str]
+    ) -> Point:
+        """The same after the last of all frames."""
+        return replace(self._make_point("ending", run, provenance), remarks=remarks)
+
+    def _make_point(
+        self,
+        stage: Literal["tracking", "ending"],
+        run: RunWriter,
+        provenance: Mapping[str, Any] | None,
+    ) -> Point:
+        assert self._opening is not None  # there was a frame
+        return Point(
+            stage,
+            provenance=provenance,
+            frames=run.frames,
+            size=self._opening.image_size,
+            skeleton=self._opening.skeleton.to_json(),
+            files=run.progress(),
+            people=sorted(self.people),
+        )
+
+
+def _points(
+    results: ResultPaths | None,
+    inputs: Mapping[str, Any],
+    wanted: Wanted,
+    *,
+    needs_table: bool,
+) -> Points:
+    """The points of a run that can be resumed."""
+    if results is None:
+        raise ValueError("a run is resumed from its files: give a folder for them")
+    if needs_table and not (wanted.cleaning or {"csv", "parquet"} & set(wanted.formats)):
+        raise ValueError("a resumed run is read from a table: add parquet or csv to the formats")
+    results.folder.mkdir(parents=True, exist_ok=True)
+    return Points(results, inputs)
+
+
+def _pass_over(last: Point, wanted: Wanted, results: ResultPaths | None) -> Outcome:
+    """The outcome of a run that an earlier process finished."""
+    assert results is not None  # where there is a point there are files
+    results.paths += [results.folder / Path(name).name for name, _ in last.whole]
+
+    def trajectories() -> Any:
+        from posetrack.trajectories import load
+
+        for name in ("parquet", "csv"):
+            if name in wanted.formats:
+                return load(results.folder / f"{results.name}{ENDINGS[name]}")
+        raise ValueError(f"{results.name}: finished before, without a table of what was tracked")
+
+    return Outcome(
+        last.frames,
+        len(last.people),
+        list(last.lines),
+        list(last.remarks),
+        trajectories,
+        last.frames,
+        passed_over=True,
+    )
 
 
 def _writer(
@@ -244,6 +434,8 @@ def _writer(
     reopen: Callable[[], Any] | None,
     explain: Callable[[], Any],
     in_memory: bool,
+    provenance: Mapping[str, Any] | None,
+    resumable: bool,
 ) -> RunWriter:
     """The sinks and finishers that were asked for."""
     cleaning, formats = wanted.cleaning, list(wanted.formats)
@@ -266,7 +458,12 @@ def _writer(
     if results is None:
         names = formats = []
     sinks: list[OpenSink] = open_tables(
-        names, video, settings=settings, weights=weights, explain=explain
+        names,
+        video,
+        settings=settings,
+        weights=weights,
+        explain=explain,
+        provenance=provenance,
     )
     sinks += [gather(video, settings=settings, weights=weights)] if in_memory else []
     sinks += [] if colours is None else [colours]
@@ -282,7 +479,7 @@ def _writer(
     if wanted.plot and results is not None:
         drawn_on = video.source.name if reopen is not None else None
         finishers.append(draw_plots(drawn_on, one_person=cleaning.get("select") is not None))
-    return RunWriter(results, sinks, finishers)
+    return RunWriter(results, sinks, finishers, resumable=resumable)
 
 
 def _problems(video: Any) -> list[str]:

@@ -60,6 +60,7 @@ def track(
     angles: bool | Sequence[str] = False,
     plot: bool = False,
     unrelated: bool = False,
+    resume: bool = False,
     show: bool = False,
     progress: bool = False,
     **settings: Any,
@@ -119,6 +120,9 @@ def track(
         Write pictures of presence over time, trails and a heat map there.
     unrelated
         The images are no video: people are found in each by itself.
+    resume
+        Note every few seconds in ``out`` where the run stands, and go on from there where an
+        earlier call was stopped, to the same results; see `track_to_results`.
     show
         Open a window with the people as they are tracked; closing it ends the run after that frame.
     progress
@@ -185,6 +189,7 @@ def track(
         in_memory=True,
         show=show,
         progress=progress,
+        resume=resume,
     )
     if not outcome.frames:
         raise ValueError(f"{opened}: no frame between start {start} and stop {stop}")
@@ -353,6 +358,6 @@ def _reading(
 
 def _describe(used: Mapping[str, Any]) -> dict[str, Any]:
     """All settings as they were used, for provenance, which names the source by itself."""
-    others = ("source", "settings", "cleaning", "progress", "show")
+    others = ("source", "settings", "cleaning", "progress", "show", "resume")
     own = {name: value for name, value in used.items() if name not in others}
     return dict(sorted({**own, **used["settings"], **used["cleaning"]}.items()))

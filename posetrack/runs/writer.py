@@ -6,6 +6,9 @@ the video is over the finishers run, one after the other: cleaning, angles, pict
 take the run's trajectories from `RunWriter.trajectories`, so that all its files have the same
 people. With cleaning, the tracker's own results go to ``NAME.raw.parquet`` while it runs, and the
 tables asked for and the overlay are made from the cleaned ones.
+
+A run that may be resumed asks its sinks how far they have come, and another process opens them from
+there; see `posetrack.runs.resuming`.
 """
 
 from __future__ import annotations
@@ -25,15 +28,61 @@ from posetrack.structures import Tracks
 
 if TYPE_CHECKING:
     from posetrack.draw.faces import Cover
+    from posetrack.skeletons import Skeleton
 
 _OF_THE_RUN = ("frames", "audit")  # of the run, and not of the tracks
 
 
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """What a sink is opened with.
+
+    Parameters
+    ----------
+    image_size
+        Width and height of the first image.
+    skeleton
+        What the keypoints are.
+    state
+        What a sink of an earlier process gave as its `Sink.progress`; None: it begins.
+    ending
+        Whether that process had all frames in its unfinished files.
+    """
+
+    image_size: tuple[int, int]
+    skeleton: Skeleton
+    state: Mapping[str, Any] | None = None
+    ending: bool = False
+
+    def is_finished(self, path: Path) -> bool:
+        """Whether the earlier process came to making its file whole."""
+        if not self.ending or self.state is None or "file" not in self.state:
+            return False
+        return path.is_file() and not path.with_name(Path(self.state["file"]).name).exists()
+
+
 class Sink(Protocol):
-    """Takes one frame after another."""
+    """Takes one frame after another; `Plain` has what most leave as it is."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether another process could go on after this frame."""
+        ...
 
     def write(self, frame: Any, tracks: Tracks, /) -> None:
         """Add a frame."""
+        ...
+
+    def progress(self) -> Mapping[str, Any]:
+        """How far it has come, in what JSON can hold, once all of that is safe on the disk."""
+        ...
+
+    def end(self) -> None:
+        """Take note that no frame follows."""
+        ...
+
+    def suspend(self) -> Path | None:
+        """Leave its unfinished file for another process, and return where it is."""
         ...
 
     def close(self) -> None:
@@ -71,8 +120,46 @@ class ResultPaths:
         return path
 
 
-OpenSink = Callable[["RunWriter", Any, Tracks], Sink]
-"""Opens a sink for the run, given its first frame and the people in it."""
+class Plain:
+    """What is the same in most sinks."""
+
+    path: Path | None = None
+    whole: bool = True
+
+    def write(self, frame: Any, tracks: Tracks, /) -> None:
+        """Nothing."""
+
+    def progress(self) -> Mapping[str, Any]:
+        """Nothing to remember."""
+        return {}
+
+    def end(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing: it has no file, or one that is whole."""
+
+    def abort(self) -> Path | None:
+        """Keep nothing."""
+        return None
+
+    def suspend(self) -> Path | None:
+        """As `abort`."""
+        return self.abort()
+
+
+class _Finished(Plain):
+    """A file that an earlier process has made whole."""
+
+    def __init__(self, path: Path, state: Mapping[str, Any] | None) -> None:
+        self.path, self._state = path, state or {}
+
+    def progress(self) -> Mapping[str, Any]:
+        return self._state
+
+
+OpenSink = Callable[["RunWriter", Opening], Sink]
+"""Opens a sink for the run."""
 
 Finisher = Callable[["RunWriter"], str]
 """Makes something of the run in the end; returns a line to show, or ""."""
@@ -89,6 +176,8 @@ class RunWriter:
         Opened with the first frame, in this order.
     finishers
         Run by `finish`, in this order.
+    resumable
+        Whether what an error or Ctrl-C leaves is for another process to go on with.
     """
 
     def __init__(
@@ -96,8 +185,10 @@ class RunWriter:
         results: ResultPaths | None,
         sinks: Sequence[OpenSink],
         finishers: Sequence[Finisher] = (),
+        *,
+        resumable: bool = False,
     ) -> None:
-        self._results, self.finishers = results, finishers
+        self._results, self.finishers, self._resumable = results, finishers, resumable
         self.frames = 0
         self.tables: list[Path] = []
         """Own tables; the first is the one that everything else is made from."""
@@ -119,11 +210,33 @@ class RunWriter:
         if not self.frames:
             if self._results is not None:
                 self._results.folder.mkdir(parents=True, exist_ok=True)
+            height, width = frame.image.shape[:2]
+            opening = Opening((width, height), tracks.skeleton)
             for open_sink in self._open_sinks:
-                self._sinks.append(open_sink(self, frame, tracks))
+                self._sinks.append(open_sink(self, opening))
         self.frames += 1
         for sink in self._sinks:
             sink.write(frame, tracks)
+
+    def reopen(self, frames: int, openings: Iterable[Opening]) -> None:
+        """Go on where an earlier process was, with so many frames in its files."""
+        for open_sink, opening in zip(self._open_sinks, openings, strict=True):
+            self._sinks.append(open_sink(self, opening))
+        self.frames = frames
+
+    @property
+    def whole(self) -> bool:
+        """Whether another process could go on after this frame."""
+        return all(sink.whole for sink in self._sinks)
+
+    def progress(self) -> list[Mapping[str, Any]]:
+        """How far each sink has come; all of it is safe on the disk."""
+        return [sink.progress() for sink in self._sinks]
+
+    def end(self) -> None:
+        """Take note that no frame follows: the unfinished files have all."""
+        for sink in self._sinks:
+            sink.end()
 
     def finish(self) -> list[str]:
         """Run the finishers after the last frame; gives their lines."""
@@ -160,7 +273,7 @@ class RunWriter:
                     sink.close()
                     kept = path
                 else:
-                    kept = sink.abort()
+                    kept = sink.suspend() if self._resumable else sink.abort()
             except (OSError, ValueError, RuntimeError) as second:
                 # On a full disk to keep it fails, too, and its first error is the one to see.
                 kept = getattr(sink, "partial", None) if error is None else None
@@ -201,6 +314,8 @@ class RunWriter:
                 f"what there is of {names} is beside them, and `posetrack recover "
                 f"{self.results.folder}` finishes it where there is room"
             )
+        if self._resumable:
+            parts.append("the same command goes on from there")
         if self.frames and parts:
             error.add_note(f"{self.results.name}: {'; '.join(parts)}")
 
@@ -208,13 +323,27 @@ class RunWriter:
 # Sinks.
 
 
-class _Table:
+class _Table(Plain):
     """A writer of tracks, which wants index, time and tracks."""
 
     def __init__(self, writer: Any) -> None:
         self.path, self._writer = writer.path, writer
         self.partial: Path | None = getattr(writer, "partial", None)
-        self.close, self.abort = writer.close, writer.abort
+
+    def progress(self) -> Mapping[str, Any]:
+        state: Mapping[str, Any] = self._writer.progress()
+        return state
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def abort(self) -> Path | None:
+        kept: Path | None = self._writer.abort()
+        return kept
+
+    def suspend(self) -> Path | None:
+        kept: Path | None = self._writer.suspend()
+        return kept
 
     def write(self, frame: Any, tracks: Tracks) -> None:
         self._writer.write(frame.index, frame.seconds, tracks)
@@ -227,6 +356,7 @@ def open_tables(
     settings: Mapping[str, object],
     weights: Mapping[str, Path | Mapping[str, object]],
     explain: Callable[[], Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> list[OpenSink]:
     """Sinks of the formats of `posetrack.runs.outputs.FORMATS`, and of ``raw``.
 
@@ -240,36 +370,42 @@ def open_tables(
         For provenance, see `posetrack.formats.describe_run`.
     explain
         Gives why the tracker gave each identity, for ``audit``.
+    provenance
+        Of an earlier process, instead.
     """
-    provenance = cache(lambda: _describe(video, settings, weights))
+    describe = cache(
+        lambda: describe_video_run(video, settings, weights) if provenance is None else provenance
+    )
 
     def opener(name: str) -> OpenSink:
-        def open_sink(run: RunWriter, frame: Any, tracks: Tracks) -> Sink:
+        def open_sink(run: RunWriter, opening: Opening) -> Sink:
             from posetrack import formats as known
 
             ending = ".raw.parquet" if name == "raw" else ENDINGS[name]
-            described, path = provenance(), run.results(ending)
+            described, path = describe(), run.results(ending)
+            run.tables += [path] if name in ("raw", "csv", "parquet") else []
+            if opening.is_finished(path):
+                return _Finished(path, opening.state)
             if name == "frames":
-                return _Ledger(path, video)
+                return _Ledger(path, video, opening.state)
             if name == "audit":
                 from posetrack.audit import MatchWriter
 
                 assert explain is not None  # who asks for an audit has a tracker
-                return _Table(MatchWriter(path, explain))
+                return _Table(MatchWriter(path, explain, opening.state))
             writers = {
                 "csv": known.CsvWriter,
                 "coco": known.CocoWriter,
                 "posetrack18": known.PoseTrack18Writer,
             }
-            run.tables += [path] if name in ("raw", "csv", "parquet") else []
-            height, width = frame.image.shape[:2]
             return _Table(
                 writers.get(name, known.ParquetWriter)(
                     path,
-                    tracks.skeleton,
-                    image_size=(width, height),
+                    opening.skeleton,
+                    image_size=opening.image_size,
                     rate=float(video.rate),
                     provenance=described,
+                    resume=opening.state,
                 )
             )
 
@@ -278,7 +414,7 @@ def open_tables(
     return [opener(name) for name in formats]
 
 
-def _describe(
+def describe_video_run(
     video: Any,
     settings: Mapping[str, object],
     weights: Mapping[str, Path | Mapping[str, object]],
@@ -300,14 +436,12 @@ def gather(
 ) -> OpenSink:
     """A sink that keeps the tracks in memory, for the run's trajectories; parameters as there."""
 
-    def open_sink(run: RunWriter, frame: Any, tracks: Tracks) -> Sink:
-        del tracks
-        height, width = frame.image.shape[:2]
+    def open_sink(run: RunWriter, opening: Opening) -> Sink:
         return _Gathered(
             run,
             {
-                "provenance": _describe(video, settings, weights),
-                "image_size": (width, height),
+                "provenance": describe_video_run(video, settings, weights),
+                "image_size": opening.image_size,
                 "rate": float(video.rate),
             },
         )
@@ -315,7 +449,7 @@ def gather(
     return open_sink
 
 
-class _Gathered:
+class _Gathered(Plain):
     """Frames in memory; laid out as the run's trajectories when the video is over."""
 
     def __init__(self, run: RunWriter, metadata: Mapping[str, Any]) -> None:
@@ -334,21 +468,37 @@ class _Gathered:
         self._frames.clear()
 
 
-class _Ledger:
+class _Ledger(Plain):
     """``frames``: index, seconds and status of every frame of the file, written in the end."""
 
-    def __init__(self, path: Path, video: Any) -> None:
-        self.path, self._video = path, video
+    path: Path
 
-    def write(self, frame: Any, tracks: Tracks) -> None:
-        """Nothing: the video keeps the ledger."""
+    def __init__(self, path: Path, video: Any, state: Mapping[str, Any] | None = None) -> None:
+        from posetrack.formats.sinks import open_partial
+
+        self.path, self._video = path, video
+        self._file = open_partial(path, None, state) if state else None
+
+    def progress(self) -> Mapping[str, Any]:
+        """Nothing before the end: a reader of the video has the same ledger again."""
+        if self._file is None:
+            return {}
+        return {"file": self._file.partial.name, "length": self._file.sync()}
+
+    def end(self) -> None:
+        self._file = self._file or self._write()
 
     def close(self) -> None:
-        self._write().publish()
+        self._file = self._file or self._write()
+        self._file.publish()
 
     def abort(self) -> Path:
-        kept: Path = self._write().keep()
+        self._file = self._file or self._write()
+        kept: Path = self._file.keep()
         return kept
+
+    def suspend(self) -> Path | None:
+        return None if self._file is None else self.abort()
 
     def _write(self) -> Any:
         from posetrack.files import PartialFile
@@ -366,7 +516,7 @@ class _Ledger:
         return file
 
 
-class Colours:
+class Colours(Plain):
     """A sink that gathers the colours people wear, while there are images, for joining."""
 
     def __init__(self) -> None:
@@ -374,19 +524,19 @@ class Colours:
 
         self._colours = TorsoColours()
 
-    def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
+    def __call__(self, run: RunWriter, opening: Opening, /) -> Sink:  # noqa: ARG002
         """Open it."""
+        if opening.state is not None:
+            self._colours.load_state(opening.state["colours"])
         return self
 
     def write(self, frame: Any, tracks: Tracks) -> None:
         """Look at a frame."""
         self._colours.update(frame.image, tracks, frame.seconds)
 
-    def close(self) -> None:
-        """Nothing: it has no file."""
-
-    def abort(self) -> None:
-        """Nothing."""
+    def progress(self) -> Mapping[str, Any]:
+        """What was gathered."""
+        return {"colours": self._colours.state}
 
     def histograms(self) -> Any:
         """By id, see `posetrack.cleaning.TorsoColours`."""
@@ -420,17 +570,40 @@ class Overlay:
     files: Sequence[tuple[Path, int]] = ()
     sound: Path | None = None
 
-    def __call__(self, run: RunWriter, frame: Any, tracks: Tracks, /) -> Sink:  # noqa: ARG002
+    def __call__(self, run: RunWriter, opening: Opening, /) -> Sink:
         """Open the sink."""
-        return _OverlaySink(self.open(run.results), self)
+        state = opening.state
+        if self.kind != "mp4":
+            return _OverlaySink(_Pictures(run.results, self.kind, self.files), self, state=state)
+        path = run.results(".mp4")
+        if opening.is_finished(path):
+            return _Joined(path, state or {}, self)
+        return _OverlaySink(self._open_video(path, state), self, state=state)
 
     def open(self, results: ResultPaths) -> Any:
         """What takes the drawn images: ``NAME.mp4``, ``NAME.jpg`` or a folder ``NAME``."""
         if self.kind == "mp4":
-            from posetrack.video import VideoWriter
-
-            return VideoWriter(results(".mp4"), rate=self.rate, queue=0)
+            return self._open_video(results(".mp4"))
         return _Pictures(results, self.kind, self.files)
+
+    def add_sound(self, path: Path, times: Sequence[float]) -> None:
+        """Put the sound into the whole video, whose first and last image are of these times."""
+        if self.sound is not None:
+            from posetrack.video.sound import add_sound
+
+            begin, last = times
+            add_sound(path, self.sound, begin=begin, end=last + float(1 / self.rate))
+
+    def _open_video(self, path: Path, state: Mapping[str, Any] | None = None) -> Any:
+        from posetrack.video import VideoWriter
+        from posetrack.video.pieces import Written
+
+        resume = None
+        if state is not None:
+            size = state["written"]["size"]
+            written = Written(**{**state["written"], "size": size and (int(size[0]), int(size[1]))})
+            resume = path.with_name(Path(state["file"]).name), written
+        return VideoWriter(path, rate=self.rate, queue=0, resume=resume)
 
 
 class _Pictures:
@@ -465,22 +638,60 @@ class _Pictures:
         """Nothing: what there is stays."""
 
 
-class _OverlaySink:
+class _Joined(Plain):
+    """An overlay whose pieces an earlier process has joined; perhaps it lacks its sound."""
+
+    path: Path
+
+    def __init__(self, path: Path, state: Mapping[str, Any], look: Overlay) -> None:
+        self.path, self._state, self._look = path, state, look
+
+    def progress(self) -> Mapping[str, Any]:
+        return self._state
+
+    def close(self) -> None:
+        from posetrack.video.sound import has_sound
+
+        if not has_sound(self.path):
+            self._look.add_sound(self.path, self._state["times"])
+
+
+class _OverlaySink(Plain):
     """Draws and encodes in the background.
 
     ``faces`` is by frame what to cover, where that is known before.
     """
 
-    def __init__(self, writer: Any, look: Overlay, faces: Mapping[int, Any] | None = None) -> None:
+    def __init__(
+        self,
+        writer: Any,
+        look: Overlay,
+        faces: Mapping[int, Any] | None = None,
+        *,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         from posetrack.draw import FaceCover, Trails
         from posetrack.tracking.pipeline import Background
 
         self._cover, self._faces, self._recent = look.cover, faces, FaceCover()
         self._trails = Trails(look.trails) if look.trails else None
         self._writer, self._pictures = writer, isinstance(writer, _Pictures)
+        self._ended = False
         self.path = writer.path
-        self._sound, self._lasting = look.sound, float(1 / look.rate)
+        self._look = look
         self._times: tuple[float, float] | None = None
+        if state is not None:
+            begin, last = state["times"]
+            self._times = begin, last
+            self._recent.load_state(state["faces"])
+            if self._trails is not None:
+                self._trails.load_state(state["trails"])
+        # In this thread, which so knows with which frames pieces end while the other one draws.
+        self._pieces = None
+        if not self._pictures:
+            from posetrack.video.pieces import PieceTimes
+
+            self._pieces = PieceTimes(look.rate, writer.progress)
         self._work = Background(self._draw)
 
     @property
@@ -506,6 +717,27 @@ class _OverlaySink:
     def write(self, frame: Any, tracks: Tracks) -> None:
         self._times = (self._times or (frame.seconds, 0.0))[0], frame.seconds
         self._work.put((frame, tracks))
+        if self._pieces is not None:
+            self.whole = self._pieces.add(frame.seconds)
+
+    def progress(self) -> Mapping[str, Any]:
+        self._work.wait()
+        state: dict[str, Any] = {"times": self._times, "faces": self._recent.state}
+        if self._trails is not None:
+            state["trails"] = self._trails.state
+        if not self._pictures:
+            written = self._writer.sync()
+            assert self._pieces is not None
+            if not self._ended and written.images != self._pieces.now.images:
+                raise RuntimeError(f"{self.path}: a piece ends at another image than was expected")
+            state |= {"file": self._writer.partial.name, "written": vars(written)}
+        return state
+
+    def end(self) -> None:
+        self._work.wait()
+        self._ended = True
+        if not self._pictures:
+            self._writer.end()
 
     def close(self) -> None:
         try:
@@ -514,11 +746,8 @@ class _OverlaySink:
             self._writer.abort()
             raise
         self._writer.close()
-        if self._sound is not None and self._times is not None and not self._pictures:
-            from posetrack.video.sound import add_sound
-
-            begin, end = self._times
-            add_sound(self.path, self._sound, begin=begin, end=end + self._lasting)
+        if self._times is not None and not self._pictures:
+            self._look.add_sound(self._writer.path, self._times)
 
     def abort(self) -> Path | None:
         self._work.drain()

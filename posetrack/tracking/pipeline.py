@@ -31,6 +31,7 @@ def track_video(
     boxes: Callable[[int], Detections] | None = None,
     ahead: int = 2,
     images_at_once: int | None = None,
+    tracked: int = 0,
 ) -> Generator[tuple[Frame, Tracks], None, None]:
     """Track the people in a video.
 
@@ -50,6 +51,9 @@ def track_video(
         How many frames are taken together, so that the detector sees those that are due in one
         run; frames ahead are then at least as many. None: as many as the detector likes where the
         frames are of a file or a list, 1 where they come as they happen.
+    tracked
+        How many of the first frames the tracker has seen already: they only complete the first
+        run of the detector, which then sees what it saw before.
 
     Yields
     ------
@@ -65,12 +69,12 @@ def track_video(
     >>> [people.ids.tolist() for _, people in track_video(frames, tracker)]
     [[1, 2], [1, 2], [1, 2], [1, 2]]
     """
-    together = images_at_once or _choose_batch(frames, tracker)
+    together = images_at_once or choose_batch(frames, tracker, ahead=ahead, boxes=boxes)
     if ahead == 0:
         together = 1
     if boxes is None and together > 1:
         ahead = max(ahead, together)
-        detected = _detected_together(frames, tracker, together)
+        detected = _detected_together(frames, tracker, together, tracked)
     else:
         detected = _detected(frames, tracker, boxes)
     if ahead == 0:
@@ -82,8 +86,19 @@ def track_video(
             yield frame, tracker.update(image, detections=detections, seconds=frame.seconds)
 
 
-def _choose_batch(frames: Iterable[Frame], tracker: Tracker) -> int:
-    """How many frames to take together: to wait for more is to be late where they happen now."""
+def choose_batch(
+    frames: Iterable[Frame],
+    tracker: Tracker,
+    *,
+    ahead: int,
+    boxes: Callable[[int], Detections] | None = None,
+) -> int:
+    """How many frames `track_video` takes together.
+
+    To wait for more is to be late where they happen now.
+    """
+    if boxes is not None or ahead == 0:
+        return 1
     at_hand = isinstance(frames, Sequence) or getattr(frames, "live", True) is False
     return tracker.images_at_once if at_hand else 1
 
@@ -97,6 +112,7 @@ def track_images(
     *,
     boxes: Callable[[int], Detections] | None = None,
     ahead: int = 2,
+    last: int = 0,
 ) -> Generator[tuple[Frame, Tracks], None, None]:
     """Find the people in images that have nothing to do with each other.
 
@@ -109,6 +125,8 @@ def track_images(
         See `track_video`.
     tracker
         Reset before each image.
+    last
+        The largest id that was given before.
 
     Yields
     ------
@@ -128,7 +146,6 @@ def track_images(
         (frame, tracker.detect(frame.image, 0) if boxes is None else boxes(frame.index))
         for frame in frames
     )
-    last = 0
     with Prefetch(detected, ahead) if ahead else nullcontext(detected) as ready:
         for frame, detections in ready:
             tracker.reset()
@@ -151,10 +168,10 @@ def _detected(
 
 
 def _detected_together(
-    frames: Iterable[Frame], tracker: Tracker, together: int
+    frames: Iterable[Frame], tracker: Tracker, together: int, tracked: int
 ) -> Generator[_Detected, None, None]:
     """The same, for which the detector is run on several frames at once."""
-    number, coming = tracker.frame, iter(frames)
+    number, coming = tracker.frame - tracked, iter(frames)
     while True:
         waiting: list[Frame] = []
         failed: Exception | None = None
@@ -167,9 +184,11 @@ def _detected_together(
             found = tracker.detect_all(images, number)
         except Exception:  # one of them; those before it come first
             for row, (frame, image) in enumerate(zip(waiting, images, strict=True)):
-                yield frame, image, tracker.detect(image, number + row)
+                if row >= tracked:
+                    yield frame, image, tracker.detect(image, number + row)
         else:
-            yield from zip(waiting, images, found, strict=True)
+            yield from islice(zip(waiting, images, found, strict=True), tracked, None)
+        tracked = 0
         number += len(waiting)
         if failed is not None:
             raise failed
@@ -209,6 +228,12 @@ class Background(Generic[Item]):
             raise self._error
         self._items.put(item)
 
+    def wait(self) -> None:
+        """Wait until all that was handed over is done; raises what the work raised."""
+        self._items.join()
+        if self._error is not None:
+            raise self._error
+
     def close(self) -> None:
         """Wait until all is done; raises what the work raised."""
         self._items.put(None)
@@ -228,6 +253,7 @@ class Background(Generic[Item]):
                     self._work(item)
                 except BaseException as error:  # carried to the thread that waits for the result
                     self._error = error
+            self._items.task_done()
 
     def __enter__(self) -> Self:
         return self

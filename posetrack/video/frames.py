@@ -216,6 +216,14 @@ class Ledger:
 class Selection:
     """Which frames are wanted: ``range(start, stop, stride)``, where None has no end.
 
+    Parameters
+    ----------
+    start, stop, stride
+        Of that range.
+    known
+        Frames before this were read by an earlier reader: but for the first, which says how large
+        the images are, they are not wanted again.
+
     Raises
     ------
     ValueError
@@ -231,6 +239,7 @@ class Selection:
     start: int = 0
     stop: int | None = None
     stride: int = 1
+    known: int = 0
 
     def __post_init__(self) -> None:
         if self.start < 0:
@@ -245,7 +254,7 @@ class Selection:
     @property
     def everything(self) -> bool:
         """No frame before ``stop`` is skipped."""
-        return self.start == 0 and self.stride == 1
+        return self.start == 0 and self.stride == 1 and self.known <= 1
 
     def wants(self, index: int) -> bool:
         """Whether the frame of this index is to be delivered."""
@@ -253,6 +262,7 @@ class Selection:
             index >= self.start
             and not self.is_past(index)
             and (index - self.start) % self.stride == 0
+            and (index == self.start or index >= self.known)
         )
 
     def is_past(self, index: int) -> bool:
@@ -261,4 +271,6 @@ class Selection:
 
     def next_from(self, index: int) -> int:
         """The first index not below ``index`` that the stride meets (it may lie past the end)."""
+        if index > self.start:
+            index = max(index, self.known)
         return self.start + -(-max(index - self.start, 0) // self.stride) * self.stride

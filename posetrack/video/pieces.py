@@ -62,10 +62,71 @@ class Written:
     ticks: int = -1
 
 
+class PieceTimes:
+    """When each image of a video is shown, and with which of them a piece ends; of times alone.
+
+    Parameters
+    ----------
+    rate
+        Frames per second.
+    written
+        Where to go on.
+
+    Examples
+    --------
+    >>> times = PieceTimes(Fraction(10))
+    >>> [times.add() for _ in range(8)]
+    [True, False, False, False, False, True, False, False]
+    """
+
+    def __init__(self, rate: float | Fraction, written: Written | None = None) -> None:
+        self.rate = Fraction(rate).limit_denominator(100_000)
+        self.now = written or Written()
+        """With the images of the piece that is being made."""
+        self._begin = self.now.images  # of that piece
+        self._first_ticks = 0
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of a tick."""
+        return Fraction(1, _TICKS) if self.now.timed else 1 / self.rate
+
+    def add(self, seconds: float | None = None) -> bool:
+        """Take the time of the next image; whether the piece that it is in ends with it.
+
+        ``now.ticks`` is when it is shown.
+        """
+        self.now = replace(self.now, timed=seconds is not None)
+        ticks = self._ticks(seconds)
+        if self.now.images == self._begin:
+            self._first_ticks = ticks
+        self.now = replace(self.now, images=self.now.images + 1, ticks=ticks)
+        frame, count = 1 / self.rate, self.now.images - self._begin
+        span = max((ticks - self._first_ticks) * self.time_base + frame, count * frame)
+        # The first piece is the first image alone, so that there is something to be seen from
+        # then on.
+        ends = self.now.images == 1 or span + frame > _SECONDS_A_PIECE
+        if ends:
+            self._begin = self.now.images
+        return ends
+
+    def _ticks(self, seconds: float | None) -> int:
+        """When an image is shown; also notes the clock."""
+        now = self.now
+        if seconds is None:
+            return now.images
+        zero = now.zero
+        if now.last is None:
+            zero = seconds
+        elif seconds <= now.last:
+            zero = seconds - now.ticks / _TICKS - float(1 / self.rate)
+        self.now = replace(now, zero=zero, last=seconds)
+        # Two times closer than a tick still need two ticks.
+        return max(round((seconds - zero) * _TICKS), now.ticks + 1)
+
+
 class PieceEncoder:
     """Images to closed pieces, each handed on as bytes when it is whole; for one thread at a time.
-
-    The first piece is the first image alone, so that there is something to be seen from then on.
 
     Parameters
     ----------
@@ -104,12 +165,11 @@ class PieceEncoder:
         threads: int = 1,
         written: Written | None = None,
     ) -> None:
-        self._send, self._rate = send, rate
+        self._send = send
         self._options, self._threads = dict(options or {}), threads
         self.written = written or Written(size=size)
         """Up to the last whole piece."""
-        self._now = self.written  # with the images of the piece that is being made
-        self._first_ticks = 0  # of that piece
+        self._times = PieceTimes(rate, self.written)
         self._container: Any = None
         self._stream: Any = None
         self._buffer = io.BytesIO()
@@ -118,9 +178,10 @@ class PieceEncoder:
         """Append one image, (H, W, 3) uint8 BGR; it is scaled to the video's size."""
         import av
 
+        ends = self._times.add(seconds)
         if self._container is None:
-            self._open(image, timed=seconds is not None)
-        width, height = self._now.size or (0, 0)
+            self._open(image)
+        width, height = self._times.now.size or (0, 0)
         if image.shape[1::-1] != (width, height):
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         if width % 2 or height % 2:
@@ -130,16 +191,9 @@ class PieceEncoder:
         # OpenCV converts in two thirds of swscale's time; BT.601, which the stream declares.
         planes: Any = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        ticks = self._ticks(seconds)
-        if self._now.images == self.written.images:
-            self._first_ticks = ticks
-        picture.pts, picture.time_base = ticks, self._time_base
+        picture.pts, picture.time_base = self._times.now.ticks, self._times.time_base
         self._mux(self._stream.encode(picture))
-        self._now = replace(self._now, images=self._now.images + 1, ticks=ticks)
-        frame = 1 / self._rate
-        count = self._now.images - self.written.images
-        span = max((ticks - self._first_ticks) * self._time_base + frame, count * frame)
-        if self._now.images == 1 or span + frame > _SECONDS_A_PIECE:
+        if ends:
             self._end_piece()
 
     def close(self) -> None:
@@ -157,57 +211,39 @@ class PieceEncoder:
         if self.written.pieces:
             piece = piece[_start_of(piece, b"moof") :]  # the beginning of the file is there
         self._send(piece)
-        self.written = self._now = replace(
-            self._now, pieces=self.written.pieces + 1, length=self.written.length + len(piece)
+        self.written = self._times.now = replace(
+            self._times.now,
+            pieces=self.written.pieces + 1,
+            length=self.written.length + len(piece),
         )
 
     def _mux(self, packets: list[Any], container: Any = None) -> None:
         for packet in packets:
             # The last image of a piece would else have no duration.
-            packet.duration = packet.duration or round(1 / self._rate / packet.time_base)
+            packet.duration = packet.duration or round(1 / self._times.rate / packet.time_base)
             (container or self._container).mux(packet)
 
-    def _open(self, image: Image, *, timed: bool) -> None:
+    def _open(self, image: Image) -> None:
         import av
 
-        size = self._now.size or (image.shape[1], image.shape[0])
-        self._now = replace(self._now, size=size, timed=timed)
+        size = self._times.now.size or (image.shape[1], image.shape[0])
+        self._times.now, rate = replace(self._times.now, size=size), self._times.rate
         self._buffer = io.BytesIO()
         options = {"movflags": _PIECE_FLAGS, "fragment_index": str(self.written.pieces + 1)}
         options["avoid_negative_ts"] = "disabled"  # else each piece's times begin at 0
         self._container = av.open(self._buffer, "w", format="mp4", options=options)
         # B frames would have pieces overlap in decoding time; they save a fourteenth here.
         fixed = {"bf": "0", "x264-params": "stitchable=1"}
-        stream = self._container.add_stream(
-            "libx264", rate=self._rate, options=self._options | fixed
-        )
+        stream = self._container.add_stream("libx264", rate=rate, options=self._options | fixed)
         stream.width, stream.height = (side + side % 2 for side in size)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.thread_count = self._threads
-        context.gop_size = max(1, round(self._rate * _SECONDS_A_PIECE))
-        context.time_base = self._time_base
+        context.gop_size = max(1, round(rate * _SECONDS_A_PIECE))
+        context.time_base = self._times.time_base
         context.colorspace, context.color_range = 6, 1  # SMPTE 170M (BT.601), 16 .. 235
         context.color_primaries, context.color_trc = 1, 1
         self._stream = stream
-
-    @property
-    def _time_base(self) -> Fraction:
-        return Fraction(1, _TICKS) if self._now.timed else 1 / self._rate
-
-    def _ticks(self, seconds: float | None) -> int:
-        """When an image is shown; also notes the clock."""
-        now = self._now
-        if seconds is None:
-            return now.images
-        zero = now.zero
-        if now.last is None:
-            zero = seconds
-        elif seconds <= now.last:
-            zero = seconds - now.ticks / _TICKS - float(1 / self._rate)
-        self._now = replace(now, zero=zero, last=seconds)
-        # Two times closer than a tick still need two ticks.
-        return max(round((seconds - zero) * _TICKS), now.ticks + 1)
 
 
 def _start_of(data: bytes, kind: bytes) -> int:

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -45,13 +46,22 @@ class VideoReader:
         How many steps a background thread reads ahead; 0 reads in the caller's thread.
     patience
         Seconds that closing waits for a thread inside a read.
+    known
+        Frames before this stand in the ledger as they would, and are not given.
     """
 
     def __init__(
-        self, steps: Steps, selection: Selection, *, prefetch: int, patience: float = 15.0
+        self,
+        steps: Steps,
+        selection: Selection,
+        *,
+        prefetch: int,
+        patience: float = 15.0,
+        known: int = 0,
     ) -> None:
         self._facts: Facts = steps.facts
-        self._selection = selection
+        self._selection = replace(selection, known=0)
+        self._known = known
         self.ledger = Ledger(max_rows=LIVE_ROWS if self._facts.live else None)
         """Every frame met so far: index, seconds, status. See `Ledger`."""
         self.problem: str | None = None
@@ -138,7 +148,7 @@ class VideoReader:
 
     def __next__(self) -> Frame:
         step, self._first = self._first, None
-        while step is None or step.frame is None:
+        while step is None or step.frame is None or step.frame.index < self._known:
             if step is not None:
                 self._note(step)
             step = next(self._steps, None)
@@ -171,7 +181,16 @@ class VideoReader:
         return f"VideoReader({self.source.name!r}, {width}x{height}, {rate}, {self.ledger})"
 
     def _note(self, step: Step) -> None:
-        self.ledger.extend(step.rows)
+        rows = step.rows
+        if len(self.ledger) < self._known:
+            # Passed over now, they were decoded by the reader before.
+            rows = [
+                (seconds, Status.DECODED)
+                if status is Status.SKIPPED and index < self._known and self._selection.wants(index)
+                else (seconds, status)
+                for index, (seconds, status) in enumerate(rows, len(self.ledger))
+            ]
+        self.ledger.extend(rows)
         self.problem = step.problem or self.problem
         self.remarks.extend(step.remarks)
 
@@ -214,6 +233,8 @@ def open_video(
     threads: int | None = None,
     max_pixels: int = 2**28,
     stored_pixels: bool = False,
+    known: int = 0,
+    reread: bool = False,
 ) -> VideoReader:
     """Open a video file, a folder, pattern or list of images, a camera, or a URL.
 
@@ -242,6 +263,12 @@ def open_video(
     stored_pixels
         Deliver a video's pictures as they are stored. Else pixels that are not square are made
         square, and all pictures have the first one's size; `VideoReader.scale` says what was done.
+    known
+        Go on at this frame, where an earlier reader was: the same images, times and, in the end,
+        ledger as those of one reader of all. What is before it is decoded only where it must be.
+    reread
+        Decode all before ``known``, too: where something there was damaged, or pictures changed
+        their size, what follows may depend on it.
 
     Returns
     -------
@@ -274,7 +301,7 @@ def open_video(
     ...         print([(frame.index, frame.seconds) for frame in video], video.ledger)
     [(2, 0.08), (5, 0.2)] Ledger(8 frames: 2 decoded, 0 corrupt, 6 skipped)
     """
-    selection = Selection(start, stop, stride)
+    selection = Selection(start, stop, stride, 0 if reread else known)
     if prefetch < 0:
         raise ValueError(f"prefetch counts frames, 0 for none, got {prefetch}")
     if threads is not None and threads < 0:
@@ -282,7 +309,7 @@ def open_video(
     if rate is not None and not 0 < rate < float("inf"):
         raise ValueError(f"rate is frames per second, above 0, got {rate}")
     spacing = None if rate is None else Fraction(rate).limit_denominator(1_000_000)
-    found = _find(source)
+    found = find_source(source)
     if isinstance(found, list):
         from posetrack.video.image_folders import ImageSteps
 
@@ -290,7 +317,7 @@ def open_video(
         steps: Steps = ImageSteps(
             found, name=name, selection=selection, rate=spacing, max_pixels=max_pixels
         )
-        return VideoReader(steps, selection, prefetch=prefetch)
+        return VideoReader(steps, selection, prefetch=prefetch, known=known)
     if isinstance(found, int):
         from posetrack.video.camera import CameraSteps
 
@@ -307,7 +334,7 @@ def open_video(
         rate=spacing,
         stored_pixels=stored_pixels,
     )
-    return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5)
+    return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5, known=known)
 
 
 def open_tracked(
@@ -361,10 +388,16 @@ def read_image(
     return frame.image
 
 
-def _find(
+def find_source(
     source: str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]],
 ) -> list[Path] | Path | str | int:
-    """The kind of source: image paths, a video's path, a URL, or a camera's number."""
+    """What `open_video` takes a source for: image paths, a video's path, a URL, a camera's number.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        See `open_video`.
+    """
     from posetrack.video import image_folders
 
     if isinstance(source, bool) or source is None:

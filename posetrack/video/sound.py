@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from posetrack.files import PartialFile
-from posetrack.video.pieces import MUXERS, _Bytes
+from posetrack.video.pieces import JOINING, MUXERS, _Bytes
 
 _COPIED: Final = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
 """Codecs that an MP4 holds and browsers mostly play; others are left out."""
@@ -43,7 +43,7 @@ def add_sound(video: Path, source: Path, *, begin: float, end: float) -> bool:
     OSError
         If the new file cannot be written.
     """
-    out = PartialFile(video, durable=False)
+    out = PartialFile(video, JOINING)
     sink = _Bytes(out)
     outcome: list[bool | BaseException] = []
 
@@ -71,6 +71,14 @@ def add_sound(video: Path, source: Path, *, begin: float, end: float) -> bool:
         return False
     out.publish()
     return True
+
+
+def has_sound(video: Path) -> bool:
+    """Whether there is a sound track in a video of ours."""
+    import av
+
+    with av.open(str(video)) as file:
+        return bool(file.streams.audio)
 
 
 def _copy(video: Path, source: Path, sink: _Bytes, begin: float, end: float) -> bool:

@@ -101,13 +101,13 @@ class VideoWriter:
         self._timed = before.timed if before else False
         self._encoder = PieceEncoder(
             self._file.write,
-            rate=Fraction(rate).limit_denominator(100_000),
+            rate=Fraction(rate),
             size=size,
             options={"preset": preset, "crf": f"{quality:g}"},
             threads=threads,
             written=before,
         )
-        self._closed = False
+        self._ended = self._closed = False
         self._errors: list[BaseException] = []
         self._queue = queue
         self._waiting: _Queue | None = None
@@ -145,7 +145,7 @@ class VideoWriter:
         OSError
             If writing fails; perhaps only at a later call.
         """
-        if self._closed:
+        if self._ended:
             raise ValueError(f"{self.path}: the writer is closed")
         image = _check_image(image)
         self._check_time(seconds)
@@ -179,16 +179,41 @@ class VideoWriter:
         # The thread does not know this object, so an abandoned one ends it, too.
         self._end = weakref.finalize(self, _end, self._waiting, thread)
 
+    def end(self) -> None:
+        """Encode what waits, the last piece too; no image can follow. Then `progress` is all.
+
+        Raises
+        ------
+        OSError
+            If writing fails, or failed before.
+        """
+        self._end_images()
+        self._reraise()
+
+    def sync(self) -> Written:
+        """Wait until what is in whole pieces is safe on the disk, and give how far that goes."""
+        if self._file.file is not None and not self._file.file.closed:
+            self._file.file.sync()
+        return self.progress
+
     def close(self) -> None:
         """Encode what waits, join the pieces under the video's name; may be called twice.
 
         With no image written there is no file.
         """
-        self._finish(keep_partial=False)
+        if not self._closed:
+            self._end_images()
+            self._closed = True
+            self._file.keep()
+            self._reraise()
+            self._file.join()
 
     def abort(self) -> None:
         """Finish what was written under the name `partial` and leave it there."""
-        self._finish(keep_partial=True)
+        if not self._closed:
+            self._end_images()
+            self._closed = True
+            self._file.keep()
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -206,18 +231,14 @@ class VideoWriter:
         if self.partial is not None:
             error.add_note(f"{self.progress.images} images are in {self.partial}, which plays")
 
-    def _finish(self, *, keep_partial: bool) -> None:
-        if self._closed:
+    def _end_images(self) -> None:
+        if self._ended:
             return
-        self._closed = True
+        self._ended = True
         if self._waiting is not None:
             self._end()
         else:
             _close(self._encoder, self._errors)
-        self._file.keep()
-        if not keep_partial:
-            self._reraise()
-            self._file.join()
 
     def _reraise(self) -> None:
         if self._errors:
