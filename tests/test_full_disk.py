@@ -17,7 +17,6 @@ from posetrack.runs.writer import ResultPaths, RunWriter
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Tracks
 
-
 FRAME = SimpleNamespace(image=np.zeros((4, 4, 3), np.uint8), index=0)
 NOBODY = Tracks.empty(COCO_17)
 
