@@ -55,7 +55,7 @@ def use_fakes(scene: Any) -> None:
         flow = command.build_flow(arguments)
         return Tracker(SceneDetector(scene, miss=0.1), Slow(scene), flow), {}
 
-    command._tracker = tracker
+    command.open_tracker = tracker
 
 
 def start(images: Path, out: Path) -> int:

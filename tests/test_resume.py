@@ -401,7 +401,7 @@ def test_the_command_goes_on_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(command, "_tracker", lambda _: (tracker(), {}))
+    monkeypatch.setattr(command, "open_tracker", lambda _: (tracker(), {}))
     line = ["track", str(video), "-o", str(tmp_path / "out"), "--format", "csv", "--resume"]
     write = RunWriter.write
 
