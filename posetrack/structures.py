@@ -114,6 +114,9 @@ class Poses:
         The N boxes the poses belong to, with their scores.
     skeleton
         What the K keypoints are.
+    covariance
+        (N, K, 2, 2) of each keypoint's place, in pixels squared; float32, NaN where it is not
+        known. None for networks that do not say how sure they are of a place.
 
     Raises
     ------
@@ -132,6 +135,7 @@ class Poses:
     scores: FloatArray
     boxes: Detections
     skeleton: Skeleton
+    covariance: FloatArray | None = None
 
     def __post_init__(self) -> None:
         count, keypoints = len(self.boxes), len(self.skeleton)
@@ -150,6 +154,10 @@ class Poses:
         scores.flags.writeable = False
         object.__setattr__(self, "xy", xy)
         object.__setattr__(self, "scores", scores)
+        if self.covariance is not None:
+            shape = (count, keypoints, 2, 2)
+            covariance = _validate(self.covariance, "covariance", shape, np.float32)
+            object.__setattr__(self, "covariance", covariance)
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Poses:
@@ -201,12 +209,22 @@ class Poses:
             scores=_freeze(self.scores[rows]),
             boxes=self.boxes[rows],
             skeleton=self.skeleton,
+            covariance=None if self.covariance is None else _freeze(self.covariance[rows]),
         )
 
     def to(self, skeleton: Skeleton) -> Poses:
-        """Map the keypoints to another skeleton by name (see `Skeleton.map_to`)."""
+        """Map the keypoints to another skeleton by name (see `Skeleton.map_to`).
+
+        Of keypoints that are made of others the covariance is not known.
+        """
         xy, scores = self.skeleton.map_to(skeleton, self.xy, self.scores)
-        return Poses(xy, scores, self.boxes, skeleton)
+        if self.covariance is None:
+            return Poses(xy, scores, self.boxes, skeleton)
+        covariance = np.full((*xy.shape, 2), np.nan, np.float32)
+        for row, name in enumerate(skeleton.keypoints):
+            if name in self.skeleton.keypoints:
+                covariance[:, row] = self.covariance[:, self.skeleton.index(name)]
+        return Poses(xy, scores, self.boxes, skeleton, covariance)
 
     def __repr__(self) -> str:
         return f"Poses(xy {self.xy.shape}, scores {self.scores.shape}, {self.skeleton.name})"

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 
+from posetrack import Tracker
 from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.one_stage import (
     LAYOUTS,
     OneStage,
+    decode_rfdetr,
     decode_rtmo,
     decode_yolo_pose,
     recognise_people,
@@ -138,6 +140,68 @@ def test_the_same_outputs_give_rtmlibs_people() -> None:
     kept = nms(found.xyxy, found.scores, max_iou=0.45)
     np.testing.assert_allclose(found.xy[kept], case["xy"], atol=1e-2)
     np.testing.assert_allclose(found.keypoint_scores[kept], case["scores"], atol=1e-4)
+
+
+RFDETR = json.loads(Path(__file__).with_name("rfdetr_oracle.json").read_text())
+
+
+@pytest.mark.parametrize("layout", ["one class", "background first"])
+def test_the_same_outputs_give_rfdetrs_people(layout: str) -> None:
+    """What rfdetr 1.11.2 makes of made-up answers, by its ``PostProcess``."""
+    case = RFDETR[layout]
+    outputs = [np.array(case[name])[None] for name in ("boxes", "logits", "keypoints")]
+    context = DecodeContext((640, 480), (576, 576), (576 / 640, 576 / 480))
+    found = decode_rfdetr(outputs, context, 17)
+    order = np.argsort(-np.array(case["logits"])[:, -2 if layout == "background first" else 0])
+    clipped = np.clip(found.xyxy, 0, [640, 480, 640, 480])
+    np.testing.assert_allclose(clipped[order], case["xyxy"], atol=1e-3)
+    np.testing.assert_allclose(found.scores[order], case["scores"], rtol=1e-5)
+    people = np.array(case["people"])
+    np.testing.assert_allclose(found.xy[order], people[..., :2], atol=1e-3)
+    np.testing.assert_allclose(found.keypoint_scores[order], people[..., 2], atol=1e-4)
+    assert found.covariance is not None
+    np.testing.assert_allclose(found.covariance[order], case["covariance"], rtol=1e-4, atol=1e-6)
+    assert recognise_people(outputs, keypoints=17) == ("rfdetr", 17)
+    assert recognise_people(outputs) == ("rfdetr", 17)
+
+
+def test_covariances_reach_the_poses_and_go_with_their_rows() -> None:
+    case = RFDETR["one class"]
+    answer = [np.array(case[name], np.float32)[None] for name in ("boxes", "logits", "keypoints")]
+    network = Session(Path("net.onnx"), lambda _: answer, "numpy", input_size=(576, 576))
+    image = np.zeros((480, 640, 3), np.uint8)
+    estimate = OneStage(network, max_iou=1.0, min_keypoint_score=0.2)
+    poses = estimate(image)
+    assert len(poses) == 5  # the sixth is below the least score
+    assert poses.covariance is not None
+    assert poses.covariance.shape == (5, 17, 2, 2)
+    unseen = poses.scores == 0
+    assert unseen.any()
+    assert np.isnan(poses.covariance[unseen]).all()
+    np.testing.assert_array_equal(poses[1:3].covariance, poses.covariance[1:3])
+    tracks = Tracker(estimator=estimate, min_new_score=0).update(image)
+    assert len(tracks)
+    boxes = poses.boxes.xyxy.tolist()
+    row = [boxes.index(box) for box in tracks.boxes.xyxy.tolist()]
+    np.testing.assert_array_equal(tracks.poses.covariance, poses.covariance[row])
+
+
+def test_a_factor_that_is_sure_without_end_leaves_the_score_as_it_is() -> None:
+    points = np.zeros((1, 1, 17, 7))
+    points[..., 4:] = [900, 0, 900]  # exp(900) is infinite
+    outputs = [np.array([[[0.5, 0.5, 0.5, 0.5]]]), np.zeros((1, 1, 1)), points]
+    found = decode_rfdetr(outputs, DecodeContext((64, 64), (64, 64)), 17)
+    assert found.scores.tolist() == [0.5]
+    assert found.covariance is not None
+    assert (found.covariance[0, :, 0, 0] == 0).all()
+
+
+@pytest.mark.parametrize("keypoints", [16, 18, 51])
+def test_keypoints_of_another_number_than_rfdetrs_are_refused(keypoints: int) -> None:
+    case = RFDETR["one class"]
+    outputs = [np.array(case[name])[None] for name in ("boxes", "logits", "keypoints")]
+    with pytest.raises(ValueError, match=rf"expected outputs .*\(1, Q, {keypoints}, D\)"):
+        decode_rfdetr(outputs, DecodeContext((64, 64), (64, 64)), keypoints)
 
 
 def test_families_are_fed_in_their_own_ways() -> None:

@@ -237,10 +237,10 @@ def _thresholds(path: str | Path, kind: str, wanted: dict[str, float]) -> dict[s
 def _kind_of(network: Session) -> str:
     """The kind of a file without a card, from the shapes it declares.
 
-    One array with three axes, or boxes beside keypoints with four, are people; the rest are maps
-    or vectors of a crop.
+    One array with three axes, or boxes (and classes) beside keypoints with four, are people; the
+    rest are maps or vectors of a crop.
     """
     if has_openpose_maps(network.output_shapes):
         return "openpose"
     ranks = sorted(len(shape) for shape in network.output_shapes)
-    return "one_stage" if ranks in ([3], [3, 4]) else "heatmaps"
+    return "one_stage" if ranks in ([3], [3, 4], [3, 3, 4]) else "heatmaps"

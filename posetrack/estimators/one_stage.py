@@ -1,8 +1,9 @@
 """Networks that find all people and their keypoints in one go; no detector is needed.
 
 RTMO (Lu et al., *RTMO: Towards High-Performance One-Stage Real-Time Multi-Person Pose Estimation*,
-CVPR 2024) and the pose networks of the YOLO family (v8, 11, 26), from exported files. A network of
-another family needs a decode function and a line in `LAYOUTS`.
+CVPR 2024), the pose networks of the YOLO family (v8, 11, 26) and RF-DETR's keypoint preview
+(Robinson et al., arXiv:2511.09554, and the package rfdetr 1.8 to 1.11), from exported files. A
+network of another family needs a decode function and a line in `LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.checks import check_fraction
-from posetrack.detectors.decode_functions import DecodeContext, Outputs, run_on_image, shapes
+from posetrack.detectors.decode_functions import (
+    DecodeContext,
+    Outputs,
+    logistic,
+    run_on_image,
+    shapes,
+)
 from posetrack.detectors.filtering import check_thresholds, select_people
 from posetrack.detectors.onnx_guess import usual_size
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
-from posetrack.ops.crops import BGR_255, UNIT, Normalisation
-from posetrack.ops.resizing import Resize, letterbox, letterbox_corner
+from posetrack.ops.crops import BGR_255, IMAGENET_RGB, UNIT, Normalisation
+from posetrack.ops.resizing import Resize, letterbox, letterbox_corner, stretch
 from posetrack.runtimes.session import Session
 from posetrack.skeletons import Skeleton, skeleton_of_count
 from posetrack.structures import Detections, FloatArray, Poses
@@ -40,12 +47,15 @@ class People(NamedTuple):
         (N, 4) and (N,), boxes.
     xy, keypoint_scores
         (N, K, 2) and (N, K).
+    covariance
+        (N, K, 2, 2) where the network says how sure it is of each place.
     """
 
     xyxy: FloatArray
     scores: FloatArray
     xy: FloatArray
     keypoint_scores: FloatArray
+    covariance: FloatArray | None = None
 
 
 DecodePeople: TypeAlias = Callable[[Outputs, DecodeContext, int], People]
@@ -185,7 +195,11 @@ class OneStage:
         unseen = ~(np.isfinite(xy).all(axis=2) & known)
         xy[unseen], scores[unseen] = np.nan, 0
         people = Detections(boxes, np.asarray(found.scores, np.float32)[rows])
-        return Poses(xy, scores, people, self._skeleton)
+        covariance = found.covariance
+        if covariance is not None:
+            covariance = np.array(covariance[rows], np.float32)
+            covariance[unseen] = np.nan
+        return Poses(xy, scores, people, self._skeleton, covariance)
 
     def __repr__(self) -> str:
         width, height = self.input_size
@@ -305,7 +319,121 @@ def decode_yolo_pose(outputs: Outputs, context: DecodeContext, keypoints: int) -
     return _people(boxes, scores, points, context)
 
 
+SPREAD_WEIGHT: Final = 0.2
+"""How much a large spread of its keypoints lowers a box's score in RF-DETR."""
+
+
+def decode_rfdetr(outputs: Outputs, context: DecodeContext, keypoints: int) -> People:
+    """RF-DETR's keypoint network as its package exports it.
+
+    Parameters
+    ----------
+    outputs
+        In any order: boxes (1, Q, 4), centre and size as fractions of the input; logits (1, Q, C)
+        of classes; keypoints (1, Q, S K, D): x and y as fractions, the logit of being found, one
+        of being visible, and, where D is 7 or more, the precision's Cholesky factor
+        ``[[exp(a), 0], [b, exp(c)]]`` as a, b, c. S is 1, or 2 in files whose first class is the
+        background.
+    context
+        The geometry; the person is the last of S classes unless it says otherwise.
+    keypoints
+        K.
+
+    Returns
+    -------
+    people
+        As a decode function gives them. A box's score is lowered where its keypoints' places are
+        uncertain: the logistic function of ``log(score) - 0.2 log(spread)``, the spread being the
+        mean trace of the covariances, weighted by the keypoints' scores. The network's own package
+        does the same.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are others.
+
+    Examples
+    --------
+    >>> point = [0.5, 0.25, 4.0, 0.0, 3.0, 0.0, 2.0]
+    >>> points = np.full((1, 1, 17, 7), point)
+    >>> answer = [np.array([[[0.5, 0.5, 0.5, 1]]]), np.zeros((1, 1, 2)), points]
+    >>> found = decode_rfdetr(answer, DecodeContext((64, 32), (64, 32)), 17)
+    >>> found.xy[0, 0].tolist(), found.covariance[0, 0].round().tolist()
+    ([32.0, 8.0], [[10.0, 0.0], [0.0, 19.0]])
+    """
+    roles = _rfdetr_roles(outputs)
+    slots = roles[2].shape[1] // keypoints if roles else 0
+    if roles is None or slots not in (1, 2) or roles[2].shape[1] != slots * keypoints:
+        raise ValueError(
+            f"expected outputs (1, Q, 4), (1, Q, C) and (1, Q, {keypoints}, D), got "
+            f"{shapes(outputs)}"
+        )
+    boxes, logits, points = roles
+    person = slots - 1 if context.person is None else context.person
+    if person >= logits.shape[1]:
+        raise ValueError(f"class {person} is not one of {logits.shape[1]}")
+    places = points.reshape(len(points), slots, keypoints, -1)[:, slots - 1].astype(np.float64)
+    found = logistic(places[..., 2])
+    scores = np.asarray(logistic(logits[:, person]), np.float64)
+    factor = places[..., 4:7] if places.shape[2] >= 7 else None
+    if factor is not None:
+        scores = _lower_where_uncertain(scores, factor, found)
+    sure = scores >= context.min_score
+    width, height = context.input_size
+    centre, half = boxes[sure, :2], boxes[sure, 2:] / 2
+    xyxy = np.hstack([centre - half, centre + half]) * (width, height, width, height)
+    xy = np.concatenate([places[sure][..., :2] * (width, height), found[sure][..., None]], axis=2)
+    people = _people(xyxy, scores[sure], xy, context)
+    if factor is None:
+        return people
+    return people._replace(covariance=_covariances(factor[sure], context.image_size))
+
+
+def _rfdetr_roles(
+    outputs: Outputs,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
+    """Boxes (Q, 4), logits (Q, C) and keypoints (Q, S K, D); None for another network's answer."""
+    points = [output[0] for output in outputs if output.ndim == 4 and len(output) == 1]
+    flat = [output[0] for output in outputs if output.ndim == 3 and len(output) == 1]
+    if len(points) != 1 or len(flat) != 2 or len(outputs) != 3 or points[0].shape[2] < 3:
+        return None
+    if not len(points[0]) == len(flat[0]) == len(flat[1]):
+        return None
+    # With four classes too, the boxes come first, as the package exports them.
+    boxes = 0 if flat[0].shape[1] == 4 else 1
+    if flat[boxes].shape[1] != 4:
+        return None
+    return flat[boxes], flat[1 - boxes], points[0]
+
+
+def _lower_where_uncertain(
+    scores: NDArray[np.float64], factor: NDArray[np.float64], found: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scores (N,) of boxes from Cholesky factors (N, K, 3) and scores of keypoints (N, K)."""
+    a, b, c = np.moveaxis(factor, -1, 0)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        trace = np.exp(-2 * a) + np.exp(-2 * c) + b**2 * np.exp(-2 * (a + c))
+        spread = (trace * found).sum(axis=1) / found.sum(axis=1)
+        lowered = logistic(np.log(scores) - SPREAD_WEIGHT * np.log(spread))
+    # A network that is sure without end, or of nothing, says nothing about its box.
+    return np.where(np.isfinite(spread) & (spread > 0), lowered, scores)
+
+
+def _covariances(factor: NDArray[np.float64], size: tuple[int, int]) -> FloatArray:
+    """(N, K, 2, 2) in pixels of the image: the precision L L^T inverted; NaN where infinite."""
+    a, b, c = np.moveaxis(factor, -1, 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        across = np.exp(-2 * a) * (1 + b**2 * np.exp(-2 * c))
+        both = 0.0 - b * np.exp(-a - 2 * c)
+        down = np.exp(-2 * c)
+        rows = np.stack([across, both, both, down], axis=-1).reshape(*a.shape, 2, 2)
+        made: FloatArray = (rows * np.outer(size, size)).astype(np.float32)
+    made[~np.isfinite(made).all(axis=(2, 3))] = np.nan
+    return made
+
+
 LAYOUTS: Final[Mapping[str, PeopleLayout]] = {
+    "rfdetr": PeopleLayout(decode_rfdetr, stretch, IMAGENET_RGB),
     "rtmo": PeopleLayout(decode_rtmo, letterbox_corner, BGR_255),
     "yolo_pose": PeopleLayout(decode_yolo_pose, letterbox, UNIT),
 }
@@ -335,6 +463,13 @@ def recognise_people(
     ('rtmo', 26)
     """
     ranks = sorted(output.ndim for output in outputs)
+    if ranks == [3, 3, 4]:
+        roles = _rfdetr_roles(outputs)
+        if roles is None:
+            return None, None
+        count = roles[2].shape[1]
+        both = keypoints is not None and count == 2 * keypoints  # the background's come first
+        return "rfdetr", count // 2 if both or (keypoints is None and count == 34) else count
     if ranks == [3, 4]:
         points = next(output for output in outputs if output.ndim == 4)
         boxes = next(output for output in outputs if output.ndim == 3)

@@ -742,6 +742,22 @@ _ROWS: Final = (
         "13FkJkx7evQ1WwP54UmdiDXWyFMY1OxDU",
         84_000_000,
     ),
+    CatalogueEntry(
+        name="rfdetr_keypoint",
+        kind="pose",
+        builder="onnx",
+        files=(),
+        size=165_000_000,
+        input_size=(576, 576),
+        skeleton="coco_17",
+        licence="Apache-2.0",
+        training_data="COCO",
+        accuracy="COCO val2017 keypoint AP 71.8",
+        note="finds people by itself, without a detector, and says how sure it is of each place; a "
+        f"preview, whose weights may change; {_COCO_TERMS}",
+        by_hand="let its own package make the ONNX file (pip install rfdetr; in Python "
+        "rfdetr.RFDETRKeypointPreview().export()) and give the file's path instead of the name",
+    ),
     _torchvision(
         "fasterrcnn_resnet50_fpn_v2",
         "detector",
