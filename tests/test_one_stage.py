@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime", reason="needs the extra posetrack[onnx]")
 
-from posetrack import Tracker
+from posetrack import Detections, Tracker
 from posetrack.detectors.decode_functions import DecodeContext
 from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.one_stage import (
@@ -184,6 +184,12 @@ def test_covariances_reach_the_poses_and_go_with_their_rows() -> None:
     boxes = poses.boxes.xyxy.tolist()
     row = [boxes.index(box) for box in tracks.boxes.xyxy.tolist()]
     np.testing.assert_array_equal(tracks.poses.covariance, poses.covariance[row])
+    alone = Detections([[600, 10, 630, 90]], [0.9])  # a detection without a pose has none either
+    fused = Tracker(lambda _: alone, estimate, min_new_score=0).update(image)
+    known = fused.scores.sum(axis=1) > 0
+    assert known.tolist().count(False) == 1
+    assert np.isnan(fused.poses.covariance[~known]).all()
+    assert np.isfinite(fused.poses.covariance[known]).any()
 
 
 def test_a_factor_that_is_sure_without_end_leaves_the_score_as_it_is() -> None:

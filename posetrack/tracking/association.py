@@ -451,6 +451,10 @@ class Found:
         kept = nms(both, first, max_iou=max_iou)
         free = free[kept[kept >= len(good)] - len(good)]
         blank = np.full((len(free), *poses.xy.shape[1:]), np.nan, np.float32)
+        covariance = poses.covariance
+        if covariance is not None:
+            unknown = np.full((len(free), *covariance.shape[1:]), np.nan, np.float32)
+            covariance = np.concatenate([covariance, unknown])
         whole = Poses(
             np.concatenate([poses.xy, blank]),
             np.concatenate([poses.scores, np.zeros(blank.shape[:2], np.float32)]),
@@ -459,6 +463,7 @@ class Found:
                 np.concatenate([box_scores, detected.scores[free]]),
             ),
             poses.skeleton,
+            covariance,
         )
         # Two that agree are no less sure than the one that is surer.
         scores = np.fmax(pose_scores(whole)[: len(self)], self.scores)
