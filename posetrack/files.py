@@ -253,6 +253,14 @@ def write_together(*files: tuple[Path, Content], durable: bool = True) -> None:
     """Write files so that all appear, whole, or none does.
 
     They take their names in the order given, once all are safe on the disk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_together((folder / "a.csv", b"1"), (folder / "a.csv.meta.json", b"{}"))
+    >>> sorted(path.name for path in folder.iterdir())
+    ['a.csv', 'a.csv.meta.json']
     """
     written: list[PartialFile] = []
     try:
@@ -389,6 +397,14 @@ def read_bytes(path: str | Path, max_bytes: int) -> bytes:
         If the file does not exist.
     ValueError
         If it is larger than ``max_bytes`` (unpacked), or not whole.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt.gz"
+    >>> _ = path.write_bytes(gzip.compress(b"text"))
+    >>> read_bytes(path, 100)
+    b'text'
     """
     path = Path(path)
     if path.is_dir():
@@ -469,6 +485,14 @@ def read_toml(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> dict[str, An
         If the file does not exist.
     ValueError
         If it is larger than ``max_bytes``, or not TOML.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rules.toml"
+    >>> _ = path.write_text("frames = 3")
+    >>> read_toml(path)
+    {'frames': 3}
     """
     text = read_text(path, max_bytes)
     try:
@@ -538,7 +562,16 @@ def read_json(
 
 
 def parse_json(data: bytes | str, title: str, kind: Any = Any, *, nan: bool = False) -> Any:
-    """What JSON in ``data`` holds, as `read_json` gives it; errors name ``title``."""
+    """What JSON in ``data`` holds, as `read_json` gives it; errors name ``title``.
+
+    Examples
+    --------
+    >>> parse_json(b'{"frames": 3}', "a.json")
+    {'frames': 3}
+    >>> parse_json("{", "a.json")
+    Traceback (most recent call last):
+    ValueError: a.json: not JSON: Input data was truncated
+    """
     import msgspec
 
     if isinstance(data, bytes) and data.startswith((codecs.BOM_UTF8, *_UTF_16)):
@@ -750,6 +783,15 @@ def json_files(folder: Path) -> list[Path]:
     ------
     ValueError
         If a file is there twice, packed and not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("b.json", "a.json.gz", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> [path.name for path in json_files(folder)]
+    ['a.json.gz', 'b.json']
     """
     files = sorted(
         (path for path in folder.iterdir() if path.name.endswith((".json", ".json.gz"))),

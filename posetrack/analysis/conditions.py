@@ -26,11 +26,11 @@ _ROUNDING = 1e-6
 
 
 class Condition(Protocol):
-    """When something holds, for each person, or for each with each other."""
+    """Something that holds or not over time, for each person or each pair of people."""
 
     @property
     def above(self) -> bool:
-        """Whether a larger value is more of it."""
+        """Whether larger values are more extreme; else smaller ones are."""
         ...
 
     def values(self, trajectories: Trajectories, /) -> Float64Array:

@@ -83,7 +83,7 @@ def step_times(
 
 
 def cadence(trajectories: Trajectories) -> Float64Array:
-    """(N,) steps a minute while walking; NaN for who takes fewer than four.
+    """(N,) steps a minute while walking; NaN for people with fewer than four steps.
 
     The mean over the times from step to step, those left out that are half as long again as the
     median: a rest, or a step that was not seen.

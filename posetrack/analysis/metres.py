@@ -157,6 +157,15 @@ def feet(trajectories: Trajectories) -> Float64Array:
 
     Ankles are 0.039 of the standing height above the floor, so that much is added; the mean of
     both sides, or the one that is seen.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, :, 1] = [0, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> tr = Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)
+    >>> feet(tr).round(1).tolist()
+    [[[0.0, 415.0]]]
     """
     index = trajectories.skeleton.index
     left, right = (

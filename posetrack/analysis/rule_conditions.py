@@ -68,6 +68,16 @@ def inside(
     ------
     ValueError
         If the zone has fewer than three corners.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, :, 1] = [50, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> tr = Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)  # arms up
+    >>> mat = [[-9, 380], [9, 380], [9, 420], [-9, 420]]
+    >>> inside(["feet"], mat).holds(tr, 0.1).tolist()
+    [[[True]]]
     """
     corners = np.asarray(zone, np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
@@ -102,6 +112,15 @@ def beyond(
     ------
     ValueError
         If the points are the same, or the line has no such side (an upright one no ``above``).
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, :, 1] = [50, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> tr = Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)  # arms up
+    >>> beyond(["feet"], [[0, 300], [9, 300]], "below").holds(tr, 0.1).tolist()
+    [[[True]]]
     """
     start, end = np.asarray(line, np.float64).reshape(2, 2)
     normal = np.array([end[1] - start[1], start[0] - end[0]])
@@ -131,6 +150,16 @@ def near(
     closer_than, leave
         In body heights, mean of the two people's; half as much again when None. The picture has
         no depth: a person behind another counts as near, too.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 2, 17, 2))
+    >>> xy[..., 1] = [50, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> xy[0, 1, :, 0] = 10  # someone right beside
+    >>> tr = Trajectories([0], [0], [7, 8], xy, np.ones((1, 2, 17)), COCO_17)
+    >>> near(["feet"], ["legs"]).holds(tr, 0.1).tolist()
+    [[[False, True], [True, False]]]
     """
 
     def signal(trajectories: Trajectories) -> Float64Array:
@@ -162,6 +191,15 @@ def hands_raised(
     """Wrists above the nose, or above the shoulders, by ``depth`` in body heights.
 
     ``which`` says whether both hands must be up, or any is enough. Who lies raises no hands.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, :, 1] = [50, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> tr = Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)  # arms up
+    >>> hands_raised().holds(tr, 0.1).tolist()
+    [[[True]]]
     """
 
     def signal(trajectories: Trajectories) -> Float64Array:
@@ -186,6 +224,12 @@ def angle_is(
     ------
     ValueError
         If not exactly one of ``above`` and ``below`` is given.
+
+    Examples
+    --------
+    >>> bent = angle_is("left_knee", below=100)
+    >>> bent.enter, bent.leave
+    (100.0, 105.0)
     """
     if (above is None) == (below is None):
         raise ValueError("give exactly one of above and below")
@@ -198,7 +242,14 @@ def angle_is(
 def faster(
     keypoints: Sequence[str], than: float, *, leave: float | None = None, window: float = 0.2
 ) -> Threshold:
-    """Any of some keypoints faster than ``than`` (body heights a second, over ``window`` s)."""
+    """Any of some keypoints faster than ``than`` (body heights a second, over ``window`` s).
+
+    Examples
+    --------
+    >>> quick = faster(["hands"], 2.0)
+    >>> quick.enter, quick.leave
+    (2.0, 1.6)
+    """
 
     def signal(trajectories: Trajectories) -> Float64Array:
         speeds = [

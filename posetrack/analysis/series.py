@@ -113,7 +113,7 @@ def _slopes(values: Float64Array, seconds: Float64Array, half: float) -> Float64
 
 
 def _like(column: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-    """(T,) as (T, 1, ...), to go with the values."""
+    """(T,) as (T, 1, ...), to broadcast with the values."""
     return column.reshape(-1, *(1,) * (values.ndim - 1))
 
 

@@ -77,7 +77,7 @@ class Decode:
 
 
 def decoder_of(decode: Decode | None) -> Callable[..., Any]:
-    """The function of `posetrack.ops.heatmaps` that a file means.
+    """The function of `posetrack.ops.heatmaps` that a card names.
 
     Examples
     --------

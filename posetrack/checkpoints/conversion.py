@@ -1,4 +1,4 @@
-"""Checkpoints of any known kind as safetensors files that say themselves what they need."""
+"""Converts checkpoints of any known kind to safetensors files with a card in their header."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def convert_checkpoint(
 
 
 def describe(network: nn.Module, found: PoseCheckpoint, source: str | Path) -> ModelCard:
-    """All that is known of a network from a file, for what is made from it.
+    """The card of a network that was loaded from a file.
 
     Parameters
     ----------

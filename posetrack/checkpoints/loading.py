@@ -74,7 +74,7 @@ def load_network(
     partial: bool = False,
     **options: Any,
 ) -> tuple[nn.Module, PoseCheckpoint]:
-    """Read a network and what it needs around it from a file that may be of any known kind.
+    """Load a pose network with its skeleton, normalisation and input size from a checkpoint.
 
     Parameters
     ----------

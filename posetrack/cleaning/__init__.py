@@ -1,4 +1,4 @@
-"""Cleaning of trajectories, and choosing whose: pure functions from `Trajectories` to them.
+"""Cleaning of trajectories and choice of people: pure functions on `Trajectories`.
 
 Every value that a step changes is flagged in ``origin``, and ``raw`` keeps what was measured;
 `undo` restores it. All limits are in seconds. The order that `clean` uses, in which each step is

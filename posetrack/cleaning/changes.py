@@ -150,7 +150,7 @@ def steps(seconds: Float64Array) -> Float64Array:
 
 
 def longest_step(seconds: Float64Array) -> float:
-    """Up to what time between two frames they belong together: a quarter second, or two frames."""
+    """Longest step between frames that belong together: a quarter second, or two frames."""
     return max(0.25, 2.0 * float(np.median(np.diff(seconds)))) if len(seconds) > 1 else 0.25
 
 
@@ -178,6 +178,15 @@ def segments(
 
     Keypoints that are seen in exactly the same frames come together, so that one call of a filter
     does for all of them.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((4, 1, 17, 2))
+    >>> xy[1, 0, 0] = np.nan
+    >>> tr = Trajectories(range(4), np.arange(4) / 25, [7], xy, np.ones((4, 1, 17)), COCO_17)
+    >>> [(start, stop, len(points)) for _, start, stop, points in segments(tr)]
+    [(0, 1, 1), (2, 4, 1), (0, 4, 16)]
     """
     there = seen(trajectories)
     for row in range(len(trajectories.ids)):

@@ -1,4 +1,4 @@
-"""Filters that want even times: Butterworth and Savitzky-Golay, through scipy.
+"""Filters for evenly spaced times: Butterworth and Savitzky-Golay, through scipy.
 
 Where frames do not come evenly, they work on even times in between and come back. Pieces between
 gaps are filtered each for itself.
@@ -152,7 +152,7 @@ def _evenly(
     *,
     shortest: int,
 ) -> Trajectories:
-    """Every piece of at least ``shortest`` frames through a filter that wants even times."""
+    """Every piece of at least ``shortest`` frames through a filter for evenly spaced times."""
     xy = trajectories.xy.copy()
     alike: dict[tuple[int, int], list[tuple[int, NDArray[np.intp]]]] = {}
     for row, start, stop, points in segments(trajectories):

@@ -94,7 +94,7 @@ def short_gaps(there: NDArray[np.bool_], seconds: Float64Array, max_gap: float) 
 
 
 def linear(times: Float64Array, values: Float64Array, missing: Float64Array) -> Float64Array:
-    """On straight lines.
+    """Interpolate on straight lines.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def linear(times: Float64Array, values: Float64Array, missing: Float64Array) -> 
 
 
 def pchip(times: Float64Array, values: Float64Array, missing: Float64Array) -> Float64Array:
-    """On monotone cubics, which never leave the range of the two ends.
+    """Interpolate on monotone cubics, which never leave the range of the two ends.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def pchip(times: Float64Array, values: Float64Array, missing: Float64Array) -> F
 
 
 def cubic(times: Float64Array, values: Float64Array, missing: Float64Array) -> Float64Array:
-    """On a cubic spline, which follows a swing through a gap and overshoots where there is noise.
+    """Interpolate on a cubic spline: it follows a swing through a gap, and overshoots in noise.
 
     Examples
     --------

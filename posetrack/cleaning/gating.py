@@ -1,4 +1,4 @@
-"""Values that are not to be believed are taken out: low scores and outliers."""
+"""Rejects implausible values: low scores and outliers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters that know of gaps and times themselves: median, LOESS, Kalman smoother, One-Euro.
+"""Filters that handle gaps and uneven times: median, LOESS, Kalman smoother, One-Euro.
 
 Windows and limits are in seconds, and frames need not come evenly. A keypoint that a filter moved
 is flagged; boxes and scores stay.
@@ -373,7 +373,7 @@ def _by_person(
     trajectories: Trajectories,
     smooth: Callable[[int, Float64Array, Float64Array], Float64Array],
 ) -> Trajectories:
-    """Each person's (T, K, 2) through a filter that knows of gaps and times itself."""
+    """Each person's (T, K, 2) through a filter that handles gaps and uneven times."""
     check_times(trajectories)
     xy, seconds = trajectories.xy.copy(), np.array(trajectories.seconds)
     for row in range(len(trajectories.ids)):

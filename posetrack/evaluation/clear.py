@@ -122,7 +122,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def tracking_counts(rows: Rows, *, frames: int, predictions: int, idtp: int) -> TrackingCounts:
-    """Counts of a sequence from its events.
+    """Count what CLEAR and the identity metrics need from the events of a sequence.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def tracking_counts(rows: Rows, *, frames: int, predictions: int, idtp: int) -> 
 def identity_matches(
     true_ids: list[Ints], predicted_ids: list[Ints], distances: list[Floats]
 ) -> int:
-    """Detections explained by the best one-to-one assignment of predicted to true identities.
+    """Number of detections that the best one-to-one assignment of identities explains.
 
     Parameters
     ----------
@@ -175,6 +175,12 @@ def identity_matches(
     -----
     Ristani et al., ECCV 2016 workshops: the assignment that leaves the fewest false positives and
     false negatives is the one that explains the most detections.
+
+    Examples
+    --------
+    >>> true, predicted = [np.array([1])] * 2, [np.array([5]), np.array([6])]
+    >>> identity_matches(true, predicted, [np.zeros((1, 1))] * 2)
+    1
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -227,7 +233,7 @@ class KeypointMot:
 
 
 def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCounts:
-    """Per sequence and keypoint, (S, K), what the log says.
+    """Count the events of each kind per sequence and keypoint, (S, K).
 
     Parameters
     ----------
@@ -254,7 +260,7 @@ def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCount
 
 
 def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
-    """The metrics of (K,) counts.
+    """MOTA, MOTP, precision and recall from (K,) counts.
 
     Examples
     --------
@@ -279,6 +285,12 @@ def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
 
 
 def with_mean(values: Floats) -> Floats:
-    """(K + 1,), ``values`` and then their mean without NaN; NaN if there is nothing else."""
+    """(K + 1,), ``values`` and then their mean without NaN; NaN if there is nothing else.
+
+    Examples
+    --------
+    >>> with_mean(np.array([50.0, np.nan, 100.0])).tolist()
+    [50.0, nan, 100.0, 75.0]
+    """
     known = values[~np.isnan(values)]
     return np.append(values, known.mean() if len(known) else np.nan)

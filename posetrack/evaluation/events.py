@@ -1,4 +1,4 @@
-"""The event log: every match, switch, miss, false positive and fragmentation, with who and when."""
+"""The event log: each match, switch, miss, false positive and fragmentation, with ids and frame."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class MatchHistory(NamedTuple):
 
 
 def empty_rows(size: int) -> Rows:
-    """Room for ``size`` events."""
+    """Uninitialised rows for ``size`` events."""
     return Rows(
         np.empty(size, np.int32), np.empty(size, np.int8), np.empty(size, np.int8),
         np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
@@ -77,7 +77,7 @@ def empty_rows(size: int) -> Rows:
 
 
 def empty_history(keypoints: int, true_ids: int, predicted_ids: int) -> MatchHistory:
-    """Nothing seen yet."""
+    """A history without any match."""
     return MatchHistory(
         np.full((keypoints, true_ids), -1),
         np.full((keypoints, predicted_ids), -1),

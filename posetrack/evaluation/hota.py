@@ -30,7 +30,7 @@ def add_potential(
     similarity: Floats,
     potential: Floats,
 ) -> None:
-    """Add to each two identities how exclusively alike they are, frame by frame."""
+    """Add up over frames how far each pair of identities is similar to each other alone."""
     for f in range(len(true_offsets) - 1):
         height = true_offsets[f + 1] - true_offsets[f]
         width = other_offsets[f + 1] - other_offsets[f]

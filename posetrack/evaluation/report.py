@@ -47,7 +47,7 @@ class Summary(Protocol):
     """A part of a result that ``metrics.json`` does not hold field by field."""
 
     def summarize(self) -> Mapping[str, Any]:
-        """What ``metrics.json`` holds of it; of one a sequence, its ``mean`` if it has one."""
+        """Its entries in ``metrics.json``; for a result per sequence its ``mean``, if any."""
 
 
 GROUPS: Final = {

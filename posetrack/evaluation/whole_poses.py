@@ -236,7 +236,7 @@ _RATIOS = ("mota", "motp", "precision", "recall", "idf1", "idp", "idr")
 
 
 def evaluate_poses(truth: Source, predictions: Source, *, min_oks: float = 0.5) -> TrackingResult:
-    """MOTA, MOTP, IDF1, switches and their kin of whole people, through motmetrics.
+    """CLEAR and identity metrics of whole people, by motmetrics, with 1 - OKS as distance.
 
     Parameters
     ----------

@@ -167,7 +167,7 @@ def in_pixels(
 
 
 def toss_ups(heatmaps: Float32Array, part: float) -> NDArray[np.bool_]:
-    """Keypoints whose place hangs on differences of less than a part of the peak.
+    """Keypoints whose location is decided by differences of less than a part of the peak.
 
     Parameters
     ----------

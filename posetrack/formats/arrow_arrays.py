@@ -119,7 +119,7 @@ def _valid(column: pa.Array) -> NDArray[np.bool_]:
 
 
 def mask_of(mask: NDArray[np.bool_]) -> pa.BooleanArray:
-    """An array of truths for ``filter``.
+    """A Boolean array as Arrow's, for ``filter``.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def column_of(
 
 
 def words_column(numbers: NDArray[Any], words: Sequence[str]) -> pa.StringArray:
-    """A column of text in which few words stand many times.
+    """A dictionary-encoded column of text, for few distinct words.
 
     Parameters
     ----------

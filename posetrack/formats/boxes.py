@@ -219,7 +219,7 @@ def _score(value: float, title: str) -> float:
 
 
 def _is_sane(value: float) -> bool:
-    """Whether a box may have this number; NaN is not, nor is what float32 cannot hold."""
+    """Whether a number is finite in float32, as those of a box must be."""
     return abs(value) <= _LARGEST
 
 

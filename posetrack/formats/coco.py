@@ -109,7 +109,7 @@ def read_document(
     needs: Sequence[str] = ("images", "annotations"),
     nan: bool = False,
 ) -> Document:
-    """A file of annotations.
+    """Read a file of annotations.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def check_lists(document: Any, title: str, needs: Iterable[str]) -> None:
 def read_what_is_right(
     path: str | Path, *, needs: Sequence[str] = ("images", "annotations")
 ) -> tuple[Document, dict[str, list[tuple[int, str, str]]]]:
-    """A file of annotations of which single entries may be broken.
+    """Read a file of annotations, leaving out entries that are broken.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def read_what_is_right(
 
 
 def read_results(path: str | Path, *, nan: bool = False) -> list[Person]:
-    """A list of results, or the annotations of a document, whose types are checked.
+    """Read a list of results, or the annotations of a document; types are checked.
 
     Raises
     ------

@@ -27,7 +27,7 @@ _DEPTH: Final = 5
 
 @contextmanager
 def unpack(path: Path) -> Iterator[Path]:
-    """A temporary folder with what a zip holds of data, and the beginnings of its pictures.
+    """Unpack a zip's data files, and the first bytes of its pictures, to a temporary folder.
 
     Raises
     ------

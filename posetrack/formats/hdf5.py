@@ -42,7 +42,7 @@ def library(name: str) -> Any:
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """An HDF5 file for reading, all of it within that one file and of sizes that can be held.
+    """Open an HDF5 file for reading, after checking its links, sizes and chunks.
 
     Raises
     ------

@@ -85,7 +85,7 @@ def read_label_studio(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
 
 
 def read_label_studio_labels(path: Path, hints: Hints = NO_HINTS) -> Labels:
-    """People of all images; who cannot be put together is a problem of the result.
+    """People of all images; keypoints that cannot be grouped into people are problems.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def read_label_studio_labels(path: Path, hints: Hints = NO_HINTS) -> Labels:
 
 
 def _skeleton(path: Path, names: Sequence[str], hints: Hints) -> Skeleton:
-    """The known one with just these names, else they in order of first appearance."""
+    """The known skeleton with exactly these names, else one of the names as they appear."""
     for known in (*([hints.skeleton] if hints.skeleton else []), *KNOWN_SKELETONS.values()):
         if set(known.keypoints) == set(names) or (known is hints.skeleton and not names):
             return known

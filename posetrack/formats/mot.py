@@ -191,7 +191,7 @@ def _is_whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _numbers(words: list[str]) -> list[float]:
-    """The numbers of a line; all infinite where it has other words."""
+    """The numbers of a line; all infinite if one of its fields is no number."""
     try:
         return [float(word) for word in words]
     except ValueError:

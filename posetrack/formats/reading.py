@@ -1,4 +1,4 @@
-"""Any file of tracks as a table: what kind it is shows in its content, not in a name given to it.
+"""Reads any file of tracks as a table; its format is recognised by its content.
 
 The formats are those of `posetrack.formats.registry`, each with what its files hold.
 """
@@ -44,14 +44,14 @@ _LOOKED_AT = 1000
 
 
 class Contents(NamedTuple):
-    """The sort of a file, and names in it by which its format is known."""
+    """The container of a file, and the names in it by which its format is recognised."""
 
     sort: str
     names: frozenset[str]
 
 
 def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """Read tracks from a file or folder of whatever kind is known.
+    """Read tracks from a file or folder in any known format.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
 
 
 def read_own(path: Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """The project's own table, which says itself all that it holds."""
+    """Read the project's own table; it needs no hints."""
     from posetrack.formats.table_reading import read_table
 
     del hints
@@ -146,7 +146,7 @@ def is_own(path: Path) -> bool:
 
 
 def contents(path: Path) -> Contents:
-    """The sort of a file, and the names in it."""
+    """The container of a file, and the names in it."""
     if path.is_dir():
         return Contents("folder", _folder_names(path))
     if not path.is_file():
@@ -175,7 +175,7 @@ def contents(path: Path) -> Contents:
 
 
 def _hdf5_names(file: Any) -> Iterator[str]:
-    """What it holds; NWB says what it is in an attribute, pandas in one of a part."""
+    """Names of what it holds; NWB is known by an attribute, pandas by one of a group."""
     yield from file
     yield from (name for name in file.attrs if name == "nwb_version")
     if any("pandas_type" in part.attrs for part in file.values()):

@@ -1,4 +1,4 @@
-"""The formats of tracks: who reads and writes each, how it is known, what it keeps and loses.
+"""The formats of tracks: how each is recognised, what reads and writes it, what it keeps.
 
 One table for `posetrack.load`, the commands, the tests and docs/formats.md. A format is added by a
 file with its reader and its writer, and an entry here. A number is the largest error; ``0`` is
@@ -74,12 +74,12 @@ class Format:
 
     @property
     def reads(self) -> bool:
-        """Whether it is read."""
+        """Whether there is a reader."""
         return bool(self.reader)
 
     @property
     def writes(self) -> bool:
-        """Whether it is written."""
+        """Whether there is a writer."""
         return bool(self.writer)
 
 

@@ -203,7 +203,7 @@ class RawRows(NamedTuple):
     scores: NDArray[np.float32]
 
     def part(self, rows: Any) -> RawRows:
-        """Some rows."""
+        """A table of some of the rows."""
         return RawRows(self.ids[rows], self.xy[rows], self.scores[rows])
 
 
@@ -265,7 +265,7 @@ class TrackTable:
 
     @property
     def schema(self) -> tuple[Column, ...]:
-        """Its columns."""
+        """The table's columns, in order."""
         has_origin, has_raw = self.origin is not None, self.raw is not None
         return schema_of(self.skeleton, origin=has_origin, raw=has_raw)
 

@@ -130,7 +130,7 @@ def _csv_header(path: Path) -> list[str]:
 
 
 def _with_column_name(message: str, names: list[str]) -> str:
-    """Arrow counts columns; people go by names."""
+    """An error of Arrow's, with the column's name in place of its number."""
     found = re.search(r"In CSV column #(\d+): (.*)", message, re.DOTALL)
     if found and int(found[1]) < len(names):
         return f"column {names[int(found[1])]!r}: {found[2]}"
@@ -247,7 +247,7 @@ def _skeleton_of_columns(path: Path, names: list[str]) -> Skeleton:
 
 
 def parquet_skeleton(path: Path) -> tuple[Skeleton, int]:
-    """What the keypoints of a Parquet table are, and how many rows it has; no row is read."""
+    """Skeleton and number of rows of a Parquet table; no row is read."""
     with _open_parquet(path) as file:
         return _read_metadata(path, file.schema_arrow)[1], file.metadata.num_rows
 

@@ -1,4 +1,4 @@
-"""XML of other programs, within bounds: no declarations of its own, no entities, so deep at most.
+"""Reads XML of other programs within bounds: no declarations, no entities, limited depth.
 
 The parser is expat, which comes with Python; what it is given is data from outside.
 """
@@ -71,7 +71,16 @@ class _FoundError(Exception):
 
 
 def root_of(path: Path) -> str:
-    """The name of the outermost element; empty where there is none."""
+    """The name of the outermost element; empty where there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.xml"
+    >>> _ = path.write_text("<annotations><image/></annotations>")
+    >>> root_of(path)
+    'annotations'
+    """
     found = ""
 
     def start(name: str, attributes: Mapping[str, str], line: int) -> None:

@@ -175,6 +175,14 @@ def read_yaml(path: Path) -> Any:
         If PyYAML is not installed.
     ValueError
         If it is too large or not such a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "data.yaml"
+    >>> _ = path.write_text("kpt_shape: [17, 3]")
+    >>> read_yaml(path)
+    {'kpt_shape': [17, 3]}
     """
     yaml = library("yaml")
     text = read_text(path)

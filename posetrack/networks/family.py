@@ -148,6 +148,12 @@ def weight_of(state: State, name: str, network: str) -> Tensor:
     ------
     ValueError
         If it is missing, or no convolution's; ``network`` is what the others are of.
+
+    Examples
+    --------
+    >>> import torch
+    >>> weight_of({"final.weight": torch.zeros(17, 32, 1, 1)}, "final.weight", "HRNet").shape
+    torch.Size([17, 32, 1, 1])
     """
     weight = state.get(name)
     if weight is None:

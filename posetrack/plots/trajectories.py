@@ -41,11 +41,11 @@ class Legend:
         self.kinds: dict[str, dict[str, Any]] = {}
 
     def note(self, name: str, **looks: Any) -> None:
-        """A kind of values was drawn, with these looks."""
+        """Record that a kind of values was drawn, and in which style."""
         self.kinds.setdefault(name, {"color": GREY} | looks)
 
     def draw(self, figure: Any) -> None:
-        """Below the charts: people first, then kinds of values."""
+        """Draw it below the charts: people first, then kinds of values."""
         from matplotlib.lines import Line2D
 
         ids = self.trajectories.ids.tolist()
@@ -79,7 +79,7 @@ def draw_people(
     raw: Float64Array | None,
     legend: Legend,
 ) -> None:
-    """A line a person."""
+    """Draw a line for each person."""
     label = 1 < len(trajectories.ids) <= _MOST_LABELS
     for column, person in enumerate(trajectories.ids.tolist()):
         seconds, line, flags, behind = with_breaks(

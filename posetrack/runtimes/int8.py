@@ -172,7 +172,7 @@ def path_of_int8(model: bytes, batch: NDArray[np.float32]) -> Path:
 def quantise_once(
     model: bytes, batch: NDArray[np.float32], judge: Callable[[Path], None], title: str
 ) -> Path:
-    """A network in 8 bits, in the cache folder.
+    """Quantise a network to 8 bits, or take the copy in the cache folder.
 
     Parameters
     ----------

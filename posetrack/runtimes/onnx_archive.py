@@ -1,4 +1,4 @@
-"""MMDeploy's ``onnx_sdk`` archives: a ZIP with a network and how it is to be fed.
+"""MMDeploy's ``onnx_sdk`` archives: a ZIP of a network and its preprocessing.
 
 RTMPose, RTMW, RTMO and the YOLOX for people are published so. Beside ``end2end.onnx`` lie
 ``pipeline.json`` (resizing, colours, decoding) and ``detail.json`` (what it was exported from).
@@ -221,7 +221,7 @@ def _sides(values: list[Any]) -> tuple[int, int]:
 
 
 def _normalisation(steps: list[Mapping[str, Any]]) -> Normalisation:
-    """Colours as the pipeline says; without a word of them as the image has them."""
+    """Normalisation of the pipeline; without one, pixels as the image has them."""
     for step in steps:
         if step.get("type") == "Normalize":
             mean, std = (tuple(float(v) / 255 for v in step[key]) for key in ("mean", "std"))

@@ -175,7 +175,7 @@ def run_checked(
     keypoints: int,
     limit: float,
 ) -> Run:
-    """Start a runtime on the exported network, and believe it once it agrees with torch.
+    """Start a runtime on the exported network, and check that it agrees with torch.
 
     It is asked at every start, not only after the export: that also finds a file that was damaged
     or belongs to other code, for about the time of one image. Such a file is made anew, once.

@@ -197,7 +197,7 @@ def _pairs(module: nn.Module) -> list[tuple[str, str]]:
 
 
 def half_of(device: torch.device) -> torch.dtype:
-    """The 16 bit numbers that a device is quick with.
+    """The 16-bit float type in which a device computes fastest.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def half_of(device: torch.device) -> torch.dtype:
 
 
 def precision(device: torch.device, half: bool) -> AbstractContextManager[Any]:
-    """16 bits where asked for; else full 32, without the 19 of TF32 that cuDNN takes by default.
+    """Compute in 16 bits if asked, else in full float32, without the TF32 of cuDNN's default.
 
     Examples
     --------
@@ -222,7 +222,7 @@ def precision(device: torch.device, half: bool) -> AbstractContextManager[Any]:
 
 
 class _Switch:
-    """How many want TF32 off at this moment, in all threads, and what it was before the first."""
+    """Counts the threads that want TF32 off, and keeps the setting from before the first."""
 
     def __init__(self) -> None:
         self.lock, self.wanted = threading.Lock(), 0

@@ -45,7 +45,7 @@ class Uploaded:
         return self.pixels.device
 
     def bgr(self) -> Tensor:
-        """The pixels, for what the stream of the moment does next: it waits, this program not."""
+        """The pixels; the current stream waits for the copy, the host does not."""
         if self.ready is not None:
             import torch
 
@@ -67,7 +67,7 @@ def host_of(image: Image | Uploaded) -> Image:
 
 
 class Lane(Protocol):
-    """How bytes come to a device."""
+    """Copies bytes to a device."""
 
     def allocate(self, size: int) -> Tensor:
         """(size,) uint8 in this program's memory, from which copies need no wait."""

@@ -47,7 +47,7 @@ def skeleton_of_names(names: tuple[str, ...], edges: tuple[tuple[str, str], ...]
 
 
 def image_file(root: Path, name: str) -> Path | None:
-    """Where an image is that a file names; None if the name leads out of the folder.
+    """Path of an image that an annotation file names; None if it leads out of the folder.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Placement:
 
 
 def find_placement(file: Path, width: Any, height: Any) -> Placement | str:
-    """How annotations lie on an image of which they give the size; or what is wrong with it.
+    """Find how annotations that give an image's size lie on its pixels, or what is wrong.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def around_keypoints(xy: Any) -> tuple[float, float, float, float]:
 
 
 def check_people(path: Path, people: Samples, broken: Broken) -> Samples:
-    """The people, if there are any and their file's problems need not stop us.
+    """Return the people; raise if there are none, or problems that are not to be skipped.
 
     Raises
     ------

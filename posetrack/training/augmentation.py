@@ -107,7 +107,7 @@ def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 
 def draw(augmentation: Augmentation, rng: np.random.Generator) -> Change:
-    """What to do to one person.
+    """Draw the change of one person in one epoch.
 
     Examples
     --------

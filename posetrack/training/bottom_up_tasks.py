@@ -69,7 +69,7 @@ def require_network(
 
 
 def require_plain(recipe: Recipe) -> None:
-    """Refuse what only heatmaps of crops have, rather than to leave it out silently."""
+    """Refuse settings that only networks for crops have, instead of ignoring them."""
     wrong = [name for name in ("hardest", "unbiased", "by_keypoint") if getattr(recipe, name)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: only for networks that see a crop of each person")

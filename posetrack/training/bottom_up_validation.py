@@ -40,7 +40,7 @@ def estimator_of(
     device: str | torch.device = "auto",
     **settings: Any,
 ) -> BottomUpEstimator:
-    """A network as the estimator that is used afterwards.
+    """The estimator that runs a trained network.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def find_people(
     input_size: tuple[int, int],
     normalisation: Normalisation,
 ) -> list[Poses]:
-    """Everybody that a network finds in the images of annotated people.
+    """Run a network on the images of annotated people, and return everybody it finds.
 
     Also those that it is less sure of than an estimator wants: whoever has a keypoint is found.
 
@@ -118,7 +118,7 @@ def find_people(
 def measure_people(
     samples: Samples, found: list[Poses], *, truth: Path | None = None
 ) -> dict[str, float]:
-    """How right `find_people` is; all numbers are fractions.
+    """Accuracy of what `find_people` found, as fractions.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def measure_boxes(
     long_side: int = 640,
     normalisation: Normalisation = IMAGENET_RGB,
 ) -> dict[str, float]:
-    """What a detector finds in annotated images.
+    """Run a detector on annotated images, and measure how accurate its boxes are.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def measure_boxes(
 
 
 def box_numbers(found: list[Detections], annotated: AnnotatedImages) -> dict[str, float]:
-    """How right boxes are; all numbers are fractions.
+    """Accuracy of boxes, as fractions.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def find_faults(
     workers: int = 0,
     flip_test: bool = True,
 ) -> Faults:
-    """Answers of a network about annotated people, with what each got wrong.
+    """Run a network on annotated people, and measure the error of each.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def similarities(samples: Samples, xy: Float32Array) -> Float64Array:
 
 
 def areas_of(samples: Samples) -> Float64Array:
-    """(N,) square pixels."""
+    """Areas of the people's boxes, (N,) square pixels; see `similarities`."""
     if samples.boxes is not None:
         sides = samples.boxes[:, 2:] - samples.boxes[:, :2]
         return np.asarray(sides.prod(axis=1), np.float64)

@@ -37,7 +37,7 @@ OpenLogs: TypeAlias = Callable[[Path, Mapping[str, Any]], Logs]
 
 
 def open_logs(folder: Path, settings: Mapping[str, Any]) -> Logs:
-    """Open what is installed and stays in the folder: TensorBoard; or nothing.
+    """Open TensorBoard's log in the run's folder, if TensorBoard is installed.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _new_mlflow_run(client: Any, folder: Path, settings: Mapping[str, Any]) -> s
 
 
 def open_several(openers: Sequence[OpenLogs]) -> OpenLogs:
-    """What opens them all.
+    """A function that opens several logs and writes each row to all of them.
 
     Examples
     --------

@@ -73,7 +73,7 @@ def join(device: str) -> tuple[Processes, torch.device]:
 
 
 def leave() -> None:
-    """Part from the other processes."""
+    """Leave the group of processes."""
     if dist.is_initialized():
         dist.destroy_process_group()
 

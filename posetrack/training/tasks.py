@@ -63,7 +63,7 @@ class Task(Protocol):
         ...
 
     def loss(self, output: Any, batch: Any, recipe: Recipe) -> Tensor:
-        """Loss of a network's answer.
+        """Loss of a network's output for a batch.
 
         Parameters
         ----------

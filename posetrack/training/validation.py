@@ -45,7 +45,7 @@ def network_input(crops: Tensor, normalisation: Normalisation) -> Tensor:
 
 
 def heatmap_size_of(network: nn.Module, input_size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a network's heatmaps, by asking it.
+    """Width and height of a network's heatmaps, from a forward pass.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def answers(
 def measure(
     samples: Samples, xy: Float32Array, scores: Float32Array, *, truth: Path | None = None
 ) -> dict[str, float]:
-    """How right predictions are; all numbers are fractions.
+    """Accuracy of predicted keypoints, as fractions.
 
     Parameters
     ----------

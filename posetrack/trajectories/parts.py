@@ -1,4 +1,4 @@
-"""What a selection takes: ranges, and skeletons of some keypoints."""
+"""Parts of trajectories: ranges of time, and skeletons of some keypoints."""
 
 from __future__ import annotations
 

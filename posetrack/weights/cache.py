@@ -40,7 +40,7 @@ def find_cached(model: str | CatalogueEntry, *, folder: str | Path | None = None
 
 
 def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
-    """Which of a card's files a local file is, by its hash.
+    """Find which file of a catalogue entry a local file is, by its SHA-256.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
 
 
 def find_verified(card: CatalogueEntry, folder: Path) -> Path | None:
-    """The first of a card's files that lies in ``folder`` and is what it should be.
+    """The first file of a catalogue entry that lies in ``folder`` and has the right SHA-256.
 
     Of a network that comes with the package, its file there.
     """
@@ -82,7 +82,7 @@ def cache_path(file: RemoteFile, card: CatalogueEntry, folder: Path) -> Path:
 
 
 def shards_of(path: Path, file: RemoteFile) -> list[tuple[Path, RemoteFile]]:
-    """The further files that a file here needs beside it, and where they come from.
+    """Further files that a downloaded file needs beside it, with their URLs.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def shards_of(path: Path, file: RemoteFile) -> list[tuple[Path, RemoteFile]]:
 
 
 def is_verified(path: Path, file: RemoteFile) -> bool:
-    """Whether ``path`` is ``file``; by what is remembered if it has not changed since."""
+    """Whether ``path`` has the SHA-256 of ``file``; hashed again only if it has changed."""
     try:
         status = path.stat()
     except OSError:
@@ -118,7 +118,7 @@ def is_verified(path: Path, file: RemoteFile) -> bool:
 
 
 def first_hash(path: Path, file: RemoteFile) -> str:
-    """Whole SHA-256 that ``file`` had when it first came to ``path``; empty if it never did."""
+    """SHA-256 that was recorded when ``file`` was first stored at ``path``; empty if none was."""
     digest = _recall(path)[0]
     return digest if _is_hash_of(digest, file) else ""
 
@@ -150,7 +150,7 @@ def _note(path: Path) -> Path:
 
 
 def what_it_is(path: Path) -> str:
-    """What a wrong file seems to be, to be put after a message."""
+    """A guess at what a wrong file is, to append to an error message."""
     with path.open("rb") as file:
         start = file.read(512).lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):

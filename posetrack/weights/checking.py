@@ -108,7 +108,7 @@ def find_changes(cards: Iterable[CatalogueEntry], folder: str | Path | None = No
 def _check_host(
     host: str, files: list[tuple[CatalogueEntry, RemoteFile]], folder: Path, timeout: float
 ) -> tuple[list[FileCheck], bool]:
-    """What is found of each file, and whether not even the host's name was."""
+    """Check each file of a host; also return whether the host's name could not be resolved."""
     checks: list[FileCheck] = []
     silent, offline = "", False
     for card, file in files:

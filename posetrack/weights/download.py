@@ -39,15 +39,15 @@ _NETWORK_ERRORS: Final = (OSError, http.client.HTTPException, ValueError)
 
 
 class SilentHostError(ConnectionError):
-    """The host was not reached or does not go on: another file of it is not worth asking for."""
+    """The host did not answer or stopped sending; its other files need not be tried."""
 
 
 class _BrokenError(ConnectionError):
-    """The connection ended early: what has come stays, and the rest may be asked for."""
+    """The connection ended early; what arrived is kept, and the download can be resumed."""
 
 
 class _StalledError(_BrokenError, SilentHostError):
-    """The connection is open, and nothing comes."""
+    """The connection is open but sends nothing."""
 
 
 def download(
@@ -60,7 +60,7 @@ def download(
     progress: Progress | None = None,
     wait: float = 1.0,
 ) -> None:
-    """Bring ``url`` to ``part``, going on from the bytes that ``part`` already has.
+    """Download ``url`` into ``part``, resuming after the bytes that ``part`` already has.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def _download_once(
 def _open(
     url: str, part: Path, have: int, timeout: float, within: float
 ) -> tuple[Any, bytes] | None:
-    """The server's answer, to a request for the rest where there is a beginning; None if whole."""
+    """The server's response, for the rest if ``part`` has a beginning; None if it is complete."""
     headers = {"User-Agent": "posetrack", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -262,7 +262,7 @@ def sha256_in_headers(headers: Any) -> str:
 
 
 def _resume_at(response: Any, have: int, part: Path) -> tuple[int, int | None]:
-    """Where in the file the answer's bytes begin, and the size of the whole file if known."""
+    """Offset at which the response begins, and the size of the whole file if known."""
     length = response.headers.get("Content-Length", "")
     size = int(length) if length.isascii() and length.isdigit() else None
     if response.status != http.client.PARTIAL_CONTENT:
@@ -276,7 +276,7 @@ def _resume_at(response: Any, have: int, part: Path) -> tuple[int, int | None]:
 
 
 def _chunks(response: Any, first: bytes) -> Iterator[bytes]:
-    """What comes over the connection, as it comes; an early end is a `_BrokenError`."""
+    """Chunks of the body as they arrive; raises `_BrokenError` if it ends early."""
     chunk = first
     while chunk:
         yield chunk
@@ -330,7 +330,7 @@ def _opener(url: str, redirects: _Redirects) -> urllib.request.OpenerDirector:
 
 
 def open_url(request: urllib.request.Request, timeout: float) -> tuple[Any, str]:
-    """The answer to a request over https, and the SHA-256 that a redirect stated.
+    """Send a request over https; return the response and the SHA-256 that a redirect named.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Weights brought from where they are published, one process at a time, and checked."""
+"""Downloads weights from where they are published, one process at a time, and verifies them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def fetch(
     timeout: float = 30.0,
     wait: float = 1.0,
 ) -> Path:
-    """Path of a verified file of a model's weights, downloaded if it is not there yet.
+    """Return the path of a model's verified weights, downloading them if need be.
 
     The URLs are tried in order, but none of a host that has not answered. A download that breaks
     off is taken up where it stopped, now or by a later call. Processes that want the same file wait
@@ -259,7 +259,7 @@ def _bring(
     answer_within: float | None,
     wait: float,
 ) -> Path:
-    """One file from its URL to its place; ConnectionError if it does not come, or is wrong."""
+    """Download and verify one file; raises ConnectionError if either fails."""
     with _partial(target) as part:
         if is_verified(target, file):  # brought by another process while we waited
             return target

@@ -54,7 +54,7 @@ def remember_silent(host: str, folder: Path) -> None:
 
 
 def forget_silent(host: str, folder: Path) -> None:
-    """It answers again."""
+    """Forget that a host did not answer: it does again."""
     hosts = _read(folder)
     if hosts.pop(host, None) is not None:
         _write(hosts, folder)

@@ -29,6 +29,14 @@ def shard_names(path: str | Path) -> list[str]:
     ------
     FileNotFoundError, ValueError
         If it is not there, no graph model, or names files elsewhere than beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "model.json"
+    >>> _ = path.write_text('{"weightsManifest": [{"paths": ["group1-shard1of1.bin"]}]}')
+    >>> shard_names(path)
+    ['group1-shard1of1.bin']
     """
     path = Path(path)
     model = read_json(path, _Model, max_bytes=_LARGEST_JSON)

@@ -1,4 +1,4 @@
-"""Pictures that have nothing to do with each other, as different as can be: to train networks."""
+"""Random pictures, as different from each other as possible, to train networks."""
 
 from __future__ import annotations
 

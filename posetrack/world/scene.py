@@ -147,7 +147,7 @@ class Scene:
         return self.camera(0.0).size
 
     def frame(self, number: int) -> tuple[Image, Truth]:
-        """A picture and all that is true of it.
+        """A rendered picture and its truth.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class Scene:
         return self.frame(number)[0]
 
     def truth(self, number: int) -> Truth:
-        """What is true of a frame, pixels included."""
+        """The truth of a frame, per-pixel arrays included."""
         return self.frame(number)[1]
 
     def images(self) -> Iterator[Image]:
@@ -178,7 +178,7 @@ class Scene:
         return (image for image, _ in self)
 
     def facts(self, number: int) -> Truth:
-        """The same without what is as large as the picture; rendered only if it was not before."""
+        """The truth without per-pixel arrays; rendered only if it was not before."""
         number = self._number(number)
         if number not in self._truths:
             self.frame(number)

@@ -33,7 +33,7 @@ def write_scene(
     min_share: float = 0.1,
     report: Callable[[], None] | None = None,
 ) -> list[Path]:
-    """Render a scene and write all that is known of it.
+    """Render a scene, and write its pictures and its truth.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ def score_tracks(
     min_share: float = 0.1,
     min_oks: float = 0.5,
 ) -> TrackingResult:
-    """MOTA, IDF1, HOTA and their kin of whole people, by OKS.
+    """CLEAR, identity and HOTA metrics of whole people, by OKS.
 
     Parameters
     ----------

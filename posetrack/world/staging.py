@@ -34,7 +34,7 @@ HALF: Final = 3.4
 
 @dataclass(frozen=True)
 class Shot:
-    """What every named scene is asked for.
+    """The arguments that every named scene takes.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Shot:
 
     @property
     def generator(self) -> Generator:
-        """All chance of the scene, from its beginning."""
+        """The scene's random numbers, from their start."""
         return np.random.default_rng((self.seed, crc32(self.name.encode())))
 
 

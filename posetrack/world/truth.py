@@ -1,4 +1,4 @@
-"""What is true of a picture: everybody's keypoints, what of them can be seen, boxes, pixels."""
+"""The truth of a picture: everybody's keypoints and their visibility, boxes, pixels."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ class Truth:
         )
 
     def without_pixels(self) -> Truth:
-        """The same without what is as large as the picture."""
+        """The same without the per-pixel arrays."""
         return replace(self, owner=None, part=None, depth=None, flow=None)
 
 
@@ -248,7 +248,7 @@ def truth_of(
     skeleton: Skeleton = COCO_17,
     seconds: float = 0.0,
 ) -> Truth:
-    """What is true of a rendered picture.
+    """The truth of a rendered picture.
 
     Parameters
     ----------
