@@ -427,9 +427,9 @@ def _covariances(factor: NDArray[np.float64], size: tuple[int, int]) -> FloatArr
         both = 0.0 - b * np.exp(-a - 2 * c)
         down = np.exp(-2 * c)
         rows = np.stack([across, both, both, down], axis=-1).reshape(*a.shape, 2, 2)
-        made: FloatArray = (rows * np.outer(size, size)).astype(np.float32)
-    made[~np.isfinite(made).all(axis=(2, 3))] = np.nan
-    return made
+        scaled: FloatArray = (rows * np.outer(size, size)).astype(np.float32)
+    scaled[~np.isfinite(scaled).all(axis=(2, 3))] = np.nan
+    return scaled
 
 
 LAYOUTS: Final[Mapping[str, PeopleLayout]] = {
