@@ -103,6 +103,10 @@ def estimator_names(device: str = "auto") -> tuple[str, ...]:
     return ESTIMATORS_ON_GPU if uses_cuda(device) else ESTIMATORS_ON_CPU
 
 
+BUNDLED_SUITS: Final[Mapping[str, float]] = {"box_memory": 0.0, "min_new_score": 0.25}
+"""Settings of the tracker that the bundled detector asks for: it scores low, and gives two people
+who stand together one box, so that flow keeps the second by the keypoints alone."""
+
 DefaultKind = Literal["detector", "estimator"]
 
 
@@ -237,7 +241,6 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
     return (f"{others}; " if others else "") + (
         f"{networks} could not be had: the small network{'s' * many} inside the package "
         f"{'find' if many else 'finds'} people less well"
-        + (" (--preset bundled suits the tracker to them)" if many else "")
         + f". With a connection `posetrack models download {names}` brings "
         f"{'them' if many else 'it'}; or name a file of yours."
     )
@@ -329,6 +332,7 @@ def bundled_detector(
     path = _for_runtime(find_bundled_file("detector"), device, torch_wanted="half" in settings)
     from posetrack.detectors.light import load_light_detector
 
+    settings = {"tracker_settings": BUNDLED_SUITS, **settings}
     return load_light_detector(
         path, device=device, min_score=min_score, score_exponent=score_exponent, **settings
     )

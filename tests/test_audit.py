@@ -222,6 +222,59 @@ def test_explanations_go_with_the_tracks_of_networks_too() -> None:
         assert {Reason.NEW, kind} <= reasons <= {Reason.NEW, kind, Reason.REENTERED}
 
 
+def test_who_is_past_probation_is_said_to_be_confirmed_once() -> None:
+    tracker = Tracker(min_hits=2, probation=0.1)  # a frame is 0.04 s
+    reasons = []
+    for frame in range(8):
+        tracker.update(poses=posed(0, 300) if frame >= 3 else posed(0))
+        found = tracker.explanation
+        reasons.append(found.reason[found.ids == 2].tolist())
+    assert reasons[:6] == [[]] * 6
+    assert reasons[6:] == [[Reason.CONFIRMED], [Reason.COASTED]]
+
+
+def test_those_on_probation_are_no_rivals_of_who_has_an_identity() -> None:
+    tracker = Tracker(min_hits=3, max_given_oks=1.0, probation=1.0)
+    for _ in range(3):
+        tracker.update(poses=posed(0))
+    for _ in range(2):
+        tracker.update(poses=posed(0, 6))  # a double, too new to have an identity
+    tracker.update(poses=posed(6))  # liker to the double, but the identity is matched first
+    found = tracker.explanation
+    assert found.ids.tolist() == [1]
+    assert found.runner_up.tolist() == [0]
+    assert found.margin[0] == pytest.approx(found.similarity[0])
+
+
+def flown(frames: int, alone: slice) -> Trajectories:
+    """One who walks, and whom flow alone carries for some frames."""
+    walk = walkers(frames, 1)
+    age = np.zeros((frames, 1), np.int64)
+    age[alone, 0] = 1 + np.arange(len(age[alone]))
+    return Trajectories(
+        walk.frame, walk.seconds, walk.ids, walk.xy, walk.scores, COCO_17, flow_age=age
+    )
+
+
+def test_who_is_carried_by_flow_for_long_is_doubtful() -> None:
+    assert find_moments(flown(90, slice(30, 40))) == []
+    (found,) = find_moments(flown(90, slice(30, 70)))
+    assert (found.frame, found.ids) == (30, (1,))
+    assert "1 is carried by flow alone for 1." in found.reason
+    assert "found again" not in found.reason
+    last = find_moments(flown(90, slice(60, 90)))[0]
+    assert "and not found again" in last.reason
+
+
+def test_a_detector_that_is_seldom_run_makes_nobody_doubtful() -> None:
+    walk = flown(120, slice(0, 0))
+    age = (np.arange(120) % 30)[:, None]  # found every second
+    seldom = Trajectories(
+        walk.frame, walk.seconds, walk.ids, walk.xy, walk.scores, COCO_17, flow_age=age
+    )
+    assert find_moments(seldom) == []
+
+
 def explained(ids: list[int], margin: float) -> Explanation:
     whole, real = np.ones(len(ids), np.int64), np.ones(len(ids))
     return Explanation(np.array(ids), whole, 0.8 * real, margin * real, 2 * whole, whole)

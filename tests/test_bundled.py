@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,29 @@ def test_a_tracker_runs_on_them(package):
     poses = estimator(image, Detections([[4, 4, 30, 40]], [1.0]))
     assert poses.xy.shape == (1, 17, 2)
     assert len(Tracker(detector=detector, estimator=estimator).update(image)) == 0
+    tracker = Tracker(detector=detector, estimator=estimator, box_memory=0.5)
+    assert tracker.settled == {"box_memory": 0.5, "min_new_score": 0.25}
+    assert tracker.asked_for == {"min_new_score": 0.25}
+
+
+def test_a_tracker_that_takes_them_in_place_of_others_suits_itself_to_them(package, monkeypatch):
+    networks = {"detector": defaults.bundled_detector("cpu"),
+                "estimator": defaults.bundled_estimator("cpu")}  # fmt: skip
+    monkeypatch.setattr(defaults, "default_networks", lambda *kinds, **_: networks)
+    tracker = Tracker()
+    assert tracker.settled == {"box_memory": 0.4, "min_new_score": 0.3}
+    tracker.update(np.zeros((48, 64, 3), np.uint8))
+    assert tracker.settled == defaults.BUNDLED_SUITS
+
+
+def test_a_detector_asks_for_what_its_card_says(package, tmp_path):
+    card = {"input_size": [96, 64], "tracker_settings": {"min_new_score": 0.4}}
+    state = read_weights(package / "bundled" / defaults.BUNDLED_FILES["detector"]).tensors
+    file = save_weights(tmp_path, "asking", state, card)
+    assert load_light_detector(file, device="cpu").tracker_settings == {"min_new_score": 0.4}
+    file = save_weights(tmp_path, "wrong", state, {**card, "tracker_settings": {"memory": "9"}})
+    with pytest.raises(ValueError, match="tracker_settings must be numbers from 0 to 1"):
+        load_light_detector(file, device="cpu")
 
 
 def test_the_command_line_finds_them_by_name(package):
@@ -182,6 +206,9 @@ def test_tracking_with_them_needs_neither_torch_nor_torchvision(bundled, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert ("which is not installed" in done.stderr) == (not named)
+    assert "the detector asks for --box-memory 0 --min-new-score 0.25" in done.stderr
+    made = json.loads((out / "crossing.csv.meta.json").read_text())["provenance"]["settings"]
+    assert (made["box_memory"], made["min_new_score"]) == (0.0, 0.25)
     assert len((out / "crossing.csv").read_text().splitlines()) > 3
 
 

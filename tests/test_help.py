@@ -87,6 +87,11 @@ def test_the_default_shown_in_the_help_is_the_trackers(name: str) -> None:
     default = tracker_settings()[name].default
     text = " ".join(EVERY["track",].format_help(everything=True).split())
     option = "--" + name.replace("_", "-")
+    if default is None:  # it is the detector's to say
+        usual = getattr(Tracker(), name)
+        after = text[text.index("tracker (see") :].partition(f" {option} ")[2]
+        assert f"(else as the detector asks, or {usual})" in after.partition(" --")[0]
+        return
     shown = re.search(rf" {option}\b.*?\(default: ([^)]*)\)", text[text.index("tracker (see") :])
     assert shown is not None
     assert shown[1] == str(default)

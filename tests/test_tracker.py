@@ -355,6 +355,39 @@ def test_a_run_split_at_any_frame_gives_the_same_ids(
     assert halves + ids_of(scene, second, range(cut, 20)) == whole
 
 
+def test_a_state_that_is_loaded_names_nobody_of_the_stream_before() -> None:
+    scene = crossing(frames=4)
+    tracker = make(scene)
+    fresh = tracker.state_dict()
+    tracker.update(scene.render(0))
+    assert len(tracker.provisional) == 2
+    tracker.load_state_dict(fresh)
+    assert len(tracker.provisional) == len(tracker.confirmed) == len(tracker.explanation) == 0
+
+
+class Asking(SceneDetector):
+    """A detector that asks for settings of the tracker."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.tracker_settings = {"min_new_score": 0.0}
+
+
+def test_settings_that_a_detector_asks_for_count_where_none_are_given() -> None:
+    scene = crossing(frames=1)
+    usual = make(scene)
+    assert (usual.min_new_score, usual.box_memory, usual.asked_for) == (0.3, 0.4, {})
+    asked = make(scene, detector=Asking(scene))
+    assert (asked.min_new_score, asked.box_memory) == (0.0, 0.4)
+    assert asked.asked_for == {"min_new_score": 0.0}
+    given = make(scene, detector=Asking(scene), min_new_score=0.5)
+    assert (given.min_new_score, given.asked_for) == (0.5, {})
+    wrong = Asking(scene)
+    wrong.tracker_settings = {"memory": 3}
+    with pytest.raises(ValueError, match="memory is none of"):
+        make(scene, detector=wrong)
+
+
 def test_two_trackers_never_affect_each_other() -> None:
     scenes = [camera_pan(frames=12, seed=seed) for seed in (0, 5)]
     alone = [ids_of(scene, make(scene), range(12)) for scene in scenes]

@@ -15,7 +15,14 @@ import numpy as np
 from posetrack.audit.clothing import ColourSeries
 from posetrack.audit.continuity import motion_of
 from posetrack.audit.matches import Matches
-from posetrack.audit.signals import Signal, beginnings, breaks, doubtful_matches, exchanges
+from posetrack.audit.signals import (
+    Signal,
+    beginnings,
+    breaks,
+    doubtful_matches,
+    exchanges,
+    flow_alone,
+)
 from posetrack.files import write_whole
 from posetrack.trajectories import Trajectories
 
@@ -95,6 +102,7 @@ def find_moments(
         *exchanges(trajectories, motions, worn),
         *breaks(trajectories, motions, worn),
         *beginnings(trajectories, motions, worn, size),
+        *flow_alone(trajectories),
         *(() if matches is None else doubtful_matches(trajectories, matches)),
     ]
     moments = [_moment(trajectories, group) for group in _group_signals(trajectories, signals)]

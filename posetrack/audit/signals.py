@@ -24,6 +24,7 @@ _FAIR_CHANGES: Final = (0.4, 1.5)  # what jerky boxes make of a change, at least
 _SMALL_MARGIN: Final = 0.1
 _LOW_SIMILARITY: Final = 0.35
 _BORDER: Final = 0.04  # of the picture
+_LONG_ALONE: Final = 0.6  # seconds without a detection
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,33 @@ def _inside(box: NDArray[np.float32], size: tuple[float, float]) -> bool:
     edge = _BORDER * min(size)
     low, high = box[:2], box[2:]
     return bool((low > edge).all() and (high < np.array(size) - edge).all())
+
+
+def flow_alone(trajectories: Trajectories) -> Iterator[Signal]:
+    """People whom the detector has not found for long: flow alone carries them, or a ghost.
+
+    Where it is run on few frames, longer than twice the usual time between two counts.
+    """
+    runs: list[tuple[int, int, int, float]] = []
+    apart: list[NDArray[np.float64]] = []
+    for column in range(len(trajectories.ids)):
+        rows = np.flatnonzero(trajectories.present[:, column])
+        alone = np.concatenate([[0], trajectories.flow_age[rows, column] > 0, [0]])
+        edges = np.diff(alone.astype(np.int8))
+        firsts, lasts = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0) - 1
+        times = trajectories.seconds[rows]
+        apart.append(np.diff(times[alone[1:-1] == 0]))
+        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+            long = float(times[last] - times[max(first - 1, 0)])  # since it was last found
+            runs.append((column, int(rows[first]), int(last == len(rows) - 1), long))
+    between = np.concatenate([np.zeros(1), *apart])
+    usual = float(np.median(between[between > 0])) if (between > 0).any() else 0.0
+    for column, row, ends, long in runs:
+        if long >= max(_LONG_ALONE, 2 * usual):
+            person = int(trajectories.ids[column])
+            text = f"{person} is carried by flow alone for {long:.1f} s"
+            text += ", and not found again" if ends else ""
+            yield Signal(row, (person,), min(0.2 * long + 0.1 * ends, 0.5), "carried", text)
 
 
 def doubtful_matches(trajectories: Trajectories, matches: Matches) -> Iterator[Signal]:

@@ -154,6 +154,8 @@ class ModelCard:
         Of an exported network, what its outputs are.
     padding
         How much larger than the box a crop is.
+    tracker_settings
+        Of a detector: settings of `posetrack.Tracker` that suit it.
     """
 
     skeleton: Skeleton | None = None
@@ -166,6 +168,7 @@ class ModelCard:
     source_sha256: str = ""
     outputs: OutputSpec | None = None
     padding: float | None = None
+    tracker_settings: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_card(path: str | Path) -> ModelCard | None:
@@ -231,6 +234,7 @@ def parse_card(text: str, source: str) -> ModelCard:
             _text_of(card, "source_sha256"),
             _outputs(card.get("form")),
             _padding(card.get("padding")),
+            _tracker_settings(card.get("tracker_settings")),
         )
     except (TypeError, ValueError, KeyError, RecursionError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
@@ -312,6 +316,13 @@ def _padding(card: Any) -> float | None:
     if not 0 < padding < 100:
         raise ValueError(f"padding must be above 0 and below 100, got {card}")
     return padding
+
+
+def _tracker_settings(card: Any) -> dict[str, float]:
+    settings = dict(card or {})
+    if not all(type(value) in (int, float) and 0 <= value <= 1 for value in settings.values()):
+        raise ValueError(f"tracker_settings must be numbers from 0 to 1, got {card}")
+    return {str(name): float(value) for name, value in settings.items()}
 
 
 def _text_of(card: Mapping[str, Any], name: str) -> str:

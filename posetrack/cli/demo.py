@@ -96,14 +96,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _tracker(scene: Scene, arguments: argparse.Namespace) -> Tracker:
     """A tracker with the bundled networks, or with fakes that know the scene."""
     from posetrack.build import bundled_detector, bundled_estimator
-    from posetrack.runs.presets import PRESETS
     from posetrack.testing import SceneDetector, SceneEstimator
     from posetrack.tracking.tracker import Tracker
 
     if not arguments.fakes:
-        preset = {**PRESETS["bundled"].settings}
-        del preset["detector"], preset["estimator"]
-        return Tracker(bundled_detector(), bundled_estimator(), **preset)
+        return Tracker(bundled_detector(), bundled_estimator())
     detector = SceneDetector(
         scene, miss=MISS, gaps=GAPS, gap_length=GAP_LENGTH, false=0.3, jitter=0.02,
         seed=arguments.seed,

@@ -175,6 +175,11 @@ def run(arguments: argparse.Namespace) -> int:
     boxes = _boxes(arguments)
     tracker, weights = open_tracker(arguments)
     check_loaded(arguments.device)
+    if tracker.asked_for:
+        asked = " ".join(
+            f"--{name.replace('_', '-')} {value:g}" for name, value in tracker.asked_for.items()
+        )
+        print(f"posetrack: the detector asks for {asked}", file=sys.stderr)
     names: set[str] = set()
     keep = [Path(source) for source in arguments.sources]
     for source in arguments.sources:
@@ -186,7 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
             tracker,
             wanted,
             results,
-            settings=_settings(arguments),
+            settings=_settings(arguments) | tracker.settled,
             weights=weights,
             reading=_reading(arguments),
             boxes=boxes,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
@@ -56,6 +57,8 @@ class LightDetector:
         Scores are raised to this power. Peaks learnt against soft targets lie lower than the
         share of boxes that are right; 0.5 lifts them to about that. ``min_score`` is compared
         afterwards.
+    tracker_settings
+        Settings of `posetrack.Tracker` that suit it, taken where others are not given.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class LightDetector:
         max_iou: float = 0.6,
         max_people: int | None = 100,
         score_exponent: float = 1.0,
+        tracker_settings: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
         if not score_exponent > 0:
@@ -89,6 +93,7 @@ class LightDetector:
             raise ValueError(f"long_side must be at least {_MULTIPLE}, got {long_side}")
         self.long_side, self.normalisation = long_side, normalisation
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
+        self.tracker_settings = dict(tracker_settings)
         self._run = run
 
     def __call__(self, image: Image, /) -> Detections:
@@ -201,6 +206,8 @@ def load_light_detector(
         run = with_torch(network, device=device, half=half)
     if card.normalisation is not None:
         settings = {"normalisation": card.normalisation, **settings}
+    if card.tracker_settings:
+        settings = {"tracker_settings": card.tracker_settings, **settings}
     if card.input_size is not None:
         settings = {"long_side": max(card.input_size), **settings}
     return LightDetector(run, **settings)

@@ -68,14 +68,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
         "bundled": Preset(
             "the two small networks inside the package, nothing to download",
-            # They score low, and give two people who stand together one box: the flow keeps them.
-            {
-                "detector": "bundled",
-                "estimator": "bundled",
-                "box_memory": 0.0,
-                "box_recency": 0.9,
-                "min_new_score": 0.25,
-            },
+            {"detector": "bundled", "estimator": "bundled"},
         ),
     }
 )

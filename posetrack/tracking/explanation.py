@@ -32,6 +32,8 @@ class Reason(IntEnum):
     """As one of the others, but not found in the frame before."""
     BOX = 5
     """Like the box, where now or then it had no keypoints."""
+    CONFIRMED = 6
+    """Past probation in this frame: the first of the identity, found before without one."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +52,7 @@ class Explanation:
     margin
         (N,) float64, how much that is more than the pose's similarity to any other identity, and
         any other pose's to this one. Below 0 where a closer pair was taken before. NaN if new.
+        Who has an identity is matched first, so those on probation are nobody's rivals but theirs.
     runner_up
         (N,) int64, the identity next in similarity; 0: none.
     gap
@@ -218,6 +221,8 @@ def explain(
     own = similar[row, columns]
     others = similar.copy()
     others[row[is_old], columns[is_old]] = -1.0
+    settled = matched[shown] > 0
+    others[np.ix_(known < 0, settled)] = -1.0
     rival = others.argmax(axis=0)
     best_other = np.maximum(others[rival, columns], 0)
     # Another pose that is as like this identity makes it doubtful, too.
@@ -229,6 +234,7 @@ def explain(
     named = [now.get(int(who), int(who)) for who in known[rival]]
     gap = np.where(is_old, frame - compared.latest.frame[row], 0)
     reason = np.where(gap > 1, int(Reason.REENTERED), compared.reason[row, shown])
+    reason = np.where((matched[shown] < 0) & (ids[shown] > 0), int(Reason.CONFIRMED), reason)
     return Explanation(
         ids[shown],
         np.where(is_old, reason, int(Reason.NEW)),

@@ -40,9 +40,16 @@ from posetrack.tracking.explanation import Compared, Explanation, Reason, compar
 from posetrack.tracking.memory import Memory
 from posetrack.tracking.state import Arrays, State
 
+_USUAL = {"box_memory": 0.4, "min_new_score": 0.3}
+"""What the settings are that a detector may ask for, where it does not."""
+
 
 class Tracker:
     """Multi-person pose tracker: `update` it with one image after another.
+
+    A detector whose scores are not like others', or that gives two people one box, may ask for
+    values of ``box_memory`` and ``min_new_score``, in a mapping ``tracker_settings``; `asked_for`
+    says which count. The one inside the package does.
 
     Parameters
     ----------
@@ -92,9 +99,10 @@ class Tracker:
     box_growth
         By how much the extent of moved keypoints is enlarged to a box; 0.15 is the paper's.
     box_memory
-        Share of a person's last box, moved along by flow, in the box that is looked into next; the
-        rest is the keypoints' extent. Lower follows a new posture sooner and narrows where few
-        keypoints are seen; higher keeps what the detector gave. 0 is the paper's.
+        Share of a person's last box, moved along by flow, in the box that is looked into next (else
+        as the detector asks, or 0.4); the rest is the keypoints' extent. Lower follows a new
+        posture sooner and narrows where few keypoints are seen; higher keeps what the detector
+        gave. 0 is the paper's.
     max_box_iou
         NMS of detector and flow boxes together. Lower loses people who overlap, higher asks the
         network for one person twice, which ``max_oks`` mends.
@@ -117,7 +125,8 @@ class Tracker:
     min_pose_score
         Poses whose box score times mean keypoint score is below are dropped.
     min_new_score
-        The same for people who are new, or come back: higher starts fewer false tracks, and finds
+        The same for people who are new, or come back (else as the detector asks, or 0.3). Higher
+        starts fewer false tracks, and finds
         newcomers one to six frames later. 0 is the paper's, and also starts people whom a detector
         beside a bottom-up estimator finds, but never a pose of.
     min_hits
@@ -164,7 +173,7 @@ class Tracker:
         spread: float = 1.0,
         recency: float = 0.5,
         box_growth: float = 0.15,
-        box_memory: float = 0.4,
+        box_memory: float | None = None,
         max_box_iou: float = 0.7,
         box_recency: float = 0.9,
         max_oks: float = 0.5,
@@ -172,7 +181,7 @@ class Tracker:
         min_similarity: float = 0.15,
         min_keypoint_score: float = 0.2,
         min_pose_score: float = 0.1,
-        min_new_score: float = 0.3,
+        min_new_score: float | None = None,
         min_hits: int = 2,
         probation: float = 0.08,
         max_missed: float = 2.0,
@@ -184,22 +193,42 @@ class Tracker:
             raise ValueError(f"assumed_rate must be positive, got {assumed_rate}")
         check_at_least(0, spread=spread, probation=probation, max_missed=max_missed)
         check_fraction(max_box_iou=max_box_iou, max_oks=max_oks, min_similarity=min_similarity)
-        check_fraction(recency=recency, box_recency=box_recency, box_memory=box_memory)
+        check_fraction(recency=recency, box_recency=box_recency)
         check_at_least(0, box_growth=box_growth)
         self.detector, self.estimator, self.flow = detector, estimator, flow
         self.device, self.detect_every = device, detect_every
         self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
         self.coasting = coasting
         self.max_given_oks = max_given_oks
-        self.box_recency, self.box_memory = box_recency, box_memory
+        self.box_recency = box_recency
         self.similarity, self.match = similarity, match
         self.memory, self.recency = memory, recency
         self.box_growth, self.max_box_iou, self.max_oks = box_growth, max_box_iou, max_oks
         self.min_similarity, self.min_keypoint_score = min_similarity, min_keypoint_score
-        self.min_pose_score, self.min_new_score = min_pose_score, min_new_score
+        self.min_pose_score = min_pose_score
         self.min_hits, self.probation, self.max_missed = min_hits, probation, max_missed
         self.spread, self.assumed_rate = spread, assumed_rate
+        self._given = {"box_memory": box_memory, "min_new_score": min_new_score}
+        self._settle()
         self.reset()
+
+    @property
+    def settled(self) -> dict[str, float]:
+        """The settings that a detector may ask for, as they count."""
+        return {name: getattr(self, name) for name in _USUAL}
+
+    def _settle(self) -> None:
+        """Settings that were not given become those that the detector asks for, or the usual."""
+        asked = getattr(self.detector, "tracker_settings", {})
+        if wrong := sorted(set(asked) - set(_USUAL)):
+            raise ValueError(f"the detector's tracker_settings: {wrong[0]} is none of {[*_USUAL]}")
+        self.asked_for: dict[str, float] = {
+            name: float(value) for name, value in asked.items() if self._given[name] is None
+        }
+        known = {name: value for name, value in self._given.items() if value is not None}
+        settled = {**_USUAL, **self.asked_for, **known}
+        check_fraction(box_memory=settled["box_memory"])
+        self.box_memory, self.min_new_score = settled["box_memory"], settled["min_new_score"]
 
     def reset(self) -> None:
         """Forget everything: the next image is the first, the next id is 1."""
@@ -384,6 +413,7 @@ class Tracker:
         missing = [kind for kind in kinds if getattr(self, kind) is None]
         for kind, network in default_networks(*missing, device=self.device).items():
             setattr(self, kind, network)
+        self._settle()
 
     def _time(self, seconds: float | None) -> float:
         """When the image is: as given, else a frame after the last; never before the last."""
@@ -627,6 +657,7 @@ class Tracker:
             If it is not a tracker's state, or of another version; the tracker is then unchanged.
         """
         self._state, self._matched = State.from_arrays(state), None
+        self.provisional, self.confirmed = np.zeros(0, np.int64), {}
 
 
 def _for(backend: object, image: Image | Uploaded) -> Image:

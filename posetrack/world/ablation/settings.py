@@ -121,6 +121,17 @@ def paper(name: str, **settings: Any) -> Setting:
     return with_tracker(name, **{**PAPER, **settings})
 
 
+def paper_but(name: str, *defaults: str) -> Setting:
+    """As `paper`, but for settings that are the tracker's defaults.
+
+    Examples
+    --------
+    >>> "coasting" in dict(paper_but("moving", "coasting").tracker)
+    False
+    """
+    return with_tracker(name, **{key: PAPER[key] for key in PAPER if key not in defaults})
+
+
 _DETECTOR_ONLY = {"flow_boxes": False, "flow_similarity": False, "memory": 1}
 
 _LADDER = (
@@ -129,8 +140,13 @@ _LADDER = (
     paper("+ flow boxes, pose OKS", flow_similarity=False, memory=1),
     paper("+ flow OKS", memory=1),
     paper("+ over 10 frames"),
-    paper("+ own velocity", coasting=True),
-    with_tracker("+ in seconds, detections first (default)"),
+    paper_but("+ own velocity", "coasting"),
+    paper_but("+ memory in seconds", "coasting", "spread", "recency"),
+    paper_but(
+        "+ fading flow boxes",
+        *("coasting", "spread", "recency", "box_recency", "box_memory", "max_box_iou"),
+    ),
+    with_tracker("+ probation in seconds (default)"),
 )
 
 STEPS = Block("steps", "The paper's steps, one after the other", _LADDER)
