@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ settings.register_profile(
     "search", settings.get_profile("same"), derandomize=False, print_blob=True
 )
 settings.load_profile("same")
+
+# Streamlit runs the page from top to bottom, so that it cannot load Streamlit at first use.
+collect_ignore = [] if find_spec("streamlit") else ["posetrack/app/page.py"]
 
 
 def pytest_configure() -> None:

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import re
+import sys
 import tomllib
 import unicodedata
 import zlib
@@ -812,3 +813,41 @@ def json_stem(path: Path) -> str:
     'b.json'
     """
     return path.name.removesuffix(".gz")
+
+
+def folder_of_process(prefix: str) -> Path:
+    """A new temporary folder of this process; those that killed processes left are taken away.
+
+    Its name holds the process's number, by which a later one sees that it is gone.
+
+    Parameters
+    ----------
+    prefix
+        Of its name: what uses it.
+
+    Examples
+    --------
+    >>> folder = folder_of_process("posetrack-example")
+    >>> folder.name.startswith(f"posetrack-example-{os.getpid()}-"), folder.rmdir()
+    (True, None)
+    """
+    import shutil
+    import tempfile
+
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}-*"):
+        found = re.fullmatch(rf"{re.escape(prefix)}-(\d{{1,9}})-.*", left.name)
+        if found and left.is_dir() and not left.is_symlink() and not _is_running(int(found[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}-{os.getpid()}-"))
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # a signal 0 would end it there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

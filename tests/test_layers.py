@@ -35,6 +35,7 @@ LAYERS = (
     {"runs"},
     {"reports", "service"},
     {"cli", "__main__"},
+    {"app"},
 )
 
 

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "overlay": "overlay",
     "analyse": "analyse",
     "report": "report",
+    "app": "app",
     "postures": "postures",
     "link": "link",
     "audit": "audit",

@@ -108,27 +108,22 @@ def _draw(video: str, trajectories: Any, moments: list[Any], folder: Path) -> No
 
 
 def _apply(arguments: argparse.Namespace) -> int:
-    from posetrack.audit.edits import apply_edits, follow, load_anchors, parse_edits, save_anchors
-    from posetrack.files import errors_naming, read_text
+    from posetrack.audit.edits import apply_file, save_anchors
+    from posetrack.audit.edits.edit_files import anchors_path
     from posetrack.trajectories import load, save
 
     path, target = arguments.apply, _target(arguments)
     check_folder(target.parent)
-    edits = parse_edits(read_text(path, 64_000_000), str(path))
-    beside = path.with_name(f"{path.name}.anchors.json")
-    known = load_anchors(beside, edits) if beside.exists() else (None,) * len(edits)
     trajectories = load(arguments.file)
-    with errors_naming(path):
-        followed = follow(trajectories, edits, known)
-        edited = apply_edits(trajectories, followed.edits)
+    applied = apply_file(trajectories, path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(edited, target)
-    save_anchors(beside, edits, followed.anchors)
-    for note in followed.notes:
+    save(applied.trajectories, target)
+    save_anchors(anchors_path(path), applied.asked, applied.anchors)
+    for note in applied.notes:
         print(f"{path}: {note}", file=sys.stderr)
-    before, after = len(trajectories.ids), len(edited.ids)
+    before, after = len(trajectories.ids), len(applied.trajectories.ids)
     print(
-        f"{name_of(arguments.file)}: {len(followed.edits)} edits, {before} people before, "
+        f"{name_of(arguments.file)}: {len(applied.done)} edits, {before} people before, "
         f"{after} after -> {target}"
     )
     return 0

@@ -30,6 +30,7 @@ from posetrack.runs.results import (
     Outcome,
     OverlayKind,
     Wanted,
+    Watch,
     boxes_from,
     track_to_results,
 )
@@ -158,8 +159,8 @@ def tracker_settings(
     return settings_from(arguments, Tracker, names, without=["device"])
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Track each video in turn."""
+def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
+    """Track each video in turn; ``watch`` sees how far a run is, and may end it."""
     wanted = _choose_outputs(arguments)
     check_folder(arguments.out)
     check_networks(arguments)
@@ -200,6 +201,7 @@ def run(arguments: argparse.Namespace) -> int:
             show=arguments.show,
             progress=True,
             resume=arguments.resume,
+            watch=watch,
         )
         _show(outcome, results)
         keep += results.paths

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 OverlayKind: TypeAlias = Literal["mp4", "jpg", "png"]
 
+Watch: TypeAlias = Callable[[int, int | None, int], bool]
+"""Takes frames done, frames in all where that is known, and people; gives whether to go on."""
+
 USUAL_FORMATS: Final = ("csv", "parquet", "posetrack18", "audit")
 
 
@@ -147,6 +150,7 @@ def track_to_results(
     show: bool = False,
     progress: bool = False,
     resume: bool = False,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Track a video and write the outputs wanted.
 
@@ -180,6 +184,8 @@ def track_to_results(
         Whether to note every few seconds where the run stands, in ``NAME.resume``, and to go on
         from there if an earlier process left it unfinished: to the same bytes as a run that is
         never stopped. A video that is finished is passed over.
+    watch
+        Called after each frame; where it gives False, the run ends and what is done is kept.
 
     Raises
     ------
@@ -278,6 +284,8 @@ def track_to_results(
                 one = None if unrelated else tracker
                 points.write(partial(course.point, run, provenance, video, one))
             if window is not None and window.closed:
+                break
+            if watch is not None and not watch(run.frames, bar.total, len(course.people)):
                 break
         problems = [] if last is None else list(last.remarks)
         if last is None or last.stage == "tracking":

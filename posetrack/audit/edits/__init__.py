@@ -19,6 +19,7 @@ apply the rest to the original. `anchors_of` notes where the people are that the
 
 from posetrack.audit.edits.anchors import Anchor, anchors_of, follow, load_anchors, save_anchors
 from posetrack.audit.edits.apply import apply_edits, edit_labels
+from posetrack.audit.edits.edit_files import add_edit, apply_file, undo_edit
 from posetrack.audit.edits.syntax import Delete, Edit, Merge, Rename, Span, Split, Swap, parse_edits
 
 __all__ = [
@@ -30,11 +31,14 @@ __all__ = [
     "Span",
     "Split",
     "Swap",
+    "add_edit",
     "anchors_of",
     "apply_edits",
+    "apply_file",
     "edit_labels",
     "follow",
     "load_anchors",
     "parse_edits",
     "save_anchors",
+    "undo_edit",
 ]

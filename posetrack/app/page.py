@@ -1,0 +1,525 @@
+"""The page: what Streamlit runs for each session, from top to bottom, at every change on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from argparse import Namespace
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import streamlit as st
+from streamlit import runtime
+from streamlit.components.v1 import declare_component
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from posetrack.app import choices as chosen
+from posetrack.app import player
+from posetrack.app.jobs import Job
+from posetrack.app.sessions import Session, Sessions
+from posetrack.app.worker import VIEW
+from posetrack.audit import Moment, draw_moments, review_table
+from posetrack.audit.edits import add_edit, apply_file, undo_edit
+from posetrack.build import BUNDLED
+from posetrack.draw import draw_tracks
+from posetrack.files import legal_name, write_whole
+from posetrack.reports import find_results
+from posetrack.trajectories import Trajectories, load, save
+
+# Strings on lines of their own would be shown: Streamlit writes every bare expression of a script.
+OPTIONS: Final = "POSETRACK_APP"  # variable of the environment with what the app was given, as JSON
+
+VIDEOS: Final = ("mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "gif")
+PICTURES: Final = ("jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp")
+WEIGHTS: Final = ("onnx", "safetensors", "pth", "pt")
+_MOST_MOMENTS: Final = 8
+_VIEWS: Final = ("Watch", "Doubts and edits", "Files")
+
+_play = declare_component("posetrack_player", path=str(player.FRONTEND))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``posetrack app`` was given.
+
+    Parameters
+    ----------
+    folder
+        For the sessions' files.
+    allow_paths
+        Whether files of this machine may be chosen by their path.
+    max_seconds
+        Of a video.
+    sweep
+        Whether files of browsers that are gone are taken away meanwhile.
+    """
+
+    folder: str = ""
+    allow_paths: bool = False
+    max_seconds: float = 600.0
+    sweep: bool = False
+
+
+def options() -> Options:
+    """What the server was started with."""
+    return Options(**json.loads(os.environ.get(OPTIONS, "{}")))
+
+
+@st.cache_resource  # type: ignore[untyped-decorator,unused-ignore]
+def all_sessions(parent: str, sweep: bool) -> Sessions:
+    """The server's sessions; the thread that clears up after them starts with the first."""
+    folder = Path(parent) if parent else Path(tempfile.mkdtemp(prefix="posetrack-app-test-"))
+
+    def is_active(name: str) -> bool:
+        return bool(runtime.exists() and runtime.get_instance().is_active_session(name))
+
+    found = Sessions(folder, is_active)
+    if sweep:
+        found.watch()
+    return found
+
+
+def session(given: Options) -> Session:
+    """The session of the browser that looks."""
+    context = get_script_run_ctx()
+    sessions: Sessions = all_sessions(given.folder, given.sweep)
+    return sessions.of("test" if context is None else context.session_id)
+
+
+def main() -> None:
+    """The page."""
+    st.set_page_config(page_title="posetrack", layout="wide")
+    given = options()
+    mine = session(given)
+    st.title("posetrack")
+    st.caption("People in video: every person's keypoints over time, with identities that last.")
+    with st.sidebar:
+        source = choose_source(mine, given)
+        choices = choose_settings(mine, given)
+    if source is None:
+        st.info("Choose a video or a picture at the left.")
+        return
+    preview(mine, source, choices)
+    job = run_part(mine, source, choices)
+    if job is not None and job.state().ended:
+        results_part(job, source)
+
+
+def choose_source(mine: Session, given: Options) -> Path | None:
+    """The video: uploaded, from the camera, or by its path where that is allowed."""
+    st.header("Video")
+    kinds = ["Upload", "Camera picture", *(["Path"] if given.allow_paths else [])]
+    kind = st.radio("From", kinds, horizontal=True, key="from")
+    path: Path | None = None
+    if kind == "Path":
+        text = st.text_input("Path on this machine", key="path")
+        path = Path(text) if text else None
+    else:
+        uploaded = (
+            st.camera_input("Picture", key="camera")
+            if kind == "Camera picture"
+            else st.file_uploader("Video or picture", type=[*VIDEOS, *PICTURES], key="upload")
+        )
+        if uploaded is not None:
+            path = keep_upload(mine, uploaded)
+    if path is None:
+        return None
+    problem = problem_of(path, given.max_seconds)
+    if problem:
+        st.error(problem)
+        return None
+    st.caption(f"{path.name}")
+    return path
+
+
+def keep_upload(mine: Session, uploaded: Any) -> Path:
+    """An upload as a file of this session; the same one is written once."""
+    folder = mine.folder / f"upload-{legal_name(uploaded.file_id)}"
+    name = Path(uploaded.name)
+    path = folder / f"{legal_name(name.stem)}{name.suffix.lower()}"
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        write_whole(path, uploaded.getbuffer().tobytes(), durable=False)
+    return path
+
+
+def problem_of(path: Path, max_seconds: float) -> str:
+    """Why something cannot be tracked, in a line without its folder; nothing where it can."""
+    from posetrack.video import open_video
+
+    try:
+        with open_video(str(path), prefetch=0) as video:
+            if video.source.kind == "video" and video.count and video.rate:
+                seconds = video.count / float(video.rate)
+                if seconds > max_seconds:
+                    return (
+                        f"{path.name} lasts {seconds:.0f} s; at most {max_seconds:.0f} s are "
+                        "taken here: cut it, or start the app with --max-seconds"
+                    )
+            if next(iter(video), None) is None:
+                return f"{path.name} has no picture that can be read"
+    except (OSError, ValueError, RuntimeError) as error:
+        return str(error).replace(f"{path.parent}{os.sep}", "")
+    return ""
+
+
+def choose_settings(mine: Session, given: Options) -> chosen.Choices:
+    """Networks, thresholds, frames; the tracker's other settings are folded away."""
+    st.header("Networks")
+    estimator = _network(mine, given, "pose", "Pose network")
+    detector = BUNDLED
+    if not chosen.finds_boxes(estimator):
+        detector = _network(mine, given, "detector", "Detector")
+    stride = None
+    if chosen.is_posenet(estimator):
+        stride = st.selectbox("PoseNet's output stride", [8, 16, 32], index=1, key="stride")
+    st.header("Thresholds")
+    pose = st.slider("Pose score, at least", 0.0, 1.0, chosen.default_of("min_pose_score"), 0.01,
+                     key="min_pose_score")  # fmt: skip
+    point = st.slider("Keypoint score, at least", 0.0, 1.0,
+                      chosen.default_of("min_keypoint_score"), 0.01,
+                      key="min_keypoint_score")  # fmt: skip
+    with st.expander("Tracker, device, frames"):
+        settings = {}
+        for name in chosen.SHOWN:
+            usual = chosen.default_of(name)
+            value = st.number_input(name.replace("_", " "), min_value=type(usual)(0), value=usual,
+                                    key=name)  # fmt: skip
+            if value != usual:
+                settings[name] = value
+        device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
+        precision = st.selectbox("Precision", ["", "fp32", "fp16"], key="precision",
+                                 format_func=lambda one: one or "the network's")  # fmt: skip
+        start = int(st.number_input("First frame", min_value=0, value=0, key="start"))
+        stop = int(st.number_input("Stop before frame (0: at the end)", min_value=0, value=0,
+                                   key="stop_frame"))  # fmt: skip
+    return chosen.Choices(
+        detector, estimator, device, precision, stride, pose, point, start, stop or None, settings
+    )
+
+
+def _network(mine: Session, given: Options, kind: str, title: str) -> str:
+    """A network's name, or the path of a file that was uploaded."""
+    known = chosen.networks(kind)
+    name: str = st.selectbox(title, [*known, chosen.OWN_FILE], key=kind,
+                             format_func=lambda one: known.get(one, one))  # fmt: skip
+    if name != chosen.OWN_FILE:
+        return name
+    if given.allow_paths:
+        text: str = st.text_input("Its path", key=f"{kind} path")
+        if text:
+            return text
+    uploaded = st.file_uploader("Its file", type=list(WEIGHTS), key=f"{kind} file")
+    return BUNDLED if uploaded is None else str(keep_upload(mine, uploaded))
+
+
+def preview(mine: Session, source: Path, choices: chosen.Choices) -> None:
+    """One frame with what the thresholds keep; networks are run anew for another frame alone."""
+    with st.expander("Try the thresholds on one frame"):
+        frame = int(st.number_input("Frame", min_value=0, value=choices.start, key="tried"))
+        asked = (str(source), choices.detector, choices.estimator, choices.output_stride, frame)
+        state = st.session_state
+        if st.button("Run the networks on this frame", key="try"):
+            job = Job(
+                Path(tempfile.mkdtemp(prefix="try-", dir=mine.folder)),
+                chosen.words_of(str(source), choices, tried=frame),
+                view=False,
+            )
+            mine.jobs.append(job)
+            with st.spinner("The networks are loaded and run"):
+                ended = job.wait(300)
+            state["candidates"] = (asked, job) if ended.name == "done" else None
+            if ended.name != "done":
+                st.error(ended.error or "this frame cannot be read")
+        known = state.get("candidates")
+        if not known or known[0] != asked:
+            return
+        image, kept, everybody = kept_poses(source, known[1].folder, choices)
+        st.image(image, channels="BGR", width=520)
+        st.text(f"{kept} of {everybody} poses are kept")
+
+
+def kept_poses(source: Path, folder: Path, choices: chosen.Choices) -> tuple[Any, int, int]:
+    """The frame with the poses that thresholds keep drawn over it, how many, and of how many."""
+    from posetrack.tracking.association import pose_scores
+    from posetrack.video.reader import read_image
+
+    (results,) = find_results(folder)
+    found = load(results.table)
+    image = read_image(str(source), int(found.frame[0]), found.metadata.get("image_size"))
+    _, _, tracks = next(iter(found.to_table().frames()))
+    good: np.ndarray[Any, Any] = pose_scores(tracks.poses) >= (choices.min_pose_score or 0)
+    drawn = draw_tracks(image, tracks[good], min_score=choices.min_keypoint_score or 0)
+    return drawn, int(good.sum()), len(good)
+
+
+def run_part(mine: Session, source: Path, choices: chosen.Choices) -> Job | None:
+    """Start, progress, stop; gives the run of this video, if there is one."""
+    state = st.session_state
+    job: Job | None = state.get("job")
+    running = job is not None and not job.state().ended
+    if st.button("Track", type="primary", disabled=running, key="track"):
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=mine.folder))
+        job = Job(folder, chosen.words_of(str(source), choices))
+        mine.jobs.append(job)
+        for name in ("person", "at", "clicks", "moments"):
+            state.pop(name, None)
+        state["job"], running = job, True
+    if running:
+        follow_run()
+    return job
+
+
+@st.fragment(run_every=0.5)  # type: ignore[untyped-decorator,unused-ignore]
+def follow_run() -> None:
+    """How far the run is, every half second; nothing else on the page is run again for it."""
+    job: Job = st.session_state["job"]
+    state = job.state()
+    if state.ended:
+        st.rerun()
+    if state.name == "preparing":
+        st.progress(0.0, "networks are loaded")
+    elif state.name == "finishing":
+        st.progress(1.0, "the video is copied for this page")
+    else:
+        share = min(1.0, state.frames / state.total) if state.total else 0.0
+        rate = "" if state.rate is None else f", {state.rate:.1f} frames a second"
+        of = "" if state.total is None else f" of {state.total}"
+        st.progress(share, f"{state.frames}{of} frames, {state.people} people{rate}")
+    if st.button("Stop, and keep what is done", key="stop"):
+        job.stop()
+
+
+def results_part(job: Job, source: Path) -> None:
+    """What a run came to."""
+    state = job.state()
+    if state.name == "failed":
+        st.error(state.error.replace(f"{source.parent}{os.sep}", ""))
+        return
+    if state.name == "stopped":
+        st.warning(f"Stopped after {state.frames} frames; what was done is kept.")
+    try:
+        (results,) = find_results(job.folder)
+    except ValueError:
+        st.warning("There was no frame to track.")
+        return
+    original = load(results.table)
+    edits = job.folder / f"{results.name}.edits.txt"
+    edited = apply_file(original, edits).trajectories if edits.exists() else original
+    if not edited.present.any():
+        st.warning("Nobody was found.")
+        return
+    st.text(f"{len(edited)} frames, {len(edited.ids)} people: ids {edited.ids.tolist()[:40]}")
+    view = st.radio("Show", _VIEWS, horizontal=True, key="view", label_visibility="collapsed")
+    if view == "Watch":
+        watch_part(job, edited)
+    elif view == "Doubts and edits":
+        edits_part(results.table, original, edited, edits, source)
+    else:
+        files_part(job, results.name, original, edited, edits, source)
+
+
+def watch_part(job: Job, edited: Trajectories) -> None:
+    """The video with people over it, and the curves of the one who is clicked."""
+    state = st.session_state
+    names = player.curve_names(edited)
+    usual = [name for name in ("left_knee", "right_knee") if name in names]
+    curves = st.multiselect("Curves", names, default=usual, max_selections=4, key="curves")
+    person = state.get("person")
+    if person not in edited.ids.tolist():
+        person = None
+    shown = player.curves_for_page(edited, person, curves)
+    value = _play(
+        video=_address(job.folder / VIEW, "video/mp4"),
+        tracks=_address(player.tracks_json(edited), "application/json"),
+        person=person,
+        curves=shown,
+        key="player",
+        default=None,
+    )
+    if isinstance(value, dict):
+        state["at"] = value.get("frame")
+        if value.get("clicks") != state.get("clicks", 0):
+            state["clicks"] = value.get("clicks")
+            if value.get("person") in edited.ids.tolist():
+                state["person"] = value["person"]
+                st.rerun()
+    st.text(sentence_at(edited, person, curves, state.get("at")))
+
+
+def sentence_at(edited: Trajectories, person: int | None, curves: list[str], at: Any) -> str:
+    """The person and their values at the cursor, in words."""
+    if person is None:
+        return "Click a person in the picture."
+    words = f"Person {person}"
+    if not isinstance(at, int):
+        return words
+    row = int(np.searchsorted(edited.frame, at))
+    if row >= len(edited):
+        return words
+    one = edited.person(person)
+    values = [f"{name} {player.curve_of(one, name)[row]:.2f}" for name in curves]
+    return f"{words} at {edited.seconds[row]:.3f} s: {', '.join(values)}"
+
+
+def _address(content: Path | bytes, kind: str) -> str:
+    """Where the page finds a file: under a hash of its content, as long as the session shows it."""
+    if not runtime.exists() or (isinstance(content, Path) and not content.exists()):
+        return ""
+    data = content if isinstance(content, bytes) else str(content)
+    address: str = runtime.get_instance().media_file_mgr.add(data, kind, f"posetrack-{kind}")
+    return address
+
+
+def edits_part(
+    table: Path, original: Trajectories, edited: Trajectories, edits: Path, source: Path
+) -> None:
+    """Doubtful moments side by side, and buttons that write the edits file."""
+    error = st.session_state.pop("edit error", "")
+    if error:
+        st.error(error)
+    lines = edits.read_text(encoding="utf-8").splitlines() if edits.exists() else []
+    apply = partial(_apply, original, edits)
+    left, right = st.columns([3, 1])
+    with left, st.form("edit", clear_on_submit=True):
+        line = st.text_input("An edit: swap 1 2 from 12.4s, merge 7 into 3, split 4 at f120, "
+                             "delete 6, rename 2 to 10", key="line")  # fmt: skip
+        if st.form_submit_button("Apply") and line:
+            apply(line)
+            st.rerun()  # what stands above is of the edits before
+    with right:
+        st.button("Undo", on_click=partial(undo_edit, edits), disabled=not lines, key="undo")
+        st.text("\n".join(lines) or "no edits")
+    st.subheader("Doubtful moments")
+    moments, pictures = doubts_of(table, edited, source, tuple(lines))
+    if not moments:
+        st.text("None: no sign of a wrong identity was found.")
+    for number, one in enumerate(moments):
+        st.text(f"{one.seconds:.2f} s, frame {one.frame}, doubt {one.score:.2f}: {one.reason}")
+        if number in pictures:
+            st.image(pictures[number], channels="BGR")
+        for column, (title, edit) in zip(st.columns(6), buttons_of(one, edited), strict=False):
+            column.button(title, key=f"{number} {title}", help=edit, on_click=apply, args=(edit,))
+
+
+def buttons_of(moment: Moment, edited: Trajectories) -> list[tuple[str, str]]:
+    """Titles and lines of the edits that a moment suggests.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> tr = Trajectories([], [], [1, 2], np.zeros((0, 2, 17, 2)), np.zeros((0, 2, 17)), COCO_17)
+    >>> [line for _, line in buttons_of(Moment(0.5, 9, 0.3, (1, 2), "near"), tr)]
+    ['swap 1 2 from f9', 'merge 2 into 1', 'split 1 at f9', 'delete 1', 'rename 1 to 3']
+    """
+    first, free = moment.ids[0], int(edited.ids.max(initial=0)) + 1
+    pair = moment.ids[:2] if len(moment.ids) > 1 else ()
+    lines = [("Mend", moment.edit)] if moment.edit else []
+    if pair:
+        lines += [("Swap", f"swap {pair[0]} {pair[1]} from f{moment.frame}"),
+                  ("Merge", f"merge {pair[1]} into {pair[0]}")]  # fmt: skip
+    return [
+        *lines,
+        ("Split", f"split {first} at f{moment.frame}"),
+        ("Delete", f"delete {first}"),
+        ("Rename", f"rename {first} to {free}"),
+    ]
+
+
+def _apply(original: Trajectories, edits: Path, line: str) -> None:
+    try:
+        add_edit(original, edits, line)
+    except ValueError as error:
+        st.session_state["edit error"] = str(error)
+
+
+def doubts_of(
+    table: Path, edited: Trajectories, source: Path, lines: tuple[str, ...]
+) -> tuple[list[Moment], dict[int, Any]]:
+    """Doubtful moments and their pictures; kept until another edit is written."""
+    from posetrack.video.reader import open_tracked
+
+    state = st.session_state
+    asked = (str(table), lines)
+    if state.get("moments", (None,))[0] != asked:
+        # The tracker's notes name the ids before any edit.
+        beside = table if not lines else table.with_name(f"edited-{table.name}")
+        with st.spinner("Doubtful moments are looked for"):
+            moments = review_table(beside, edited, video=str(source))[:_MOST_MOMENTS]
+            with open_tracked(str(source), edited.metadata.get("image_size")) as frames:
+                pictures = dict(draw_moments(frames, edited, moments)) if moments else {}
+        state["moments"] = (asked, moments, pictures)
+    return state["moments"][1], state["moments"][2]
+
+
+def files_part(
+    job: Job, name: str, original: Trajectories, edited: Trajectories, edits: Path, source: Path
+) -> None:
+    """Tables and all formats, the overlay, the report, the edits."""
+    from posetrack.cli.convert import ENDINGS, write_all
+
+    st.dataframe(edited.to_pandas().head(1000), height=260)
+    if edits.exists() and edits.stat().st_size:
+        st.download_button("Edits", edits.read_bytes(), edits.name, key="get edits")
+    folder = job.folder / "files"
+    folder.mkdir(exist_ok=True)
+    kinds = sorted(ENDINGS, key=lambda one: one != "csv")
+    kind: str = st.selectbox("Format", kinds, key="format")
+    settings = Namespace(
+        skeleton=None, height=None, metres_per_pixel=None, image_size=None, out=folder
+    )
+    written: list[Path] = []
+    try:
+        written = write_all(edited, {kind: folder / f"{name}{ENDINGS[kind]}"}, settings)
+    except (ValueError, OSError, ImportError) as error:
+        st.error(str(error))
+    for path in written:
+        if path.is_file():
+            st.download_button(path.name, path.read_bytes(), path.name, key=f"get {path.name}")
+        else:
+            st.download_button(f"{path.name}.zip", _zipped(path), f"{path.name}.zip",
+                               key=f"get {path.name}")  # fmt: skip
+    if st.button("Draw the video with people over it", key="draw"):
+        from posetrack.draw import draw_video
+
+        with st.spinner("It is drawn"):
+            draw_video(edited, folder / f"{name}.overlay.mp4", video=str(source))
+    if st.button("Write the report", key="report"):
+        _write_report(folder, name, edited, source)
+    for ending, title in ((".overlay.mp4", "Overlay"), (".report.html", "Report")):
+        path = folder / f"{name}{ending}"
+        if path.exists():
+            st.download_button(title, path.read_bytes(), path.name, key=f"get {title}")
+    del original
+
+
+def _write_report(folder: Path, name: str, edited: Trajectories, source: Path) -> None:
+    from posetrack.reports import Results, write_report
+
+    table = folder / f"{name}.parquet"
+    save(edited, table)
+    try:
+        with st.spinner("It is written"):
+            write_report(Results(name, table), folder / f"{name}.report.html", video=str(source))
+    except (ValueError, OSError, ImportError) as error:
+        st.error(str(error))
+
+
+def _zipped(folder: Path) -> bytes:
+    import io
+    import zipfile
+
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                file.write(path, path.relative_to(folder.parent))
+    return content.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""``posetrack app``: the web app, in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from posetrack.files import folder_of_process
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "app",
+        help="a web page to track, look, and mend identities in",
+        description="Start a web app: a video is uploaded, people are tracked, and the page plays "
+        "them with curves, doubtful moments, edits and files to download. It listens on this "
+        "machine alone unless --host says otherwise, keeps each browser's files apart, and takes "
+        "them away when the browser is gone.",
+        epilog='Needs Streamlit: pip install "posetrack[app]".',
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8501, help="port to listen on")
+    parser.add_argument(
+        "--allow-paths",
+        action="store_true",
+        help="videos and weights of this machine may be chosen by their path, by everybody who "
+        "can open the page",
+    )
+    parser.add_argument(
+        "--max-upload", type=int, default=500, metavar="MB", help="largest upload, in megabytes"
+    )
+    parser.add_argument(
+        "--max-seconds", type=float, default=600.0, metavar="S", help="longest video, in seconds"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="open no browser")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start Streamlit, and clear up when it ends."""
+    if not 0 < arguments.port < 65536:
+        raise ValueError(f"--port must lie in 1 .. 65535, got {arguments.port}")
+    if arguments.max_upload < 1 or not arguments.max_seconds > 0:
+        raise ValueError("--max-upload and --max-seconds must be more than 0")
+    if find_spec("streamlit") is None:
+        raise ModuleNotFoundError(
+            'the app needs Streamlit: pip install "posetrack[app]"', name="streamlit"
+        )
+    folder = folder_of_process("posetrack-app")
+    try:
+        server = subprocess.Popen(command(arguments), env=environment(arguments, folder))
+        try:
+            return server.wait()
+        finally:
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def command(arguments: argparse.Namespace) -> list[str]:
+    """The words that start Streamlit."""
+    page = Path(__file__).parents[1] / "app" / "page.py"
+    return [
+        sys.executable, "-m", "streamlit", "run", str(page),
+        f"--server.address={arguments.host}",
+        f"--server.port={arguments.port}",
+        f"--server.headless={str(arguments.no_browser).lower()}",
+        f"--server.maxUploadSize={arguments.max_upload}",
+        "--server.fileWatcherType=none",
+        "--browser.gatherUsageStats=false",
+        "--client.toolbarMode=minimal",
+        "--client.showErrorDetails=none",
+    ]  # fmt: skip
+
+
+def environment(arguments: argparse.Namespace, folder: Path) -> dict[str, str]:
+    """What the page is told."""
+    given = {
+        "folder": str(folder),
+        "allow_paths": arguments.allow_paths,
+        "max_seconds": arguments.max_seconds,
+        "sweep": True,
+    }
+    return {**os.environ, "POSETRACK_APP": json.dumps(given)}
