@@ -146,14 +146,21 @@ def onnx_providers(device: object) -> list[Any] | None:
 def usable_cores() -> int:
     """How many cores this process may use, at least 1.
 
+    ``OMP_NUM_THREADS`` counts where it is lower: what gives out a machine's cores (Ray, Slurm, a
+    batch of ours) says with it how many are for this process.
+
     Examples
     --------
     >>> usable_cores() >= 1
     True
     """
+    declared = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(declared) if declared.isdecimal() and len(declared) < 9 else 0
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    return max(1, min(there, most) if most else there)
 
 
 class Reopening:

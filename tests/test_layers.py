@@ -33,7 +33,7 @@ LAYERS = (
     {"tracking"},
     {"evaluation", "training", "cleaning", "analysis", "plots", "audit", "world", "testing"},
     {"runs"},
-    {"reports", "service"},
+    {"reports", "service", "cluster"},
     {"cli", "__main__"},
     {"app"},
 )

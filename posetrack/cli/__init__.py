@@ -19,6 +19,7 @@ from posetrack.runs.interruptions import interrupt_at_sigterm
 
 COMMANDS: Mapping[str, str] = {
     "track": "track",
+    "batch": "batch",
     "serve": "serve",
     "clean": "clean",
     "plot": "plot",

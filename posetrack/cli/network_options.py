@@ -119,13 +119,26 @@ class DownloadBar:
         self._bar.update(done - self._bar.n)
 
 
-def add_device(parser: Any, rare: Any = None) -> None:
+def devices_from(text: str) -> str:
+    """The names of several devices, with commas.
+
+    Examples
+    --------
+    >>> devices_from("cuda:0, cuda:1")
+    'cuda:0,cuda:1'
+    """
+    return ",".join(device_from(name.strip()) for name in text.split(","))
+
+
+def add_device(parser: Any, rare: Any = None, *, several: bool = False) -> None:
     """``--device`` and ``--offline``, the latter in the group ``rare`` if there is one."""
     parser.add_argument(
         "--device",
-        type=device_from,
+        type=devices_from if several else device_from,
         default="auto",
-        help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino",
+        metavar="LIST" if several else None,
+        help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino"
+        + ("; with commas, a worker for each" if several else ""),
     )
     (rare or parser).add_argument("--offline", action="store_true", help="never download")
 
@@ -135,7 +148,7 @@ def add_flow(parser: Any) -> None:
     parser.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
 
 
-def add_networks(parser: Parser) -> None:
+def add_networks(parser: Parser, *, several_devices: bool = False) -> None:
     """Which networks find people, poses and motion, and how and where they are run."""
     parser.add_argument(
         "--detector",
@@ -150,7 +163,7 @@ def add_networks(parser: Parser) -> None:
         "Hugging Face's hub",
     )
     group = parser.add_rare_group("networks")
-    add_device(parser, group)
+    add_device(parser, group, several=several_devices)
     add_flow(group)
     group.add_argument(
         "--boxes",

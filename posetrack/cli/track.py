@@ -58,6 +58,20 @@ def add_parser(commands: Any) -> None:
         help="a file; a folder or quoted glob of images (one video) or of videos (several); a "
         "camera's number; an RTSP or HTTP address",
     )
+    add_tracking(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="note every few seconds in NAME.resume where the run stands, and go on from there "
+        "where an earlier one with --resume was stopped, to the same results; what is finished is "
+        "passed over",
+    )
+    parser.add_argument("--show", action="store_true", help="open a window; q in it ends the run")
+    parser.set_defaults(run=run)
+
+
+def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
+    """All options of how a video is tracked and what is written of it."""
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
     )
@@ -75,14 +89,6 @@ def add_parser(commands: Any) -> None:
         help="write the video with people drawn over it, too; of images, pictures of their names",
     )
     parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="note every few seconds in NAME.resume where the run stands, and go on from there "
-        "where an earlier one with --resume was stopped, to the same results; what is finished is "
-        "passed over",
-    )
-    parser.add_argument("--show", action="store_true", help="open a window; q in it ends the run")
-    parser.add_argument(
         "--angles",
         nargs="?",
         const="all",
@@ -96,7 +102,7 @@ def add_parser(commands: Any) -> None:
         "person keypoints, angles and stick figures",
     )
     parser.add_presets(PRESETS)
-    add_networks(parser)
+    add_networks(parser, several_devices=several_devices)
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
     drawing = parser.add_rare_group("overlay")
@@ -139,7 +145,6 @@ def add_parser(commands: Any) -> None:
     frames.add_argument(
         "--ahead", type=int, default=2, metavar="N", help="frames detected ahead; 0: none"
     )
-    parser.set_defaults(run=run)
 
 
 def add_tracker(parser: Parser, names: Sequence[str] | None = None) -> None:
@@ -161,10 +166,10 @@ def tracker_settings(
 
 def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
     """Track each video in turn; ``watch`` sees how far a run is, and may end it."""
-    wanted = _choose_outputs(arguments)
+    wanted = choose_outputs(arguments)
     check_folder(arguments.out)
     check_networks(arguments)
-    _check_angle_names(arguments.angles, skeleton_ahead(arguments))
+    check_angle_names(arguments.angles, skeleton_ahead(arguments))
     check_files(arguments.boxes)
     arguments.sources = expand_sources(arguments.sources)
     for source in arguments.sources:
@@ -186,15 +191,15 @@ def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        results = ResultPaths(arguments.out, name, [*keep, *_paths(weights)])
+        results = ResultPaths(arguments.out, name, [*keep, *paths_of(weights)])
         outcome = track_to_results(
             source,
             tracker,
             wanted,
             results,
-            settings=_settings(arguments) | tracker.settled,
+            settings=settings_of(arguments) | tracker.settled,
             weights=weights,
-            reading=_reading(arguments),
+            reading=reading_from(arguments),
             boxes=boxes,
             ahead=arguments.ahead,
             unrelated=arguments.unrelated,
@@ -227,16 +232,18 @@ def _show(outcome: Outcome, results: ResultPaths) -> None:
         print(f"{name}: {problem}", file=sys.stderr)
 
 
-def _reading(arguments: argparse.Namespace) -> dict[str, Any]:
+def reading_from(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings of `posetrack.video.open_video`."""
     names = ("start", "stop", "stride", "rate", "stored_pixels")
     return {name: getattr(arguments, name) for name in names}
 
 
-def _paths(weights: Weights) -> list[Path]:
+def paths_of(weights: Weights) -> list[Path]:
+    """The files that networks came from, which no result is written over."""
     return [path for path in weights.values() if isinstance(path, Path)]
 
 
-def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
+def choose_outputs(arguments: argparse.Namespace) -> Wanted:
     """The outputs asked for; raises for combinations that do not work."""
     angles = angles_from(arguments.angles) if arguments.angles else False
     return Wanted(
@@ -251,7 +258,7 @@ def _choose_outputs(arguments: argparse.Namespace) -> Wanted:
     )
 
 
-def _check_angle_names(text: str | None, skeleton: Skeleton | None) -> None:
+def check_angle_names(text: str | None, skeleton: Skeleton | None) -> None:
     """Raise for names of angles that a skeleton lacks; None means it is not known yet."""
     names = angles_from(text) if text else None
     if names is None or skeleton is None:
@@ -296,7 +303,7 @@ def open_tracker(arguments: argparse.Namespace) -> tuple[Any, Weights]:
     )
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, object]:
+def settings_of(arguments: argparse.Namespace) -> dict[str, object]:
     """All options as they were used, for the files' provenance; it names the source by itself.
 
     An address may hold a password, which the provenance leaves out.
