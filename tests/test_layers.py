@@ -3,9 +3,12 @@
 import ast
 import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import posetrack
 
@@ -95,6 +98,14 @@ def test_no_part_of_the_package_imports_itself_in_a_ring() -> None:
         return seen
 
     assert [part for part in graph if part in reaches(part)] == []
+
+
+def test_every_room_is_named_where_the_package_is_explained() -> None:
+    page = PACKAGE.parent / "docs" / "how_it_works.md"
+    if not page.is_file():
+        pytest.skip("the pages stand beside the package in a checkout only")
+    named = set(re.findall(r"\w+", page.read_text(encoding="utf-8")))
+    assert {module.split(".")[0] for module in modules()} - named == {"__main__"}
 
 
 def run(code: str) -> str:

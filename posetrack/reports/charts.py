@@ -111,7 +111,7 @@ def presence_chart(trajectories: Trajectories, people: Sequence[int]) -> Spec:
         )
         .properties(width=_WIDE, height=alt.Step(22 if len(people) <= 40 else 12))
     )  # fmt: skip
-    return _finished(chart)
+    return _spec_of(chart)
 
 
 def angles_chart(person: Trajectories) -> Spec | None:
@@ -147,7 +147,7 @@ def _angles_spec(groups: tuple[tuple[str, ...], ...]) -> Spec:
         for group in groups
     ]
     with _one_cursor():
-        return _finished(alt.concat(*panels, columns=2))
+        return _spec_of(alt.concat(*panels, columns=2))
 
 
 def keypoint_chart(person: Trajectories) -> Spec:
@@ -176,20 +176,20 @@ def _keypoint_spec(names: tuple[str, ...]) -> Spec:
     panels = []
     for number, (what, unit) in enumerate((("x", "px"), ("y", "px"), ("speed", "px/s"))):
         value = f"datum[keypoint + ' {what}']"
-        base = alt.Chart(data).transform_calculate(value=value).encode(
+        shared = alt.Chart(data).transform_calculate(value=value).encode(
             x=alt.X("t:Q", title="time (s)" if number == 2 else None, scale=_time(alt))
         )  # fmt: skip
-        line = base.mark_line(strokeWidth=1.6, color=_MIDDLE).encode(
+        line = shared.mark_line(strokeWidth=1.6, color=_MIDDLE).encode(
             y=alt.Y("value:Q", title=f"{what} ({unit})",
                     scale=alt.Scale(zero=what == "speed", reverse=what == "y"))
         )  # fmt: skip
-        rule = base.mark_rule(color="#999").encode(
+        rule = shared.mark_rule(color="#999").encode(
             opacity=alt.condition(hover, alt.value(0.8), alt.value(0), empty=False),
             tooltip=[alt.Tooltip("t:Q", title="time (s)"), alt.Tooltip("value:Q", title=what)],
         )
         panels.append(alt.layer(line, rule.add_params(hover)).properties(width=_WIDE, height=90))
     with _one_cursor():
-        return _finished(alt.vconcat(*panels).add_params(chosen))
+        return _spec_of(alt.vconcat(*panels).add_params(chosen))
 
 
 def repetitions_chart(
@@ -247,7 +247,7 @@ def repetitions_chart(
     )
     chart = alt.layer(band, rules, curve, turns, labels).properties(width=_WIDE, height=200)
     table = as_csv(person, {exercise.measure: values}, digits=3)
-    spec = _finished(chart)
+    spec = _spec_of(chart)
     return {**spec, "datasets": {**spec.get("datasets", {}), "measure": table}}
 
 
@@ -326,16 +326,16 @@ def _time(alt: Any) -> Any:
 
 def _panel(alt: Any, data: Any, hover: Any, names: Sequence[str], title: str) -> Any:
     """Lines of some columns over time, and the cursor with their values."""
-    base = alt.Chart(data).encode(x=alt.X("t:Q", title="time (s)", scale=_time(alt)))
+    shared = alt.Chart(data).encode(x=alt.X("t:Q", title="time (s)", scale=_time(alt)))
     colours = [_LEFT if "left" in name else _RIGHT if "right" in name else _MIDDLE
                for name in names]  # fmt: skip
     lines = [
-        base.mark_line(strokeWidth=1.6, color=colour).encode(
+        shared.mark_line(strokeWidth=1.6, color=colour).encode(
             y=alt.Y(f"{name}:Q", title=title, scale=alt.Scale(zero=False))
         )
         for name, colour in zip(names, colours, strict=True)
     ]
-    rule = base.mark_rule(color="#999").encode(
+    rule = shared.mark_rule(color="#999").encode(
         opacity=alt.condition(hover, alt.value(0.8), alt.value(0), empty=False),
         tooltip=[
             alt.Tooltip("t:Q", title="time (s)"),
@@ -351,7 +351,7 @@ def _title(names: Sequence[str]) -> str:
     return name.removeprefix("left ").removeprefix("right ") if len(names) > 1 else name
 
 
-def _finished(chart: Any) -> Spec:
+def _spec_of(chart: Any) -> Spec:
     """A chart as Vega-Lite, with the looks that all have."""
     looks = chart.configure_axis(grid=True, gridColor="#eee", labelFontSize=10)
     spec: Spec = looks.configure_view(stroke="#ddd").to_dict(validate=False)

@@ -316,7 +316,7 @@ def _person_part(
         mine = [one for one in report.repetitions if one.exercise == exercise.name]
         if mine:
             spec = charts.repetitions_chart(person, exercise, mine)
-            add(f"repetitions-{len(drawn)}", f"{_counted(mine)} of {exercise.name}", spec)
+            add(f"repetitions-{len(drawn)}", f"{_count_text(mine)} of {exercise.name}", spec)
     add("angles", "Angles: left orange, right blue", charts.angles_chart(person))
     add("keypoint", "A keypoint", charts.keypoint_chart(person))
     return PersonPart(
@@ -337,7 +337,7 @@ def _steps(person: Trajectories) -> int:
     return len(step_times(person)[0])
 
 
-def _counted(repetitions: Sequence[Repetition]) -> str:
+def _count_text(repetitions: Sequence[Repetition]) -> str:
     complete = sum(one.outcome == "complete" for one in repetitions)
     others = len(repetitions) - complete
     return f"{complete} repetitions" + (f" and {others} partial or cut off" if others else "")

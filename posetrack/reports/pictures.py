@@ -96,7 +96,7 @@ def cut_pictures(
     found = Pictures()
     panels = _panels(trajectories, people, events)
     scene_row = _fullest(trajectories)
-    made: dict[tuple[str, int], dict[int, str]] = {}
+    addresses: dict[tuple[str, int], dict[int, str]] = {}
     size = trajectories.metadata.get("image_size")
     with ExitStack() as stack:
         frames = stack.enter_context(open_tracked(video, size))
@@ -108,18 +108,18 @@ def cut_pictures(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="posetrack-")))
         clip = _Clip(folder / "clip.mp4", trajectories, drawn)
 
-        def watched() -> Iterator[Frame]:
+        def pass_on() -> Iterator[Frame]:
             for frame in frames:
                 clip.add(frame)
                 for key, slot, ids, rows, height in panels.get(frame.index, ()):
                     panel = draw_panel(frame.image, trajectories, ids, rows, rows[slot],
                                        height=height, drawn=not drawn)  # fmt: skip
-                    made.setdefault(key, {})[slot] = jpeg_address(panel)
+                    addresses.setdefault(key, {})[slot] = jpeg_address(panel)
                 if scene_row is not None and frame.index == trajectories.frame[scene_row]:
                     found.scene = jpeg_address(_smaller(frame.image))
                 yield frame
 
-        passing = watched()
+        passing = pass_on()
         for number, image in draw_moments(passing, trajectories, moments):
             found.moments[number] = jpeg_address(image)
         for _ in passing:
@@ -127,7 +127,7 @@ def cut_pictures(
         clip.close()
         if clip.path.is_file():
             found.clip, found.span = data_address(clip.path.read_bytes(), "video/mp4"), clip.span
-    for (kind, number), pictures in made.items():
+    for (kind, number), pictures in addresses.items():
         strip = [pictures[slot] for slot in sorted(pictures)]
         if kind == "event":
             found.strips[number] = strip

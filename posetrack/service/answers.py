@@ -57,8 +57,8 @@ def people_of(tracks: Tracks) -> list[dict[str, Any]]:
             "box": np.round(tracks.boxes.xyxy[row].astype(float), 2).tolist(),
             "score": round(float(tracks.boxes.scores[row]), 4),
             "keypoints": [
-                [*(place if np.isfinite(place).all() else (None, None)), float(score)]
-                for place, score in zip(xy[row].tolist(), scores[row], strict=True)
+                [*(point if np.isfinite(point).all() else (None, None)), float(score)]
+                for point, score in zip(xy[row].tolist(), scores[row], strict=True)
             ],
         }
         for row in range(len(tracks))

@@ -128,11 +128,11 @@ class Desk:
             self._finder.check(path, kind, out)  # what is wrong at first sight need not wait
             deadline = Deadline(limits.picture_seconds if kind == "image" else limits.video_seconds)
             work = partial(self._finder.answer, path, kind, out, deadline)
-            with self._place(kind):
+            with self._take_slot(kind):
                 return await asyncio.get_running_loop().run_in_executor(self._workers[kind], work)
 
     @contextmanager
-    def _place(self, kind: Content) -> Iterator[None]:
+    def _take_slot(self, kind: Content) -> Iterator[None]:
         """Take a place in a queue, if there is one."""
         if not self._room[kind]:
             raise RefusedError(429, "busy: the queue is full, try again later")

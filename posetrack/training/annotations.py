@@ -6,12 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
-from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
-from posetrack.skeletons.skeleton import pairs_by_name, sigma_of
 from posetrack.training.samples import Broken, Samples, settle
 from posetrack.video.headers import image_orientation, image_size
 
@@ -19,31 +17,13 @@ MAX_PIXEL = 1e6
 """Coordinates further away are mistakes."""
 
 
+ANNOTATED: Final = "annotated"
+"""The name of a skeleton that only an annotation file knows."""
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value of a JSON file is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def skeleton_of_names(names: tuple[str, ...], edges: tuple[tuple[str, str], ...] = ()) -> Skeleton:
-    """Skeleton with keypoints of these names, one of those we know if there is one.
-
-    Parameters
-    ----------
-    names
-        Of the keypoints.
-    edges
-        Pairs of names that are joined by a line, for a skeleton that we do not know.
-
-    Examples
-    --------
-    >>> skeleton_of_names(("nose", "left_paw", "right_paw")).mirrored
-    (('left_paw', 'right_paw'),)
-    """
-    for known in KNOWN_SKELETONS.values():
-        if known.keypoints == names:
-            return known
-    sigmas = tuple(sigma_of(name) for name in names)
-    return Skeleton("annotated", names, edges, pairs_by_name(names), sigmas)
 
 
 def image_file(root: Path, name: str) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -152,11 +153,24 @@ def centers_and_scales(
 
 
 def read_image(samples: Samples, index: int) -> NDArray[np.uint8]:
-    """Read one person's image as (H, W, 3) BGR, never turned by EXIF: annotations are not."""
-    file = samples.images[index]
+    """Read one person's image, see `read_file`; errors name the person, too."""
+    try:
+        return read_file(samples.images[index])
+    except ValueError as error:
+        raise ValueError(f"{error} ({samples.names[index]})") from None
+
+
+def read_file(file: Path) -> NDArray[np.uint8]:
+    """Read an image as (H, W, 3) BGR, never turned by EXIF: annotations are not.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
     image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
-        raise ValueError(f"{file}: not an image that OpenCV can read ({samples.names[index]})")
+        raise ValueError(f"{file}: not an image that OpenCV can read")
     return np.asarray(image, np.uint8)
 
 

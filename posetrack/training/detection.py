@@ -15,11 +15,11 @@ from posetrack.ops.boxes import iou_matrix
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation
 from posetrack.structures import Detections
 from posetrack.training.augmentation import Augmentation
+from posetrack.training.dataset import read_file
 from posetrack.training.detection_data import (
     AnnotatedImages,
     BoxDataset,
     DetectionBatch,
-    read_file,
 )
 from posetrack.training.detection_targets import detection_loss
 from posetrack.training.recipe import Recipe

@@ -21,7 +21,7 @@ from posetrack.training.annotations import Placement
 from posetrack.training.appearance import change_pixels
 from posetrack.training.augmentation import Augmentation, Change, draw, generator
 from posetrack.training.bottom_up_data import image_matrix
-from posetrack.training.dataset import Key
+from posetrack.training.dataset import Key, read_file
 from posetrack.training.detection_targets import centre_targets
 from posetrack.training.reading_coco import image_entries, problems_of
 from posetrack.training.samples import Broken, Problem, settle
@@ -232,20 +232,6 @@ class BoxDataset(Dataset[DetectionBatch]):
             for part in (self.annotated.boxes, self.annotated.ignored)
         )
         return _in_view(boxes, ignored, self.input_size)
-
-
-def read_file(file: Path) -> NDArray[np.uint8]:
-    """Read an image as (H, W, 3) BGR, never turned by EXIF: annotations are not.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read.
-    """
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise ValueError(f"{file}: not an image that OpenCV can read")
-    return np.asarray(image, np.uint8)
 
 
 def _shrunk(image: NDArray[np.uint8], seen: tuple[int, int], change: Change) -> NDArray[np.uint8]:

@@ -17,10 +17,11 @@ from posetrack.formats.coco import (
     have_whole_bodies,
     read_what_is_right,
 )
-from posetrack.formats.hints import plain_name
+from posetrack.formats.hints import plain_name, skeleton_of_names
 from posetrack.formats.numbers import Id, Number
 from posetrack.skeletons import COCO_17, COCO_WHOLEBODY_133, Skeleton
 from posetrack.training.annotations import (
+    ANNOTATED,
     MAX_PIXEL,
     Placement,
     at_one_point,
@@ -28,7 +29,6 @@ from posetrack.training.annotations import (
     check_people,
     find_placement,
     image_file,
-    skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Problem, Samples
 
@@ -169,7 +169,10 @@ def _skeletons(document: Document, path: Path) -> Iterator[tuple[Id, Skeleton]]:
             if category.id is None:
                 raise ValueError(f"{path}: a category without id: {category.name}")
             try:
-                yield category.id, skeleton_of_names(plain, _edges(category.skeleton, plain))
+                yield (
+                    category.id,
+                    skeleton_of_names(plain, ANNOTATED, edges=_edges(category.skeleton, plain)),
+                )
             except ValueError as error:
                 raise ValueError(f"{path}: category {category.id}: {error}") from error
     if not found:

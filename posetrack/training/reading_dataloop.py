@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from posetrack.checks import no_such_file
 from posetrack.files import read_json
-from posetrack.formats.hints import plain_name
+from posetrack.formats.hints import plain_name, skeleton_of_names
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
 from posetrack.training.annotations import (
+    ANNOTATED,
     MAX_PIXEL,
     at_one_point,
     box_within,
     check_people,
     image_file,
     is_number,
-    skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Problem, Samples
 
@@ -159,13 +159,13 @@ def skeleton_for(labels: tuple[str, ...], recipes: Sequence[Any], path: Path) ->
                 arcs = [_words(arc) for arc in template.get("arcs") or []]
                 edges = tuple(dict.fromkeys((arc[0], arc[1]) for arc in arcs if len(arc) == 2))
                 try:
-                    return skeleton_of_names(order, edges)
+                    return skeleton_of_names(order, ANNOTATED, edges=edges)
                 except ValueError as error:
                     raise ValueError(f"{path}: template {template.get('name')}: {error}") from error
     for known in KNOWN_SKELETONS.values():
         if set(known.keypoints) == set(labels):
             return known
-    return skeleton_of_names(labels)
+    return skeleton_of_names(labels, ANNOTATED)
 
 
 def _templates(document: Any) -> list[Any] | None:

@@ -11,13 +11,14 @@ import numpy as np
 from posetrack.formats.cvat import read_cvat_labels
 from posetrack.formats.dlc import read_dlc_labels
 from posetrack.formats.exports import find_export, find_files
-from posetrack.formats.hints import plain_name
+from posetrack.formats.hints import plain_name, skeleton_of_names
 from posetrack.formats.label_studio import read_label_studio_labels
 from posetrack.formats.labels import LabelledImage, LabelledPerson, Labels
 from posetrack.formats.slp import read_slp_labels
 from posetrack.formats.yolo import label_files, read_yolo_labels
 from posetrack.skeletons import Skeleton
 from posetrack.training.annotations import (
+    ANNOTATED,
     MAX_PIXEL,
     Placement,
     at_one_point,
@@ -25,7 +26,6 @@ from posetrack.training.annotations import (
     check_people,
     find_placement,
     image_file,
-    skeleton_of_names,
 )
 from posetrack.training.samples import Broken, Float64Array, Problem, Samples
 
@@ -172,7 +172,7 @@ def _plain(skeleton: Skeleton) -> Skeleton:
     if plain == skeleton.keypoints or len(set(plain)) < len(plain):
         return skeleton
     edges = tuple((plain_name(a), plain_name(b)) for a, b in skeleton.edges)
-    return skeleton_of_names(plain, edges)
+    return skeleton_of_names(plain, ANNOTATED, edges=edges)
 
 
 def _image_folder(file: Path, images: Path | None) -> Path:
