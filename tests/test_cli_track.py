@@ -802,7 +802,7 @@ def test_results_cannot_go_where_a_file_is(
 
 def test_a_password_in_an_address_is_in_no_file(folder: Folder) -> None:
     from posetrack.cli import parser
-    from posetrack.cli.track import _settings
+    from posetrack.cli.track import settings_of
 
     words = ["track", "rtsp://me:secret@camera/1", "-o", "out"]
-    assert "secret" not in repr(_settings(parser().parse_args(words)))
+    assert "secret" not in repr(settings_of(parser().parse_args(words)))

@@ -239,7 +239,7 @@ def test_flag_help_and_keyword_of_a_setting_follow_from_signature_and_docstring(
 def test_a_setting_of_the_tracker_is_added_in_the_trackers_file_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from posetrack.cli.track import _settings, tracker_settings
+    from posetrack.cli.track import settings_of, tracker_settings
     from posetrack.tracking import tracker
 
     class Eager(Tracker):
@@ -263,7 +263,7 @@ def test_a_setting_of_the_tracker_is_added_in_the_trackers_file_alone(
     assert "--eagerness X How soon it answers (default: 0.5)" in help_text
     arguments = made.parse_args(["track", "v.mp4", "--eagerness", "0.75"])
     assert tracker_settings(arguments)["eagerness"] == 0.75
-    assert _settings(arguments)["eagerness"] == 0.75  # goes into the provenance
+    assert settings_of(arguments)["eagerness"] == 0.75  # goes into the provenance
 
 
 def test_a_preset_sets_what_its_help_says_and_other_options_overrule_it() -> None:
