@@ -299,6 +299,7 @@ def test_a_session_whose_browser_is_gone_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_server_listens_here_alone_and_reports_to_nobody() -> None:
     words = command(parser("app").parse_args(["app"]))
+    assert "--server.headless=true" in words  # else it asks for an address, and waits
     assert "--server.address=127.0.0.1" in words
     assert "--browser.gatherUsageStats=false" in words
     assert "--server.maxUploadSize=500" in words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from posetrack.build import BUNDLED
 from posetrack.tracking.tracker import Tracker
@@ -131,16 +131,15 @@ def _shown(name: str, entry: CatalogueEntry) -> str:
     return f"{name}: {entry.size / 1e6:.0f} MB, {entry.licence or 'licence not known'}"
 
 
-def default_of(setting: str) -> float:
-    """The default of a setting of the tracker.
+def default_of(setting: str) -> Any:
+    """The default of a setting of the tracker: a number, or None where it is the detector's.
 
     Examples
     --------
     >>> default_of("max_missed")
     2.0
     """
-    value: float = inspect.signature(Tracker).parameters[setting].default
-    return value
+    return inspect.signature(Tracker).parameters[setting].default
 
 
 def _flag(name: str) -> str:

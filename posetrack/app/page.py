@@ -187,9 +187,10 @@ def choose_settings(mine: Session, given: Options) -> chosen.Choices:
         settings = {}
         for name in chosen.SHOWN:
             usual = chosen.default_of(name)
-            value = st.number_input(name.replace("_", " "), min_value=type(usual)(0), value=usual,
-                                    key=name)  # fmt: skip
-            if value != usual:
+            least = 0.0 if usual is None else type(usual)(0)
+            value = st.number_input(name.replace("_", " "), min_value=least, value=usual, key=name,
+                                    placeholder="as suits the detector")  # fmt: skip
+            if value is not None and value != usual:
                 settings[name] = value
         device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
         precision = st.selectbox("Precision", ["", "fp32", "fp16"], key="precision",

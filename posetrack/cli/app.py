@@ -6,11 +6,16 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import webbrowser
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from posetrack.files import folder_of_process
 
@@ -58,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         server = subprocess.Popen(command(arguments), env=environment(arguments, folder))
         try:
+            if not arguments.no_browser and wait_until_it_answers(server, arguments):
+                webbrowser.open(address(arguments))
             return server.wait()
         finally:
             server.terminate()
@@ -76,13 +83,35 @@ def command(arguments: argparse.Namespace) -> list[str]:
         sys.executable, "-m", "streamlit", "run", str(page),
         f"--server.address={arguments.host}",
         f"--server.port={arguments.port}",
-        f"--server.headless={str(arguments.no_browser).lower()}",
+        # Else Streamlit asks for an email address at its first start, and waits. The browser is
+        # opened here.
+        "--server.headless=true",
         f"--server.maxUploadSize={arguments.max_upload}",
         "--server.fileWatcherType=none",
         "--browser.gatherUsageStats=false",
         "--client.toolbarMode=minimal",
         "--client.showErrorDetails=none",
     ]  # fmt: skip
+
+
+def address(arguments: argparse.Namespace) -> str:
+    """What to open in a browser of this machine."""
+    host = "127.0.0.1" if arguments.host in ("", "0.0.0.0", "::") else arguments.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
+
+
+def wait_until_it_answers(
+    server: subprocess.Popen[bytes], arguments: argparse.Namespace, patience: float = 60.0
+) -> bool:
+    """Whether the server came up, as long as it runs and within some seconds."""
+    host = urlsplit(address(arguments)).hostname or ""
+    end = time.monotonic() + patience
+    while server.poll() is None and time.monotonic() < end:
+        with suppress(OSError):
+            socket.create_connection((host, arguments.port), timeout=1.0).close()
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def environment(arguments: argparse.Namespace, folder: Path) -> dict[str, str]:
