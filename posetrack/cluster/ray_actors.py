@@ -86,7 +86,10 @@ class RayWorker:
     def __init__(self, ray: Any, make: MakeWork, device: str, cores: int, gpus: int = 0) -> None:
         self._ray = ray
         self.lost: tuple[type[BaseException], ...] = (ray.exceptions.RayActorError,)
-        remote: Any = ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)
+        # Ray would keep a record of each job for its dashboard.
+        remote: Any = ray.remote(
+            num_cpus=cores, num_gpus=gpus, max_restarts=0, enable_task_events=False
+        )
         self._open: Callable[[], Any] = lambda: remote(_Actor).remote(make, device, cores)
         self._actor = self._open()
 
