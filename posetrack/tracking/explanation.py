@@ -100,14 +100,15 @@ class Compared:
         (I, N).
     reason
         (I, N), the `Reason` of each: what they were likest to.
-    latest
-        The newest row of each of the known.
+    past, newest
+        All rows remembered, and which is the newest of each of the known.
     """
 
     known: IntArray
     similar: NDArray[np.floating]
     reason: IntArray
-    latest: Memory
+    past: Memory
+    newest: NDArray[np.intp]
 
     def match(self, matching: Matching, at_least: float) -> tuple[IntArray, NDArray[np.intp]]:
         """Id of each pose (0: nobody's), and its row among the known (-1).
@@ -116,6 +117,10 @@ class Compared:
         """
         count = self.similar.shape[1]
         ids, place = np.zeros(count, np.int64), np.full(count, -1)
+        if len(self.known) and self.known[0] > 0:  # nobody is on probation; they are ascending
+            row, column = matching(self.similar, at_least=at_least)
+            place[column], ids[column] = row, self.known[row]
+            return ids, place
         for group in (self.known > 0, self.known < 0):
             rows, free = np.flatnonzero(group), np.flatnonzero(place < 0)
             if len(rows) and len(free):
@@ -161,17 +166,18 @@ def compare(
     poses, past = found.poses, next(iter(places.values()))
     if not (len(past) and len(poses)):
         nobody, nothing = np.zeros(0, np.int64), np.zeros((0, len(poses)), np.int64)
-        return Compared(nobody, nothing.astype(np.float32), nothing, past[:0])
+        return Compared(nobody, nothing.astype(np.float32), nothing, past, nobody)
     fresh = np.float32(recency) ** (now - past.seconds).astype(np.float32)
     # Who has no keypoints, now or then, is compared by the box.
-    by_box = past.blank[:, None] | (found.blank & found.good)
+    then, today = past.blank, found.blank & found.good
+    by_box = then[:, None] | today if then.any() or today.any() else None
     stack, reasons = [], []
     for reason, rows in places.items():
         similar = np.asarray(similarity(rows.poses(poses.skeleton), found.seen_poses))
         expected = (len(past), len(poses))
         if similar.shape != expected:
             raise ValueError(f"similarity: expected shape {expected}, got {similar.shape}")
-        if by_box.any():
+        if by_box is not None:
             overlap = np.where(by_box, iou_matrix(rows.xyxy, found.xyxy), np.float32(np.nan))
             stack.append(best_by_id(overlap, past.ids, fresh)[1])
             reasons.append(int(Reason.BOX))
@@ -179,12 +185,18 @@ def compare(
         known, best = best_by_id(similar, past.ids, fresh)
         stack.append(best)
         reasons.append(int(reason))
-    likest = np.nan_to_num(stack, nan=-1.0).argmax(axis=0)
-    best = np.where(found.good, np.fmax.reduce(stack), np.float32(np.nan))
-    latest = past.latest_of(known)
+    if len(stack) == 1:
+        likest, best = np.zeros(stack[0].shape, np.intp), stack[0]
+    else:
+        likest = np.nan_to_num(stack, nan=-1.0).argmax(axis=0)
+        best = np.fmax.reduce(stack)
+    best = np.where(found.good, best, np.float32(np.nan))
+    newest = past.latest_rows(known)
     # A pose too weak to be somebody new goes on with who was there a frame ago, or is nobody.
-    best[np.ix_(latest.frame < frame - 1, found.scores < min_new_score)] = np.nan
-    return Compared(known, best, np.array(reasons)[likest], latest)
+    away, weak = past.frame[newest] < frame - 1, found.scores < min_new_score
+    if away.any() and weak.any():
+        best[np.ix_(away, weak)] = np.nan
+    return Compared(known, best, np.array(reasons)[likest], past, newest)
 
 
 def explain(
@@ -232,7 +244,7 @@ def explain(
     # Whom somebody on probation was matched as has the id given out now.
     now = dict(zip(matched[shown].tolist(), ids[shown].tolist(), strict=True))
     named = [now.get(int(who), int(who)) for who in known[rival]]
-    gap = np.where(is_old, frame - compared.latest.frame[row], 0)
+    gap = np.where(is_old, frame - compared.past.frame[compared.newest[row]], 0)
     reason = np.where(gap > 1, int(Reason.REENTERED), compared.reason[row, shown])
     reason = np.where((matched[shown] < 0) & (ids[shown] > 0), int(Reason.CONFIRMED), reason)
     return Explanation(

@@ -291,7 +291,7 @@ class Tracker:
         past = moved if self.flow_similarity else past
         compared = self._compare(past, found, now, blind=image is None)
         matched, place = compared.match(self.match, self.min_similarity)
-        ids = self._remember(past, found, compared.latest, matched, place, now, image, after)
+        ids = self._remember(past, found, compared, matched, place, now, image, after)
         shown = np.arange(len(ids)) if poses is not None else shown_rows(ids)
         self._matched = compared, matched, ids, shown
         return Tracks(found.poses[shown], ids[shown], found.flow_age[shown])
@@ -572,7 +572,7 @@ class Tracker:
         if size is None:
             return past
         inside = area(clip_boxes(coasted.xyxy, size)) >= 0.5 * area(coasted.xyxy)
-        gone = ~inside & (past.latest_of(past.ids).frame < self.frame - 1)
+        gone = ~inside & (past.frame[past.latest_rows(past.ids)] < self.frame - 1)
         xy = np.where(gone[:, None, None], np.float32(np.nan), past.xy)
         return replace(past, xy=xy, xyxy=np.where(gone[:, None], np.float32(0), past.xyxy))
 
@@ -580,7 +580,7 @@ class Tracker:
         self,
         past: Memory,
         found: Found,
-        latest: Memory,
+        compared: Compared,
         ids: NDArray[np.int64],
         place: NDArray[np.intp],
         now: float,
@@ -594,11 +594,11 @@ class Tracker:
         if self.min_new_score > 0:
             certain &= ~found.blank  # a box without a pose shows who is there, but starts nobody
         hits, born = certain.astype(np.int64), np.full(len(ids), now)
-        before = latest[place[known]]
+        remembered, before = compared.past, compared.newest[place[known]]
         # Whom the detector finds no more often than not is never past probation.
         lost = (ids[known] < 0) & ~certain[known]
-        hits[known] = np.maximum(before.hits + hits[known] - lost, 0)
-        born[known] = before.born
+        hits[known] = np.maximum(remembered.hits[before] + hits[known] - lost, 0)
+        born[known] = remembered.born[before]
         # A box that only flow proposes belongs to somebody known, or to nobody.
         new = ~known & (found.flow_age <= 0) & (hits > 0)
         ids[new] = last.next_probation - np.arange(np.count_nonzero(new))
