@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar, overload
+from urllib.parse import urlsplit, urlunsplit
 
 from posetrack.checks import no_such_file, reason_of
 
@@ -341,6 +342,23 @@ def printable(name: str) -> str:
     except UnicodeEncodeError:  # half a character, which no file system gives
         data = name.encode("utf-8", "backslashreplace")
     return data.decode("utf-8", "backslashreplace")
+
+
+def without_credentials(source: str) -> str:
+    """A path or address as text that can be shown and stored: without user name and password.
+
+    Examples
+    --------
+    >>> without_credentials("rtsp://me:secret@camera.example:554/live")
+    'rtsp://camera.example:554/live'
+    >>> without_credentials("games/me@home.mp4")
+    'games/me@home.mp4'
+    """
+    if "://" not in source:
+        return printable(source)
+    parts = urlsplit(source)
+    # Everything up to the last @ is a user's name and password.
+    return printable(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
 
 
 def sha256_of(path: Path) -> str:

@@ -15,7 +15,7 @@ import pytest
 from posetrack.cluster.jobs import Done, Job, do_in_worker
 from posetrack.cluster.processes import ProcessWorker
 from posetrack.cluster.scheduling import run_jobs
-from posetrack.cluster.sources import copied, find_jobs
+from posetrack.cluster.sources import fetch_copy, find_jobs
 from posetrack.cluster.summary import describe_results, write_summary
 from posetrack.devices import usable_cores
 
@@ -198,11 +198,11 @@ def test_a_video_from_elsewhere_is_copied_under_its_results_name_and_removed(
     memory: str, tmp_path: Path
 ) -> None:
     (job,) = find_jobs([f"{memory}games/a2.mp4"])
-    with copied(job, tmp_path / "copies") as path:
+    with fetch_copy(job, tmp_path / "copies") as path:
         assert Path(path) == tmp_path / "copies" / "a2.mp4"
         assert Path(path).read_bytes() == b"games/a2.mp4"
     assert list((tmp_path / "copies").iterdir()) == []
-    missing = copied(Job("x", f"{memory}games/x.mp4"), tmp_path)
+    missing = fetch_copy(Job("x", f"{memory}games/x.mp4"), tmp_path)
     with pytest.raises(FileNotFoundError, match="no such video any more"), missing:
         pass
 
@@ -211,7 +211,7 @@ def test_files_have_addresses_too(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     (tmp_path / "a.mp4").write_bytes(b"a")
     (job,) = find_jobs([f"file://{tmp_path}/*.mp4"])
-    with copied(job, tmp_path / "copies") as path:
+    with fetch_copy(job, tmp_path / "copies") as path:
         assert Path(path).read_bytes() == b"a"
 
 

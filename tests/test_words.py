@@ -16,15 +16,16 @@ PACKAGE = Path(posetrack.__file__).parent
 HOUSE = PACKAGE.parent / "benchmarks" / "house.py"
 
 VERBS_ONLY = (
-    "analysis", "audit", "checkpoints", "cleaning", "cli", "detectors", "draw", "estimators",
-    "evaluation", "export", "flows", "formats", "networks", "ops", "plots", "reports", "runs",
-    "runtimes", "service", "skeletons", "testing", "training", "trajectories", "video", "weights",
-    "world",
+    "analysis", "audit", "checkpoints", "cleaning", "cli", "cluster", "detectors", "draw",
+    "estimators", "evaluation", "export", "flows", "formats", "networks", "ops", "plots",
+    "reports", "runs", "runtimes", "service", "skeletons", "testing", "training", "trajectories",
+    "video", "weights", "world",
 )  # fmt: skip
 NO_WORDS_SET_ASIDE = (
-    "analysis", "audit", "checkpoints", "cleaning", "cli", "detectors", "draw", "estimators",
-    "evaluation", "export", "flows", "formats", "networks", "plots", "reports", "runs", "runtimes",
-    "service", "skeletons", "testing", "training", "trajectories", "weights", "world",
+    "analysis", "audit", "checkpoints", "cleaning", "cli", "cluster", "detectors", "draw",
+    "estimators", "evaluation", "export", "flows", "formats", "networks", "plots", "reports",
+    "runs", "runtimes", "service", "skeletons", "testing", "training", "trajectories",
+    "weights", "world",
 )  # fmt: skip
 
 GIVEN_NAMES = {

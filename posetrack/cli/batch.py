@@ -200,12 +200,12 @@ class Tracking:
 
     def __call__(self, job: Job) -> Done:
         """Track a video."""
-        from posetrack.cluster.sources import copied
+        from posetrack.cluster.sources import fetch_copy
         from posetrack.runs.results import track_to_results
         from posetrack.runs.writer import ResultPaths
 
         arguments = self._arguments
-        with copied(job, arguments.out / ".sources") as source:
+        with fetch_copy(job, arguments.out / ".sources") as source:
             keep = [Path(source), *paths_of(self._weights)]
             try:
                 outcome = track_to_results(

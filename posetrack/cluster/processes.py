@@ -87,13 +87,13 @@ def _begin() -> None:
 
 def _do(make: MakeWork, device: str, cores: int, job: Job) -> Done:
     def work(job: Job) -> Done:
-        return _loaded(make, device, cores)(job)
+        return _make_work(make, device, cores)(job)
 
     return do_in_worker(work, job)
 
 
 @cache
-def _loaded(make: MakeWork, device: str, cores: int) -> Work:
+def _make_work(make: MakeWork, device: str, cores: int) -> Work:
     """What does the jobs, made once a process."""
     limit_threads(cores)
     return make(device)

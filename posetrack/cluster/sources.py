@@ -113,7 +113,7 @@ def is_elsewhere(source: str) -> bool:
 
 
 @contextmanager
-def copied(job: Job, folder: Path) -> Iterator[str]:
+def fetch_copy(job: Job, folder: Path) -> Iterator[str]:
     """A job's video as a file here; one from elsewhere lies in ``folder`` meanwhile.
 
     It is called after the job wherever that is done, so that what is written of it is the same.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posetrack.cluster.jobs import Done, Job
-from posetrack.files import printable
+from posetrack.files import printable, without_credentials
 
 NAME = "batch.parquet"
 """The file's name, in the folder of the results."""
@@ -32,7 +32,7 @@ def write_summary(folder: Path, jobs: Sequence[Job], results: Sequence[Done]) ->
     table = pa.table(
         {
             "name": pa.array([job.name for job in jobs], pa.string()),
-            "source": pa.array([shown(job.source) for job in jobs], pa.string()),
+            "source": pa.array([without_credentials(job.source) for job in jobs], pa.string()),
             "whole": pa.array([not done.failure for done in results], pa.bool_()),
             "frames": pa.array([done.frames for done in results], pa.int64()),
             "people": pa.array([done.people for done in results], pa.int64()),
@@ -65,24 +65,9 @@ def describe_results(jobs: Sequence[Job], results: Sequence[Done]) -> list[str]:
         f"{len(jobs)} videos: {len(jobs) - len(failed)} whole ({before} of them before), "
         f"{len(failed)} failed; {frames} frames, {people} people"
     ]
-    rows = [(job.name, shown(job.source), done.failure) for job, done in failed]
+    rows = [(job.name, without_credentials(job.source), done.failure) for job, done in failed]
     if rows:
         rows = [("failed", "source", "why"), *rows]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         lines += [f"{a:{widths[0]}}  {b:{widths[1]}}  {c}" for a, b, c in rows]
     return lines
-
-
-def shown(source: str) -> str:
-    """A source for people and files, without a password.
-
-    Examples
-    --------
-    >>> shown("ftp://me:secret@host/games/hall.mp4"), shown("games/me@home.mp4")
-    ('ftp://host/games/hall.mp4', 'games/me@home.mp4')
-    """
-    scheme, mark, rest = source.partition("://")
-    if not mark:
-        return printable(source)
-    host, slash, path = rest.partition("/")
-    return printable(f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}")

@@ -10,12 +10,11 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 
 import posetrack
-from posetrack.files import date_of_writing, printable, sha256_of
+from posetrack.files import date_of_writing, printable, sha256_of, without_credentials
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -99,10 +98,7 @@ def describe_source(source: str | Path | int | None) -> dict[str, Any] | None:
     if isinstance(source, int):
         return {"camera": source}
     if isinstance(source, str) and "://" in source:
-        parts = urlsplit(source)
-        # Everything up to the last @ is a user's name and password.
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-        return {"address": urlunsplit(bare)}
+        return {"address": without_credentials(source)}
     path = Path(source)
     described: dict[str, Any] = {"file": printable(str(source))}
     if path.is_file():

@@ -57,8 +57,8 @@ def check_live(source: int | str, *, seconds: float = _SECONDS) -> None:
 
         check_exists(source)
         return
+    from posetrack.files import without_credentials
     from posetrack.video.reader import check_url
-    from posetrack.video.stream import without_credentials
 
     check_url(source)
     parts = urlsplit(source)

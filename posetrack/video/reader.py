@@ -444,7 +444,8 @@ def _is_still(path: Path) -> bool:
 
 def check_url(text: str) -> str:
     """The address, if it is of a kind that is read; else a ValueError that names those."""
-    from posetrack.video.stream import URL_SCHEMES, without_credentials
+    from posetrack.files import without_credentials
+    from posetrack.video.stream import URL_SCHEMES
 
     scheme = text.partition("://")[0].lower()
     if scheme not in URL_SCHEMES:

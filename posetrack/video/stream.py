@@ -8,11 +8,11 @@ from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 import av.error
 
+from posetrack.files import without_credentials
 from posetrack.video.clock import Clock, put_times
 from posetrack.video.decoding import CountedDecoding, TimedDecoding
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Status, Step
@@ -239,18 +239,6 @@ class StreamSteps:
             hours, minutes, seconds = tag.groups()
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         return None
-
-
-def without_credentials(url: str) -> str:
-    """Leave user name and password out of a URL.
-
-    Examples
-    --------
-    >>> without_credentials("rtsp://me:secret@camera.example:554/live")
-    'rtsp://camera.example:554/live'
-    """
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _open(name: str, label: str, *, is_url: bool, timeout: float) -> Any:
