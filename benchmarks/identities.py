@@ -2,6 +2,7 @@
 
     python benchmarks/identities.py [--data ../shared/data] [--cache FOLDER] [--peer PYTHON]
                                     [--seeds N] [--set NAME=VALUE ...] [--left-out]
+                                    [--whole-image FILE ...]
 
 All trackers get the same detections; those that use keypoints get the same poses. Networks are
 asked once for each image and box, and their answers kept in the cache folder, so that a tracker
@@ -33,6 +34,7 @@ import numpy as np
 from posetrack import Detections, Poses, Tracker, Tracks
 from posetrack.detectors.onnx import OnnxDetector
 from posetrack.detectors.onnx_layouts import decode_fastestdet
+from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.onnx import OnnxTopDown
 from posetrack.evaluation.whole_poses import (
     FrameSimilarities,
@@ -369,6 +371,35 @@ def left_out(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+class WholeImage:
+    """A network that sees the image whole, asked once for each frame of a clip."""
+
+    bottom_up = True
+
+    def __init__(self, network: Any, memo: Memo) -> None:
+        self.skeleton, self._network, self._memo = network.skeleton, network, memo
+        self._known: dict[int, Poses] = {}
+
+    def __call__(self, image: np.ndarray) -> Poses:
+        frame = self._memo.frame
+        if frame not in self._known:
+            self._known[frame] = self._network(image)
+        return self._known[frame]
+
+
+def run_whole(rows: Sequence[Row], file: Path, settings: Mapping[str, Any]) -> Results:
+    """A network that sees the image whole, alone and beside the detector, on every clip."""
+    network = load_estimator(file, device="cpu")
+    results: Results = {}
+    for row in rows:
+        if row.memo is not None:
+            estimator = WholeImage(network, row.memo)
+            for name, detector in ((file.stem, None), ("  and boxes", row.detector)):
+                tracks = row.run(Tracker(detector, estimator, **settings))
+                results.setdefault(name, {})[row.name] = measures(row, tracks)
+    return results
+
+
 def table(rows: Sequence[Row], results: Results) -> list[str]:
     """A line for each tracker and row."""
     lines = [f"{'':20}{'':22}" + "".join(f"{name:>10}" for name in MEASURES)]
@@ -392,11 +423,14 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=1, help="of the rendered scenes; 0: none")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--left-out", action="store_true", help="choose settings without each clip")
+    parser.add_argument("--whole-image", nargs="*", default=[], type=Path, metavar="FILE")
     given = parser.parse_args()
     chosen = {name: ast.literal_eval(value) for name, value in (s.split("=") for s in given.set)}
     clips = [open_clip(clip, given.data, given.cache) for clip in CLIPS]
     everything = [*clips, *open_scenes(range(given.seeds))]
     print("\n".join(table(everything, run_all(everything, chosen, given.peer))))
+    for file in given.whole_image:
+        print("\n" + "\n".join(table(clips, run_whole(clips, file, chosen))))
     if given.left_out:
         print("\nchosen without the clip, and what that does on it")
         print("\n".join(left_out(clips)))
