@@ -1,6 +1,6 @@
 """``posetrack track`` killed at random moments: what is left is a prefix of an undisturbed run.
 
-    python benchmarks/kills.py [--kills 50] [--terms 20] [--last 50] [--frames 160]
+    python benchmarks/kills.py [--kills 50] [--terms 20] [--last 50] [--resumed 0] [--frames 160]
         [--seed 0] [-o benchmarks/RESULTS/kills.md]
 
 A rendered scene is tracked with every table and the overlay; detector and pose network read the
@@ -10,16 +10,22 @@ or in the last second. Afterwards `posetrack recover` is run on its folder, and 
 a prefix of the undisturbed run's, row by row and value by value, every unfinished video must play
 and show the pictures of the undisturbed one, and what `recover` made of it as many; else the
 status is 1.
+
+With ``--resumed N`` so many runs with ``--resume`` and every output there is, every second of them
+cleaned, are killed with SIGKILL at random moments, some twice, and then finished by the same
+command: all their files must be byte for byte those of a run that was not killed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -36,8 +42,10 @@ import pyarrow.parquet as pq
 from posetrack import Tracker, __version__
 from posetrack.cli import main
 from posetrack.cli import track as command
+from posetrack.runs import resuming
+from posetrack.runs.resuming import read_point
 from posetrack.testing import SceneDetector, SceneEstimator, camera_pan
-from posetrack.video import open_video
+from posetrack.video import VideoWriter, open_video
 
 FORMATS = "csv,parquet,posetrack18,coco,frames,audit"
 FRAMES = 160
@@ -76,6 +84,103 @@ def start(images: Path, out: Path) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+EVERYTHING = ["--trails", "10", "--blur-faces", "pixelate", "--angles", "--plot", "--resume"]
+CLEANED = ["--smooth", "butterworth", "--fill", "0.3", "--join", "0.5"]
+
+
+def start_resumable(video: Path, folder: Path, words: list[str]) -> int:
+    """The process that tracks a video into a folder's ``out``, with points that are close."""
+    child = os.fork()
+    if child:
+        return child
+    status = 99
+    try:
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)  # files record where results go: the same in all folders
+        with Path("said.txt").open("a") as said:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+        resuming.EVERY, resuming.MOST_OF_THE_TIME = 0.3, 1.0
+        line = ["track", str(video), "-o", "out", "--format", FORMATS, "--flow", "lk"]
+        status = main([*line, *EVERYTHING, *words])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def content_of(out: Path) -> dict[str, bytes]:
+    """All files but the notes on the run."""
+    files = [path for path in out.rglob("*") if path.is_file() and path.suffix != ".resume"]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+def resume_killed(options: argparse.Namespace, folder: Path) -> tuple[str, bool]:
+    """Kill runs and have the same command finish them; the report, and whether all was equal."""
+    os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+    scene = camera_pan(frames=options.frames, people=4, seed=options.seed)
+    video = folder / "walk.mp4"
+    with VideoWriter(video, rate=25) as writer:
+        for number in range(options.frames):
+            writer.write(scene.render(number))
+    use_fakes(scene)
+    importlib.import_module("posetrack.plots")  # once, and not in each process
+    importlib.import_module("matplotlib.pyplot")
+    draw = random.Random(options.seed)
+    expected, seconds = {}, {}
+    for name, words in (("plain", []), ("cleaned", CLEANED)):
+        for _ in range(2):  # the first compiles
+            shutil.rmtree(folder / name, ignore_errors=True)
+            begun = time.monotonic()
+            os.waitpid(start_resumable(video, folder / name, words), 0)
+            seconds[name] = time.monotonic() - begun
+        expected[name] = content_of(folder / name / "out")
+    wrong: list[str] = []
+    seen: Counter[str] = Counter()
+    for number in range(options.resumed):
+        name, words = ("cleaned", CLEANED) if number % 2 else ("plain", [])
+        own = folder / f"resumed-{number}"
+        moments = [draw.uniform(0, 1.05 * seconds[name]) for _ in range(1 + (number % 5 == 0))]
+        for moment in moments:
+            child = start_resumable(video, own, words)
+            time.sleep(moment)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        point = own / "out" / "walk.resume"
+        stage = read_point(point).stage if point.exists() else "nothing yet"
+        seen[f"killed while {stage}"] += 1
+        _, status = os.waitpid(start_resumable(video, own, words), 0)
+        found = content_of(own / "out")
+        differing = sorted(
+            file
+            for file in {*found, *expected[name]}
+            if found.get(file) != expected[name].get(file)
+        )
+        if status or differing:
+            said = (own / "said.txt").read_text()[-300:]
+            wrong.append(f"{own.name} after {moments} s: status {status}, {differing}: {said}")
+        print(f"{own.name} of {name}, killed while {stage}: {len(wrong)} wrong so far", flush=True)
+        shutil.rmtree(own)
+    count = len(expected["plain"]), len(expected["cleaned"])
+    lines = [
+        f"## SIGKILL and the same command again, {options.resumed} times",
+        "",
+        f"{options.frames} frames with every output ({count[0]} files; cleaned {count[1]}): "
+        f"{FORMATS}, overlay, {' '.join(EVERYTHING)}; every second one with {' '.join(CLEANED)}; "
+        "every fifth killed twice. All files compared byte for byte with those of a run that was "
+        "not killed.",
+        "",
+        *[f"* {what}: {times}" for what, times in sorted(seen.items())],
+        "",
+        "Wrong: " + ("nothing." if not wrong else ""),
+        *wrong,
+        "",
+    ]
+    return "\n".join(lines), not wrong
 
 
 def rows_of(path: Path) -> list[Any]:
@@ -223,13 +328,23 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--terms", type=int, default=20)
     parser.add_argument("--last", type=int, default=50)
+    parser.add_argument("--resumed", type=int, default=0)
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
     np.seterr(all="ignore")
+    reports, nothing_wrong = [], True
     with tempfile.TemporaryDirectory() as made:
-        report, nothing_wrong = run(options, Path(made))
+        for do, wanted in (
+            (run, options.kills + options.terms + options.last),
+            (resume_killed, options.resumed),
+        ):
+            if wanted:
+                text, good = do(options, Path(made))
+                reports.append(text)
+                nothing_wrong &= good
+    report = "\n".join(reports)
     print(report)
     if options.out is not None:
         options.out.write_text(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -20,7 +21,7 @@ from posetrack.cli.network_options import (
     find_defaults,
     skeleton_ahead,
 )
-from posetrack.cli.options import Parser, add_settings, settings_from
+from posetrack.cli.options import Parser, add_settings, picture_size_from, settings_from
 from posetrack.cli.overlay import add_faces
 from posetrack.runs.networks import Makers, Weights, build_tracker
 from posetrack.runs.outputs import FORMATS, formats_from, output_name
@@ -137,6 +138,29 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         help="leave pictures as they are stored where their pixels are not square or their size "
         "changes; else they are scaled to square pixels and to the first one's size",
     )
+    live = parser.add_rare_group("live sources")
+    live.add_argument(
+        "--live",
+        action="store_true",
+        help="of a camera or address take the newest frame and leave out what came meanwhile; one "
+        "that is lost is opened again; Ctrl-C ends it with whole files",
+    )
+    live.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for how long a live source may be away",
+    )
+    live.add_argument(
+        "--camera-size",
+        type=picture_size_from,
+        metavar="WxH",
+        help="ask a camera for this, as 1280x720",
+    )
+    live.add_argument(
+        "--camera-rate", type=float, metavar="N", help="ask a camera for so many frames a second"
+    )
     frames.add_argument(
         "--unrelated",
         action="store_true",
@@ -207,11 +231,19 @@ def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
             progress=True,
             resume=arguments.resume,
             watch=watch,
+            tell=partial(_tell, name),
         )
         _show(outcome, results)
         keep += results.paths
         tracker.reset()
     return 0
+
+
+def _tell(name: str, line: str) -> None:
+    """Print a line above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(f"{name}: {line}", file=sys.stderr)
 
 
 def _show(outcome: Outcome, results: ResultPaths) -> None:
@@ -235,7 +267,12 @@ def _show(outcome: Outcome, results: ResultPaths) -> None:
 def reading_from(arguments: argparse.Namespace) -> dict[str, Any]:
     """Settings of `posetrack.video.open_video`."""
     names = ("start", "stop", "stride", "rate", "stored_pixels")
-    return {name: getattr(arguments, name) for name in names}
+    reading = {name: getattr(arguments, name) for name in names}
+    asked = {name: getattr(arguments, name, None) for name in ("camera_size", "camera_rate")}
+    reading |= {name: value for name, value in asked.items() if value is not None}
+    if getattr(arguments, "live", False):
+        reading |= {"live": True, "patience": arguments.patience}
+    return reading
 
 
 def paths_of(weights: Weights) -> list[Path]:

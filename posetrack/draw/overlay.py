@@ -113,6 +113,24 @@ def draw_tracks(
     return canvas
 
 
+def draw_note(image: Image, text: str) -> None:
+    """Write a line into an image's lower left corner.
+
+    Examples
+    --------
+    >>> image = np.zeros((90, 160, 3), np.uint8)
+    >>> draw_note(image, "lag 0.1 s")
+    >>> bool(image[60:, :80].any()), bool(image[:45].any())
+    (True, False)
+    """
+    height, width = image.shape[:2]
+    size = max(10.0, min(height, width) / 30)
+    scale, stroke = size / _FONT_HEIGHT, max(1, round(size / 10))
+    foot = round(size / 2), height - round(size / 2)
+    for colour, wide in ((_DARK, 3 * stroke), ((255, 255, 255), stroke)):
+        cv2.putText(image, text, foot, _FONT, scale, colour, wide, cv2.LINE_AA)
+
+
 def _canvas(image: Image, out: Image | None) -> Image:
     """The array to draw on, with the image in it."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):

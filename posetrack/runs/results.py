@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
+from posetrack.runs.interruptions import hold_interruptions
 from posetrack.runs.outputs import ENDINGS, FORMATS
 from posetrack.runs.pictures import kind_of
 from posetrack.runs.resuming import Point, Points, inputs_of
@@ -37,6 +39,7 @@ OverlayKind: TypeAlias = Literal["mp4", "jpg", "png"]
 Watch: TypeAlias = Callable[[int, int | None, int], bool]
 """Takes frames done, frames in all where that is known, and people; gives whether to go on."""
 
+_LAG_EVERY: Final = 10.0  # seconds between two lines on it
 USUAL_FORMATS: Final = ("csv", "parquet", "posetrack18", "audit")
 
 
@@ -151,6 +154,7 @@ def track_to_results(
     progress: bool = False,
     resume: bool = False,
     watch: Watch | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Track a video and write the outputs wanted.
 
@@ -186,6 +190,9 @@ def track_to_results(
         never stopped. A video that is finished is passed over.
     watch
         Called after each frame; where it gives False, the run ends and what is done is kept.
+    tell
+        Of a live source (``reading`` with ``live``): is told in a line when it is lost and back,
+        and every ten seconds how late its frames are.
 
     Raises
     ------
@@ -198,6 +205,11 @@ def track_to_results(
     from posetrack.formats.provenance import describe_run
     from posetrack.tracking.pipeline import choose_batch, track_images, track_video
     from posetrack.video import open_video
+
+    lags = _Lags(tell) if reading.get("live") else None
+    if lags is not None:
+        # Nothing is done ahead, or the newest frame would be old before its turn.
+        reading, ahead = {**reading, "tell": tell}, 0
 
     def open_again() -> Any:
         return open_video(source, **reading)
@@ -272,21 +284,30 @@ def track_to_results(
                 else track_video(video, tracker, boxes=at, ahead=ahead, tracked=course.tracked)
             )
             stack.callback(pairs.close)
-        for frame, tracks in pairs:
-            course.note(frame, tracks)
-            if window is not None:
-                window.show(frame, tracks)
-            run.write(frame, tracks)
-            bar.update()
-            ids = len(course.people)
-            bar.set_postfix_str(f"{len(tracks)} people, {ids} ids", refresh=False)
-            if points is not None and (run.frames == 1 or points.due) and run.whole:
-                one = None if unrelated else tracker
-                points.write(partial(course.point, run, provenance, video, one))
-            if window is not None and window.closed:
-                break
-            if watch is not None and not watch(run.frames, bar.total, len(course.people)):
-                break
+        # A camera ends when it is told to: what there is is whole then, as after any end.
+        held: Any = nullcontext if lags is None else hold_interruptions
+        try:
+            for frame, tracks in pairs:
+                with held():
+                    course.note(frame, tracks)
+                    if window is not None:
+                        window.show(frame, tracks)
+                    run.write(frame, tracks)
+                    bar.update()
+                    ids = len(course.people)
+                    bar.set_postfix_str(f"{len(tracks)} people, {ids} ids", refresh=False)
+                    if points is not None and (run.frames == 1 or points.due) and run.whole:
+                        one = None if unrelated else tracker
+                        points.write(partial(course.point, run, provenance, video, one))
+                    if lags is not None:
+                        lags.note(frame.lag, video.ledger)
+                    if window is not None and window.closed:
+                        break
+                    if watch is not None and not watch(run.frames, bar.total, len(course.people)):
+                        break
+        except KeyboardInterrupt:
+            if lags is None or not run.frames:
+                raise
         problems = [] if last is None else list(last.remarks)
         if last is None or last.stage == "tracking":
             problems += _problems(video)
@@ -300,12 +321,41 @@ def track_to_results(
             run.end()
             points.write(partial(course.ending, run, provenance, problems))
     lines = run.finish()
+    if lags is not None:
+        lines.append(lags.describe(video.ledger))
     if points is not None and run.frames:
         points.finish(frames=run.frames, people=course.people, remarks=problems, lines=lines)
     before = 0 if last is None else last.frames
     return Outcome(
         run.frames, len(course.people), lines, problems, lambda: run.trajectories, before
     )
+
+
+class _Lags:
+    """How late the frames of a live source are."""
+
+    def __init__(self, tell: Callable[[str], None] | None) -> None:
+        self._tell = tell or (lambda _: None)
+        self._last = self._largest = 0.0
+        self._due = time.monotonic() + _LAG_EVERY
+
+    def note(self, lag: float | None, ledger: Any) -> None:
+        """Take note of a frame's lag; now and then it is told."""
+        self._last = lag or 0.0
+        self._largest = max(self._largest, self._last)
+        if time.monotonic() >= self._due:
+            self._due += _LAG_EVERY
+            self._tell(self.describe(ledger))
+
+    def describe(self, ledger: Any) -> str:
+        """In a line."""
+        from posetrack.video import Status
+
+        return (
+            f"lag {self._last:.3f} s, at most {self._largest:.3f} s; "
+            f"{ledger.counts[Status.DECODED]} frames taken, "
+            f"{ledger.counts[Status.SKIPPED]} left out"
+        )
 
 
 class _Course:

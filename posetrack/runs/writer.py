@@ -701,6 +701,7 @@ class _OverlaySink(Plain):
 
     def _draw(self, item: tuple[Any, Tracks]) -> None:
         from posetrack.draw import cover_regions, draw_tracks, find_heads
+        from posetrack.draw.overlay import draw_note
 
         frame, tracks = item
         if self._cover:
@@ -711,6 +712,8 @@ class _OverlaySink(Plain):
             )
             cover_regions(frame.image, regions, cover=self._cover, out=frame.image)
         image = draw_tracks(frame.image, tracks, trails=self._trails, out=frame.image)
+        if frame.lag is not None:
+            draw_note(image, f"lag {frame.lag:.2f} s")
         more = {"index": frame.index} if self._pictures else {}
         self._writer.write(image, frame.seconds, **more)
 

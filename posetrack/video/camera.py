@@ -26,6 +26,9 @@ class CameraSteps:
         OpenCV's index of the camera, 0 for the first.
     selection
         Which frames are wanted; skipped ones are taken from the camera and not decoded.
+    size, rate
+        Width and height, and frames a second, to ask the camera for; None: what it gives. It may
+        give others, which `facts` say.
 
     Raises
     ------
@@ -35,7 +38,14 @@ class CameraSteps:
         If it cannot be opened: another program has it, or it may not be used.
     """
 
-    def __init__(self, number: int, selection: Selection) -> None:
+    def __init__(
+        self,
+        number: int,
+        selection: Selection,
+        *,
+        size: tuple[int, int] | None = None,
+        rate: float | None = None,
+    ) -> None:
         if number < 0:
             raise ValueError(f"cameras are counted from 0, got {number}")
         check_exists(number)
@@ -47,14 +57,19 @@ class CameraSteps:
                 f"camera {number} cannot be opened: is another program using it, "
                 "and may this one use it?"
             )
+        if size is not None:
+            self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+            self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        if rate is not None:
+            self._camera.set(cv2.CAP_PROP_FPS, rate)
         width = int(self._camera.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._camera.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        rate = self._camera.get(cv2.CAP_PROP_FPS)
+        given = self._camera.get(cv2.CAP_PROP_FPS)
         self._name = f"camera {number}"
         self.facts = Facts(
             source=Source(name=self._name, kind="camera", decoder=f"OpenCV {cv2.__version__}"),
             size=(width, height) if width > 0 and height > 0 else None,
-            rate=Fraction(rate).limit_denominator(1001) if 0 < rate < 1000 else Fraction(30),
+            rate=Fraction(given).limit_denominator(1001) if 0 < given < 1000 else Fraction(30),
             count=None,
             seconds=None,
             live=True,

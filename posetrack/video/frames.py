@@ -32,6 +32,8 @@ class Frame:
     scale
         Pixels of the image for each pixel that the first picture of the file had as stored, in x
         and in y: where pixels are not square they are made so.
+    lag
+        Seconds from its arrival until it was given, of a source that gives the newest; else None.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class Frame:
     index: int
     seconds: float
     scale: tuple[float, float] = (1.0, 1.0)
+    lag: float | None = None
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
@@ -57,7 +60,7 @@ class Status(IntEnum):
     CORRUPT = 1
     """Wanted, but it could not be decoded whole; not delivered."""
     SKIPPED = 2
-    """Not asked for: before ``start`` or between two strides."""
+    """Not asked for: before ``start``, between two strides, or not the newest of a live source."""
 
 
 @dataclass(frozen=True)

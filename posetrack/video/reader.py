@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -235,6 +235,11 @@ def open_video(
     stored_pixels: bool = False,
     known: int = 0,
     reread: bool = False,
+    live: bool = False,
+    patience: float = 60.0,
+    camera_size: tuple[int, int] | None = None,
+    camera_rate: float | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> VideoReader:
     """Open a video file, a folder, pattern or list of images, a camera, or a URL.
 
@@ -269,6 +274,16 @@ def open_video(
     reread
         Decode all before ``known``, too: where something there was damaged, or pictures changed
         their size, what follows may depend on it.
+    live
+        Of a camera or stream give the newest frame, with its `Frame.lag`, timed by its arrival;
+        those that come in between are skipped in the ledger. A source that is lost or silent for
+        ``timeout`` is opened again and again.
+    patience
+        For how many seconds it may be away, then; after that, reading ends with a ``problem``.
+    camera_size, camera_rate
+        Width and height, and frames a second, to ask a camera for.
+    tell
+        Is told in a line when a live source is lost, and when it is back.
 
     Returns
     -------
@@ -310,6 +325,8 @@ def open_video(
         raise ValueError(f"rate is frames per second, above 0, got {rate}")
     spacing = None if rate is None else Fraction(rate).limit_denominator(1_000_000)
     found = find_source(source)
+    if live and not isinstance(found, str | int):
+        raise ValueError(f"{source}: live is a camera or an address; a file is read frame by frame")
     if isinstance(found, list):
         from posetrack.video.image_folders import ImageSteps
 
@@ -321,20 +338,48 @@ def open_video(
     if isinstance(found, int):
         from posetrack.video.camera import CameraSteps
 
-        return VideoReader(CameraSteps(found, selection), selection, prefetch=prefetch)
-    from posetrack.video.stream import StreamSteps
+        def open_camera(wanted: Selection) -> Steps:
+            return CameraSteps(found, wanted, size=camera_size, rate=camera_rate)
 
-    steps = StreamSteps(
-        str(found),
-        selection,
-        is_url=isinstance(found, str),
-        timeout=timeout,
-        threads=threads,
-        max_pixels=max_pixels,
-        rate=spacing,
-        stored_pixels=stored_pixels,
-    )
+        if live:
+            return _open_live(open_camera, f"camera {found}", selection, patience, tell)
+        return VideoReader(open_camera(selection), selection, prefetch=prefetch)
+    from posetrack.video.stream import StreamSteps, without_credentials
+
+    def open_stream(wanted: Selection) -> Steps:
+        return StreamSteps(
+            str(found),
+            wanted,
+            is_url=isinstance(found, str),
+            timeout=timeout,
+            threads=threads,
+            max_pixels=max_pixels,
+            rate=spacing,
+            stored_pixels=stored_pixels,
+        )
+
+    if live:
+        name = without_credentials(str(found))
+        return _open_live(open_stream, name, selection, patience, tell)
+    steps = open_stream(selection)
     return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5, known=known)
+
+
+def _open_live(
+    open_source: Callable[[Selection], Steps],
+    name: str,
+    selection: Selection,
+    patience: float,
+    tell: Callable[[str], None] | None,
+) -> VideoReader:
+    """A reader that gives the newest frame when it is asked, and so reads nothing ahead."""
+    from posetrack.video.live import LiveSteps
+
+    def open_all() -> Steps:
+        return open_source(Selection())
+
+    steps = LiveSteps(open_all, name, selection, patience=patience, tell=tell)
+    return VideoReader(steps, selection, prefetch=0)
 
 
 def open_tracked(

@@ -205,7 +205,8 @@ class StreamSteps:
                 failures += 1
                 continue
             except (OSError, av.error.FFmpegError) as error:
-                self._problem = f"{self._label}: reading stopped before the end: {error}"
+                reason = error.strerror or type(error).__name__  # the rest may name a password
+                self._problem = f"{self._label}: reading stopped before the end: {reason}"
             return
         self._problem = f"{self._label}: reading stopped before the end: the rest is unreadable"
 
