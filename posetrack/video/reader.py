@@ -344,7 +344,8 @@ def open_video(
         if live:
             return _open_live(open_camera, f"camera {found}", selection, patience, tell)
         return VideoReader(open_camera(selection), selection, prefetch=prefetch)
-    from posetrack.video.stream import StreamSteps, without_credentials
+    from posetrack.files import without_credentials
+    from posetrack.video.stream import StreamSteps
 
     def open_stream(wanted: Selection) -> Steps:
         return StreamSteps(
