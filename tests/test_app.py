@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from posetrack.analysis import angle
 from posetrack.app import page, player
-from posetrack.app.choices import Choices, finds_boxes, networks, words_of
+from posetrack.app.choices import SHOWN, Choices, finds_boxes, networks, words_of
 from posetrack.app.jobs import Job, State
 from posetrack.app.sessions import Sessions
 from posetrack.app.worker import VIEW, make_view
@@ -102,6 +102,7 @@ def test_the_page_opens_and_asks_for_a_video(
     assert shown.info[0].value == "Choose a video or a picture at the left."
     assert shown.radio(key="from").options == ["Upload", "Camera picture"]
     assert not shown.get("markdown")  # nothing but what is meant is shown
+    assert {*SHOWN} <= {one.key for one in shown.number_input}
 
 
 def test_networks_are_shown_with_size_and_licence_and_posenet_with_its_stride(

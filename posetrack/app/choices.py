@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from posetrack.build import BUNDLED
 from posetrack.tracking.tracker import Tracker
@@ -131,15 +131,16 @@ def _shown(name: str, entry: CatalogueEntry) -> str:
     return f"{name}: {entry.size / 1e6:.0f} MB, {entry.licence or 'licence not known'}"
 
 
-def default_of(setting: str) -> Any:
-    """The default of a setting of the tracker: a number, or None where it is the detector's.
+def default_of(setting: str) -> float | None:
+    """The default of a setting of the tracker; None where the detector's own counts.
 
     Examples
     --------
     >>> default_of("max_missed")
     2.0
     """
-    return inspect.signature(Tracker).parameters[setting].default
+    value: float | None = inspect.signature(Tracker).parameters[setting].default
+    return value
 
 
 def _flag(name: str) -> str:

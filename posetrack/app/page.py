@@ -56,12 +56,15 @@ class Options:
         Of a video.
     sweep
         Whether files of browsers that are gone are taken away meanwhile.
+    grace
+        Seconds that a browser may be away before.
     """
 
     folder: str = ""
     allow_paths: bool = False
     max_seconds: float = 600.0
     sweep: bool = False
+    grace: float = 30.0
 
 
 def options() -> Options:
@@ -70,14 +73,14 @@ def options() -> Options:
 
 
 @st.cache_resource  # type: ignore[untyped-decorator,unused-ignore]
-def all_sessions(parent: str, sweep: bool) -> Sessions:
+def all_sessions(parent: str, sweep: bool, grace: float) -> Sessions:
     """The server's sessions; the thread that clears up after them starts with the first."""
     folder = Path(parent) if parent else Path(tempfile.mkdtemp(prefix="posetrack-app-test-"))
 
     def is_active(name: str) -> bool:
         return bool(runtime.exists() and runtime.get_instance().is_active_session(name))
 
-    found = Sessions(folder, is_active)
+    found = Sessions(folder, is_active, grace=grace)
     if sweep:
         found.watch()
     return found
@@ -86,7 +89,7 @@ def all_sessions(parent: str, sweep: bool) -> Sessions:
 def session(given: Options) -> Session:
     """The session of the browser that looks."""
     context = get_script_run_ctx()
-    sessions: Sessions = all_sessions(given.folder, given.sweep)
+    sessions: Sessions = all_sessions(given.folder, given.sweep, given.grace)
     return sessions.of("test" if context is None else context.session_id)
 
 
@@ -178,18 +181,24 @@ def choose_settings(mine: Session, given: Options) -> chosen.Choices:
     if chosen.is_posenet(estimator):
         stride = st.selectbox("PoseNet's output stride", [8, 16, 32], index=1, key="stride")
     st.header("Thresholds")
-    pose = st.slider("Pose score, at least", 0.0, 1.0, chosen.default_of("min_pose_score"), 0.01,
-                     key="min_pose_score")  # fmt: skip
-    point = st.slider("Keypoint score, at least", 0.0, 1.0,
-                      chosen.default_of("min_keypoint_score"), 0.01,
-                      key="min_keypoint_score")  # fmt: skip
+    pose, point = (
+        st.slider(title, 0.0, 1.0, chosen.default_of(name) or 0.0, 0.01, key=name)
+        for title, name in (
+            ("Pose score, at least", "min_pose_score"),
+            ("Keypoint score, at least", "min_keypoint_score"),
+        )
+    )
     with st.expander("Tracker, device, frames"):
         settings = {}
         for name in chosen.SHOWN:
             usual = chosen.default_of(name)
-            least = 0.0 if usual is None else type(usual)(0)
-            value = st.number_input(name.replace("_", " "), min_value=least, value=usual, key=name,
-                                    placeholder="as suits the detector")  # fmt: skip
+            value = st.number_input(
+                name.replace("_", " "),
+                min_value=0 if isinstance(usual, int) else 0.0,
+                value=usual,
+                placeholder="the detector's own",
+                key=name,
+            )
             if value is not None and value != usual:
                 settings[name] = value
         device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
@@ -393,7 +402,7 @@ def edits_part(
             apply(line)
             st.rerun()  # what stands above is of the edits before
     with right:
-        st.button("Undo", on_click=partial(undo_edit, edits), disabled=not lines, key="undo")
+        st.button("Undo", on_click=_undo, args=(edits,), disabled=not lines, key="undo")
         st.text("\n".join(lines) or "no edits")
     st.subheader("Doubtful moments")
     moments, pictures = doubts_of(table, edited, source, tuple(lines))
@@ -436,6 +445,10 @@ def _apply(original: Trajectories, edits: Path, line: str) -> None:
         add_edit(original, edits, line)
     except ValueError as error:
         st.session_state["edit error"] = str(error)
+
+
+def _undo(edits: Path) -> None:
+    undo_edit(edits)
 
 
 def doubts_of(

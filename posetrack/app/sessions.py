@@ -13,7 +13,6 @@ from typing import Final
 
 from posetrack.app.jobs import Job
 
-_GRACE: Final = 30.0  # seconds that a browser may be away, such as for a reload
 _EVERY: Final = 2.0
 
 
@@ -50,12 +49,10 @@ class Sessions:
     is_active
         Whether the browser of a session, by its name, is there.
     grace
-        Seconds that it may be away.
+        Seconds that it may be away, such as for a reload.
     """
 
-    def __init__(
-        self, folder: Path, is_active: Callable[[str], bool], *, grace: float = _GRACE
-    ) -> None:
+    def __init__(self, folder: Path, is_active: Callable[[str], bool], *, grace: float) -> None:
         self._folder, self._is_active, self._grace = folder, is_active, grace
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
