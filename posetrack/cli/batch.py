@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,8 +120,8 @@ def _workers(arguments: argparse.Namespace) -> Iterator[Sequence[Worker]]:
     make = TrackingMaker(str(arguments.out), arguments)
     if arguments.workers is not None:
         check_whole(1, workers=arguments.workers)
-    workers: list[Worker] = []
-    try:
+    with ExitStack() as stack:
+        workers: list[Worker] = []
         if arguments.address is None:
             from posetrack.cluster.processes import ProcessWorker
             from posetrack.devices import usable_cores, uses_cuda
@@ -130,21 +130,18 @@ def _workers(arguments: argparse.Namespace) -> Iterator[Sequence[Worker]]:
             count = arguments.workers or max(usual, len(devices))
             for number in range(count):
                 workers.append(ProcessWorker(make, devices[number % len(devices)], cores))
-            yield workers
-            return
-        from posetrack.cluster.ray_actors import RayWorker, connect, count_workers
+                stack.callback(workers[-1].close)
+        else:
+            from posetrack.cluster.ray_actors import RayWorker, connect, count_workers
 
-        gpus = int(devices[0].startswith("cuda"))
-        with connect(arguments.address) as ray:
-            count = arguments.workers or count_workers(ray, cores, gpus)
-            for _ in range(count):
-                # Ray says which GPU is whose.
-                device = "cuda" if gpus else devices[0]
+            gpus = int(devices[0].startswith("cuda"))
+            ray = stack.enter_context(connect(arguments.address))
+            # Ray says which GPU is whose.
+            device = "cuda" if gpus else devices[0]
+            for _ in range(arguments.workers or count_workers(ray, cores, gpus)):
                 workers.append(RayWorker(ray, make, device, cores, gpus))
-            yield workers
-    finally:
-        for worker in workers:
-            worker.close()
+                stack.callback(workers[-1].close)
+        yield workers
 
 
 def _on(arguments: argparse.Namespace, device: str) -> argparse.Namespace:

@@ -7,14 +7,19 @@ Ray places them, tells when one dies, and carries jobs there and results back; j
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from posetrack.checks import require_library
 from posetrack.cluster.jobs import Done, Job, MakeWork, Work, do_in_worker
 from posetrack.cluster.processes import limit_threads
+
+_PATIENCE: Final = 10.0
 
 
 @contextmanager
@@ -38,26 +43,54 @@ def connect(address: str | None) -> Iterator[Any]:
     ConnectionError
         If there is no such cluster.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray's daemons inherit it
     with require_library("--address needs Ray", "posetrack[cluster]"):
         import ray
+    _check_answers(address)
     settings: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
     if address == "local":
         # A cluster of its own is for this machine alone.
         settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    try:
-        ray.init(address=address, **settings)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        line = str(error).strip().partition("\n")[0]
-        raise ConnectionError(
-            f"--address {address}: no cluster of Ray answers there ({line}); start one with "
-            "`ray start --head`, or give local"
-        ) from error
+    with _own_signals():
+        try:
+            ray.init(address=address, **settings)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            line = str(error).strip().partition("\n")[0]
+            raise _no_cluster(address, line) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _no_cluster(address: str | None, reason: object) -> ConnectionError:
+    return ConnectionError(
+        f"--address {address}: no cluster of Ray answers there ({reason}); start one with "
+        "`ray start --head`, or give local"
+    )
+
+
+def _check_answers(address: str | None) -> None:
+    """Refuse an address where nothing listens; Ray itself would try for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if not (colon and port.isdecimal() and "/" not in host):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, getattr(error, "strerror", None) or error) from error
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """What Ray does at SIGTERM is not what a command does."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if is_main and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def count_workers(ray: Any, cores: int, gpus: int) -> int:
