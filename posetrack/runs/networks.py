@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
+from posetrack.files import sha256_of
 from posetrack.interfaces import (
     BottomUpEstimator,
     Detector,
@@ -108,6 +109,11 @@ def build_tracker(
     device, **settings
         Of `posetrack.Tracker`.
 
+    Raises
+    ------
+    ValueError
+        If a network that sees the image whole stands beside itself.
+
     Notes
     -----
     A network that finds people by itself needs no detector; one that is named, or boxes, are
@@ -127,6 +133,11 @@ def build_tracker(
         if estimator is None or isinstance(estimator, Named)
         else estimator
     )
+    if is_bottom_up(poser) and _are_one_file(detector, estimator):
+        raise ValueError(
+            f"{estimator}: the same network as the detector; one that finds boxes and keypoints "
+            "needs no detector beside it, one that finds boxes is no pose network"
+        )
     if finder is None and not (finds_boxes(poser) or boxes):
         defaults = defaults if "detector" in defaults else make.defaults("detector")
         finder = make.detector(None, defaults["detector"])
@@ -135,6 +146,12 @@ def build_tracker(
     named = {"detector": detector, "estimator": estimator, "flow": flow}
     names = {kind: str(name) for kind, name in named.items() if isinstance(name, Named)}
     return tracker, weight_files(names, boxes, detector=finder, estimator=poser, defaults=defaults)
+
+
+def _are_one_file(*names: object) -> bool:
+    """Whether all are files with the same bytes."""
+    files = [Path(name) for name in names if isinstance(name, Named) and Path(name).is_file()]
+    return len(files) == len(names) and len({sha256_of(file) for file in files}) == 1
 
 
 def finds_boxes(estimator: object) -> bool:
