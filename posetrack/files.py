@@ -24,7 +24,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar, overload
-from urllib.parse import urlsplit, urlunsplit
 
 from posetrack.checks import no_such_file, reason_of
 
@@ -356,9 +355,9 @@ def without_credentials(source: str) -> str:
     """
     if "://" not in source:
         return printable(source)
-    parts = urlsplit(source)
-    # Everything up to the last @ is a user's name and password.
-    return printable(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
+    # Everything up to the last @ of the host's part is a user's name and password. What is not
+    # taken apart keeps its slashes, as in memory:///games/hall.mp4.
+    return printable(re.sub(r"^([^:/?#]+://)[^/?#]*@", r"\1", source))
 
 
 def sha256_of(path: Path) -> str:
