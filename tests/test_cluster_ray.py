@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray", reason="Ray is not installed: posetrack[cluster]")
+pytest.importorskip("ray.cluster_utils", reason="Ray is not installed: posetrack[cluster]")
 if sys.platform != "linux":
     pytest.skip("only Linux has all of 127.0.0.0/8", allow_module_level=True)
 

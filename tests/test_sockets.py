@@ -90,6 +90,8 @@ def commands(data: Path, out: Path) -> list[list[str]]:
     every: list[list[Any]] = [
         ["demo", "--fakes", "--frames", "12", "-o", out],
         ["track", video, *bundled, "--stop", "2", "-o", out / "tracked"],
+        ["batch", video, *bundled, "--stop", "2", "--workers", "1", "--no-overlay",
+         "-o", out / "batched"],
         ["clean", table, "--outliers", "-o", out / "cleaned"],
         ["plot", table, "--keypoint", "nose", "-o", out / "nose.png"],
         ["overlay", table, "--background", "black", "-o", out / "drawn.mp4"],

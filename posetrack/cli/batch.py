@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
         dest="lists",
         action="append",
         type=Path,
-        default=[],
+        default=None,
         metavar="FILE",
         help="a text file with one of these a line",
     )
@@ -92,8 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     for device in arguments.device.split(","):
         check_networks(_on(arguments, device))
     check_angle_names(arguments.angles, skeleton_ahead(arguments))
-    check_files(*arguments.lists)
-    jobs = find_jobs(arguments.sources, arguments.lists)
+    lists = arguments.lists or []
+    check_files(*lists)
+    jobs = find_jobs(arguments.sources, lists)
     arguments.out.mkdir(parents=True, exist_ok=True)
     arguments.out = arguments.out.absolute()
     failed = 0

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final, TypeAlias
 
 from posetrack import __version__
@@ -293,7 +293,7 @@ class Counted:
         """Handle a request, as ASGI has it."""
         path = scope.get("path")
         path = path if path in _ROUTES else "other"
-        started, status = monotonic(), 0
+        started, status = time.monotonic(), 0
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -305,7 +305,7 @@ class Counted:
             await self._app(scope, receive, note)
         finally:
             self._figures.answers.labels(path, str(status or "none")).inc()
-            self._figures.seconds.labels(path).observe(monotonic() - started)
+            self._figures.seconds.labels(path).observe(time.monotonic() - started)
 
 
 async def _read_on(receive: Receive) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from time import monotonic
 from typing import Final
 
 from posetrack.checks import check_at_least, check_whole
@@ -97,12 +97,12 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._at = monotonic() + seconds
+        self._at = time.monotonic() + seconds
 
     @property
     def seconds(self) -> float:
         """How many are left; 0 once it has passed."""
-        return max(0.0, self._at - monotonic())
+        return max(0.0, self._at - time.monotonic())
 
 
 @contextmanager

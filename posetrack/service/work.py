@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -123,12 +123,12 @@ class Finder:
             raise RefusedError(503, "busy: its turn did not come in time, try again later")
         if kind == "video":
             return self._answer_video(path, chosen, deadline)
-        started = monotonic()
+        started = time.monotonic()
         try:
             return self._answer_picture(path, chosen)
         finally:
             # The longest lately; never so long that one which need not wait is refused.
-            usual = max(0.7 * self._usual, monotonic() - started)
+            usual = max(0.7 * self._usual, time.monotonic() - started)
             self._usual = min(usual, self.limits.picture_seconds / 2)
 
     def _answer_picture(self, path: Path, out: Out) -> Answer:
