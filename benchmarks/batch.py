@@ -1,6 +1,6 @@
 """`posetrack batch`: 200 short videos on two workers, one of them killed every 20 seconds.
 
-    python benchmarks/batch.py [--videos 200] [--every 20] [--frames 24] [--keep FOLDER]
+    python benchmarks/batch.py [--videos 200] [--every 20] [--frames 24]
 
 Drawn scenes with detector and pose network that read the truth (`posetrack.testing`), since only
 the order of things is at stake: every table and the overlay are written, as usual. Five of the

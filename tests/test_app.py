@@ -223,8 +223,43 @@ def test_files_hold_the_edited_people(
     assert "Stopped after 20 frames" in shown.warning[0].value
     shown.selectbox(key="format").set_value("csv").run()
     assert not shown.exception
-    with (tracked / "files" / "two.csv").open(newline="") as file:
+    (written,) = tracked.glob("files-*/two.csv")
+    with written.open(newline="") as file:
         assert {row["id"] for row in csv.DictReader(file)} == {"1", "9"}
+
+
+def test_what_was_drawn_before_an_edit_is_not_offered_after_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, video: Path, tracked: Path
+) -> None:
+    monkeypatch.setattr(
+        "posetrack.reports.write_report",
+        lambda results, path, video: path.write_text("a page") and [],
+    )
+    job = Ended(tracked, State("done", 20, 20, 2))
+    shown = view(choose(open_page(monkeypatch, tmp_path, job=job), video), "Files")
+    shown.button(key="report").click().run()
+    assert not shown.exception
+    assert list(tracked.glob("files-*/two.report.html"))
+    assert "Report" in [one.label for one in shown.get("download_button")]
+    (tracked / "two.edits.txt").write_text("rename 2 to 9\n")
+    shown.run()
+    assert not shown.exception
+    assert "ids [1, 9]" in texts(shown)
+    assert "Report" not in [one.label for one in shown.get("download_button")]
+
+
+def test_a_video_that_cannot_be_drawn_over_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, video: Path, tracked: Path
+) -> None:
+    def draw(*_: object, **__: object) -> None:
+        raise ValueError("this is the video of others")
+
+    monkeypatch.setattr("posetrack.draw.draw_video", draw)
+    job = Ended(tracked, State("done", 20, 20, 2))
+    shown = view(choose(open_page(monkeypatch, tmp_path, job=job), video), "Files")
+    shown.button(key="draw").click().run()
+    assert not shown.exception
+    assert shown.error[0].value == "this is the video of others"
 
 
 def test_a_failed_run_is_a_word_without_folders(

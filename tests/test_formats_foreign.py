@@ -280,6 +280,13 @@ def test_tables_that_pandas_saved_again_are_what_they_were(tmp_path: Path, saved
     assert made.scores.ravel().tolist() == [0.5]
 
 
+def test_a_first_line_that_is_no_tables_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{'x' * 200_000},y\n1,2\n")
+    with pytest.raises(ValueError, match=r"a\.csv: the first line"):
+        posetrack.load(path, rate=10)
+
+
 @pytest.mark.parametrize(
     "header", ["scorer,net\ncoords,x\n0,1\n", "bodyparts,paw\n0,1\n", "scorer,net\n0,1\n"]
 )

@@ -17,7 +17,8 @@ from posetrack.audit.edits import apply_edits, parse_edits
 from posetrack.cli import main
 from posetrack.formats import describe_run
 from posetrack.reports import find_results
-from posetrack.reports.facts import networks_of, read_ledger
+from posetrack.reports.facts import networks_of, read_ledger, video_facts
+from posetrack.reports.results import source_of
 from posetrack.testing import crossing
 from posetrack.trajectories import Trajectories, load, save
 from posetrack.video import VideoWriter
@@ -208,6 +209,9 @@ def test_a_page_that_would_be_too_large_leaves_its_clip_out(street: Path, tmp_pa
     assert "Without the clip" in notes[-1]
     assert path.stat().st_size < least
     assert "data:video" not in path.read_text()
+    notes = write_report(results, path, most_bytes=1000)
+    assert "larger than" in notes[-1]
+    assert not any("events" in note for note in notes)  # there were no pictures of any
 
 
 def test_a_broken_ledger_is_refused_by_name_and_line(tmp_path: Path) -> None:
@@ -215,6 +219,19 @@ def test_a_broken_ledger_is_refused_by_name_and_line(tmp_path: Path) -> None:
     path.write_text("frame,seconds,status\n0,zero,decoded\n")
     with pytest.raises(ValueError, match=r"a\.frames\.csv: line 2"):
         read_ledger(path)
+    path.write_text(f"frame,seconds,status\n0,0,{'x' * 200_000}\n")
+    with pytest.raises(ValueError, match=r"a\.frames\.csv: not a table"):
+        read_ledger(path)
+
+
+@pytest.mark.parametrize(
+    "source", [{"file": "x" * 5000}, {"file": "a\udce9.mp4"}, {"bytes": 10**400}, {"bytes": True}]
+)
+def test_a_strange_source_in_a_table_loses_no_page(gym: Path, source: dict) -> None:
+    odd = replace(load(gym), metadata={"provenance": {"source": source}})
+    facts = video_facts(odd, None)
+    assert "".join(value for _, value in facts).encode()
+    assert source_of(odd.metadata, gym) is None
 
 
 def test_networks_that_nobody_knows_have_no_licence(gym: Path) -> None:

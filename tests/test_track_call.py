@@ -106,6 +106,8 @@ def test_the_defaults_are_the_commands() -> None:
 
 def test_settings_of_the_tracker_go_to_it_and_others_are_refused_by_name(folder: Folder) -> None:
     people = called(folder, min_hits=50, min_new_score=1.0, stop=5)
+    settings = people.metadata["provenance"]["settings"]
+    assert (settings["box_memory"], settings["min_new_score"]) == (0.4, 1.0)  # as they count
     assert people.metadata["provenance"]["settings"]["min_hits"] == 50
     with pytest.raises(TypeError, match=r"no setting 'coastin' \(did you mean 'coasting'"):
         called(folder, coastin=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,7 @@ from posetrack.audit.edits import add_edit, apply_file, undo_edit
 from posetrack.build import BUNDLED
 from posetrack.draw import draw_tracks
 from posetrack.files import legal_name, write_whole
-from posetrack.reports import find_results
+from posetrack.reports import Results, find_results
 from posetrack.trajectories import Trajectories, load, save
 
 # Strings on lines of their own would be shown: Streamlit writes every bare expression of a script.
@@ -276,7 +278,7 @@ def run_part(mine: Session, source: Path, choices: chosen.Choices) -> Job | None
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=mine.folder))
         job = Job(folder, chosen.words_of(str(source), choices))
         mine.jobs.append(job)
-        for name in ("person", "at", "clicks", "moments"):
+        for name in ("person", "at", "clicks"):
             state.pop(name, None)
         state["job"], running = job, True
     if running:
@@ -317,23 +319,35 @@ def results_part(job: Job, source: Path) -> None:
     except ValueError:
         st.warning("There was no frame to track.")
         return
-    original = load(results.table)
     edits = job.folder / f"{results.name}.edits.txt"
-    edited = apply_file(original, edits).trajectories if edits.exists() else original
+    done = edits.read_bytes() if edits.exists() else b""
+    at = (str(results.table), done)
+    original = kept("original", str(results.table), lambda: load(results.table))
+    edited: Trajectories = kept(
+        "edited", at, lambda: apply_file(original, edits).trajectories if done else original
+    )
     if not edited.present.any():
         st.warning("Nobody was found.")
         return
     st.text(f"{len(edited)} frames, {len(edited.ids)} people: ids {edited.ids.tolist()[:40]}")
     view = st.radio("Show", _VIEWS, horizontal=True, key="view", label_visibility="collapsed")
     if view == "Watch":
-        watch_part(job, edited)
+        watch_part(job, edited, kept("tracks", at, lambda: player.tracks_json(edited)))
     elif view == "Doubts and edits":
         edits_part(results.table, original, edited, edits, source)
     else:
-        files_part(job, results.name, original, edited, edits, source)
+        files_part(job, results, edited, edits, source)
 
 
-def watch_part(job: Job, edited: Trajectories) -> None:
+def kept(name: str, asked: Hashable, make: Callable[[], Any]) -> Any:
+    """What was made of this before, or now: the page runs anew at every click."""
+    state = st.session_state
+    if f"{name} kept" not in state or state[f"{name} kept"][0] != asked:
+        state[f"{name} kept"] = (asked, make())
+    return state[f"{name} kept"][1]
+
+
+def watch_part(job: Job, edited: Trajectories, tracks: bytes) -> None:
     """The video with people over it, and the curves of the one who is clicked."""
     state = st.session_state
     names = player.curve_names(edited)
@@ -345,7 +359,7 @@ def watch_part(job: Job, edited: Trajectories) -> None:
     shown = player.curves_for_page(edited, person, curves)
     value = _play(
         video=_address(job.folder / VIEW, "video/mp4"),
-        tracks=_address(player.tracks_json(edited), "application/json"),
+        tracks=_address(tracks, "application/json"),
         person=person,
         curves=shown,
         key="player",
@@ -457,29 +471,29 @@ def doubts_of(
     """Doubtful moments and their pictures; kept until another edit is written."""
     from posetrack.video.reader import open_tracked
 
-    state = st.session_state
-    asked = (str(table), lines)
-    if state.get("moments", (None,))[0] != asked:
+    def look() -> tuple[list[Moment], dict[int, Any]]:
         # The tracker's notes name the ids before any edit.
         beside = table if not lines else table.with_name(f"edited-{table.name}")
         with st.spinner("Doubtful moments are looked for"):
             moments = review_table(beside, edited, video=str(source))[:_MOST_MOMENTS]
             with open_tracked(str(source), edited.metadata.get("image_size")) as frames:
-                pictures = dict(draw_moments(frames, edited, moments)) if moments else {}
-        state["moments"] = (asked, moments, pictures)
-    return state["moments"][1], state["moments"][2]
+                return moments, dict(draw_moments(frames, edited, moments)) if moments else {}
+
+    found: tuple[list[Moment], dict[int, Any]] = kept("moments", (str(table), lines), look)
+    return found
 
 
-def files_part(
-    job: Job, name: str, original: Trajectories, edited: Trajectories, edits: Path, source: Path
-) -> None:
+def files_part(job: Job, results: Results, edited: Trajectories, edits: Path, source: Path) -> None:
     """Tables and all formats, the overlay, the report, the edits."""
     from posetrack.cli.convert import ENDINGS, write_all
 
     st.dataframe(edited.to_pandas().head(1000), height=260)
     if edits.exists() and edits.stat().st_size:
         st.download_button("Edits", edits.read_bytes(), edits.name, key="get edits")
-    folder = job.folder / "files"
+    name = results.name
+    # A folder for each state of the edits: what was drawn before one is no longer true.
+    done = edits.read_bytes() if edits.exists() else b""
+    folder = job.folder / f"files-{hashlib.sha256(done).hexdigest()[:12]}"
     folder.mkdir(exist_ok=True)
     kinds = sorted(ENDINGS, key=lambda one: one != "csv")
     kind: str = st.selectbox("Format", kinds, key="format")
@@ -500,25 +514,27 @@ def files_part(
     if st.button("Draw the video with people over it", key="draw"):
         from posetrack.draw import draw_video
 
-        with st.spinner("It is drawn"):
-            draw_video(edited, folder / f"{name}.overlay.mp4", video=str(source))
+        try:
+            with st.spinner("It is drawn"):
+                draw_video(edited, folder / f"{name}.overlay.mp4", video=str(source))
+        except (ValueError, OSError, ImportError) as error:
+            st.error(str(error))
     if st.button("Write the report", key="report"):
-        _write_report(folder, name, edited, source)
+        _write_report(folder, results, edited, source)
     for ending, title in ((".overlay.mp4", "Overlay"), (".report.html", "Report")):
         path = folder / f"{name}{ending}"
         if path.exists():
             st.download_button(title, path.read_bytes(), path.name, key=f"get {title}")
-    del original
 
 
-def _write_report(folder: Path, name: str, edited: Trajectories, source: Path) -> None:
-    from posetrack.reports import Results, write_report
+def _write_report(folder: Path, results: Results, edited: Trajectories, source: Path) -> None:
+    from posetrack.reports import write_report
 
-    table = folder / f"{name}.parquet"
+    table, page = (folder / f"{results.name}.{end}" for end in ("parquet", "report.html"))
     save(edited, table)
     try:
         with st.spinner("It is written"):
-            write_report(Results(name, table), folder / f"{name}.report.html", video=str(source))
+            write_report(Results(results.name, table, results.ledger), page, video=str(source))
     except (ValueError, OSError, ImportError) as error:
         st.error(str(error))
 

@@ -27,7 +27,7 @@ from posetrack.formats.table import TrackTable
 from posetrack.structures import Person, Tracks
 from posetrack.trajectories import Trajectories
 from posetrack.video import Frame, VideoWriter
-from posetrack.video.reader import open_tracked
+from posetrack.video.reader import check_size, open_tracked
 
 Labels = bool | Callable[[Person], str]
 
@@ -168,11 +168,7 @@ def _open(table: TrackTable, video: str | Path, span: Span, notes: list[str]) ->
 
 def _check(table: TrackTable, video: str, reader: Any, span: Span) -> None:
     size, count = size_of(table), reader.count if reader.counted else None
-    if size is not None and size != reader.size:
-        raise ValueError(
-            f"{video} has frames of {reader.size[0]} x {reader.size[1]} pixels, the tracks are of "
-            f"a video of {size[0]} x {size[1]}; give the video that was tracked"
-        )
+    check_size(video, reader.size, size)
     # A file's declared length may be a little off; frames missing at the end are reported.
     if count is not None and span.last >= count + max(2, count // 50):
         raise ValueError(

@@ -34,6 +34,9 @@ from posetrack.runtimes.session import Session
 from posetrack.skeletons import Skeleton, skeleton_of_count
 from posetrack.structures import Detections, FloatArray, Poses
 
+_MOST_VALUES = 16
+"""Of a keypoint in RF-DETR, which has 8; masks have the same number of axes, and larger."""
+
 _MOST_ROWS = 1000
 """Of an answer with doubles suppressed; published exports have 300 at most."""
 
@@ -395,7 +398,9 @@ def _rfdetr_roles(
     """Boxes (Q, 4), logits (Q, C) and keypoints (Q, S K, D); None for another network's answer."""
     points = [output[0] for output in outputs if output.ndim == 4 and len(output) == 1]
     flat = [output[0] for output in outputs if output.ndim == 3 and len(output) == 1]
-    if len(points) != 1 or len(flat) != 2 or len(outputs) != 3 or points[0].shape[2] < 3:
+    if len(points) != 1 or len(flat) != 2 or len(outputs) != 3:
+        return None
+    if not 3 <= points[0].shape[2] <= _MOST_VALUES:
         return None
     if not len(points[0]) == len(flat[0]) == len(flat[1]):
         return None

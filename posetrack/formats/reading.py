@@ -188,7 +188,10 @@ def _csv_names(path: Path) -> frozenset[str]:
         text = text_of(stream.readline(_LONGEST_HEADER), str(path))
     from posetrack.formats.dlc import is_header
 
-    row = next(csv.reader([text.rstrip("\r\n")]), [""])
+    try:
+        row = next(csv.reader([text.rstrip("\r\n")]), [""])
+    except csv.Error as error:
+        raise ValueError(f"{path}: the first line is no table's: {error}") from error
     return frozenset(["scorer" if is_header(row) else "frame"])
 
 

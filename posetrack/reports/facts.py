@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from posetrack.files import errors_naming, read_text
+from posetrack.files import errors_naming, printable, read_text
 from posetrack.weights.catalogue import entry_of_file
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read_ledger(path: Path) -> Ledger:
     lost: list[tuple[int, float, str]] = []
     times: list[float] = []
     with errors_naming(path):
-        rows = csv.reader(read_text(path, _MOST_LEDGER).splitlines())
+        rows = _rows_of(read_text(path, _MOST_LEDGER))
         if next(rows, None) != ["frame", "seconds", "status"]:
             raise ValueError("expected a table that begins frame,seconds,status")
         for number, row in enumerate(rows, 2):
@@ -68,13 +68,21 @@ def read_ledger(path: Path) -> Ledger:
     return Ledger(dict(counts), tuple(lost), start, end)
 
 
+def _rows_of(text: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(text.splitlines())
+    except csv.Error as error:
+        raise ValueError(f"not a table: {error}") from error
+
+
 def video_facts(trajectories: Trajectories, ledger: Ledger | None) -> Facts:
     """The video in words: source, size, rate, times, frames and what became of them."""
     metadata = trajectories.metadata
     source = _mapping(_provenance(trajectories).get("source"))
-    facts = [(name, str(value)) for name, value in source.items() if name != "bytes"]
-    if isinstance(source.get("bytes"), int):
-        facts.append(("file size", f"{source['bytes'] / 1e6:.2f} MB"))
+    # It lies in a file that may come from anybody.
+    facts = [(name, printable(str(value))) for name, value in source.items() if name != "bytes"]
+    if type(size := source.get("bytes")) is int and 0 <= size < 1 << 63:
+        facts.append(("file size", f"{size / 1e6:.2f} MB"))
     if metadata.get("image_size") is not None:
         width, height = metadata["image_size"]
         facts.append(("pictures", f"{width} x {height} pixels"))

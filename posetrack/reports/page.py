@@ -161,7 +161,7 @@ def write_report(
     metres_per_pixel, floor
         For speeds, see `posetrack.analysis.reports`.
     most_bytes
-        The page is not larger: the clip, then pictures are left out.
+        In a larger page the clip, then pictures are left out; curves never are.
 
     Returns
     -------
@@ -377,8 +377,14 @@ def _fitting(page: Page, script: str, most_bytes: int) -> Page:
     for title, empty in drops:
         if len(render_page(page, script).encode()) <= most_bytes:
             return page
-        note = f"Without {title}, so that the page stays below {most_bytes / 1e6:.0f} MB."
+        (field,) = empty
+        if not getattr(page.pictures, field):
+            continue
+        note = f"Without {title}, since the page would be over {most_bytes / 1e6:.0f} MB."
         page = replace(page, pictures=replace(page.pictures, **empty), notes=[*page.notes, note])
+    if len(render_page(page, script).encode()) > most_bytes:
+        note = f"With so many people the page is larger than {most_bytes / 1e6:.0f} MB."
+        page = replace(page, notes=[*page.notes, f"{note} Choose a person for a smaller one."])
     return page
 
 

@@ -18,7 +18,7 @@ from posetrack.audit.moment_pictures import draw_panel
 from posetrack.draw import draw_tracks
 from posetrack.interfaces import Image
 from posetrack.trajectories import Trajectories
-from posetrack.video.reader import open_tracked
+from posetrack.video.reader import check_size, open_tracked
 
 if TYPE_CHECKING:
     from posetrack.structures import Tracks
@@ -100,11 +100,7 @@ def cut_pictures(
     size = trajectories.metadata.get("image_size")
     with ExitStack() as stack:
         frames = stack.enter_context(open_tracked(video, size))
-        if size is not None and tuple(frames.size) != tuple(size):
-            raise ValueError(
-                f"{video} has pictures of {frames.size[0]} x {frames.size[1]} pixels, the tracks "
-                f"are of {size[0]} x {size[1]}; give the video that was tracked"
-            )
+        check_size(video, frames.size, size)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="posetrack-")))
         clip = _Clip(folder / "clip.mp4", trajectories, drawn)
 

@@ -119,7 +119,10 @@ def source_of(metadata: Mapping[str, Any], table: Path) -> Path | None:
     if not isinstance(file, str) or "\0" in file:
         return None
     # The name lies in a file that may come from anybody; what is opened is checked to be a video.
-    found = [one for one in (Path(file), table.with_name(Path(file).name)) if one.is_file()]
+    try:
+        found = [one for one in (Path(file), table.with_name(Path(file).name)) if one.is_file()]
+    except (OSError, ValueError):  # no system has such a name
+        return None
     size = source.get("bytes") if isinstance(source, Mapping) else None
     same = [one for one in found if size is None or one.stat().st_size == size]
     return same[0] if same else None

@@ -180,7 +180,7 @@ def track(
         tracker,
         wanted,
         results,
-        settings=_describe(used) | tracker.asked_for,
+        settings=_describe(used) | tracker.settled,
         weights=weights,
         reading=reading,
         boxes=at,

@@ -50,8 +50,8 @@ class Trajectories:
         (T, N) int64: for how many frames in a row the box has come from optical flow, -1 where it
         is that around a pose, see `posetrack.Tracks`; zeros when None.
     origin
-        (T, N, K) int8, an `Origin` for each keypoint. When None: flow where ``flow_age`` is not 0,
-        else detected.
+        (T, N, K) int8, an `Origin` for each keypoint. When None: flow where ``flow_age`` is above
+        0, else detected.
     raw
         The values before cleaning; None where nothing was cleaned, and ``xy`` is what was measured.
     metadata

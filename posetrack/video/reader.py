@@ -426,12 +426,25 @@ def read_image(
     if frame is None:
         raise ValueError(f"{video} has no frame {index}; give the video that was tracked")
     height, width = frame.image.shape[:2]
-    if size is not None and (width, height) != tuple(size):
-        raise ValueError(
-            f"{video} has frames of {width} x {height} pixels, the tracks are of a video of "
-            f"{size[0]} x {size[1]}; give the video that was tracked"
-        )
+    check_size(video, (width, height), size)
     return frame.image
+
+
+def check_size(
+    video: str | os.PathLike[str], size: tuple[int, int], tracked: Sequence[int] | None
+) -> None:
+    """Refuse a video of another width and height than the tracks', where those are known.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    if tracked is not None and tuple(size) != tuple(tracked):
+        raise ValueError(
+            f"{video} has frames of {size[0]} x {size[1]} pixels, the tracks are of a video of "
+            f"{tracked[0]} x {tracked[1]}; give the video that was tracked"
+        )
 
 
 def find_source(

@@ -107,9 +107,10 @@ def add_edit(trajectories: Trajectories, path: str | Path, line: str) -> Applied
     ('rename 7 to 3', '')
     """
     path = Path(path)
-    (edit,) = parse_edits(line) or (None,)
-    if edit is None:
-        raise ValueError("expected an edit, such as swap 3 5 from 12.4s")
+    found = parse_edits(line)
+    if len(found) != 1:
+        raise ValueError(f"expected one edit, such as swap 3 5 from 12.4s, got {len(found)}")
+    (edit,) = found
     before = read_text(path, _MOST_BYTES) if path.exists() else ""
     start = before if not before or before.endswith("\n") else f"{before}\n"
     try:
