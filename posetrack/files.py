@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias, TypeVar, overload
+from typing import IO, Any, Final, Self, TypeAlias, TypeVar, overload
 
 from posetrack.checks import no_such_file, reason_of
 
@@ -74,6 +74,49 @@ def partial_name(path: Path, number: int = 1, suffix: str | None = None) -> Path
     return path.with_name(path.stem + mark + (path.suffix if suffix is None else suffix))
 
 
+def lock_file(file: IO[bytes], *, wait: bool) -> bool:
+    """Lock an open file for this process alone; the system lets go of it when the process ends.
+
+    Parameters
+    ----------
+    file
+        What to lock. Processes that do not ask for the lock are not kept away, but on Windows.
+    wait
+        Whether to wait until no other holds it; on Windows there is no waiting.
+
+    Returns
+    -------
+    locked
+        False where the file system cannot lock.
+
+    Raises
+    ------
+    BlockingIOError
+        If another holds it and ``wait`` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as file:
+    ...     lock_file(file, wait=True)
+    True
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
 class PartialFile:
     """An unfinished file beside ``path``, created anew, never over an existing one.
 
@@ -115,6 +158,7 @@ class PartialFile:
             except OSError as error:
                 raise type(error)(f"cannot write {path}: {reason_of(error)}") from error
             self._length = 0
+            self._claim()
             return
         raise FileExistsError(f"{_MAX_PARTIALS} unfinished files beside {path}; remove some")
 
@@ -136,7 +180,7 @@ class PartialFile:
         Raises
         ------
         OSError
-            If it is not there, a link, or cannot be written to.
+            If it is not there, a link, cannot be written to, or another process is writing it.
         ValueError
             If it is shorter than that.
         """
@@ -145,12 +189,25 @@ class PartialFile:
         if partial.is_symlink():
             raise OSError(f"{partial}: a link, not the file that was written here")
         self._stream = partial.open("r+b", buffering=0)
+        self._claim()
         if self._stream.seek(0, os.SEEK_END) < length:
             self._stream.close()
             raise ValueError(f"{partial}: shorter than it was ({length:,} bytes)")
         self._stream.truncate(length)
         self._stream.seek(length)
         return self
+
+    def _claim(self) -> None:
+        """Keep other processes from going on with it as long as this one lives."""
+        if sys.platform == "win32":
+            return  # what is locked there nobody may read
+        try:
+            lock_file(self._stream, wait=False)
+        except BlockingIOError:
+            self._stream.close()
+            raise BlockingIOError(
+                f"{self.partial}: another process is writing it; wait until it ends, or end it"
+            ) from None
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data`` where it stands, or, where that fails, add nothing of it."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import posetrack
 from posetrack import Trajectories
 from posetrack.audit.edits import (
+    add_edit,
     anchors_of,
     apply_edits,
     follow,
@@ -244,3 +245,11 @@ def test_the_table_that_is_read_is_never_replaced(
     assert "is what is read" in capsys.readouterr().err
     assert main([*run, "-o", str(tmp_path)]) == 0
     assert posetrack.load(tmp_path / "a.edited.parquet").ids.tolist() == [2, 3, 4]
+
+
+def test_one_edit_at_a_time_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "edits.txt"
+    for line, count in (("", 0), ("delete 1\ndelete 2", 2)):
+        with pytest.raises(ValueError, match=rf"expected one edit, such as swap .*got {count}"):
+            add_edit(walkers(), path, line)
+    assert not path.exists()

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         write_together((tmp_path / "b.txt", b"whole"), (tmp_path / "a.txt", pieces()))
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_bytes() == b"before"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what is locked there nobody may read")
+def test_an_unfinished_file_that_is_being_written_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    file = PartialFile(path)
+    file.write(b"one,two")
+    with pytest.raises(BlockingIOError, match=r"a\.partial\.csv: another process is writing it"):
+        PartialFile.reopen(path, file.partial, 3)
+    assert file.partial.read_bytes() == b"one,two"
+    file.keep()
+    again = PartialFile.reopen(path, file.partial, 3)
+    again.discard()
 
 
 def test_two_who_write_one_file_at_once_do_not_mix(tmp_path: Path) -> None:

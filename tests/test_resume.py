@@ -331,7 +331,8 @@ def test_a_finished_run_whose_files_are_gone_is_made_again(video: Path, tmp_path
     assert len(outcome.trajectories().frame) == LENGTH
 
 
-@pytest.mark.parametrize("spoil", [b"", b"nonsense\n", b'{"format":"posetrack resume 1"}\n'])
+@pytest.mark.parametrize("spoil", [b"", b"nonsense\n", b'{"format":"posetrack resume 1"}\n',
+                                    b'{"format":"posetrack resume 1","arrays":[]}\n'])  # fmt: skip
 def test_a_record_that_cannot_be_read_is_named(video: Path, tmp_path: Path, spoil: bytes) -> None:
     (tmp_path / "walk.resume").write_bytes(spoil)
     with pytest.raises(ValueError, match=r"walk\.resume: .*; remove .*walk\.resume to begin"):
@@ -342,6 +343,8 @@ def test_a_record_that_claims_more_than_it_holds_is_refused_before_memory_is_tak
     data = Point("tracking", tracker={"a": np.zeros(3)}).to_bytes()
     with pytest.raises(ValueError, match="not whole"):
         Point.from_bytes(data.replace(b"[3]", b"[2000000000]"), "here")
+    with pytest.raises(ValueError, match="no number of a frame: begin"):
+        Point.from_bytes(data.replace(b'"begin":0', b'"begin":"x"'), "here")
     with pytest.raises(ValueError, match="no array"):
         Point.from_bytes(data.replace(b'"<f8"', b'"|O8"'), "here")
 

@@ -491,7 +491,7 @@ def test_a_lock_left_by_a_process_that_died_holds_nobody_up(server):
 
 
 def test_without_locks_the_file_still_comes_and_nothing_is_left(server, monkeypatch):
-    monkeypatch.setattr("posetrack.weights.fetching._lock", lambda _: False)
+    monkeypatch.setattr("posetrack.weights.fetching.lock_file", lambda _, wait: False)
     server.files["/a.pth"] = Served(CONTENT, break_after=600_000)
     path = get(card(f"{server.url}/a.pth"))
     assert path.read_bytes() == CONTENT

@@ -140,6 +140,9 @@ class Point:
                 arrays[name], rest = values.reshape(shape).copy(), rest[length:]
             if record["stage"] not in ("begun", "tracking", "ending", "finished"):
                 raise ValueError(f"no stage of a run: {record['stage']!r:.40}")
+            for name in ("begin", "tracked", "frames"):
+                if type(record[name]) is not int or record[name] < 0:
+                    raise ValueError(f"no number of a frame: {name} {record[name]!r:.40}")
             width, height = record.pop("size")
             return cls(**record, size=(int(width), int(height)), tracker=arrays)
 
@@ -235,7 +238,7 @@ class Points:
         advice = f"remove {self.path} to begin again"
         try:
             point = Point.from_bytes(read_bytes(self.path, _MAX_BYTES), str(self.path))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{error}; {advice}") from error
         changes = differences(point.inputs, self._inputs)
         if point.stage == "begun":

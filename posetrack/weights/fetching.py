@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from posetrack.files import sha256_of
+from posetrack.files import lock_file, sha256_of
 from posetrack.weights.cache import (
     cache_path,
     find_verified,
@@ -317,7 +316,7 @@ def _partial(target: Path) -> Iterator[Path]:
     # Not through a link that someone may have put there.
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(target.with_name(target.name + ".lock"), flags, 0o666), "ab") as lock:
-        if _lock(lock):
+        if lock_file(lock, wait=True):
             yield target.with_name(target.name + ".part")
             return
         own = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
@@ -325,25 +324,6 @@ def _partial(target: Path) -> Iterator[Path]:
             yield own
         finally:
             discard(own)
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Wait until this open file is the only one that is locked; False where that is not known."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-    else:
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            return False
-    return True
 
 
 def _ways_out(
