@@ -269,6 +269,32 @@ def test_images_that_are_no_video_go_on_with_the_ids_that_follow(
     assert len([name for name in content(out) if name.endswith(".png")]) == 12
 
 
+def test_a_picture_that_a_killed_process_left_half_goes_and_others_files_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(folder / f"{number}.png"), SCENE.render(number))
+    drawn = out / "walk"
+    drawn.mkdir(parents=True)
+    for mine in (drawn / "0.partial.png", drawn / "notes.partial.txt", out / "other.partial.png"):
+        mine.write_bytes(b"of somebody")
+    wanted = Wanted(("csv",))
+    with monkeypatch.context() as patched:
+        taken = snapshots(patched, out, tmp_path, (3,).__contains__)
+        run(folder, out, wanted, unrelated=True)
+    (left,) = taken
+    (left / "walk" / "2.partial.png").write_bytes(b"half")
+    (left / "walk" / "3.partial-2.png").write_bytes(b"half")
+    assert run(folder, left, wanted, unrelated=True).before == 2
+    names = sorted(path.name for path in (left / "walk").iterdir())
+    assert names == ["0.partial.png", "0.png", "1.png", "2.png", "3.png", "notes.partial.txt"]
+    assert (left / "other.partial.png").exists()
+
+
 def test_sound_that_was_not_added_yet_is_added(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

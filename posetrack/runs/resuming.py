@@ -178,7 +178,7 @@ class Points:
         elif self.last is not None:
             self._others = self.last.others
         else:
-            self._others = [path.name for path in self._list_unfinished(["*"])]
+            self._others = [*map(self._name, self._list_unfinished(["*"]))]
 
     def begin(self) -> None:
         """Note that a run begins, so that what it leaves is known to be its own."""
@@ -226,7 +226,7 @@ class Points:
             )
         )
         for left in self._list_unfinished([re.escape(path.stem) for path in paths]):
-            if left.name not in self._others:
+            if self._name(left) not in self._others:
                 left.unlink(missing_ok=True)
 
     def _write(self, point: Point) -> None:
@@ -256,22 +256,29 @@ class Points:
         paths = [(self._results.folder / Path(name).name, size) for name, size in self.last.whole]
         return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
+    def _name(self, path: Path) -> str:
+        """A file's name in the results' folder, such as ``match.partial.csv``."""
+        return path.relative_to(self._results.folder).as_posix()
+
     def _list_unfinished(self, stems: Iterable[str]) -> list[Path]:
-        """Unfinished files of results by the patterns of their stems, and of points."""
-        if not self._results.folder.is_dir():
+        """Unfinished files of results by the patterns of their stems, of points, and of pictures.
+
+        Drawn pictures of several images stand in a folder of the results' own name.
+        """
+        folder, own = self._results.folder, re.escape(self._results.name)
+        if not folder.is_dir():
             return []
-        either = "|".join(
-            ".*" if stem == "*" else stem for stem in [*stems, re.escape(self.path.stem)]
-        )
+        either = "|".join(".*" if stem == "*" else stem for stem in [*stems, own])
         mark, sidecar = r"\.partial(?:-\d+)?", r"\.(?:csv|json)\.meta"
         named = re.compile(
             rf"(?:{either})(?:{mark})?(?:{sidecar})?{mark}\.\w+|(?:{either}){mark}{sidecar}\.json"
         )
-        return [
-            path
-            for path in self._results.folder.iterdir()
-            if named.fullmatch(path.name) and path.is_file() and not path.is_symlink()
-        ]
+        pictures, drawn = re.compile(rf"{own}(?:-tracked)*"), re.compile(rf".+{mark}\.(?:jpg|png)")
+        found = [path for path in folder.iterdir() if named.fullmatch(path.name)]
+        for path in folder.iterdir():
+            if pictures.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                found += [inner for inner in path.iterdir() if drawn.fullmatch(inner.name)]
+        return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
 def inputs_of(
