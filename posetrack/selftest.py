@@ -139,7 +139,7 @@ def run_self_test(runtime: Runtime, device: str) -> Outcome:
     stored: Mapping[str, Any] = read_json(find_bundled_file("estimator").with_name(_STORED), dict)
     known: dict[str, Any] = {
         "version": version_of(runtime),
-        "driver": driver_of(runtime, device),
+        "driver": _driver_of(runtime, device),
     }
     try:
         boxes, poses = find_people(read_picture(), stored, runtime, device)
@@ -222,7 +222,7 @@ def version_of(package: str) -> str:
     return ""
 
 
-def driver_of(runtime: Runtime, device: str) -> str:
+def _driver_of(runtime: Runtime, device: str) -> str:
     """Names of a device and its driver, as far as its runtime knows; "" for others."""
     if not device.startswith("cuda") or runtime != "torch":
         return ""
@@ -243,7 +243,7 @@ def check_once(runtime: Runtime, device: str) -> None:
     RuntimeError
         If it fails; the message has the numbers.
     """
-    words = (__version__, runtime, version_of(runtime), device, driver_of(runtime, device))
+    words = (__version__, runtime, version_of(runtime), device, _driver_of(runtime, device))
     key = " | ".join((*words, platform.machine(), platform.processor(), platform.release()))
     try:
         path = cache_folder() / _PASSED

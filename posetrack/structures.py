@@ -232,7 +232,15 @@ class Poses:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Person:
-    """One tracked person in one frame; index with a keypoint's name for ``(x, y, score)``."""
+    """One tracked person in one frame; index with a keypoint's name for ``(x, y, score)``.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy, scores, box = np.ones((17, 2)), np.full(17, 0.5), np.array([0.0, 0, 9, 9])
+    >>> Person(7, xy, scores, box, 0.9, 0, COCO_17)["nose"]
+    (1.0, 1.0, 0.5)
+    """
 
     id: int
     xy: FloatArray

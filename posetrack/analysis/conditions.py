@@ -151,14 +151,33 @@ class _Several:
 
 @dataclass(frozen=True)
 class AllOf(_Several):
-    """Holds while all of some conditions do; its values are those of the first."""
+    """Holds while all of some conditions do; its values are those of the first.
+
+    Examples
+    --------
+    >>> from posetrack.analysis import angle_is, lying
+    >>> both = AllOf([lying(), angle_is("left_knee", below=100)])
+    >>> both.above, both.conditions[1].enter
+    (False, 100.0)
+    """
 
     _join = np.logical_and
 
 
 @dataclass(frozen=True)
 class AnyOf(_Several):
-    """Holds while at least one of some conditions does; its values are those of the first."""
+    """Holds while at least one of some conditions does; its values are those of the first.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((2, 1, 17, 2)) + np.array([9, 0])[:, None, None, None]
+    >>> tr = Trajectories([0, 1], [0, 0.1], [7], xy, np.ones((2, 1, 17)), COCO_17)
+    >>> right = Threshold(lambda tr: tr.xy[:, :, 0, 0], enter=4, leave=2)
+    >>> left = Threshold(lambda tr: tr.xy[:, :, 0, 0], enter=2, leave=4, above=False)
+    >>> [c.holds(tr, 0.0).ravel().tolist() for c in (AnyOf([right, left]), AllOf([right, left]))]
+    [[True, True], [False, False]]
+    """
 
     _join = np.logical_or
 
@@ -175,6 +194,17 @@ class Fallen:
         `posetrack.analysis.uprightness` under which someone lies, and up to which they do.
     upright
         That of someone who stands or sits.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> standing, lying = np.zeros((17, 2)), np.zeros((17, 2))
+    >>> standing[:, 1] = [0, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> lying[:, 0] = standing[:, 1]
+    >>> xy = np.array([standing] * 5 + [lying] * 3)[:, None]
+    >>> tr = Trajectories(range(8), np.arange(8) / 5, [7], xy, np.ones((8, 1, 17)), COCO_17)
+    >>> Fallen().holds(tr, 0.3).ravel().tolist()
+    [False, False, False, False, False, True, True, True]
     """
 
     within: float = 2.0

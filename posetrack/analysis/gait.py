@@ -120,6 +120,20 @@ def symmetry(trajectories: Trajectories, name: str, *, max_gap: float = 0.5) -> 
     ------
     ValueError
         If there is not exactly one person.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> t = np.arange(100) / 25
+    >>> xy = np.zeros((100, 1, 17, 2))
+    >>> xy[:, 0, [11, 12], 1] = -1  # hips above the knees, ankles turning about them
+    >>> for ankle, lag in ((15, 0.0), (16, 0.5)):
+    ...     bend = np.radians(120 + 40 * np.cos(2 * np.pi * (t - lag)))
+    ...     xy[:, 0, ankle] = np.stack([np.sin(bend), -np.cos(bend)], axis=1)
+    >>> tr = Trajectories(range(100), t, [7], xy, np.ones((100, 1, 17)), COCO_17)
+    >>> both = symmetry(tr, "knee")
+    >>> round(both.left_range), round(both.index), round(both.phase, 1)
+    (78, 0, 0.5)
     """
     if len(trajectories.ids) != 1:
         raise ValueError(f"symmetry is of one person, here are {len(trajectories.ids)}")

@@ -62,27 +62,72 @@ def body_height(trajectories: Trajectories, *, window: float = 8.0) -> Float64Ar
 
 
 def leg_length(trajectories: Trajectories, *, window: float = 8.0) -> Float64Array:
-    """(T, N) pixels of thigh and shank, as long as they look within a window; see `body_height`."""
+    """(T, N) pixels of thigh and shank, as long as they look within a window; see `body_height`.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, 11:, 1] = [200, 200, 300, 300, 400, 400]  # hips, knees, ankles
+    >>> leg_length(Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [[200.0]]
+    """
     return _limb_lengths(trajectories, (("hip", "knee"), ("knee", "ankle")), window)
 
 
 def arm_length(trajectories: Trajectories, *, window: float = 8.0) -> Float64Array:
-    """(T, N) pixels of upper arm and forearm, as long as they look within a window."""
+    """(T, N) pixels of upper arm and forearm, as long as they look within a window.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, 5:11, 1] = [100, 100, 160, 160, 210, 210]  # shoulders, elbows, wrists
+    >>> arm_length(Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [[110.0]]
+    """
     return _limb_lengths(trajectories, (("shoulder", "elbow"), ("elbow", "wrist")), window)
 
 
 def hip_height(trajectories: Trajectories) -> Float64Array:
-    """(T, N) how high the hips are above the ankles, in lengths of a leg: 1 standing."""
+    """(T, N) how high the hips are above the ankles, in lengths of a leg: 1 standing.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, 11:] = [[0, 200], [9, 200], [60, 280], [69, 280], [0, 360], [9, 360]]  # knees bent
+    >>> hip_height(Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [[0.8]]
+    """
     return _rise(trajectories, "ankle", "hip") / leg_length(trajectories)
 
 
 def wrist_height(trajectories: Trajectories) -> Float64Array:
-    """(T, N) how high the wrists are above the shoulders, in lengths of an arm: -1 hanging."""
+    """(T, N) how high the wrists are above the shoulders, in lengths of an arm: -1 hanging.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, 5:11, 1] = [100, 100, 50, 50, 0, 0]  # shoulders, elbows, wrists: arms up
+    >>> wrist_height(Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [[1.0]]
+    """
     return _rise(trajectories, "shoulder", "wrist") / arm_length(trajectories)
 
 
 def shoulder_height(trajectories: Trajectories) -> Float64Array:
-    """(T, N) how high the shoulders are above the wrists, in lengths of an arm: 1 on the hands."""
+    """(T, N) how high the shoulders are above the wrists, in lengths of an arm: 1 on the hands.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, 5:11, 1] = [100, 100, 150, 150, 200, 200]  # shoulders, elbows, wrists: hanging
+    >>> shoulder_height(Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [[1.0]]
+    """
     return -wrist_height(trajectories)
 
 
@@ -114,7 +159,16 @@ def uprightness(trajectories: Trajectories) -> Float64Array:
 
 
 def trunk_tilt(trajectories: Trajectories) -> Float64Array:
-    """(T, N) degrees by which the trunk is turned from upright, to whichever side: 0 to 180."""
+    """(T, N) degrees by which the trunk is turned from upright, to whichever side: 0 to 180.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, [5, 6]] = 100  # shoulders to the right of the hips, and lower
+    >>> trunk_tilt(Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)).tolist()
+    [[135.0]]
+    """
     from posetrack.ops.angles import angle
 
     return np.abs(angle(trajectories.xy, trajectories.skeleton, "trunk"))
@@ -139,6 +193,15 @@ def measure(trajectories: Trajectories, name: str) -> Float64Array:
     ------
     KeyError
         If it is neither.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 1, 17, 2))
+    >>> xy[0, 0, [11, 13, 15]] = [[50, 0], [50, 40], [90, 40]]
+    >>> tr = Trajectories([0], [0], [7], xy, np.ones((1, 1, 17)), COCO_17)
+    >>> measure(tr, "left_knee").round(1).tolist()
+    [[90.0]]
     """
     from posetrack.ops.angles import angle
 

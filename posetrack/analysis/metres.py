@@ -178,12 +178,35 @@ def feet(trajectories: Trajectories) -> Float64Array:
 
 
 def floor_places(trajectories: Trajectories, floor: Floor) -> Float64Array:
-    """(T, N, 2) metres: where on the floor everybody is; see `feet`."""
+    """(T, N, 2) metres: where on the floor everybody is; see `feet`.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> floor = Floor(np.diag([0.01, 0.01, 1.0]))  # seen straight from above, a centimetre a pixel
+    >>> xy = np.full((1, 1, 17, 2), 300.0)
+    >>> xy[..., 1] = [0, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> people = Trajectories([0], [0.0], [1], xy, np.ones((1, 1, 17)), COCO_17)
+    >>> floor_places(people, floor).round(2).tolist()
+    [[[3.0, 4.15]]]
+    """
     return floor.to_metres(feet(trajectories))
 
 
 def floor_speed(trajectories: Trajectories, floor: Floor, *, window: float = 1.0) -> Float64Array:
-    """(T, N) metres a second over the floor, each taken over ``window`` seconds: a step or two."""
+    """(T, N) metres a second over the floor, each taken over ``window`` seconds: a step or two.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> floor = Floor(np.diag([0.01, 0.01, 1.0]))  # seen straight from above, a centimetre a pixel
+    >>> xy = np.zeros((5, 1, 17, 2))
+    >>> xy[..., 0] = np.arange(5)[:, None, None] * 20  # to the right
+    >>> xy[..., 1] = [0, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> people = Trajectories(range(5), np.arange(5) / 10, [1], xy, np.ones((5, 1, 17)), COCO_17)
+    >>> floor_speed(people, floor)[:, 0].round(6).tolist()
+    [2.0, 2.0, 2.0, 2.0, 2.0]
+    """
     velocity = rate_of_change(
         floor_places(trajectories, floor), trajectories.seconds, window=window
     )

@@ -23,7 +23,13 @@ _MIN_RANGES = 20.0  # degrees, both sides together
 
 @dataclass(frozen=True)
 class AngleRange:
-    """Degrees of an angle over time: 5th centile, median, 95th centile, and share of time known."""
+    """Degrees of an angle over time: 5th centile, median, 95th centile, and share of time known.
+
+    Examples
+    --------
+    >>> AngleRange(95.0, 160.0, 175.0, known=0.9).range
+    80.0
+    """
 
     low: float
     middle: float
@@ -62,6 +68,11 @@ class PersonReport:
         ``"m/s"`` or ``"body heights/s"``.
     events
         Of the rules asked for.
+
+    Examples
+    --------
+    >>> PersonReport(7, start=0.0, end=12.4, present=11.0).count("squat")
+    0
     """
 
     person: int
@@ -166,13 +177,27 @@ def _speed(
 
 
 def to_markdown(people: Sequence[PersonReport], *, title: str = "Report") -> str:
-    """The reports as a text with tables."""
+    """The reports as a text with tables.
+
+    Examples
+    --------
+    >>> one = PersonReport(7, 0.0, 2.0, 2.0, {"left_knee": AngleRange(95, 160, 175, 0.9)})
+    >>> print(to_markdown([one]).split("## ")[1])
+    Person 7
+    <BLANKLINE>
+    From 0.00 s to 2.00 s, 2.00 s in the picture.
+    <BLANKLINE>
+    | angle | low | median | high | range | seen |
+    |---|---|---|---|---|---|
+    | left_knee | 95 | 160 | 175 | 80 | 90% |
+    <BLANKLINE>
+    """
     lines = [f"# {title}", "", f"{len(people)} people. Angles are of the picture, in degrees."]
     for one in people:
         lines += ["", f"## Person {one.person}", ""]
         lines.append(
-            f"From {one.start:.2f} s to {one.end:.2f} s, {one.present:.2f} s in the picture. "
-            f"Mean speed {one.speed:.2f} {one.speed_unit}."
+            f"From {one.start:.2f} s to {one.end:.2f} s, {one.present:.2f} s in the picture."
+            + (f" Mean speed {one.speed:.2f} {one.speed_unit}." if np.isfinite(one.speed) else "")
             + (f" {one.cadence:.0f} steps a minute." if np.isfinite(one.cadence) else "")
         )
         lines += _table(
@@ -212,7 +237,14 @@ def to_markdown(people: Sequence[PersonReport], *, title: str = "Report") -> str
 
 
 def to_csv(people: Sequence[PersonReport]) -> str:
-    """The reports as a long table: ``id,what,name,value,unit``."""
+    """The reports as a long table: ``id,what,name,value,unit``.
+
+    Examples
+    --------
+    >>> one = PersonReport(7, 0.0, 2.0, 2.0, {"left_knee": AngleRange(95, 160, 175, 0.9)})
+    >>> to_csv([one]).splitlines()[-1]
+    '7,angle,left_knee high,175,deg'
+    """
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(("id", "what", "name", "value", "unit"))

@@ -27,6 +27,20 @@ def save_postures(classifier: PostureClassifier, path: str | Path) -> None:
     ------
     ValueError
         If the name does not end in ``.npz``.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> two, none = np.zeros(3), np.zeros((2, 3))
+    >>> weights, counts = np.array([[1.0, -1.0]]), np.array([1, 1])
+    >>> trained = PostureClassifier(
+    ...     ("nose", "left_hip"), ("lying", "standing"), two, two + 1, none, counts, weights,
+    ...     np.zeros(1), 0.5,
+    ... )
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "postures.npz"
+    >>> save_postures(trained, path)
+    >>> load_postures(path).labels
+    ('lying', 'standing')
     """
     path = Path(path)
     if path.suffix != ".npz":
@@ -52,6 +66,16 @@ def load_postures(path: str | Path) -> PostureClassifier:
     ------
     ValueError
         If it is not such a file, broken, or far too large.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "other.npz"
+    >>> np.savez(path, mean=np.zeros(3))
+    >>> load_postures(path)
+    Traceback (most recent call last):
+        ...
+    ValueError: ...other.npz: not a classifier of postures (.npz by `posetrack postures train`): ...
     """
     path = Path(path)
     try:

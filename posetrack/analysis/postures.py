@@ -60,7 +60,7 @@ class PostureClassifier:
     gamma: float
 
     def __post_init__(self) -> None:
-        kinds, width = len(self.labels), feature_count(len(self.keypoints))
+        kinds, width = len(self.labels), _feature_count(len(self.keypoints))
         expected = {
             "mean": (width,),
             "scale": (width,),
@@ -122,7 +122,7 @@ class PostureClassifier:
         return found
 
 
-def feature_count(keypoints: int) -> int:
+def _feature_count(keypoints: int) -> int:
     """The number of features that this many keypoints give."""
     return 3 * (keypoints * (keypoints - 1) // 2)
 

@@ -180,7 +180,13 @@ def near(
 
 
 def lying(*, below: float = 0.4, leave: float = 0.5) -> Threshold:
-    """Lies, on whatever side and in whatever direction; see `posetrack.analysis.uprightness`."""
+    """Lies, on whatever side and in whatever direction; see `posetrack.analysis.uprightness`.
+
+    Examples
+    --------
+    >>> lying().enter, lying(below=0.3, leave=0.4).leave
+    (0.4, 0.4)
+    """
     return Threshold(uprightness, below, leave, False)
 
 
@@ -254,14 +260,14 @@ def faster(
     def signal(trajectories: Trajectories) -> Float64Array:
         speeds = [
             series.speed(trajectories, name, window=window)
-            for name in expand_names(keypoints, trajectories.skeleton)
+            for name in _expand_names(keypoints, trajectories.skeleton)
         ]
         return np.asarray(np.fmax.reduce(speeds) / body_height(trajectories))
 
     return Threshold(signal, than, 0.8 * than if leave is None else leave)
 
 
-def expand_names(keypoints: Sequence[str], skeleton: Skeleton | None = None) -> list[str]:
+def _expand_names(keypoints: Sequence[str], skeleton: Skeleton | None = None) -> list[str]:
     """Names of keypoints, those of groups written out.
 
     Parameters
@@ -278,7 +284,7 @@ def expand_names(keypoints: Sequence[str], skeleton: Skeleton | None = None) -> 
 
     Examples
     --------
-    >>> expand_names(["nose", "hands"])
+    >>> _expand_names(["nose", "hands"])
     ['nose', 'left_wrist', 'right_wrist']
     """
     if skeleton is not None:
@@ -328,14 +334,14 @@ def _bones(names: Sequence[str]) -> list[Bone]:
             pairs = pairwise(chain)
             bones += [(f"{s}_{a}", f"{s}_{b}") for a, b in pairs for s in SIDES]
         else:
-            bones += [(point, point) for point in expand_names([name])]
+            bones += [(point, point) for point in _expand_names([name])]
     return bones
 
 
 def _places(trajectories: Trajectories, keypoints: Sequence[str]) -> Float64Array:
     """(T, N, P, 2)."""
     skeleton: Skeleton = trajectories.skeleton
-    points = [skeleton.index(name) for name in expand_names(keypoints, skeleton)]
+    points = [skeleton.index(name) for name in _expand_names(keypoints, skeleton)]
     return np.asarray(trajectories.xy[:, :, points], np.float64)
 
 

@@ -137,7 +137,16 @@ def velocity(
 def speed(
     trajectories: Trajectories, keypoint: str, *, window: float | None = None
 ) -> Float64Array:
-    """(T, N) pixels a second of a keypoint; see `velocity`."""
+    """(T, N) pixels a second of a keypoint; see `velocity`.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.arange(4.0)[:, None, None, None] * [3.0, 4.0] + np.zeros((4, 1, 17, 2))
+    >>> tr = Trajectories(range(4), np.arange(4) / 25, [7], xy, np.ones((4, 1, 17)), COCO_17)
+    >>> speed(tr, "nose")[:, 0].tolist()
+    [125.0, 125.0, 125.0, 125.0]
+    """
     motion = velocity(trajectories, keypoint, window=window)
     return np.asarray(np.hypot(motion[..., 0], motion[..., 1]))
 
@@ -145,7 +154,18 @@ def speed(
 def angular_velocity(
     trajectories: Trajectories, name: str, *, window: float | None = None
 ) -> Float64Array:
-    """(T, N) degrees a second of an angle by name; see `angle` and `rate_of_change`."""
+    """(T, N) degrees a second of an angle by name; see `angle` and `rate_of_change`.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy, bend = np.zeros((3, 1, 17, 2)), np.radians([180, 170, 160])
+    >>> xy[:, 0, 11, 1] = -1  # the hip above the knee, the ankle turning about it
+    >>> xy[:, 0, 15] = np.stack([np.sin(bend), -np.cos(bend)], axis=1)
+    >>> tr = Trajectories(range(3), np.arange(3) / 10, [7], xy, np.ones((3, 1, 17)), COCO_17)
+    >>> angular_velocity(tr, "left_knee").round(1).ravel().tolist()
+    [-100.0, -100.0, -100.0]
+    """
     return rate_of_change(angle(trajectories, name), trajectories.seconds, window=window)
 
 
@@ -171,7 +191,17 @@ def distance(trajectories: Trajectories, first: str, second: str) -> Float64Arra
 def distance_between(
     trajectories: Trajectories, first: tuple[int, str], second: tuple[int, str]
 ) -> Float64Array:
-    """(T,) pixels between keypoints of two people, each given as an id and a keypoint's name."""
+    """(T,) pixels between keypoints of two people, each given as an id and a keypoint's name.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.zeros((1, 2, 17, 2))
+    >>> xy[0, 1] = (3, 4)
+    >>> tr = Trajectories([0], [0], [3, 7], xy, np.ones((1, 2, 17)), COCO_17)
+    >>> distance_between(tr, (3, "left_wrist"), (7, "right_wrist")).tolist()
+    [5.0]
+    """
     (one, here), (other, there) = first, second
     index = trajectories.skeleton.index
     start = trajectories.person(one).xy[:, 0, index(here)]

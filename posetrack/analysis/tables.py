@@ -39,14 +39,33 @@ def angles_csv(trajectories: Trajectories, names: Sequence[str] | None = None) -
 
 
 def floor_csv(trajectories: Trajectories, floor: Floor) -> str:
-    """``frame,seconds,id,x_metres,y_metres,metres_per_second``."""
+    """``frame,seconds,id,x_metres,y_metres,metres_per_second``.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> floor = Floor(np.diag([0.01, 0.01, 1.0]))  # seen straight from above, a centimetre a pixel
+    >>> xy = np.zeros((2, 1, 17, 2))
+    >>> xy[..., 1] = [0, 0, 0, 0, 0, 100, 100, 0, 0, 0, 0, 200, 200, 300, 300, 400, 400]
+    >>> tr = Trajectories([0, 1], [0.0, 0.04], [7], xy, np.ones((2, 1, 17)), COCO_17)
+    >>> floor_csv(tr, floor).splitlines()[1]
+    '0,0.000000,7,0.0000,4.1502,0.0000'
+    """
     places = floor_places(trajectories, floor)
     columns = [places[..., 0], places[..., 1], floor_speed(trajectories, floor)]
     return _by_person(trajectories, ["x_metres", "y_metres", "metres_per_second"], columns, 4)
 
 
 def postures_csv(trajectories: Trajectories, postures: NDArray[np.str_]) -> str:
-    """``frame,seconds,id,posture``, from (T, N) postures; empty where the posture is unknown."""
+    """``frame,seconds,id,posture``, from (T, N) postures; empty where the posture is unknown.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> tr = Trajectories([3], [0.12], [7], np.ones((1, 1, 17, 2)), np.ones((1, 1, 17)), COCO_17)
+    >>> postures_csv(tr, np.array([["sitting"]])).splitlines()
+    ['frame,seconds,id,posture', '3,0.120000,7,sitting']
+    """
     when, people = np.nonzero(trajectories.present)
     rows = (
         (
@@ -61,7 +80,14 @@ def postures_csv(trajectories: Trajectories, postures: NDArray[np.str_]) -> str:
 
 
 def repetitions_csv(repetitions: Sequence[Repetition]) -> str:
-    """``exercise,id,number,start,turn,end,duration,depth,outcome``; times in seconds."""
+    """``exercise,id,number,start,turn,end,duration,depth,outcome``; times in seconds.
+
+    Examples
+    --------
+    >>> squat = Repetition("squat", 7, 1, 0.5, 1.25, 2.0, 0.4, "complete")
+    >>> repetitions_csv([squat]).splitlines()[1]
+    'squat,7,1,0.500,1.250,2.000,1.500,0.4,complete'
+    """
     head = (
         "exercise", "id", "number", "start", "turn", "end", "duration", "depth", "outcome",
     )  # fmt: skip
@@ -74,7 +100,14 @@ def repetitions_csv(repetitions: Sequence[Repetition]) -> str:
 
 
 def events_csv(events: Sequence[RuleEvent]) -> str:
-    """``rule,id,other_id,start,end,start_frame,end_frame,duration,peak``."""
+    """``rule,id,other_id,start,end,start_frame,end_frame,duration,peak``.
+
+    Examples
+    --------
+    >>> event = RuleEvent("in the pool", 7, None, 2.0, 3.5, 50, 87, 0.25)
+    >>> events_csv([event]).splitlines()[1]
+    'in the pool,7,,2.000,3.500,50,87,1.500,0.25'
+    """
     head = (
         "rule", "id", "other_id", "start", "end", "start_frame", "end_frame", "duration", "peak",
     )  # fmt: skip

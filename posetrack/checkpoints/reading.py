@@ -76,7 +76,7 @@ def read_weights(path: str | Path) -> WeightFile:
     start = _first_bytes(path)
     if path.suffix == ".safetensors" or start[8:9] == b"{":
         return WeightFile(read_tensors(path))
-    refuse_torchscript(path)
+    _refuse_torchscript(path)
     content = _read_pickle(path)
     if not isinstance(content, Mapping):
         raise ValueError(
@@ -95,7 +95,7 @@ def read_weights(path: str | Path) -> WeightFile:
     return WeightFile(dict(nested), dict(meta) if isinstance(meta, Mapping) else {})
 
 
-def refuse_torchscript(path: Path) -> None:
+def _refuse_torchscript(path: Path) -> None:
     """Refuse a TorchScript program, before PyTorch looks at it.
 
     Operators in such a program read and write files, some while it is still being loaded, and

@@ -57,7 +57,7 @@ def fill_gaps(
     filled = np.zeros_like(there)
     for row in range(there.shape[1]):
         for point in range(there.shape[2]):
-            missing = short_gaps(there[:, row, point], seconds, max_gap)
+            missing = _short_gaps(there[:, row, point], seconds, max_gap)
             if not len(missing):
                 continue
             known = np.flatnonzero(there[:, row, point])
@@ -74,13 +74,15 @@ def fill_gaps(
     return apply_changes(with_boxes, xy, scores, filled, Origin.FILLED)
 
 
-def short_gaps(there: NDArray[np.bool_], seconds: Float64Array, max_gap: float) -> NDArray[np.intp]:
+def _short_gaps(
+    there: NDArray[np.bool_], seconds: Float64Array, max_gap: float
+) -> NDArray[np.intp]:
     """Frames without, between two frames with, that are at most ``max_gap`` seconds apart.
 
     Examples
     --------
     >>> there = np.array([0, 1, 0, 1, 0, 0, 1, 0], bool)
-    >>> short_gaps(there, np.arange(8) * 0.1, 0.25).tolist()
+    >>> _short_gaps(there, np.arange(8) * 0.1, 0.25).tolist()
     [2]
     """
     known = np.flatnonzero(there)
@@ -145,7 +147,7 @@ def _with_boxes(
     boxes, box_scores = trajectories.boxes.copy(), trajectories.box_scores.copy()
     seconds = np.array(trajectories.seconds)
     for row in np.flatnonzero(new.any(axis=0)):
-        between = short_gaps(present[:, row], seconds, max_gap)
+        between = _short_gaps(present[:, row], seconds, max_gap)
         frames = between[new[between, row]]  # others get the box of their keypoints
         if not len(frames):
             continue

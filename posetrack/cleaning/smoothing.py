@@ -25,7 +25,7 @@ Float64Array = NDArray[np.float64]
 
 
 @compile_kernel
-def smooth_kalman(
+def _smooth_kalman(
     xy: Float64Array,
     spread: Float64Array,
     seconds: Float64Array,
@@ -314,7 +314,7 @@ def kalman(
         scores = np.clip(trajectories.scores[:, row].astype(np.float64), _LEAST_SCORE, 1)
         spread = noise * each[row] / scores
         order = 3 if acceleration else 2
-        return smooth_kalman(xy, spread, seconds, drive * each[row], 3 * each[row], order, max_gap)
+        return _smooth_kalman(xy, spread, seconds, drive * each[row], 3 * each[row], order, max_gap)
 
     return _by_person(trajectories, smooth)
 

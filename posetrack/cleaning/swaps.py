@@ -107,7 +107,7 @@ def _step(
 
 
 @compile_kernel
-def smoothest_sides(
+def _smoothest_sides(
     pairs: Float64Array,
     seconds: Float64Array,
     rows: NDArray[np.int64],
@@ -272,7 +272,7 @@ def _exchanged(
     # An exchange of sides d apart misses by d four to six times for each keypoint at its ends.
     per_second = 0.8 * size / max_seconds
     per_change = max(0.5 * min_jump * size, 2 * _jitter(both[rows]))
-    exchanged = smoothest_sides(both, seconds, rows, 0.5 * size, per_second, per_change, max_gap)
+    exchanged = _smoothest_sides(both, seconds, rows, 0.5 * size, per_second, per_change, max_gap)
     # Only where the pairs are apart: at a crossing the two sides are as good as one.
     apart = np.linalg.norm(both[:, :, 0] - both[:, :, 1], axis=-1)
     widest = np.where(whole, apart, -np.inf).max(axis=1)

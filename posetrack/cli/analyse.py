@@ -36,12 +36,12 @@ def height_from(text: str) -> float:
     return height
 
 
-def exercise_from(text: str) -> Exercise:
+def _exercise_from(text: str) -> Exercise:
     """An exercise by name, or an angle with two levels.
 
     Examples
     --------
-    >>> exercise_from("squat").measure, exercise_from("left_elbow:150:90").reached
+    >>> _exercise_from("squat").measure, _exercise_from("left_elbow:150:90").reached
     ('hip_height', 90.0)
     """
     from posetrack.analysis import EXERCISES, Exercise
@@ -68,7 +68,7 @@ def exercises_from(text: str | None) -> list[Exercise]:
     >>> [one.name for one in exercises_from("squat, push-up")], exercises_from(None)
     (['squat', 'push-up'], [])
     """
-    return [exercise_from(name.strip()) for name in (text or "").split(",") if name.strip()]
+    return [_exercise_from(name.strip()) for name in (text or "").split(",") if name.strip()]
 
 
 def add_parser(commands: Any) -> None:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         server = subprocess.Popen(command(arguments), env=environment(arguments, folder))
         try:
-            if not arguments.no_browser and wait_until_it_answers(server, arguments):
+            if not arguments.no_browser and _wait_until_it_answers(server, arguments):
                 webbrowser.open(address(arguments))
             return server.wait()
         finally:
@@ -100,7 +100,7 @@ def address(arguments: argparse.Namespace) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
 
 
-def wait_until_it_answers(
+def _wait_until_it_answers(
     server: subprocess.Popen[bytes], arguments: argparse.Namespace, patience: float = 60.0
 ) -> bool:
     """Whether the server came up, as long as it runs and within some seconds."""

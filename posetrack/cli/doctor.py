@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     found: dict[str, Any] = {
         "versions": versions(),
         "codecs": codecs(),
-        "caches": caches(),
+        "caches": _caches(),
         "networks": networks(),
         "self_test": [selftest.as_object(outcome) for outcome in outcomes],
     }
@@ -140,7 +140,7 @@ def codecs() -> dict[str, str]:
     return states
 
 
-def caches() -> dict[str, str]:
+def _caches() -> dict[str, str]:
     """The cache folders, and any problem with them."""
     import tempfile
 

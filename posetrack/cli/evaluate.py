@@ -149,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder(arguments.out)
     protocol = PROTOCOLS[arguments.protocol]
     settings = {name: getattr(arguments, name) for name in protocol.options}
-    names = run_names(arguments.pred)
+    names = _run_names(arguments.pred)
     results = {
         name: _function(protocol)(arguments.gt, path, **settings)
         for name, path in zip(names, arguments.pred, strict=True)
@@ -183,14 +183,14 @@ def _print_tables(arguments: argparse.Namespace, results: dict[str, Any]) -> Non
         print()
 
 
-def run_names(paths: Sequence[Path]) -> list[str]:
+def _run_names(paths: Sequence[Path]) -> list[str]:
     """Names of runs: the last part of their paths, or as much of the path as distinguishes them.
 
     Examples
     --------
-    >>> run_names([Path("a/results"), Path("b/results")])
+    >>> _run_names([Path("a/results"), Path("b/results")])
     ['a/results', 'b/results']
-    >>> run_names([Path("a/results"), Path("b/ours.json")])
+    >>> _run_names([Path("a/results"), Path("b/ours.json")])
     ['results', 'ours']
     """
     names = [path.resolve().name.split(".json")[0] for path in paths]

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked; 0 if it worked, 1 if not, 2 if it made no sense."""
     if args.action == "list":
         cards = [card for card in MODELS.values() if args.kind in (None, card.kind)]
-        print(as_json(cards) if args.json else as_table(cards))
+        print(as_json(cards) if args.json else _as_table(cards))
         return 0
     if args.action == "path":
         return _print_path(args.name)
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     return _download(args)
 
 
-def as_table(cards: Sequence[CatalogueEntry]) -> str:
+def _as_table(cards: Sequence[CatalogueEntry]) -> str:
     """Models as lines of text, a column each for what one chooses by."""
     head = ("NAME", "KIND", "MB", "INPUT", "SKELETON", "ACCURACY", "LICENCE", "HERE")
     rows = [

@@ -51,12 +51,12 @@ def skeleton_from(name: str) -> Skeleton:
     raise ValueError(f"--skeleton: {no_such('skeleton', name, KNOWN_SKELETONS, has=names)}")
 
 
-def function_from(name: str) -> Callable[..., Any]:
+def _function_from(name: str) -> Callable[..., Any]:
     """A user's function from ``module:function``; the current folder is searched first.
 
     Examples
     --------
-    >>> function_from("math:hypot")(3, 4)
+    >>> _function_from("math:hypot")(3, 4)
     5.0
     """
     module_name, colon, function_name = name.partition(":")
@@ -119,12 +119,12 @@ class DownloadBar:
         self._bar.update(done - self._bar.n)
 
 
-def devices_from(text: str) -> str:
+def _devices_from(text: str) -> str:
     """The names of several devices, with commas.
 
     Examples
     --------
-    >>> devices_from("cuda:0, cuda:1")
+    >>> _devices_from("cuda:0, cuda:1")
     'cuda:0,cuda:1'
     """
     return ",".join(device_from(name.strip()) for name in text.split(","))
@@ -134,7 +134,7 @@ def add_device(parser: Any, rare: Any = None, *, several: bool = False) -> None:
     """``--device`` and ``--offline``, the latter in the group ``rare`` if there is one."""
     parser.add_argument(
         "--device",
-        type=devices_from if several else device_from,
+        type=_devices_from if several else device_from,
         default="auto",
         metavar="LIST" if several else None,
         help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino"
@@ -287,7 +287,7 @@ def _layout(name: str | None) -> Any:
     if ":" not in name:
         names = "expected module:function or one of"
         raise ValueError(f"--decode: {no_such('layout', name, LAYOUTS, has=names)}")
-    return function_from(name)
+    return _function_from(name)
 
 
 def build_estimator(

@@ -70,7 +70,7 @@ def _two_numbers(text: str, expected: str) -> tuple[int, int]:
     return int(first), int(second)
 
 
-class Formatter(argparse.HelpFormatter):
+class _Formatter(argparse.HelpFormatter):
     """Shows the default of an option that has one; a switch that is off is not worth a word."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *words: Any, **settings: Any) -> None:
-        super().__init__(*words, **{"formatter_class": Formatter, **settings})
+        super().__init__(*words, **{"formatter_class": _Formatter, **settings})
         self._rare: list[Any] = []
         self._presets: dict[str, Preset] = {}
         self._help_all = self.add_argument("--help-all", action=_HelpAll, help=argparse.SUPPRESS)
@@ -297,7 +297,7 @@ def add_settings(
     >>> settings_from(parser.parse_args(["--factor", "0.1"]), shrink)
     {'factor': 0.1, 'keep_ratio': True}
     """
-    meaning = first_sentences(inspect.getdoc(function) or "")
+    meaning = _first_sentences(inspect.getdoc(function) or "")
     known = _settings(function, kinds)
     for name in known if names is None else names:
         if name in without:
@@ -372,12 +372,12 @@ def _name_of(default: Any, choices: Mapping[str, str]) -> str | None:
     return next(word for word, path in choices.items() if _resolve(path, word) is default)
 
 
-def first_sentences(docstring: str) -> dict[str, str]:
+def _first_sentences(docstring: str) -> dict[str, str]:
     r"""The first sentence of each parameter in a numpydoc docstring.
 
     Examples
     --------
-    >>> first_sentences("Cut.\n\nParameters\n----------\nsize\n    In pixels. Large is slow.")
+    >>> _first_sentences("Cut.\n\nParameters\n----------\nsize\n    In pixels. Large is slow.")
     {'size': 'In pixels'}
     """
     meaning: dict[str, str] = {}

@@ -33,15 +33,15 @@ def add_parser(commands: Any) -> None:
     train.add_argument("-o", "--out", type=Path, default=Path("postures.npz"), help="FILE.npz")
     train.add_argument("--keypoints", metavar="LIST", help="which count; all when not given")
     train.add_argument("--penalty", type=float, default=10.0, help="C of the machine")
-    train.set_defaults(run=run_training)
+    train.set_defaults(run=_run_training)
     apply = parts.add_parser("apply", help="from tracks and a classifier to a table of postures")
     apply.add_argument("file", type=Path, metavar="FILE", help="tracks")
     apply.add_argument("--model", type=Path, required=True, metavar="FILE.npz", help="a classifier")
     apply.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.csv", help="a table")
-    apply.set_defaults(run=run_applying)
+    apply.set_defaults(run=_run_applying)
 
 
-def run_training(arguments: argparse.Namespace) -> int:
+def _run_training(arguments: argparse.Namespace) -> int:
     """Read, train, print the accuracy, write."""
     from posetrack.analysis import read_labels, save_postures, train_postures
     from posetrack.trajectories import load
@@ -68,7 +68,7 @@ def run_training(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_applying(arguments: argparse.Namespace) -> int:
+def _run_applying(arguments: argparse.Namespace) -> int:
     """Read, classify, write."""
     from posetrack.analysis import load_postures, postures_csv
     from posetrack.files import write_whole

@@ -35,14 +35,14 @@ def run(args: argparse.Namespace) -> int:
     if not folder.is_dir():
         print(f"posetrack recover: {folder}: expected a folder with results", file=sys.stderr)
         return 2
-    left = sorted(path for path in folder.iterdir() if is_unfinished(path))
-    finished = {result_path(path) for path in left}
+    left = sorted(path for path in folder.iterdir() if _is_unfinished(path))
+    finished = {_result_path(path) for path in left}
     failed = 0
     for path in left:
         if path in finished:
             continue  # its spool's line mentions it
         try:
-            print(f"{path}: {finish_file(path)}")
+            print(f"{path}: {_finish_file(path)}")
         except (OSError, ValueError) as error:
             reason = reason_of(error) if isinstance(error, OSError) else str(error)
             print(f"posetrack recover: {' '.join(reason.split())}", file=sys.stderr)
@@ -68,12 +68,12 @@ def _describe_point(path: Path) -> str:
     return f"with {point.frames:,} frames; `posetrack track ... --resume` goes on from there"
 
 
-def is_unfinished(path: Path) -> bool:
+def _is_unfinished(path: Path) -> bool:
     """Whether a file's name is one of `posetrack.files.partial_name`; links are left alone.
 
     Examples
     --------
-    >>> is_unfinished(Path("nowhere/match.partial.csv"))
+    >>> _is_unfinished(Path("nowhere/match.partial.csv"))
     False
     """
     mark = Path(path.stem).suffix
@@ -82,14 +82,14 @@ def is_unfinished(path: Path) -> bool:
     return named and path.is_file() and not path.is_symlink()
 
 
-def result_path(path: Path) -> Path | None:
+def _result_path(path: Path) -> Path | None:
     """The path that a spool or an unfinished video becomes; None for other files.
 
     Examples
     --------
-    >>> result_path(Path("match.partial-2.arrows")).name
+    >>> _result_path(Path("match.partial-2.arrows")).name
     'match.partial-2.parquet'
-    >>> result_path(Path("match.partial-2.mp4")).name
+    >>> _result_path(Path("match.partial-2.mp4")).name
     'match.recovered-2.mp4'
     """
     from posetrack.video.writer import VIDEO_ENDINGS
@@ -101,7 +101,7 @@ def result_path(path: Path) -> Path | None:
     return None if ending is None else path.with_suffix(ending)
 
 
-def finish_file(path: Path) -> str:
+def _finish_file(path: Path) -> str:
     """Finish one file if it needs that, and say in a few words what there is of it.
 
     Raises
@@ -119,7 +119,7 @@ def finish_file(path: Path) -> str:
         )
     if not path.stat().st_size:
         raise ValueError(f"{path}: empty; nothing was written before the run ended")
-    target = result_path(path)
+    target = _result_path(path)
     if target is not None:
         return _finish(path, target)
     if path.suffix == ".csv":

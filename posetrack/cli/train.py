@@ -160,7 +160,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     shared.add_augmentation_options(parser)
 
 
-def recipe_of(args: argparse.Namespace) -> Recipe:
+def _recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe named, with the settings given on the command line."""
     changed = {
         name: getattr(args, name) for name in _RECIPE_HELP if getattr(args, name) is not None
@@ -175,7 +175,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when done."""
     shared.require(args, "data", "images", "annotations", "out")
-    recipe = recipe_of(args)
+    recipe = _recipe_of(args)
     check_layers(args)
     shared.check_data(args)
     check_folder(args.out)

@@ -119,7 +119,7 @@ def draw_video(
     notes: list[str] = []
     with ExitStack() as stack:
         if video is None or background is not None:
-            frames, rate = plain_frames(table, span, background), rate_of(table) / span.step
+            frames, rate = _plain_frames(table, span, background), rate_of(table) / span.step
         else:
             reader = stack.enter_context(_open(table, video, span, notes))
             frames, rate = reader, float(reader.rate) / span.step
@@ -153,7 +153,7 @@ def draw_video(
 def _open(table: TrackTable, video: str | Path, span: Span, notes: list[str]) -> Any:
     """The video at these frames, after a look whether it is the one that was tracked."""
     reader = open_tracked(
-        video, size_of(table), start=span.first, stop=span.last + 1, stride=span.step
+        video, _size_of(table), start=span.first, stop=span.last + 1, stride=span.step
     )
     try:
         _check(table, str(video), reader, span)
@@ -167,7 +167,7 @@ def _open(table: TrackTable, video: str | Path, span: Span, notes: list[str]) ->
 
 
 def _check(table: TrackTable, video: str, reader: Any, span: Span) -> None:
-    size, count = size_of(table), reader.count if reader.counted else None
+    size, count = _size_of(table), reader.count if reader.counted else None
     check_size(video, reader.size, size)
     # A file's declared length may be a little off; frames missing at the end are reported.
     if count is not None and span.last >= count + max(2, count // 50):
@@ -230,7 +230,7 @@ def faces_of_tables(
     nobody = Heads(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, bool))
     found = {int(index): np.zeros((0, 4)) for index in frames}
     for table in map(table_of, tracks):
-        frame, times = times_of(table)
+        frame, times = _times_of(table)
         heads = {index: find_heads(here) for index, _, here in table.frames()}
         # Also the frames around: a person seen just before the part is covered at its beginning.
         every = sorted(set(found) | set(heads))
@@ -259,7 +259,7 @@ def table_of(tracks: TrackTable | Trajectories) -> TrackTable:
     return tracks.to_table() if isinstance(tracks, Trajectories) else tracks
 
 
-def times_of(table: TrackTable) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _times_of(table: TrackTable) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Index and seconds of all frames of a table, those without people, too."""
     empty = list(table.empty)
     frame = np.append(table.frame, np.array([index for index, _ in empty], np.int64))
@@ -276,7 +276,7 @@ def span_of(table: TrackTable, seconds: tuple[float, float] | None) -> Span:
     ValueError
         If there is none.
     """
-    frame, times = times_of(table)
+    frame, times = _times_of(table)
     step = int(np.median(np.diff(frame))) if len(frame) > 1 else 1
     if (np.diff(frame) % step).any():
         step = 1
@@ -293,13 +293,13 @@ def rate_of(table: TrackTable) -> float:
     rate_in_table = table.metadata.get("rate")
     if isinstance(rate_in_table, int | float) and 0 < rate_in_table < math.inf:
         return float(rate_in_table)
-    frame, times = times_of(table)
+    frame, times = _times_of(table)
     if len(frame) < 2 or times[-1] <= times[0]:
         return 25.0
     return float((frame[-1] - frame[0]) / (times[-1] - times[0]))
 
 
-def size_of(table: TrackTable) -> tuple[int, int] | None:
+def _size_of(table: TrackTable) -> tuple[int, int] | None:
     """Width and height of the images, if the table knows."""
     rate_in_table = table.metadata.get("image_size")
     if isinstance(rate_in_table, Sequence) and len(rate_in_table) == 2 and min(rate_in_table) > 1:
@@ -307,14 +307,14 @@ def size_of(table: TrackTable) -> tuple[int, int] | None:
     return None
 
 
-def plain_frames(table: TrackTable, span: Span, background: Colour | None) -> Iterator[Frame]:
+def _plain_frames(table: TrackTable, span: Span, background: Colour | None) -> Iterator[Frame]:
     """Frames of one colour, with the times of the table; a gap in it is filled at its rate."""
-    size = size_of(table)
+    size = _size_of(table)
     if size is None:
         corners = table.xyxy[np.isfinite(table.xyxy).all(axis=1), 2:]
         far = corners.max(axis=0, initial=15) if len(corners) else np.array([63, 63])
         size = min(math.ceil(far[0]) + 1, 16384), min(math.ceil(far[1]) + 1, 16384)
-    frame, times = times_of(table)
+    frame, times = _times_of(table)
     blank = np.full((size[1], size[0], 3), background or (0, 0, 0), np.uint8)
     for index in range(span.first, span.last + 1, span.step):
         yield Frame(blank.copy(), index, float(np.interp(index, frame, times)))

@@ -282,7 +282,7 @@ class TopDown:
         if self._vectors is not None:
             _require_count(shapes[0][1], self._skeleton, str(self._session))
         else:
-            self._output = heatmap_output(outputs, self._skeleton, str(self._session))
+            self._output = _heatmap_output(outputs, self._skeleton, str(self._session))
 
     @property
     def skeleton(self) -> Skeleton:
@@ -479,7 +479,7 @@ def _pad_batch(batch: Float32Array, size: int) -> Float32Array:
     return np.concatenate([batch, rest])
 
 
-def heatmap_output(outputs: Sequence[NDArray[Any]], skeleton: Skeleton, description: str) -> int:
+def _heatmap_output(outputs: Sequence[NDArray[Any]], skeleton: Skeleton, description: str) -> int:
     """Which of a network's outputs are the heatmaps of a skeleton's keypoints.
 
     Parameters
@@ -501,7 +501,7 @@ def heatmap_output(outputs: Sequence[NDArray[Any]], skeleton: Skeleton, descript
     --------
     >>> import numpy as np
     >>> from posetrack.skeletons import COCO_17
-    >>> heatmap_output([np.zeros((1, 17, 64, 48))], COCO_17, "net.onnx")
+    >>> _heatmap_output([np.zeros((1, 17, 64, 48))], COCO_17, "net.onnx")
     0
     """
     count = len(skeleton)

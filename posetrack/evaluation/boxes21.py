@@ -27,7 +27,7 @@ _COLUMNS = 7
 
 
 @dataclass(frozen=True, eq=False)
-class BoxSequence:
+class _BoxSequence:
     """True and predicted boxes of a sequence, in the order of their files.
 
     Parameters
@@ -55,7 +55,7 @@ class BoxSequence:
     scores: Floats
 
 
-def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
+def read_box_sequences(truth: Path, predictions: Path) -> list[_BoxSequence]:
     """Read all sequences of a folder by name.
 
     Parameters
@@ -82,7 +82,7 @@ def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
     return [_read(folder, predictions) for folder in folders]
 
 
-def _read(folder: Path, predictions: Path) -> BoxSequence:
+def _read(folder: Path, predictions: Path) -> _BoxSequence:
     info_path = folder / "image_info.json"
     regions = tuple(
         image_regions(_nest_polygons(image), f"{info_path}: image {i}") or ()
@@ -92,7 +92,7 @@ def _read(folder: Path, predictions: Path) -> BoxSequence:
     given = [path for path in found if path.is_file()]
     if not given:
         raise FileNotFoundError(f"no predictions for {folder.name}: expected {found[0]}")
-    return BoxSequence(
+    return _BoxSequence(
         folder.name,
         regions,
         *_read_boxes(folder / "gt" / "gt.txt", len(regions), of_truth=True),
@@ -235,11 +235,11 @@ def _in_regions(regions: Sequence[Trapezoids], xywh: Floats) -> Bools:
     )
 
 
-def _cut(sequence: BoxSequence) -> list[list[Trapezoids]]:
+def _cut(sequence: _BoxSequence) -> list[list[Trapezoids]]:
     return [[trapezoids(region) for region in frame if len(region)] for frame in sequence.regions]
 
 
-def _hota(sequence: BoxSequence) -> Hota:
+def _hota(sequence: _BoxSequence) -> Hota:
     regions = _cut(sequence)
     true_ids, ids, matrices = [], [], []
     for f in range(len(regions)):
@@ -268,7 +268,7 @@ def _find_matches(iou: Floats) -> Bools:
     return matched
 
 
-def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
+def _clear(sequence: _BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
     """Counts without and with ignore regions."""
     regions = _cut(sequence)
     true_xywh = np.trunc(sequence.true_xywh)

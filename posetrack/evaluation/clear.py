@@ -23,7 +23,7 @@ from posetrack.evaluation.sequences import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class ClearCounts:
+class _ClearCounts:
     """What CLEAR counts in a sequence; counts of several sequences may be added.
 
     ``mostly_tracked`` are true identities found in most of their frames, ``mostly_lost`` in less
@@ -77,7 +77,7 @@ class ClearCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class TrackingCounts(ClearCounts):
+class TrackingCounts(_ClearCounts):
     """The counts of CLEAR in py-motmetrics' accounting, and those of the identity metrics.
 
     ``unique_objects`` are true identities; ``mostly_tracked`` those detected in at least 80 % of
@@ -199,7 +199,7 @@ def identity_matches(
 
 
 @dataclass(frozen=True, eq=False)
-class KeypointCounts:
+class _KeypointCounts:
     """Numbers of events, (..., K) each, and the sums of distances that MOTP is made of."""
 
     objects: Ints
@@ -209,12 +209,12 @@ class KeypointCounts:
     false_positives: Ints
     distance: Floats
 
-    def __getitem__(self, row: int) -> KeypointCounts:
-        return KeypointCounts(*(values[row] for values in vars(self).values()))
+    def __getitem__(self, row: int) -> _KeypointCounts:
+        return _KeypointCounts(*(values[row] for values in vars(self).values()))
 
-    def sum(self) -> KeypointCounts:
+    def sum(self) -> _KeypointCounts:
         """All sequences together."""
-        return KeypointCounts(*(values.sum(axis=0) for values in vars(self).values()))
+        return _KeypointCounts(*(values.sum(axis=0) for values in vars(self).values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +229,10 @@ class KeypointMot:
     motp: Floats
     precision: Floats
     recall: Floats
-    counts: KeypointCounts
+    counts: _KeypointCounts
 
 
-def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCounts:
+def count_events(log: EventLog, *, textbook_motp: bool = False) -> _KeypointCounts:
     """Count the events of each kind per sequence and keypoint, (S, K).
 
     Parameters
@@ -249,7 +249,7 @@ def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCount
     distance = log.distances(MATCH, SWITCH)
     if not textbook_motp:
         distance = distance + log.pair_distances + log.distances(TRANSFER, ASCEND, MIGRATE)
-    return KeypointCounts(
+    return _KeypointCounts(
         objects=matches + switches + misses,
         detections=matches + switches,
         misses=misses,
@@ -259,13 +259,13 @@ def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCount
     )
 
 
-def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
+def keypoint_mot(counts: _KeypointCounts) -> KeypointMot:
     """MOTA, MOTP, precision and recall from (K,) counts.
 
     Examples
     --------
     >>> one = np.array([1])
-    >>> mot = keypoint_mot(KeypointCounts(4 * one, 3 * one, one, one, 0 * one, 0.6 * one))
+    >>> mot = keypoint_mot(_KeypointCounts(4 * one, 3 * one, one, one, 0 * one, 0.6 * one))
     >>> mot.mota.tolist(), mot.motp.round(3).tolist()
     ([50.0, 50.0], [80.0, 80.0])
     """
@@ -276,20 +276,20 @@ def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
     found = np.maximum(counts.detections, 1)
     motp = np.where(counts.detections > 0, 100 * (1 - counts.distance / found), 0.0)
     return KeypointMot(
-        mota=with_mean(100 * (1 - wrong / objects)),
-        motp=with_mean(motp),
-        precision=with_mean(100 * (counts.detections / np.where(given > 0, given, nan))),
-        recall=with_mean(100 * (counts.detections / objects)),
+        mota=_with_mean(100 * (1 - wrong / objects)),
+        motp=_with_mean(motp),
+        precision=_with_mean(100 * (counts.detections / np.where(given > 0, given, nan))),
+        recall=_with_mean(100 * (counts.detections / objects)),
         counts=counts,
     )
 
 
-def with_mean(values: Floats) -> Floats:
+def _with_mean(values: Floats) -> Floats:
     """(K + 1,), ``values`` and then their mean without NaN; NaN if there is nothing else.
 
     Examples
     --------
-    >>> with_mean(np.array([50.0, np.nan, 100.0])).tolist()
+    >>> _with_mean(np.array([50.0, np.nan, 100.0])).tolist()
     [50.0, nan, 100.0, 75.0]
     """
     known = values[~np.isnan(values)]

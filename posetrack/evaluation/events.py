@@ -57,7 +57,7 @@ class Rows(NamedTuple):
         )  # fmt: skip
 
 
-class MatchHistory(NamedTuple):
+class _MatchHistory(NamedTuple):
     """Matches of the frames before, per keypoint and identity; -1 = never."""
 
     last: Ints  # (K, true ids), the predicted id last matched to it
@@ -67,7 +67,7 @@ class MatchHistory(NamedTuple):
     position: Ints  # (predicted ids,), scratch: where it is in this frame
 
 
-def empty_rows(size: int) -> Rows:
+def _empty_rows(size: int) -> Rows:
     """Uninitialised rows for ``size`` events."""
     return Rows(
         np.empty(size, np.int32), np.empty(size, np.int8), np.empty(size, np.int8),
@@ -76,9 +76,9 @@ def empty_rows(size: int) -> Rows:
     )  # fmt: skip
 
 
-def empty_history(keypoints: int, true_ids: int, predicted_ids: int) -> MatchHistory:
+def _empty_history(keypoints: int, true_ids: int, predicted_ids: int) -> _MatchHistory:
     """A history without any match."""
-    return MatchHistory(
+    return _MatchHistory(
         np.full((keypoints, true_ids), -1),
         np.full((keypoints, predicted_ids), -1),
         np.zeros((keypoints, predicted_ids), np.bool_),
@@ -89,7 +89,7 @@ def empty_history(keypoints: int, true_ids: int, predicted_ids: int) -> MatchHis
 
 def join(parts: list[Rows]) -> Rows:
     """All rows of all parts, in order."""
-    parts = [empty_rows(0), *parts]
+    parts = [_empty_rows(0), *parts]
     return Rows(
         np.concatenate([part.frame for part in parts]),
         np.concatenate([part.keypoint for part in parts]),
@@ -341,8 +341,8 @@ def keypoint_events(
     keypoints = truth.xy.shape[1]
     people, others = np.diff(truth.offsets), np.diff(predicted.offsets)
     most = int((np.minimum(people, others) * MOST_ROWS + people + others + 2).sum()) * keypoints
-    rows = empty_rows(most)
-    memory = empty_history(keypoints, len(true_ids), len(predicted_ids))
+    rows = _empty_rows(most)
+    memory = _empty_history(keypoints, len(true_ids), len(predicted_ids))
     sums = np.zeros(keypoints)
     count = _keypoint_events(
         truth.offsets, true_index, truth.xy, truth.has, truth.sizes,
@@ -381,12 +381,12 @@ def events_of_distances(
     empty = np.zeros(0, np.int64)
     all_true, true_index = np.unique(np.concatenate([empty, *true_ids]), return_inverse=True)
     all_other, other_index = np.unique(np.concatenate([empty, *predicted_ids]), return_inverse=True)
-    memory = empty_history(1, len(all_true), len(all_other))
+    memory = _empty_history(1, len(all_true), len(all_other))
     parts = []
     starts = [np.cumsum([0, *map(len, ids)]) for ids in (true_ids, predicted_ids)]
     for f, distance in enumerate(distances):
         height, width = distance.shape
-        rows = empty_rows(min(height, width) * MOST_ROWS + height + width)
+        rows = _empty_rows(min(height, width) * MOST_ROWS + height + width)
         count = _step(
             f, 0,
             true_index[starts[0][f] : starts[0][f + 1]],
@@ -409,7 +409,7 @@ def _keypoint_events(
     other_xy: Floats,
     other_has: Bools,
     placeholder_frames: bool,
-    memory: MatchHistory,
+    memory: _MatchHistory,
     rows: Rows,
     sums: Floats,
 ) -> int:
@@ -462,7 +462,7 @@ def _step(
     people: Ints,
     others: Ints,
     distance: Floats,
-    memory: MatchHistory,
+    memory: _MatchHistory,
     rows: Rows,
     n: int,
 ) -> int:
@@ -512,7 +512,7 @@ def _step(
 
 @compile_kernel
 def _put_pair(
-    rows: Rows, n: int, frame: int, k: int, o: int, h: int, distance: float, memory: MatchHistory
+    rows: Rows, n: int, frame: int, k: int, o: int, h: int, distance: float, memory: _MatchHistory
 ) -> int:
     """Events of a pair that the assignment made."""
     last, owner = memory.last[k, o], memory.owner[k, h]
@@ -532,7 +532,7 @@ def _put_pair(
 
 
 @compile_kernel
-def _end_gap(rows: Rows, n: int, k: int, o: int, memory: MatchHistory) -> int:
+def _end_gap(rows: Rows, n: int, k: int, o: int, memory: _MatchHistory) -> int:
     """A gap in the track of ``o`` is over: it was a fragmentation, in the frame it began."""
     if memory.lost[k, o] >= 0:
         last = memory.last[k, o]

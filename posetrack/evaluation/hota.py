@@ -21,7 +21,7 @@ _EPS: Final = float(np.finfo(np.float64).eps)
 
 
 @compile_kernel
-def add_potential(
+def _add_potential(
     true_offsets: Ints,
     true_index: Ints,
     other_offsets: Ints,
@@ -48,7 +48,7 @@ def add_potential(
 
 
 @compile_kernel
-def associate(
+def _associate(
     true_offsets: Ints,
     true_index: Ints,
     other_offsets: Ints,
@@ -201,7 +201,7 @@ def hota_of(
     shape = len(ALPHAS), len(true_sizes), len(other_sizes)
     matches, fragments = np.zeros(shape), np.zeros(shape)
     closeness = np.zeros(len(ALPHAS))
-    associate(
+    _associate(
         where.true_offsets, where.true_index, where.other_offsets, where.other_index,
         where.pair_offsets, similarity, scores, ALPHAS, matches, fragments, closeness,
     )  # fmt: skip
@@ -297,7 +297,7 @@ def align_scores(
 ) -> Floats:
     """(R,) similarities times how well the two whole tracks agree, as HOTA is published."""
     potential = np.zeros((len(true_sizes), len(other_sizes)))
-    add_potential(
+    _add_potential(
         where.true_offsets, where.true_index, where.other_offsets, where.other_index,
         where.pair_offsets, similarity, potential,
     )  # fmt: skip

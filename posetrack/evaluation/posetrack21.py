@@ -49,7 +49,7 @@ POSETRACK21_KEYPOINTS: Final = tuple(POSETRACK_17.keypoints[k] for k in _COLUMNS
 """The 15 keypoints in the kit's order: those of the files without the ears."""
 
 
-def posetrack21_pair(
+def _posetrack21_pair(
     truth: AnnotatedSequence, predicted: AnnotatedSequence, *, truncate_scores: bool = True
 ) -> SequencePair:
     """The true and predicted people that the protocol compares.
@@ -216,7 +216,7 @@ _REACH: Final = 0.5001
 """Distance in head sizes at which the similarity has fallen from 1 to 0."""
 
 
-def keypoint_hota(pair: SequencePair, *, per_frame_misses: bool = False) -> Hota:
+def _keypoint_hota(pair: SequencePair, *, per_frame_misses: bool = False) -> Hota:
     """HOTA of each keypoint, with the total as 16th column.
 
     Parameters
@@ -436,11 +436,11 @@ def evaluate_posetrack21(
     """
 
     def evaluate(true: AnnotatedSequence, predicted: AnnotatedSequence) -> _Part:
-        compared = posetrack21_pair(true, predicted, truncate_scores=truncate_scores)
+        compared = _posetrack21_pair(true, predicted, truncate_scores=truncate_scores)
         return _Part(
             compared.name,
             len(compared),
-            keypoint_hota(compared, per_frame_misses=per_frame_misses),
+            _keypoint_hota(compared, per_frame_misses=per_frame_misses),
             rank_keypoints(compared),
             (
                 len(compared.truth),

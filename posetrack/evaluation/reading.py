@@ -31,7 +31,7 @@ def sequence_name(path: Path) -> str:
     return path.name.split(".")[0]
 
 
-def pair_files(truth: Path, predictions: Path) -> list[tuple[Path, Path]]:
+def _pair_files(truth: Path, predictions: Path) -> list[tuple[Path, Path]]:
     """Ground-truth files with their predictions, by ascending name.
 
     Parameters
@@ -450,12 +450,12 @@ class _Rows:
         )
 
 
-def pair_sources(
+def _pair_sources(
     truth: Source, predictions: Source
 ) -> Iterable[tuple[Path | AnnotatedSequence, Path | AnnotatedSequence]]:
     """Pairs of true and predicted sequences, by ascending name."""
     if isinstance(truth, str | PathLike) and isinstance(predictions, str | PathLike):
-        return pair_files(Path(truth), Path(predictions))
+        return _pair_files(Path(truth), Path(predictions))
     if isinstance(truth, str | PathLike) or isinstance(predictions, str | PathLike):
         raise TypeError("give paths for both sides, or sequences for both")
     by_name = {sequence.name: sequence for sequence in predictions}
@@ -491,4 +491,4 @@ def evaluate_pairs(
         return evaluate(true, predicted)
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        return list(threads.map(read_and_evaluate, pair_sources(truth, predictions)))
+        return list(threads.map(read_and_evaluate, _pair_sources(truth, predictions)))

@@ -260,7 +260,7 @@ def evaluate_poses(truth: Source, predictions: Source, *, min_oks: float = 0.5) 
     area in OKS is the annotation's, else that of its box, else that of the box around its
     keypoints.
     """
-    sequences = evaluate_pairs(pose_similarities, truth, predictions)
+    sequences = evaluate_pairs(_pose_similarities, truth, predictions)
     return evaluate_similarities(sequences, min_similarity=min_oks)
 
 
@@ -329,7 +329,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) -> FrameSimilarities:
+def _pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) -> FrameSimilarities:
     """OKS of all true with all predicted people in the labelled frames of a sequence."""
     if len(truth) != len(predicted):
         raise ValueError(
@@ -353,7 +353,7 @@ def pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) ->
     true_rows = _outside(truth, regions) & (truth.keypoints[:, :, 2] > 0).any(axis=1)
     other_rows = _outside(predicted, regions)
     areas = _areas(truth)
-    sigmas = skeleton_of(truth, count).sigmas
+    sigmas = _skeleton_of(truth, count).sigmas
     true_ids, other_ids, similarities = [], [], []
     for f in frames.tolist():
         g = np.flatnonzero((truth.frame == f) & true_rows)
@@ -371,7 +371,7 @@ def pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) ->
     )
 
 
-def skeleton_of(sequence: AnnotatedSequence, count: int) -> Skeleton:
+def _skeleton_of(sequence: AnnotatedSequence, count: int) -> Skeleton:
     """The skeleton of a file's keypoints: by the names it gives, else by their number."""
     known = {len(POSETRACK_15): POSETRACK_15, len(POSETRACK_17): POSETRACK_17}
     names = sequence.landmarks

@@ -127,16 +127,16 @@ def measure_drift(
         xy, scores = _in_runs(export, batch, runs_of)
     else:
         have = _heatmaps(export, batch, mirror_order, flip_test, runs_of)
-        difference = largest_difference(have, want)
+        difference = _largest_difference(have, want)
         relative = difference / max(float(np.abs(want).max()), 1e-12)
         cells, scores = decode(have)
-        xy = in_pixels(cells, want.shape, batch.shape)
-    wanted = in_pixels(cells_wanted, want.shape, batch.shape)
+        xy = _in_pixels(cells, want.shape, batch.shape)
+    wanted = _in_pixels(cells_wanted, want.shape, batch.shape)
     away = np.linalg.norm(np.asarray(xy, float) - wanted, axis=2)
     # What is unseen on one side only is as far away as can be.
     unseen = np.isnan(wanted[..., 0])
     away = np.where(np.isnan(away), np.where(unseen & np.isnan(xy[..., 0]), 0.0, np.inf), away)
-    decided = ~toss_ups(want, TOSS_UP[precision])
+    decided = ~_toss_ups(want, TOSS_UP[precision])
     of_decided = away[decided] if decided.any() else away
     return Drift(
         crops=len(batch),
@@ -144,7 +144,7 @@ def measure_drift(
         decided=int(decided.sum()),
         heatmaps=difference,
         heatmaps_relative=relative,
-        scores=largest_difference(np.asarray(scores), want_scores),
+        scores=_largest_difference(np.asarray(scores), want_scores),
         mean=float(away.mean()),
         max=float(away.max()),
         max_decided=float(of_decided.max()),
@@ -152,21 +152,21 @@ def measure_drift(
     )
 
 
-def in_pixels(
+def _in_pixels(
     cells: NDArray[Any], heatmaps: tuple[int, ...], crops: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Cells of heatmaps as pixels of the crops; the same scale on both axes, about the middle.
 
     Examples
     --------
-    >>> in_pixels(np.array([3.0, 4.0]), (1, 17, 64, 48), (1, 3, 256, 192)).tolist()
+    >>> _in_pixels(np.array([3.0, 4.0]), (1, 17, 64, 48), (1, 3, 256, 192)).tolist()
     [12.0, 16.0]
     """
     small, large = np.array(heatmaps[:1:-1], float), np.array(crops[:1:-1], float)
     return np.asarray((cells - small / 2) * (large[0] / small[0]) + large / 2)
 
 
-def toss_ups(heatmaps: Float32Array, part: float) -> NDArray[np.bool_]:
+def _toss_ups(heatmaps: Float32Array, part: float) -> NDArray[np.bool_]:
     """Keypoints whose location is decided by differences of less than a part of the peak.
 
     Parameters
@@ -187,7 +187,7 @@ def toss_ups(heatmaps: Float32Array, part: float) -> NDArray[np.bool_]:
     >>> maps = np.zeros((1, 2, 8, 8), np.float32)
     >>> maps[0, :, 3, 3], maps[0, :, 3, 4], maps[0, :, 4, 3] = 1, 0.5, 0.4
     >>> maps[0, 1, 6, 6] = 0.999
-    >>> toss_ups(maps, 0.01).tolist()
+    >>> _toss_ups(maps, 0.01).tolist()
     [[False, True]]
     """
     count, keypoints, height, width = heatmaps.shape
@@ -207,12 +207,12 @@ def toss_ups(heatmaps: Float32Array, part: float) -> NDArray[np.bool_]:
     return np.asarray(~(np.min(margins, axis=0) > part * spread))
 
 
-def largest_difference(have: NDArray[Any], want: NDArray[Any]) -> float:
+def _largest_difference(have: NDArray[Any], want: NDArray[Any]) -> float:
     """Largest difference of two arrays; infinite where their shapes differ or numbers fail.
 
     Examples
     --------
-    >>> largest_difference(np.ones(3), np.zeros(3)), largest_difference(np.ones(3), np.ones(2))
+    >>> _largest_difference(np.ones(3), np.zeros(3)), _largest_difference(np.ones(3), np.ones(2))
     (1.0, inf)
     """
     if have.shape != want.shape or not (np.isfinite(have).all() and np.isfinite(want).all()):
@@ -220,12 +220,12 @@ def largest_difference(have: NDArray[Any], want: NDArray[Any]) -> float:
     return float(np.abs(have - want).max(initial=0.0))
 
 
-def time_in_turn(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def _time_in_turn(runs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each, in turn, so that a noisy machine is noisy for all of them.
 
     Examples
     --------
-    >>> list(time_in_turn({"nothing": lambda: None}, 3))
+    >>> list(_time_in_turn({"nothing": lambda: None}, 3))
     ['nothing']
     """
     taken: dict[str, list[float]] = {name: [] for name in runs}
@@ -298,7 +298,7 @@ def check_forms(
     runs: dict[str, Callable[[Float32Array], list[NDArray[Any]]]] = {"torch": _source(network)}
     runs |= {kind: open_exported(path, device="cpu") for kind, path in paths.items()}
     few = np.ascontiguousarray(np.resize(crops, (batch, *crops.shape[1:])))
-    seconds = time_in_turn({name: _make_timer(run, few) for name, run in runs.items()}, repeats)
+    seconds = _time_in_turn({name: _make_timer(run, few) for name, run in runs.items()}, repeats)
     rows: list[dict[str, Any]] = []
     for name, run in runs.items():
         row: dict[str, Any] = {
@@ -388,6 +388,6 @@ def _fitting(crops: Float32Array, model_card: ModelCard) -> Float32Array:
 def _other_maps(source: Any, export: Any, crops: Float32Array) -> float:
     """Largest difference of the maps beside the heatmaps, as part of their largest value."""
     return max(
-        largest_difference(np.asarray(have), want) / max(float(np.abs(want).max()), 1e-12)
+        _largest_difference(np.asarray(have), want) / max(float(np.abs(want).max()), 1e-12)
         for have, want in zip(export(crops)[1:], source(crops)[1:], strict=True)
     )

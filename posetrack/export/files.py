@@ -84,7 +84,7 @@ def with_metadata(model: bytes, model_card: ModelCard) -> bytes:
     return content
 
 
-def write_torch_export(network: nn.Module, model_card: ModelCard, path: Path) -> None:
+def _write_torch_export(network: nn.Module, model_card: ModelCard, path: Path) -> None:
     """Write a prepared network that sees crops as a ``torch.export`` program.
 
     Raises
@@ -109,7 +109,7 @@ def write_torch_export(network: nn.Module, model_card: ModelCard, path: Path) ->
     write_whole(path, file.getvalue())
 
 
-def write_openvino(network: nn.Module, model_card: ModelCard, path: Path) -> None:
+def _write_openvino(network: nn.Module, model_card: ModelCard, path: Path) -> None:
     """Write a prepared network as OpenVINO's pair ``NAME.xml`` and ``NAME.bin``.
 
     Raises
@@ -127,7 +127,7 @@ def write_openvino(network: nn.Module, model_card: ModelCard, path: Path) -> Non
     )
 
 
-def write_tensorrt(network: nn.Module, model_card: ModelCard, path: Path) -> None:
+def _write_tensorrt(network: nn.Module, model_card: ModelCard, path: Path) -> None:
     """Build a TensorRT engine for the GPU of this machine. Not tested: no test machine has it.
 
     Raises
@@ -166,9 +166,9 @@ def write_tensorrt(network: nn.Module, model_card: ModelCard, path: Path) -> Non
 
 WRITERS: Mapping[str, Callable[[nn.Module, ModelCard, Path], None]] = {
     "onnx": write_onnx,
-    "torch-export": write_torch_export,
-    "openvino": write_openvino,
-    "tensorrt": write_tensorrt,
+    "torch-export": _write_torch_export,
+    "openvino": _write_openvino,
+    "tensorrt": _write_tensorrt,
 }
 """The function that writes each format."""
 

@@ -106,7 +106,7 @@ def _follow_field(field: Field, before: Pixels, after: Pixels, xy: Float32Array)
     return xy + sample_field(field(before, after), xy)
 
 
-def move_points(
+def _move_points(
     follow: Follow,
     before: Prepared,
     after: Prepared,
@@ -255,7 +255,7 @@ class PixelFlow:
         self, before: Prepared, after: Prepared, xy: ArrayLike, /
     ) -> tuple[Float32Array, NDArray[np.bool_]]:
         """Move (P, 2) points; see `posetrack.interfaces.FlowEstimator`."""
-        return move_points(
+        return _move_points(
             self._follow,
             before,
             after,

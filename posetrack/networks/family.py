@@ -26,12 +26,12 @@ Read: TypeAlias = Callable[[State, int | None, bool], tuple[dict[str, Any], str]
 """State dict, wanted number of keypoints, partial -> what the class is called with, its name."""
 
 
-def usual_crop(settings: Mapping[str, Any], skeleton: Skeleton) -> tuple[int, int]:
+def _usual_crop(settings: Mapping[str, Any], skeleton: Skeleton) -> tuple[int, int]:
     """Width and height of the crops that networks are usually trained with.
 
     Examples
     --------
-    >>> usual_crop({}, COCO_17), usual_crop({}, MPII_16)
+    >>> _usual_crop({}, COCO_17), _usual_crop({}, MPII_16)
     ((192, 256), (256, 256))
     """
     del settings
@@ -73,7 +73,7 @@ class Family:
     authors: str = "authors"
     normalisation: Normalisation | None = None
     skeletons: tuple[Skeleton, ...] = (COCO_17, MPII_16)
-    input_size: Callable[[Mapping[str, Any], Skeleton], tuple[int, int]] = usual_crop
+    input_size: Callable[[Mapping[str, Any], Skeleton], tuple[int, int]] = _usual_crop
 
     def recognise(
         self, state: State, keypoints: int | None = None, partial: bool = False

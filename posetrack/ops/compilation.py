@@ -96,10 +96,10 @@ def keep_on_disk(kernel: Any, function: Callable[..., Any], options: dict[str, A
     place for a cache.
     """
     if isinstance(getattr(kernel, "_cache", None), NullCache):
-        kernel._cache = KernelCache(function, options)
+        kernel._cache = _KernelCache(function, options)
 
 
-class KernelCache(NullCache):
+class _KernelCache(NullCache):
     """The cache that a dispatcher of Numba reads before it compiles, and fills after."""
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ class KernelCache(NullCache):
 
     def _path(self, signature: Any, target: Any) -> Path:
         """Where the machine code for this signature is, or would be."""
-        folder = usable_folder() / _platform_key(tuple(target.codegen().magic_tuple()))
+        folder = _usable_folder() / _platform_key(tuple(target.codegen().magic_tuple()))
         name = f"{self._function.__module__}.{self._function.__qualname__}"
         legal = "".join(letter for letter in name if letter.isalnum() or letter in "._")[-80:]
         return folder / f"{legal}-{kernel_key(self._function, self._options, signature)}.kernel"
@@ -179,7 +179,7 @@ def kernel_folder() -> Path:
     return cache_folder().absolute() / "kernels"
 
 
-def usable_folder() -> Path:
+def _usable_folder() -> Path:
     """`kernel_folder`, made if need be.
 
     Raises

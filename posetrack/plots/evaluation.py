@@ -101,7 +101,13 @@ def person_timeline(
 
 
 def id_colour(track: int) -> tuple[float, float, float]:
-    """A colour for an id: neighbouring ids differ much, and the same id always looks the same."""
+    """A colour for an id: neighbouring ids differ much, and the same id always looks the same.
+
+    Examples
+    --------
+    >>> len(id_colour(7)), id_colour(7) == id_colour(7), id_colour(7) == id_colour(8)
+    (3, True, False)
+    """
     shade = (0.95, 0.75, 0.55)[track % 3]
     return colorsys.hsv_to_rgb((track * _GOLDEN) % 1.0, 0.75, shade)
 

@@ -24,7 +24,7 @@ from posetrack.plots.paper import (
 from posetrack.trajectories import Trajectories
 
 
-def draw_trail(
+def _draw_trail(
     axes: Any,
     path: Float64Array,
     seconds: Float64Array,
@@ -172,7 +172,7 @@ def plot_trails(
         )
         known = np.flatnonzero(np.isfinite(walked).all(axis=-1))
         if len(known):
-            draw_trail(axes, walked, seconds, dotted, trajectories, person, image is not None)
+            _draw_trail(axes, walked, seconds, dotted, trajectories, person, image is not None)
     start, end = trajectories.seconds[0], trajectories.seconds[-1]
     axes.set_title(
         f"{_title(point)}, {start:.2f} s (ring) to {end:.2f} s (dot)", fontsize=9, color="0.25"

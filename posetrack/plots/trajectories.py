@@ -71,7 +71,7 @@ class Legend:
         )  # fmt: skip
 
 
-def draw_people(
+def _draw_people(
     axes: Any,
     trajectories: Trajectories,
     values: Float64Array,
@@ -242,7 +242,7 @@ def plot_keypoint(
         for axes, quantity in zip(grid[row], quantities, strict=True):
             values = _quantity(trajectories, name, quantity)
             behind = None if before is None else _quantity(before, name, quantity)
-            draw_people(axes, trajectories, values, origin, behind, drawn)
+            _draw_people(axes, trajectories, values, origin, behind, drawn)
             if quantity == "y":
                 axes.invert_yaxis()
             finish(axes, f"{name.replace('_', ' ')} {_UNITS[quantity]}")
@@ -315,7 +315,7 @@ def plot_angle(
         points = keypoints_of_angle(trajectories, name)
         origin = np.bitwise_or.reduce(trajectories.origin[:, :, points], axis=-1)
         behind = None if before is None else angle(before, name)
-        draw_people(axes, trajectories, found, origin, behind, drawn)
+        _draw_people(axes, trajectories, found, origin, behind, drawn)
         finish(axes, f"{name.replace('_', ' ')} (°)")
         axes.yaxis.get_major_locator().set_params(
             nbins=7, steps=[1, 1.5, 3, 4.5, 6, 10], integer=True, min_n_ticks=1

@@ -159,7 +159,7 @@ def read_crops(folder: str | Path | None, size: tuple[int, int]) -> NDArray[np.u
     )
 
 
-def path_of_int8(model: bytes, batch: NDArray[np.float32]) -> Path:
+def _path_of_int8(model: bytes, batch: NDArray[np.float32]) -> Path:
     """Where a network in 8 bits is kept, or would be."""
     import onnxruntime
 
@@ -188,7 +188,7 @@ def quantise_once(
     ModuleNotFoundError, ValueError
         If it cannot be quantised.
     """
-    path = path_of_int8(model, batch)
+    path = _path_of_int8(model, batch)
     if path.is_file():
         return path
     try:

@@ -31,7 +31,7 @@ MAX_DIFFERENCE = 1e-3
 """Largest difference from torch's heatmaps, relative to their largest value, that is accepted."""
 
 
-def path_of_export(network: nn.Module, input_size: tuple[int, int]) -> Path:
+def _path_of_export(network: nn.Module, input_size: tuple[int, int]) -> Path:
     """Where a network's exported file is, or would be.
 
     Parameters
@@ -43,7 +43,7 @@ def path_of_export(network: nn.Module, input_size: tuple[int, int]) -> Path:
 
     Examples
     --------
-    >>> path_of_export(nn.Linear(1, 1), (192, 256)).suffix
+    >>> _path_of_export(nn.Linear(1, 1), (192, 256)).suffix
     '.onnx'
     """
     return cache_folder() / "exported" / f"{_fingerprint(network, input_size)}.onnx"
@@ -189,7 +189,7 @@ def run_checked(
         raise ValueError(
             f"the network should give heatmaps (1, {keypoints}, h, w), it gives {wanted.shape}"
         )
-    path = path_of_export(network, input_size)
+    path = _path_of_export(network, input_size)
     reason = ""
     for fresh in (False, True):
         if not fresh and not path.is_file():

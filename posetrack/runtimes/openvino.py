@@ -91,7 +91,7 @@ def open_file(path: Path, *, device: object = "auto", threads: int | None = None
     key = ["posetrack"]
     text = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
     card = read_card_of(text, path)
-    settings = openvino_settings(threads or usable_cores())
+    settings = _openvino_settings(threads or usable_cores())
     run = partial(_run, Reopening(_open, str(path), settings))
     return Session(path, run, "OpenVINO", card)
 
@@ -154,7 +154,7 @@ def run_with_openvino(
 
     from posetrack.runtimes.onnx_cache import MAX_DIFFERENCE, run_checked
 
-    settings = openvino_settings(threads or get_num_threads(), bfloat16=bfloat16)
+    settings = _openvino_settings(threads or get_num_threads(), bfloat16=bfloat16)
 
     def start(model: bytes) -> Run:
         return partial(_run_heatmaps, Reopening(_open, model, settings))
@@ -163,12 +163,12 @@ def run_with_openvino(
     return run_checked(start, network, input_size, keypoints, limit)
 
 
-def openvino_settings(threads: int, *, bfloat16: bool = False) -> dict[str, Any]:
+def _openvino_settings(threads: int, *, bfloat16: bool = False) -> dict[str, Any]:
     """OpenVINO's settings for one image after the other on the CPU; see `run_with_openvino`.
 
     Examples
     --------
-    >>> openvino_settings(2)["INFERENCE_NUM_THREADS"]
+    >>> _openvino_settings(2)["INFERENCE_NUM_THREADS"]
     2
     """
     return {

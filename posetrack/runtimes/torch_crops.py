@@ -140,12 +140,12 @@ def average_flipped_on_device(output: Tensor, of_mirrored: Tensor, mirror_order:
     return (output + back) * 0.5
 
 
-def argmax_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+def _argmax_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     """`posetrack.ops.heatmaps.decode_argmax` of a tensor.
 
     Examples
     --------
-    >>> argmax_on_device(torch.eye(3)[None, None])[0].tolist()
+    >>> _argmax_on_device(torch.eye(3)[None, None])[0].tolist()
     [[[0.0, 0.0]]]
     """
     width = heatmaps.shape[3]
@@ -168,7 +168,7 @@ def quarter_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     >>> quarter_on_device(maps)[0].tolist()
     [[[3.25, 5.0]]]
     """
-    xy, scores = argmax_on_device(heatmaps)
+    xy, scores = _argmax_on_device(heatmaps)
     height, width = heatmaps.shape[2:]
     near = _around(heatmaps.float(), xy, 1)
     slope = torch.stack([near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], -1)
@@ -176,17 +176,17 @@ def quarter_on_device(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     return xy + torch.where(inside, slope.nan_to_num(0.0).sign() * 0.25, 0.0), scores
 
 
-def dark_on_device(heatmaps: Tensor, *, blur_size: int = 11) -> tuple[Tensor, Tensor]:
+def _dark_on_device(heatmaps: Tensor, *, blur_size: int = 11) -> tuple[Tensor, Tensor]:
     """`posetrack.ops.heatmaps.decode_dark` of a tensor.
 
     Examples
     --------
     >>> y, x = torch.meshgrid(torch.arange(16.0), torch.arange(12.0), indexing="ij")
     >>> maps = torch.exp(-((x - 5.3) ** 2 + (y - 8.1) ** 2) / 8)[None, None]
-    >>> dark_on_device(maps)[0].round(decimals=2).tolist()
+    >>> _dark_on_device(maps)[0].round(decimals=2).tolist()
     [[[5.3..., 8.1...]]]
     """
-    xy, scores = argmax_on_device(heatmaps)
+    xy, scores = _argmax_on_device(heatmaps)
     height, width = heatmaps.shape[2:]
     reach = blur_size // 2
     steps = torch.arange(-reach, reach + 1, device=heatmaps.device, dtype=torch.float64)
@@ -243,9 +243,9 @@ def on_device(decode: Callable[..., Any]) -> TorchDecoder | None:
     (True, True)
     """
     known: dict[Any, Callable[..., tuple[Tensor, Tensor]]] = {
-        decode_argmax: argmax_on_device,
+        decode_argmax: _argmax_on_device,
         decode_quarter: quarter_on_device,
-        decode_dark: dark_on_device,
+        decode_dark: _dark_on_device,
     }
     if isinstance(decode, partial):
         found = None if decode.args else known.get(decode.func)

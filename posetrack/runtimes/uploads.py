@@ -66,7 +66,7 @@ def host_of(image: Image | Uploaded) -> Image:
     return image.host if isinstance(image, Uploaded) else image
 
 
-class Lane(Protocol):
+class _Lane(Protocol):
     """Copies bytes to a device."""
 
     def allocate(self, size: int) -> Tensor:
@@ -78,7 +78,7 @@ class Lane(Protocol):
         ...
 
 
-class CudaLane:
+class _CudaLane:
     """Pinned memory, and a stream for copies alone."""
 
     def __init__(self, device: torch.device) -> None:
@@ -126,7 +126,7 @@ class Uploader:
     device
         Where to.
     open_lane
-        How bytes come there; `CudaLane` on CUDA when None.
+        How bytes come there; `_CudaLane` on CUDA when None.
 
     Examples
     --------
@@ -136,8 +136,8 @@ class Uploader:
     """
 
     device: torch.device
-    open_lane: Callable[[torch.device], Lane] | None = None
-    _lane: Lane | None = field(default=None, init=False, repr=False)
+    open_lane: Callable[[torch.device], _Lane] | None = None
+    _lane: _Lane | None = field(default=None, init=False, repr=False)
     _slots: list[_Slot] = field(default_factory=lambda: [_Slot(), _Slot()], init=False, repr=False)
     _lock: Any = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -169,7 +169,7 @@ class Uploader:
 
     def _send(self, image: Image) -> Uploaded:
         if self._lane is None:
-            self._lane = (self.open_lane or CudaLane)(self._full_device())
+            self._lane = (self.open_lane or _CudaLane)(self._full_device())
         slot = self._slots.pop(0)
         self._slots.append(slot)
         if slot.done is not None:

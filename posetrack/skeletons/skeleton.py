@@ -373,7 +373,16 @@ class Skeleton:
 
 
 def read_skeleton(path: str | Path) -> Skeleton:
-    """A user's own skeleton from a TOML file, see `Skeleton.from_toml`."""
+    """A user's own skeleton from a TOML file, see `Skeleton.from_toml`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "rod.toml"
+    >>> _ = path.write_text(Skeleton("rod", ("top", "tip"), (), (), (0.1, 0.1)).to_toml())
+    >>> read_skeleton(path).keypoints
+    ('top', 'tip')
+    """
     return Skeleton.from_toml(path)
 
 

@@ -140,6 +140,12 @@ def walking(
         (T, 2), the wall's point at the picture's corner; still when None.
     seed
         Draws the wall, the clothes and where in their step people start.
+
+    Examples
+    --------
+    >>> scene = walking(np.array([[[50.0, 200.0]], [[54.0, 200.0]]]), height=100)
+    >>> len(scene), scene.truth(1)[1].tolist(), scene.boxes(0).round().tolist()
+    (2, [1], [[27.0, 103.0, 73.0, 201.0]])
     """
     frames, people = paths.shape[:2]
     pan = np.zeros((frames, 2)) if pan is None else pan
@@ -157,7 +163,14 @@ def walking(
 
 
 def crossing(*, frames: int = 60, speed: float = 3.7, seed: int = 0) -> Scene:
-    """Two people walk past each other at ``speed`` pixels a frame, the second in front."""
+    """Two people walk past each other at ``speed`` pixels a frame, the second in front.
+
+    Examples
+    --------
+    >>> between = np.diff(crossing(frames=60).xy[..., 0, 0]).round()  # pixels, nose to nose
+    >>> between[[0, -1], 0].tolist()
+    [220.0, -217.0]
+    """
     walked = speed * np.arange(frames)
     paths = np.zeros((frames, 2, 2))
     paths[:, 0] = np.stack([50 + walked, np.full(frames, 200)], axis=1)
@@ -166,7 +179,14 @@ def crossing(*, frames: int = 60, speed: float = 3.7, seed: int = 0) -> Scene:
 
 
 def leaving(*, frames: int = 80, speed: float = 6.0, seed: int = 0) -> Scene:
-    """One person stays; another walks out of the picture on the right and a third comes in."""
+    """One person stays; another walks out of the picture on the right and a third comes in.
+
+    Examples
+    --------
+    >>> scene = leaving()
+    >>> scene.present[0].tolist(), scene.present[-1].tolist()
+    ([True, True, False], [True, False, True])
+    """
     walked = speed * np.arange(frames)
     paths = np.zeros((frames, 3, 2))
     paths[:, 0] = (60, 205)
@@ -177,7 +197,13 @@ def leaving(*, frames: int = 80, speed: float = 6.0, seed: int = 0) -> Scene:
 
 
 def camera_pan(*, frames: int = 60, people: int = 3, speed: float = 6.0, seed: int = 0) -> Scene:
-    """People stand and stroll while the camera pans by ``speed`` pixels a frame, to and fro."""
+    """People stand and stroll while the camera pans by ``speed`` pixels a frame, to and fro.
+
+    Examples
+    --------
+    >>> camera_pan(speed=6.0).pan[:3, 0].round(1).tolist()
+    [0.0, 6.0, 11.7]
+    """
     rng = np.random.default_rng(seed)
     pan = np.stack([np.sin(0.2 * np.arange(frames)) * speed / 0.2, np.zeros(frames)], axis=1)
     left = np.linspace(70, 250, people)

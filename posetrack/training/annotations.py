@@ -154,7 +154,7 @@ def box_within(values: Any, keypoints: Any, width: float, height: float) -> list
     [0.0, 10.0, 19.0, 39.0]
     """
     if values is None or values == []:
-        x, y, wide, tall = around_keypoints(keypoints)
+        x, y, wide, tall = _around_keypoints(keypoints)
         wide, tall = max(wide, 2.0), max(tall, 2.0)
     elif isinstance(values, list) and len(values) == 4 and all(is_number(v) for v in values):
         x, y, wide, tall = values
@@ -168,12 +168,12 @@ def box_within(values: Any, keypoints: Any, width: float, height: float) -> list
     return [float(left), float(top), float(right), float(bottom)]
 
 
-def around_keypoints(xy: Any) -> tuple[float, float, float, float]:
+def _around_keypoints(xy: Any) -> tuple[float, float, float, float]:
     """Left, top, width and height around keypoints (K, 2), 15 % longer on each axis.
 
     Examples
     --------
-    >>> around_keypoints(np.array([[10.0, 10.0], [30.0, 50.0]]))
+    >>> _around_keypoints(np.array([[10.0, 10.0], [30.0, 50.0]]))
     (8.5, 7.0, 23.0, 46.0)
     """
     low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)

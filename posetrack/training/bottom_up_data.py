@@ -97,7 +97,7 @@ class ImageDataset(Dataset[Any]):
         self.targets, self.batch = targets, batch
         self.augmentation, self.area, self.seed = augmentation, area, seed
         self.rows = rows_by_image(samples)
-        self.colour = mean_colour(normalisation)
+        self.colour = _mean_colour(normalisation)
         self.mirror_order = samples.skeleton.mirror_order
 
     def __len__(self) -> int:
@@ -195,13 +195,13 @@ def paf_fit(width: int, height: int, *, input_size: tuple[int, int]) -> tuple[in
     return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
-def mean_colour(normalisation: Normalisation) -> tuple[int, int, int]:
+def _mean_colour(normalisation: Normalisation) -> tuple[int, int, int]:
     """Blue, green and red that come nearest to 0 when normalised.
 
     Examples
     --------
     >>> from posetrack.ops.crops import IMAGENET_RGB
-    >>> mean_colour(IMAGENET_RGB)
+    >>> _mean_colour(IMAGENET_RGB)
     (104, 116, 124)
     """
     mean = normalisation.mean[::-1] if normalisation.rgb else normalisation.mean

@@ -37,7 +37,7 @@ def settings_of(samples: Samples, input_size: tuple[int, int]) -> dict[str, Any]
     return {"input_size": list(input_size), "keypoints": list(samples.skeleton.keypoints)}
 
 
-def describe_network(
+def _describe_network(
     samples: Samples, input_size: tuple[int, int], normalisation: Normalisation
 ) -> dict[str, Any]:
     """What a checkpoint records of its network."""
@@ -48,7 +48,7 @@ def describe_network(
     }
 
 
-def require_network(
+def _require_network(
     network: nn.Module, kind: type[nn.Module], wanted: Mapping[str, int], samples: Samples
 ) -> None:
     """Refuse another kind of network, or one for other keypoints, links or stride.
@@ -68,7 +68,7 @@ def require_network(
             )
 
 
-def require_plain(recipe: Recipe) -> None:
+def _require_plain(recipe: Recipe) -> None:
     """Refuse settings that only networks for crops have, instead of ignoring them."""
     wrong = [name for name in ("hardest", "unbiased", "by_keypoint") if getattr(recipe, name)]
     if wrong:
@@ -80,7 +80,7 @@ Float64Array = NDArray[np.float64]
 _SIDE, _PAF_STRIDE = 32, 4
 
 
-class PoseNetBatch(NamedTuple):
+class _PoseNetBatch(NamedTuple):
     """Images (N, H, W, 3) uint8 BGR, `PoseNetTargets`, counted cells (N, h, w), positions (N,)."""
 
     images: Tensor
@@ -92,7 +92,7 @@ class PoseNetBatch(NamedTuple):
     rows: Tensor
 
 
-class PafBatch(NamedTuple):
+class _PafBatch(NamedTuple):
     """Images (N, H, W, 3) uint8 BGR, `PafTargets`, counted cells (N, h, w), positions (N,)."""
 
     images: Tensor
@@ -163,7 +163,7 @@ class PoseNetTask:
     def header(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size, colours and output stride."""
         return {
-            **describe_network(self.samples, self.input_size, self.normalisation),
+            **_describe_network(self.samples, self.input_size, self.normalisation),
             "told": {"output_stride": self.output_stride},
         }
 
@@ -181,8 +181,8 @@ class PoseNetTask:
             "edges": len(self.edges),
             "output_stride": self.output_stride,
         }
-        require_network(network, PoseNet, wanted, self.samples)
-        require_plain(recipe)
+        _require_network(network, PoseNet, wanted, self.samples)
+        _require_plain(recipe)
         stride = self.output_stride
         if any(side < stride + 1 or (side - 1) % stride for side in self.input_size):
             fits = [max(round((side - 1) / stride), 1) * stride + 1 for side in self.input_size]
@@ -204,13 +204,13 @@ class PoseNetTask:
                 edges=self.edges,
                 radius=self.disk_radius,
             ),
-            batch=PoseNetBatch,
+            batch=_PoseNetBatch,
             normalisation=self.normalisation,
             augmentation=self.augmentation,
             seed=recipe.seed,
         )
 
-    def loss(self, output: PoseMaps, batch: PoseNetBatch, recipe: Recipe) -> Tensor:
+    def loss(self, output: PoseMaps, batch: _PoseNetBatch, recipe: Recipe) -> Tensor:
         """See `posenet_loss`."""
         del recipe
         return posenet_loss(output, batch[1:5], batch.counted, radius=self.disk_radius)
@@ -268,7 +268,7 @@ class PafTask:
 
     def header(self, recipe: Recipe) -> dict[str, Any]:  # noqa: ARG002
         """Skeleton, input size and colours."""
-        return describe_network(self.samples, self.input_size, self.normalisation)
+        return _describe_network(self.samples, self.input_size, self.normalisation)
 
     def dataset(self, network: nn.Module, recipe: Recipe) -> ImageDataset:
         """Whole images with targets.
@@ -280,8 +280,8 @@ class PafTask:
             recipe is for heatmaps of crops.
         """
         wanted = {"keypoints": len(self.samples.skeleton), "links": len(self.links)}
-        require_network(network, TrtPose, wanted, self.samples)
-        require_plain(recipe)
+        _require_network(network, TrtPose, wanted, self.samples)
+        _require_plain(recipe)
         if any(side < _SIDE or side % _SIDE for side in self.input_size):
             raise ValueError(
                 f"the network takes sides that are multiples of {_SIDE}, got "
@@ -302,14 +302,14 @@ class PafTask:
                 stdev=self.stdev,
                 limb_width=self.limb_width,
             ),
-            batch=PafBatch,
+            batch=_PafBatch,
             normalisation=self.normalisation,
             augmentation=self.augmentation,
             area=True,
             seed=recipe.seed,
         )
 
-    def loss(self, output: PafMaps, batch: PafBatch, recipe: Recipe) -> Tensor:
+    def loss(self, output: PafMaps, batch: _PafBatch, recipe: Recipe) -> Tensor:
         """See `paf_loss`."""
         del recipe
         return paf_loss(output, batch[1:3], batch.counted)

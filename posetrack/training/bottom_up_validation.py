@@ -31,7 +31,7 @@ from posetrack.training.validation import measure
 Float32Array = NDArray[np.float32]
 
 
-def estimator_of(
+def _estimator_of(
     network: nn.Module,
     skeleton: Skeleton,
     *,
@@ -101,7 +101,7 @@ def find_people(
     """
     device, was_training = next(network.parameters()).device, network.training
     loose = {"min_pose_score": 0.05} if isinstance(network, PoseNet) else {"min_keypoints": 1}
-    estimate = estimator_of(
+    estimate = _estimator_of(
         network.eval(),
         samples.skeleton,
         input_size=input_size,

@@ -110,7 +110,7 @@ def similarities(samples: Samples, xy: Float32Array) -> Float64Array:
     COCO's own takes the area of the outline, which is about half as large. Where people have a
     scale and no box, the area is that of a square with sides of 200 times it.
     """
-    areas = areas_of(samples)
+    areas = _areas_of(samples)
     sigmas = np.array(samples.skeleton.sigmas)
     rows = [
         oks_matrix(samples.xy[i : i + 1], xy[i : i + 1], areas[i : i + 1], sigmas)[0, 0]
@@ -119,7 +119,7 @@ def similarities(samples: Samples, xy: Float32Array) -> Float64Array:
     return np.array(rows, np.float64)
 
 
-def areas_of(samples: Samples) -> Float64Array:
+def _areas_of(samples: Samples) -> Float64Array:
     """Areas of the people's boxes, (N,) square pixels; see `similarities`."""
     if samples.boxes is not None:
         sides = samples.boxes[:, 2:] - samples.boxes[:, :2]

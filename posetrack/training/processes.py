@@ -31,12 +31,12 @@ class Processes:
 ALONE = Processes()
 
 
-def processes_of(environment: Mapping[str, str]) -> Processes:
+def _processes_of(environment: Mapping[str, str]) -> Processes:
     """The settings that ``torchrun`` puts into the environment.
 
     Examples
     --------
-    >>> processes_of({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"})
+    >>> _processes_of({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"})
     Processes(rank=1, local_rank=1, world=2)
     """
     if "RANK" not in environment or "WORLD_SIZE" not in environment:
@@ -61,7 +61,7 @@ def join(device: str) -> tuple[Processes, torch.device]:
     ValueError
         If CUDA is asked for and not available.
     """
-    processes = processes_of(os.environ)
+    processes = _processes_of(os.environ)
     own_device = pick_device(device)
     if own_device.type == "cuda":
         if own_device.index is None:
@@ -91,7 +91,7 @@ def spread(network: nn.Module, device: torch.device) -> nn.parallel.DistributedD
         )
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
-            module.__class__ = SharedBatchNorm2d
+            module.__class__ = _SharedBatchNorm2d
     return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
 
 
@@ -102,7 +102,7 @@ def sum_over_processes(value: Tensor, processes: Processes) -> Tensor:
     return value
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
+class _SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the batches of all processes, also without CUDA."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)

@@ -26,12 +26,12 @@ from posetrack.training.annotations import (
 from posetrack.training.samples import Broken, Problem, Samples
 
 
-def system_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def _system_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the platform itself says of an item or annotation.
 
     Examples
     --------
-    >>> system_of({"metadata": {"system": {"width": 640}}}), system_of({"metadata": None})
+    >>> _system_of({"metadata": {"system": {"width": 640}}}), _system_of({"metadata": None})
     ({'width': 640}, {})
     """
     metadata = row.get("metadata")
@@ -48,7 +48,7 @@ def words_of(row: Mapping[str, Any]) -> set[str]:
     ['late', 'visible']
     """
     words: set[str] = set()
-    for values in (row.get("attributes"), system_of(row).get("attributes")):
+    for values in (row.get("attributes"), _system_of(row).get("attributes")):
         found = list(values.values()) if isinstance(values, dict) else values
         for value in found if isinstance(found, list) else []:
             words |= {word for word in (value if isinstance(value, list) else [value])
@@ -56,47 +56,47 @@ def words_of(row: Mapping[str, Any]) -> set[str]:
     return words
 
 
-def id_of(row: Mapping[str, Any]) -> Any:
+def _id_of(row: Mapping[str, Any]) -> Any:
     """An annotation's id, under its newer or its older name.
 
     Examples
     --------
-    >>> id_of({"id": "a"}), id_of({"_id": "b"}), id_of({"id": []})
+    >>> _id_of({"id": "a"}), _id_of({"_id": "b"}), _id_of({"id": []})
     ('a', 'b', None)
     """
-    return first_plain(row.get("id"), row.get("_id"))
+    return _first_plain(row.get("id"), row.get("_id"))
 
 
-def object_of(row: Mapping[str, Any]) -> Any:
+def _object_of(row: Mapping[str, Any]) -> Any:
     """Id of the object that an annotation is a part of; None without one.
 
     Examples
     --------
-    >>> object_of({"coordinates": {"instanceId": 3}}), object_of({})
+    >>> _object_of({"coordinates": {"instanceId": 3}}), _object_of({})
     (3, None)
     """
     coordinates = row.get("coordinates")
     instance = coordinates.get("instanceId") if isinstance(coordinates, dict) else None
-    return first_plain(system_of(row).get("objectId"), instance)
+    return _first_plain(_system_of(row).get("objectId"), instance)
 
 
-def first_plain(*values: Any) -> int | str | None:
+def _first_plain(*values: Any) -> int | str | None:
     """The first value that may be a key.
 
     Examples
     --------
-    >>> first_plain(None, [], "a", 1)
+    >>> _first_plain(None, [], "a", 1)
     'a'
     """
     return next((value for value in values if isinstance(value, int | str)), None)
 
 
-def corners_of(coordinates: Any) -> list[float] | None:
+def _corners_of(coordinates: Any) -> list[float] | None:
     """Left, top, width and height of a box given by two corners or more; None if it is not one.
 
     Examples
     --------
-    >>> corners_of([{"x": 5, "y": 9}, {"x": 1, "y": 2}])
+    >>> _corners_of([{"x": 5, "y": 9}, {"x": 1, "y": 2}])
     [1.0, 2.0, 4.0, 7.0]
     """
     if not isinstance(coordinates, list) or len(coordinates) < 2:
@@ -110,18 +110,18 @@ def corners_of(coordinates: Any) -> list[float] | None:
     return [float(value) for value in (*low, *sides)]
 
 
-def is_recipe(document: Any) -> bool:
+def _is_recipe(document: Any) -> bool:
     """Whether a JSON document is a recipe with templates of poses.
 
     Examples
     --------
-    >>> is_recipe({"metadata": {"system": {"collectionTemplates": []}}}), is_recipe([])
+    >>> _is_recipe({"metadata": {"system": {"collectionTemplates": []}}}), _is_recipe([])
     (True, False)
     """
     return _templates(document) is not None
 
 
-def skeleton_for(labels: tuple[str, ...], recipes: Sequence[Any], path: Path) -> Skeleton:
+def _skeleton_for(labels: tuple[str, ...], recipes: Sequence[Any], path: Path) -> Skeleton:
     """The skeleton that points of these labels belong to.
 
     Parameters
@@ -147,9 +147,9 @@ def skeleton_for(labels: tuple[str, ...], recipes: Sequence[Any], path: Path) ->
     --------
     >>> arm = {"name": "arm", "order": ["Elbow", "Wrist"], "arcs": [["Elbow", "Wrist"]]}
     >>> recipe = {"metadata": {"system": {"collectionTemplates": [arm]}}}
-    >>> skeleton_for(("wrist",), [recipe], Path("folder")).edges
+    >>> _skeleton_for(("wrist",), [recipe], Path("folder")).edges
     (('elbow', 'wrist'),)
-    >>> skeleton_for(("wrist", "elbow"), [], Path("folder")).keypoints
+    >>> _skeleton_for(("wrist", "elbow"), [], Path("folder")).keypoints
     ('wrist', 'elbow')
     """
     for recipe in recipes:
@@ -248,19 +248,19 @@ def read_dataloop(
     path = Path(path)
     documents = _documents(path)
     root = _image_folder(path, None if images is None else Path(images))
-    recipes = [document for _, document in documents if is_recipe(document)]
+    recipes = [document for _, document in documents if _is_recipe(document)]
     problems: list[Problem] = []
     items = [
         item
         for file, document in documents
-        if not is_recipe(document) and (item := _item(file, document, root, problems)) is not None
+        if not _is_recipe(document) and (item := _item(file, document, root, problems)) is not None
     ]
     labels = dict.fromkeys(
         name for item in items for person in item.people for name in person.points
     )
     if not labels:
         return check_people(path, _samples(skeleton or _NOTHING, [], problems, 0), broken)
-    own = skeleton_for(tuple(labels), recipes, path)
+    own = _skeleton_for(tuple(labels), recipes, path)
     rows, left_out = _rows(items, own, problems)
     people = _samples(own, rows, problems, left_out)
     return check_people(path, people if skeleton is None else people.map_to(skeleton), broken)
@@ -304,7 +304,7 @@ def _item(file: Path, document: Any, root: Path, problems: list[Problem]) -> _It
     if people and not image.is_file():
         problems.append(Problem("an image file that is missing", str(image)))
         return None
-    system = system_of(document)
+    system = _system_of(document)
     width, height = (
         float(side) if is_number(side) and side > 0 else math.inf
         for side in (system.get("width"), system.get("height"))
@@ -318,26 +318,26 @@ def _people(rows: Sequence[Any], file: Path, problems: list[Problem]) -> list[_P
     by_object: dict[Any, Any] = {}
     for row in rows:
         if isinstance(row, dict) and row.get("type") == "pose":
-            key = id_of(row)
+            key = _id_of(row)
             if key is None or key in people:
                 problems.append(Problem("a pose without an id of its own", f"{file.stem} {key}"))
                 continue
             people[key] = _Person({}, None, f"{file.stem} {key}")
-            by_object.setdefault(object_of(row), key)
+            by_object.setdefault(_object_of(row), key)
     # Boxes go first: a point may have one for its parent, which then stands for the person.
     for row in sorted((row for row in rows if isinstance(row, dict)), key=_is_point):
-        kind, where = row.get("type"), f"{file.stem} {id_of(row)}"
+        kind, where = row.get("type"), f"{file.stem} {_id_of(row)}"
         if kind not in ("point", "box"):
             continue
         key = _owner(row, people, by_object)
         if key is None and kind == "box":
-            if corners_of(row.get("coordinates")) is None or id_of(row) is None:
+            if _corners_of(row.get("coordinates")) is None or _id_of(row) is None:
                 continue  # of a person that the file does not list
-            people.setdefault(id_of(row), _Person({}, None, where))
-            key = id_of(row)
-        elif key is None and object_of(row) is not None:
-            key = by_object.setdefault(object_of(row), ("object", object_of(row)))
-            people.setdefault(key, _Person({}, None, f"{file.stem} object {object_of(row)}"))
+            people.setdefault(_id_of(row), _Person({}, None, where))
+            key = _id_of(row)
+        elif key is None and _object_of(row) is not None:
+            key = by_object.setdefault(_object_of(row), ("object", _object_of(row)))
+            people.setdefault(key, _Person({}, None, f"{file.stem} object {_object_of(row)}"))
         wrong = "a point that belongs to no pose" if key is None else _add(people, key, row)
         if wrong:
             problems.append(Problem(wrong, where))
@@ -353,7 +353,7 @@ def _add(people: dict[Any, _Person], key: Any, row: Mapping[str, Any]) -> str | 
     """Give a person a point or a box; what is wrong with it, if anything is."""
     coordinates = row.get("coordinates")
     if row["type"] == "box":
-        box = corners_of(coordinates)
+        box = _corners_of(coordinates)
         if box is None:
             return "a box that is not two corners"
         people[key] = people[key]._replace(box=box)
@@ -419,10 +419,10 @@ def _samples(
 
 def _owner(row: Mapping[str, Any], people: Mapping[Any, _Person], by_object: Any) -> Any:
     """Key of the person that an annotation is a part of, by its parent, else by its object."""
-    parent = first_plain(row.get("parentId"), system_of(row).get("parentId"))
+    parent = _first_plain(row.get("parentId"), _system_of(row).get("parentId"))
     if parent is not None and parent in people:
         return parent
-    number = object_of(row)
+    number = _object_of(row)
     return None if number is None else by_object.get(number)
 
 

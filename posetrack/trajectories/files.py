@@ -84,6 +84,17 @@ def save(trajectories: Trajectories, path: str | Path) -> None:
         If the name has another ending.
     OSError
         If nothing can be written there; what was there then stays.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from posetrack.skeletons import COCO_17
+    >>> from posetrack.trajectories import load
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tracks.csv"
+    >>> xy = [[[(1.0, 2.0)] * 17]] * 2
+    >>> save(Trajectories([0, 1], [0.0, 0.04], [7], xy, [[[0.9] * 17]] * 2, COCO_17), path)
+    >>> load(path).ids.tolist()
+    [7]
     """
     path = Path(path)
     if path.suffix.lower() not in (".parquet", ".csv"):
@@ -161,6 +172,16 @@ def scan(path: str | Path) -> Scan:
         If it is not such a file.
     FileNotFoundError
         If it is not there.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from posetrack.skeletons import COCO_17
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tracks.parquet"
+    >>> xy = [[[(1.0, 2.0)] * 17]] * 2
+    >>> save(Trajectories([0, 1], [0.0, 0.04], [7], xy, [[[0.9] * 17]] * 2, COCO_17), path)
+    >>> scan(path).rows, scan(path).skeleton.name
+    (2, 'coco_17')
     """
     from posetrack.formats.table_reading import parquet_skeleton
 

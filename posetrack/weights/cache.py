@@ -18,7 +18,13 @@ from posetrack.weights.shards import shard_names
 
 
 def weights_folder() -> Path:
-    """Where downloaded weights lie: ``weights`` in the cache folder."""
+    """Where downloaded weights lie: ``weights`` in the cache folder.
+
+    Examples
+    --------
+    >>> weights_folder().name
+    'weights'
+    """
     return cache_folder() / "weights"
 
 

@@ -41,7 +41,16 @@ _NO_DOWNLOAD: Final = {
 
 
 def is_offline() -> bool:
-    """Whether ``POSETRACK_OFFLINE`` forbids downloads: set, and not 0, false or no."""
+    """Whether ``POSETRACK_OFFLINE`` forbids downloads: set, and not 0, false or no.
+
+    Examples
+    --------
+    >>> import os
+    >>> os.environ["POSETRACK_OFFLINE"] = "1"
+    >>> is_offline()
+    True
+    >>> del os.environ["POSETRACK_OFFLINE"]
+    """
     return os.environ.get("POSETRACK_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 

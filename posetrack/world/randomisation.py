@@ -142,7 +142,7 @@ def random_frame(
     return random_effects(rng)(drawn, rng), truth
 
 
-def random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyPose]:
+def _random_stance(rng: np.random.Generator, body: Body) -> tuple[BodyPose, BodyPose]:
     """A person at the origin in an ordinary motion, or in any pose; now and 1/25 s later."""
     kind, seconds = rng.random(), float(rng.uniform(0, 4))
     heading, seed = float(rng.uniform(-np.pi, np.pi)), int(rng.integers(2**31))
@@ -192,7 +192,7 @@ def _random_people(rng: np.random.Generator, camera: Camera, count: int) -> list
     group: list[_Person] = []
     for _ in range(count):
         body = random_body(rng)
-        pose, then = random_stance(rng, body)
+        pose, then = _random_stance(rng, body)
         shift = -pose.root[:2]
         for _ in range(_TRIES):
             near = group[rng.integers(len(group))] if group and rng.random() < 0.35 else None

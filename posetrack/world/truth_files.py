@@ -158,7 +158,7 @@ def coco_document(
     }
 
 
-def mot_lines(
+def _mot_lines(
     truths: Iterable[Truth], *, min_share: float = 0.1, classes: bool = True
 ) -> Iterator[bytes]:
     """Lines of a MOT Challenge ``gt.txt``: frame and pixels from 1, box, mark, class, visibility.
@@ -204,7 +204,7 @@ def write_mot_truth(
         for number in range(len(truths))
     ]
     write_together(
-        (folder / "gt" / "gt.txt", mot_lines(truths, min_share=min_share, classes=classes)),
+        (folder / "gt" / "gt.txt", _mot_lines(truths, min_share=min_share, classes=classes)),
         (folder / "seqinfo.ini", info),
         (folder / "image_info.json", dump_json(images)),
     )

@@ -21,7 +21,7 @@ def dis(_: RecordedScene) -> FlowEstimator:
     return DisFlow()
 
 
-def fine_dis(_: RecordedScene) -> FlowEstimator:
+def _fine_dis(_: RecordedScene) -> FlowEstimator:
     """DIS searched at finer scale, and smoothed."""
     from posetrack.flows.dis import DisFlow
 
@@ -121,12 +121,12 @@ def paper(name: str, **settings: Any) -> Setting:
     return with_tracker(name, **{**PAPER, **settings})
 
 
-def paper_but(name: str, *defaults: str) -> Setting:
+def _paper_but(name: str, *defaults: str) -> Setting:
     """As `paper`, but for settings that are the tracker's defaults.
 
     Examples
     --------
-    >>> "coasting" in dict(paper_but("moving", "coasting").tracker)
+    >>> "coasting" in dict(_paper_but("moving", "coasting").tracker)
     False
     """
     return with_tracker(name, **{key: PAPER[key] for key in PAPER if key not in defaults})
@@ -140,9 +140,9 @@ _LADDER = (
     paper("+ flow boxes, pose OKS", flow_similarity=False, memory=1),
     paper("+ flow OKS", memory=1),
     paper("+ over 10 frames"),
-    paper_but("+ own velocity", "coasting"),
-    paper_but("+ memory in seconds", "coasting", "spread", "recency"),
-    paper_but(
+    _paper_but("+ own velocity", "coasting"),
+    _paper_but("+ memory in seconds", "coasting", "spread", "recency"),
+    _paper_but(
         "+ fading flow boxes",
         *("coasting", "spread", "recency", "box_recency", "box_memory", "max_box_iou"),
     ),
@@ -198,7 +198,7 @@ FLOWS = Block(
         paper("none at all", flow_boxes=False, flow_similarity=False),
         replace(paper("standing still"), flow=standing),
         paper("DIS (default)"),
-        replace(paper("DIS, finer"), flow=fine_dis),
+        replace(paper("DIS, finer"), flow=_fine_dis),
         replace(paper("Farneback"), flow=farneback),
         replace(paper("Lucas-Kanade"), flow=lucas_kanade),
         replace(paper("exact"), flow=ExactFlow),

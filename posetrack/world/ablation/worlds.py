@@ -204,7 +204,7 @@ class OwnMotionFlow:
         return moved, inside_image(moved, self._scene.size)
 
 
-def every_second_frame(*, rate: float = 12.5, **settings: Any) -> Scene:
+def _every_second_frame(*, rate: float = 12.5, **settings: Any) -> Scene:
     """Every second frame of the runners: steps twice as long, the blur as it was."""
     scene = fast_motion(rate=rate, **settings)
     return replace(scene, effects=Effects(shutter=0.35, noise=3.0))
@@ -236,7 +236,7 @@ WORLDS = (
     World("crowd", crowd, {"people": 9, "frames": 40, "rate": 12.5}),
     World("same_clothes", same_clothes, {"people": 4, "frames": 50, "rate": 12.5}),
     World("fast_motion", fast_motion, {"people": 3, "frames": 50, "rate": 25.0}),
-    World("fast_halved", every_second_frame, {"people": 3, "frames": 35}),
+    World("fast_halved", _every_second_frame, {"people": 3, "frames": 35}),
     World("low_frame_rate", low_frame_rate, {"people": 4, "frames": 40, "rate": 5.0}),
     World("camera_pan", camera_pan, {"people": 4, "frames": 50, "rate": 12.5}),
     World(

@@ -147,10 +147,10 @@ def random_body(
     """
     shape = random_shape(rng, child=child)
     looks = random_looks(rng, female=shape.female, clothes=clothes)
-    return body_from(rng, shape, looks)
+    return _body_from(rng, shape, looks)
 
 
-def body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
+def _body_from(rng: np.random.Generator, shape: Shape, looks: Looks) -> Body:
     """A person of a shape and looks; chance only makes the texture uneven."""
     worn, rig = looks.clothes, rig_of(shape)
     pieces = [
