@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from posetrack.estimators.from_file import load_estimator
 from posetrack.estimators.onnx import OnnxTopDown
 from posetrack.estimators.top_down import TopDown
 from posetrack.export.graph_beside import write_graph
+from posetrack.networks.light_trunk import LightTrunk
 from posetrack.networks.person_detector import PersonDetector
 from posetrack.networks.pose_light import PoseLight
 from posetrack.runs.networks import weight_files
@@ -37,10 +39,10 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(defaults, "__file__", str(tmp_path / "defaults.py"))
     monkeypatch.setattr("posetrack.runtimes.torch_crops.find_spec", lambda _: None)
     (tmp_path / "bundled").mkdir()
-    sizes = {"widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0), "stem": 4}
+    trunk = partial(LightTrunk, (4, 4, 4, 4), (0, 0, 0, 0), 4)
     networks = {
-        "detector": (PersonDetector(**sizes, channels=4), [96, 64]),
-        "estimator": (PoseLight(17, **sizes, deconv_channels=(4, 4, 4)), [32, 64]),
+        "detector": (PersonDetector(trunk=trunk, channels=4), [96, 64]),
+        "estimator": (PoseLight(17, trunk=trunk, deconv_channels=(4, 4, 4)), [32, 64]),
     }
     torch.manual_seed(0)
     for kind, (network, size) in networks.items():

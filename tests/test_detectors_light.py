@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,8 @@ from posetrack.detectors.light import (
     people_in,
     with_torch,
 )
+from posetrack.networks.light_trunk import LightTrunk
+from posetrack.networks.mobile_trunk import MobileTrunk
 from posetrack.networks.person_detector import PersonDetector, rows_of
 from posetrack.networks.pose_light import PoseLight
 from posetrack.training.saving import save_weights
@@ -24,7 +28,7 @@ from posetrack.training.saving import save_weights
 
 def small():
     torch.manual_seed(0)
-    return PersonDetector(widths=(4, 6, 8, 10), blocks=(1, 0, 2, 1), stem=4, channels=8)
+    return PersonDetector(trunk=partial(LightTrunk, (4, 6, 8, 10), (1, 0, 2, 1), 4), channels=8)
 
 
 def test_it_fits_into_the_package_with_the_pose_network():
@@ -89,6 +93,17 @@ def test_other_weights_are_refused(tmp_path):
     del state["sides.1.bias"]
     with pytest.raises(ValueError, match=r"Missing: sides\.1\.bias"):
         detector_of(state)
+
+
+def test_a_detector_on_mobilenet_is_read_and_run_as_what_it_is(tmp_path):
+    torch.manual_seed(0)
+    network = PersonDetector(trunk=MobileTrunk, channels=8).eval()
+    path = save_weights(tmp_path, "best", network.state_dict(), {"input_size": [96, 64]})
+    again = detector_of(network.state_dict())
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(again(image), network(image))
+    assert load_light_detector(path, device="cpu").long_side == 96
 
 
 def test_half_precision_is_about_as_sure():

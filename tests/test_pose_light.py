@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from posetrack.checkpoints.loading import load_network
 from posetrack.estimators.from_file import load_estimator
 from posetrack.networks.light_trunk import LightTrunk
+from posetrack.networks.mobile_trunk import MobileTrunk
 from posetrack.networks.pose_light import PoseLight
 from posetrack.runtimes.torch import fold_batch_norm, run_with_torch
 from posetrack.skeletons import MPII_16
@@ -18,9 +21,8 @@ from posetrack.training.saving import save_weights
 
 def small(keypoints=17):
     torch.manual_seed(0)
-    return PoseLight(
-        keypoints, widths=(4, 6, 8, 10), blocks=(1, 0, 2, 1), stem=4, deconv_channels=(8, 6, 4)
-    )
+    trunk = partial(LightTrunk, (4, 6, 8, 10), (1, 0, 2, 1), 4)
+    return PoseLight(keypoints, trunk=trunk, deconv_channels=(8, 6, 4))
 
 
 def shaken(network):
@@ -94,6 +96,35 @@ def test_its_estimator_finds_a_pose_for_each_box(tmp_path):
         np.zeros((90, 120, 3), np.uint8), Detections([[10, 10, 40, 80], [50, 0, 90, 90]], [1, 1])
     )
     assert poses.xy.shape == (2, 17, 2)
+
+
+def test_a_network_on_mobilenet_is_read_as_what_it_is(tmp_path):
+    network = shaken(PoseLight(17, trunk=MobileTrunk, deconv_channels=(8, 6, 4)))
+    path = save_weights(tmp_path, "best", network.state_dict(), {"input_size": [32, 64]})
+    again, found = load_network(path)
+    images = torch.randn(2, 3, 64, 32)
+    with torch.inference_mode():
+        assert torch.equal(again(images), network(images))
+    assert found.input_size == (32, 64)
+
+
+def test_frozen_layers_stay_as_they_are_and_the_others_learn():
+    torch.manual_seed(0)
+    network = PoseLight(3, trunk=MobileTrunk, deconv_channels=(8, 6, 4))
+    assert network.trunk.freeze(7) is network.trunk
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.train()
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    network(torch.randn(2, 3, 64, 32)).square().sum().backward()
+    optimiser.step()
+    changed = {
+        name for name, value in network.state_dict().items() if (value != before[name]).any()
+    }
+    layers = {int(name.split(".")[2]) for name in changed if name.startswith("trunk.")}
+    assert layers == set(range(7, 18))
+    assert {name.split(".")[0] for name in changed} == {"trunk", "up", "across", "final_layer"}
+    with pytest.raises(ValueError, match="18 layers to freeze, got 19"):
+        network.trunk.freeze(19)
 
 
 def test_a_trunk_has_four_stages():

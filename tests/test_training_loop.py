@@ -306,6 +306,7 @@ class TestCommandLine:
     [
         (["--no-batch-norm"], "go with --arch hrnet_w32 and hrnet_w48, not with resnet50"),
         (["--arch", "light", "--norm", "group"], "not with light"),
+        (["--arch", "light", "--freeze", "3"], "go with --arch mobile and detector_mobile"),
         (
             ["--arch", "hrnet_w32", "--activation", "identity", "--init", "bundled"],
             "--init has its own",
@@ -318,6 +319,33 @@ def test_layers_that_a_network_cannot_have_are_refused(
     given = ["--data", "mpii", "--annotations", "here.json", "--images", "here", "-o", "run"]
     assert main(["train", *given, *words]) == 1
     assert line in capsys.readouterr().err
+
+
+def test_a_trunk_learns_at_a_rate_of_its_own_also_after_a_stop(shared, tmp_path):
+    from functools import partial
+
+    from posetrack.networks.light_trunk import LightTrunk
+    from posetrack.networks.pose_light import PoseLight
+    from posetrack.training.run import Run
+
+    data = shared / "data/coco"
+    people = CropTask(read_coco(data / "test_coco.json", data), input_size=(32, 64))
+    trunk = partial(LightTrunk, (4, 4, 4, 4), (0, 0, 0, 0), 4)
+    network = PoseLight(17, trunk=trunk, deconv_channels=(4, 4, 4))
+    recipe = Recipe(epochs=1, batch_size=12, trunk_rate=1e-9, learning_rate=1e-2)
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    train(network, people, tmp_path, recipe=recipe)
+    moved = {
+        name: float((weight.detach() - before[name]).abs().max())
+        for name, weight in network.named_parameters()
+    }
+    assert max(move for name, move in moved.items() if name.startswith("trunk.")) < 1e-8
+    assert max(move for name, move in moved.items() if not name.startswith("trunk.")) > 1e-3
+    run = Run(network, people, recipe, Hardware(torch.device("cpu")))
+    run.restore(tmp_path / "last.pth")
+    assert [group.get("share", 1) for group in run.optimizer.param_groups] == [1, 1e-9]
+    with pytest.raises(ValueError, match="trunk_rate must be positive"):
+        Recipe(trunk_rate=0)
 
 
 @pytest.mark.parametrize("activation", ["relu", "identity"])

@@ -23,6 +23,7 @@ from posetrack.checkpoints.reading import WeightFile, read_weights
 from posetrack.checkpoints.recognition import FAMILIES, convert_keys, recognise, source_of
 from posetrack.checkpoints.tfjs import is_tfjs, read_tfjs_weights
 from posetrack.networks.family import Architecture, Family
+from posetrack.networks.mobile_trunk import LAYERS
 from posetrack.networks.person_detector import FAMILY as PERSON_DETECTOR
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB, Normalisation
 from posetrack.skeletons import KNOWN_SKELETONS, Skeleton
@@ -296,6 +297,46 @@ def detector_of(state: Mapping[str, Tensor]) -> nn.Module:
         network = found.build()
     fill(network, found.name, state)
     return network.eval()
+
+
+def fill_trunk(trunk: nn.Module, path: str | Path) -> None:
+    """Give a trunk the weights of a whole MobileNetV2, as torchvision publishes them.
+
+    Parameters
+    ----------
+    trunk
+        A `posetrack.networks.mobile_trunk.MobileTrunk`; changed.
+    path
+        A file of that network's weights, with or without those that classify.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read (see `read_weights`) or is of another network.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from torchvision.models import mobilenet_v2
+    >>> from posetrack.networks.mobile_trunk import MobileTrunk
+    >>> whole, trunk = mobilenet_v2(), MobileTrunk()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "imagenet.pth")
+    ...     torch.save(whole.state_dict(), path)
+    ...     fill_trunk(trunk, path)
+    >>> bool((trunk.features[5].conv[2].weight == whole.features[5].conv[2].weight).all())
+    True
+    """
+    classifies = ("classifier.", f"features.{LAYERS}.")
+    state = {
+        name: tensor
+        for name, tensor in read_weights(path).tensors.items()
+        if not name.startswith(classifies)
+    }
+    try:
+        fill(trunk, "the trunk of torchvision's MobileNetV2", state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def options_of(network: nn.Module) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _RECIPE_HELP = {
     "learning_rate": "Adam's at the start",
     "drops": "epochs at which the learning rate falls",
     "drop_factor": "to which part of it",
+    "trunk_rate": "share of it for the trunk of light, mobile and the detectors",
     "weight_decay": "Adam's",
     "warm_up": "steps over which the learning rate rises",
     "max_gradient": "longest gradient",
@@ -111,6 +112,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         choices=("relu", "identity"),
         default="relu",
         help="hrnet: identity leaves every ReLU out",
+    )
+    parser.add_argument(
+        "--trunk",
+        type=Path,
+        metavar="FILE",
+        help="mobile, detector_mobile: weights of torchvision's MobileNetV2 for their trunk",
+    )
+    parser.add_argument(
+        "--freeze",
+        type=int,
+        default=0,
+        metavar="N",
+        help="mobile, detector_mobile: keep the first N of the trunk's 18 layers as they are",
     )
     _add_recipe_options(parser)
     parser.add_argument(

@@ -69,13 +69,17 @@ def record_of(people: Samples, input_size: tuple[int, int]) -> dict[str, object]
 
 
 def check_layers(args: argparse.Namespace) -> None:
-    """Refuse layers that only HRNet can have another of.
+    """Refuse layers that only some networks can have another of, or keep.
 
     Raises
     ------
     ValueError
         The message says what goes with what.
     """
+    if (args.trunk is not None or args.freeze) and args.arch not in ("mobile", "detector_mobile"):
+        raise ValueError(
+            f"--trunk and --freeze go with --arch mobile and detector_mobile, not with {args.arch}"
+        )
     other = args.norm != "batch" or args.activation != "relu"
     if other and not args.arch.startswith("hrnet"):
         raise ValueError(
@@ -92,10 +96,10 @@ def new_network(
     name: str, keypoints: int, *, norm: str = "batch", activation: str = "relu"
 ) -> nn.Module:
     """A network with random weights; another norm and activation only of an HRNet."""
-    if name == "light":
+    if name in ("light", "mobile"):
         from posetrack.networks.pose_light import PoseLight
 
-        return PoseLight(keypoints)
+        return PoseLight(keypoints, trunk=shared.small_trunk(name))
     if name.startswith("resnet"):
         from posetrack.networks.pose_resnet import PoseResNet
 
@@ -119,11 +123,13 @@ def _network(
     if args.init is None:
         layers = {"norm": args.norm, "activation": args.activation}
         network = new_network(args.arch, len(people.skeleton), **layers)
+        shared.prepare_trunk(network, args)
         bgr = args.arch.startswith("resnet")
         return network, shared.colours(args.colours or ("bgr" if bgr else "rgb")), input_size
     network, found = shared.start_from(
         args, skeleton=people.skeleton, keypoints=len(people.skeleton)
     )
+    shared.prepare_trunk(network, args)
     chosen = found.normalisation if args.colours is None else shared.colours(args.colours)
     return network, chosen, args.size or found.input_size
 

@@ -66,11 +66,17 @@ def _network(args: argparse.Namespace) -> nn.Module:
     from posetrack.networks.person_detector import PersonDetector
 
     if args.init is None:
-        return PersonDetector()
+        mobile = args.arch == "detector_mobile"
+        network: nn.Module = (
+            PersonDetector(trunk=shared.small_trunk("mobile")) if mobile else PersonDetector()
+        )
+        shared.prepare_trunk(network, args)
+        return network
     from posetrack.checkpoints.reading import read_weights
 
     path = shared.init_file(args.init, "detector")
     network = detector_of(read_weights(path).tensors)
+    shared.prepare_trunk(network, args)
     if not args.quiet:
         print(f"starts from {path}", file=sys.stderr)
     return network

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from posetrack.checkpoints.loading import PoseCheckpoint
+    from posetrack.networks.trunks import Trunk
     from posetrack.ops.crops import Normalisation
     from posetrack.skeletons import Skeleton
     from posetrack.training import Samples
@@ -47,7 +48,9 @@ ARCHITECTURES = {
     "paf": "bottom_up",
     "paf_densenet121": "bottom_up",
     "light": "crops",
+    "mobile": "crops",
     "detector": "detector",
+    "detector_mobile": "detector",
 }
 """Networks, and what each learns: ``posetrack.cli.train_NAME`` has a function ``job`` for it."""
 
@@ -338,6 +341,38 @@ def start_from(args: argparse.Namespace, **wanted: Any) -> tuple[nn.Module, Pose
             file=sys.stderr,
         )
     return network, found
+
+
+def small_trunk(name: str) -> Callable[[], Trunk]:
+    """What makes the trunk of ``light`` or ``mobile``."""
+    if name == "light":
+        from posetrack.networks.light_trunk import LightTrunk
+
+        return LightTrunk
+    from posetrack.networks.mobile_trunk import MobileTrunk
+
+    return MobileTrunk
+
+
+def prepare_trunk(network: nn.Module, args: argparse.Namespace) -> None:
+    """Fill and freeze the trunk as ``--trunk`` and ``--freeze`` ask.
+
+    Raises
+    ------
+    ValueError
+        If the network has no such trunk, or the file is of another one.
+    """
+    if args.trunk is None and not args.freeze:
+        return
+    from posetrack.checkpoints.loading import fill_trunk
+    from posetrack.networks.mobile_trunk import MobileTrunk
+
+    trunk = getattr(network, "trunk", None)
+    if not isinstance(trunk, MobileTrunk):
+        raise ValueError(f"{args.init}: has no trunk for --trunk and --freeze, a MobileNetV2")
+    if args.trunk is not None:
+        fill_trunk(trunk, args.trunk)
+    trunk.freeze(args.freeze)
 
 
 def open_weights(

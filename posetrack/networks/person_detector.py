@@ -7,21 +7,26 @@ at the peak stand the distances to the box's sides. There are no anchors to choo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from posetrack.networks.family import LARGEST, Family, State, count_names
+from posetrack.networks.family import Family, State, require_believable, weight_of
 from posetrack.networks.light_trunk import LightTrunk, convolution
+from posetrack.networks.trunks import Trunk, recognise_trunk
 
 STRIDE = 8
 """Input pixels from one cell of the maps to the next."""
 
 UNIT = 16.0
 """Pixels that a distance of exp(0) is."""
+
+NARROW_TRUNK = partial(LightTrunk, (24, 48, 96, 160))
+"""Makes the detector's own trunk."""
 
 _FARTHEST = 6.0
 """Largest exponent of a distance: 16 exp(6) is 6455 pixels."""
@@ -32,8 +37,9 @@ class PersonDetector(nn.Module):
 
     Parameters
     ----------
-    widths, blocks, stem
-        See `posetrack.networks.light_trunk.LightTrunk`.
+    trunk
+        Makes the trunk: `NARROW_TRUNK`, or `posetrack.networks.mobile_trunk.MobileTrunk`, with
+        which there are 2.2 million parameters.
     channels
         Of the finer features that the coarser ones are joined to.
 
@@ -48,13 +54,12 @@ class PersonDetector(nn.Module):
     def __init__(
         self,
         *,
-        widths: Sequence[int] = (24, 48, 96, 160),
-        blocks: Sequence[int] = (1, 2, 3, 2),
-        stem: int = 16,
+        trunk: Callable[[], Trunk] = NARROW_TRUNK,
         channels: int = 96,
     ) -> None:
         super().__init__()
-        self.trunk = LightTrunk(widths, blocks, stem)
+        self.trunk = trunk()
+        widths = self.trunk.widths
         self.across = nn.ModuleList(
             convolution(width, channels, kernel=1, active=False) for width in widths[1:]
         )
@@ -137,29 +142,19 @@ class PersonRows(nn.Module):
         return rows_of(self.network(images))
 
 
-def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
+def _read(state: State, keypoints: int | None, in_part: bool) -> tuple[dict[str, Any], str]:
     """Settings of a detector; it has no keypoints, and is never read in part."""
-    del keypoints, partial
-    firsts = [state.get(f"trunk.stages.{stage}.0.0.weight") for stage in range(4)]
-    joined = state.get("joined.0.0.weight")
-    convolutions = [weight for weight in (*firsts, joined) if weight is not None]
-    if len(convolutions) != 5 or any(weight.ndim != 4 for weight in convolutions):
+    del keypoints, in_part
+    what = "a light detector"
+    if "joined.0.0.weight" not in state or not any(name.startswith("trunk.") for name in state):
         raise ValueError(
-            "these are not a light detector's weights (trunk.stages.* and joined.*); the first "
-            f"names: {', '.join(list(state)[:3])}"
+            f"these are not {what}'s weights (trunk.* and joined.*); the first names: "
+            f"{', '.join(list(state)[:3])}"
         )
-    if max(max(weight.shape[:2]) for weight in convolutions) > LARGEST:
-        raise ValueError(f"a layer of more than {LARGEST} channels; a wrong file?")
-    settings = {
-        "widths": [weight.shape[0] for weight in convolutions[:4]],
-        "blocks": [
-            count_names(state, rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight")
-            for stage in range(4)
-        ],
-        "stem": convolutions[0].shape[1],
-        "channels": convolutions[4].shape[0],
-    }
-    return settings, "a light detector"
+    trunk = recognise_trunk(state, what)
+    channels = weight_of(state, "joined.0.0.weight", what).shape[0]
+    require_believable(channels)
+    return {"trunk": trunk, "channels": channels}, what
 
 
 FAMILY = Family(PersonDetector, ("joined.",), _read, outputs="boxes", skeletons=())

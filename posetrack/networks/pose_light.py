@@ -7,7 +7,7 @@ finds positions sooner by them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from posetrack.networks.family import (
     Family,
     State,
-    count_names,
     last_layer,
     require_believable,
     weight_of,
 )
-from posetrack.networks.light_trunk import BLOCKS, STEM, WIDTHS, LightTrunk
+from posetrack.networks.light_trunk import LightTrunk
+from posetrack.networks.trunks import Trunk, recognise_trunk
 
 DECONVOLUTIONS = (128, 96, 64)
 
@@ -32,15 +32,16 @@ class PoseLight(nn.Module):
     ----------
     keypoints
         K, how many heatmaps come out.
-    widths, blocks, stem
-        See `posetrack.networks.light_trunk.LightTrunk`.
+    trunk
+        Makes the trunk: `posetrack.networks.light_trunk.LightTrunk`, or
+        `posetrack.networks.mobile_trunk.MobileTrunk`, with which there are 2.8 million parameters.
     deconv_channels
         Channels of the three transposed convolutions.
 
     Raises
     ------
     ValueError
-        If there are not four stages and three transposed convolutions.
+        If there are not three transposed convolutions.
 
     Examples
     --------
@@ -55,9 +56,7 @@ class PoseLight(nn.Module):
         self,
         keypoints: int = 17,
         *,
-        widths: Sequence[int] = WIDTHS,
-        blocks: Sequence[int] = BLOCKS,
-        stem: int = STEM,
+        trunk: Callable[[], Trunk] = LightTrunk,
         deconv_channels: Sequence[int] = DECONVOLUTIONS,
     ) -> None:
         super().__init__()
@@ -66,7 +65,8 @@ class PoseLight(nn.Module):
         if len(deconv_channels) != 3:
             raise ValueError(f"expected three deconv_channels, got {deconv_channels}")
         self.keypoints = keypoints
-        self.trunk = LightTrunk(widths, blocks, stem)
+        self.trunk = trunk()
+        widths = self.trunk.widths
         before = (widths[3], *deconv_channels)
         self.up = nn.ModuleList(
             nn.Sequential(
@@ -94,26 +94,19 @@ class PoseLight(nn.Module):
 
 def _read(state: State, keypoints: int | None, partial: bool) -> tuple[dict[str, Any], str]:
     what = "a light pose network"
-    firsts = [weight_of(state, f"trunk.stages.{stage}.0.0.weight", what) for stage in range(4)]
+    trunk = recognise_trunk(state, what)
     if not partial and "final_layer.weight" not in state:
         raise ValueError(
             f"by its names this is {what} or a detector, final_layer.weight is missing"
         )
     found: dict[str, Any] = {
-        "widths": tuple(first.shape[0] for first in firsts),
-        "blocks": tuple(
-            count_names(state, rf"trunk\.stages\.{stage}\.\d+\.first\.0\.weight")
-            for stage in range(4)
-        ),
-        "stem": firsts[0].shape[1],
+        "trunk": trunk,
         "keypoints": last_layer(state, keypoints, partial)["keypoints"],
     }
     if not partial or "up.0.0.weight" in state:
         layers = [weight_of(state, f"up.{number}.0.weight", what) for number in range(3)]
         found["deconv_channels"] = tuple(layer.shape[1] for layer in layers)
-    require_believable(
-        found["keypoints"], found["stem"], *found["widths"], *found.get("deconv_channels", ())
-    )
+    require_believable(found["keypoints"], *found.get("deconv_channels", ()))
     return found, f"{what} with {found['keypoints']} keypoints"
 
 

@@ -22,6 +22,9 @@ class Recipe:
         Epochs, counted from 0, at whose start it is multiplied by ``drop_factor``.
     drop_factor
         See ``drops``.
+    trunk_rate
+        What share of the learning rate a ``trunk`` learns with, such as 0.2 where only that has
+        weights to start from.
     weight_decay
         Adam's; the authors have none.
     warm_up
@@ -63,6 +66,7 @@ class Recipe:
     learning_rate: float = 1e-3
     drops: tuple[int, ...] = (90, 120)
     drop_factor: float = 0.1
+    trunk_rate: float = 1.0
     weight_decay: float = 0.0
     warm_up: int = 0
     max_gradient: float | None = None
@@ -78,7 +82,7 @@ class Recipe:
         for name, least in at_least.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name in ("learning_rate", "drop_factor", "sigma", "max_gradient"):
+        for name in ("learning_rate", "drop_factor", "trunk_rate", "sigma", "max_gradient"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")

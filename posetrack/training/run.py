@@ -85,7 +85,9 @@ class Run:
             spread_out = spread(self.network, hardware.device)
             self.parallel, self.network = spread_out, spread_out.module
         self.optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            _groups(self.network, recipe.trunk_rate),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
         )
         # bfloat16 has float32's range: only float16's gradients have to be kept from vanishing.
         scaled = hardware.amp and hardware.half == torch.float16
@@ -106,6 +108,8 @@ class Run:
             for name, value in dataclasses.asdict(self.recipe).items()
             if name not in ("epochs", "drops")
         }
+        if self.recipe.trunk_rate == 1:  # runs of before there was one can go on
+            del same["trunk_rate"]
         return {**same, **self.task.settings()}
 
     def header(self) -> dict[str, Any]:
@@ -157,7 +161,7 @@ class Run:
         """One step of Adam; the loss of this process's part of the batch."""
         recipe, hardware = self.recipe, self.hardware
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
         here = type(batch)(*(tensor.to(hardware.device, non_blocking=True) for tensor in batch))
         images = network_input(here[0], self.task.normalisation)
         images = images.contiguous(memory_format=hardware.memory_format)
@@ -174,6 +178,15 @@ class Run:
         if self.average is not None and recipe.ema is not None:
             _move_average(self.average, self.network, recipe.ema)
         return loss.detach()
+
+
+def _groups(network: nn.Module, trunk_rate: float) -> list[dict[str, Any]]:
+    """The network's parameters, those of its trunk apart where they learn at another rate."""
+    trunk = getattr(network, "trunk", None)
+    if trunk_rate == 1 or trunk is None:
+        return [{"params": list(network.parameters())}]
+    rest = [weight for name, weight in network.named_parameters() if not name.startswith("trunk.")]
+    return [{"params": rest}, {"params": list(trunk.parameters()), "share": trunk_rate}]
 
 
 def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
