@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn, cast, get_args, ge
 from posetrack.checks import did_you_mean
 from posetrack.runs.presets import Preset
 
-_TIMES: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "": 1.0}
+_TIMES: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "": 1.0}
 
 _SCENE_SIDES = (32, 7680)  # smaller, nobody can be made out; larger is an 8K video
 
@@ -215,7 +215,7 @@ def seconds_from(text: str) -> float:
     >>> seconds_from("0.3s"), seconds_from("300ms"), seconds_from("2")
     (0.3, 0.3, 2.0)
     """
-    parts = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|)\s*", text)
+    parts = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h|)\s*", text)
     if parts is None:
         raise argparse.ArgumentTypeError(f"expected a time such as 0.3s or 300ms, got {text!r}")
     return float(parts[1]) * _TIMES[parts[2]]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from posetrack.cli.analyse import angles_from
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
@@ -21,7 +21,13 @@ from posetrack.cli.network_options import (
     find_defaults,
     skeleton_ahead,
 )
-from posetrack.cli.options import Parser, add_settings, picture_size_from, settings_from
+from posetrack.cli.options import (
+    Parser,
+    add_settings,
+    picture_size_from,
+    seconds_from,
+    settings_from,
+)
 from posetrack.cli.overlay import add_faces
 from posetrack.runs.networks import Makers, Weights, build_tracker
 from posetrack.runs.outputs import FORMATS, formats_from, output_name
@@ -41,6 +47,8 @@ from posetrack.runs.writer import ResultPaths
 
 if TYPE_CHECKING:
     from posetrack.skeletons import Skeleton
+
+_MOST_PATHS: Final = 12
 
 
 def add_parser(commands: Any) -> None:
@@ -106,6 +114,13 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
     add_networks(parser, several_devices=several_devices)
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
+    parser.add_argument(
+        "--segment",
+        type=seconds_from,
+        metavar="TIME",
+        help="results in segments of this time, as 10min, each whole once the next begins: "
+        "NAME-0000.csv, NAME-0001.csv, ...; ids and times go on over them",
+    )
     drawing = parser.add_rare_group("overlay")
     drawing.add_argument(
         "--overlay-as",
@@ -253,7 +268,7 @@ def _show(outcome: Outcome, results: ResultPaths) -> None:
         print(f"{name}: finished before: {outcome.frames} frames, {outcome.people} people")
         return
     if results.paths:
-        written = ", ".join(str(path) for path in results.paths)
+        written = _list_paths(results.paths)
         before = f" ({outcome.before} of them before)" if outcome.before else ""
         print(f"{name}: {outcome.frames} frames{before}, {outcome.people} people -> {written}")
         for line in outcome.lines:
@@ -262,6 +277,13 @@ def _show(outcome: Outcome, results: ResultPaths) -> None:
         print(f"{name}: no frame between --start and --stop, nothing written")
     for problem in outcome.problems:
         print(f"{name}: {problem}", file=sys.stderr)
+
+
+def _list_paths(paths: Sequence[Path]) -> str:
+    """All of a few, the first and the last of many."""
+    if len(paths) <= _MOST_PATHS:
+        return ", ".join(map(str, paths))
+    return f"{len(paths)} files, {paths[0]} to {paths[-1].name}"
 
 
 def reading_from(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -292,6 +314,7 @@ def choose_outputs(arguments: argparse.Namespace) -> Wanted:
         True if angles is None else angles,
         arguments.plot,
         cleaning_from(arguments),
+        arguments.segment,
     )
 
 

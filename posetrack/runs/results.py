@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
+from posetrack.formats.provenance import describe_run
 from posetrack.runs.interruptions import hold_interruptions
 from posetrack.runs.outputs import ENDINGS, FORMATS
 from posetrack.runs.pictures import kind_of
 from posetrack.runs.resuming import Point, Points, inputs_of
+from posetrack.runs.segments import SHORTEST, Segments, load_all
 from posetrack.runs.window import Window
 from posetrack.runs.writer import (
     Colours,
+    Finisher,
     Opening,
     OpenSink,
     Overlay,
@@ -66,6 +70,9 @@ class Wanted:
         Pictures of presence over time, trails and a heat map.
     cleaning
         Settings of `posetrack.cleaning.clean`; none: nothing is cleaned.
+    segment
+        Seconds after which these results are made whole and others begun, see
+        `posetrack.runs.segments`; None: they are of the whole run.
 
     Raises
     ------
@@ -83,6 +90,7 @@ class Wanted:
     angles: bool | Sequence[str] = False
     plot: bool = False
     cleaning: Mapping[str, Any] = field(default_factory=dict)
+    segment: float | None = None
 
     def __post_init__(self) -> None:
         from posetrack.checks import no_such
@@ -94,19 +102,34 @@ class Wanted:
                 raise ValueError(no_such("format", name, FORMATS))
         if self.trails < 0:
             raise ValueError(f"trails must be at least 0, got {self.trails}")
-        has_table = bool(self.cleaning or {"csv", "parquet"} & set(self.formats))
-        if self.angles and not has_table:
+        if self.angles and not self.has_table:
             raise ValueError("angles are of what is in a table: add parquet or csv to the formats")
         if self.blur_faces and not self.overlay:
             raise ValueError(
                 "faces are blurred in the overlay: leave --no-overlay (overlay=False) away"
             )
-        if self.plot and not has_table:
+        if self.plot and not self.has_table:
             raise ValueError("plots are of what is in a table: add parquet or csv to the formats")
         if self.plot:
             from posetrack.plots.paper import empty_figure
 
             empty_figure(width=1, height=1)  # says how to get matplotlib, if it is not there
+        if self.segment is not None:
+            self._check_segment(self.segment)
+
+    def _check_segment(self, seconds: float) -> None:
+        if not SHORTEST <= seconds < float("inf"):
+            raise ValueError(f"segments have {SHORTEST:g} second or more, got {seconds:g}")
+        if self.cleaning:
+            raise ValueError(
+                "cleaning looks at a whole run, and segments are whole before it ends: leave one "
+                "away (`posetrack clean` cleans the table of a segment)"
+            )
+
+    @property
+    def has_table(self) -> bool:
+        """Whether what was tracked can be read again from a table."""
+        return bool(self.cleaning or {"csv", "parquet"} & set(self.formats))
 
 
 class Outcome(NamedTuple):
@@ -200,135 +223,339 @@ def track_to_results(
         If an earlier process did the same with other settings, networks or another video, or
         ``source`` cannot be read again.
     """
-    from tqdm import tqdm
-
-    from posetrack.formats.provenance import describe_run
-    from posetrack.tracking.pipeline import choose_batch, track_images, track_video
-    from posetrack.video import open_video
-
-    lags = _Lags(tell) if reading.get("live") else None
-    if lags is not None:
-        # Nothing is done ahead, or the newest frame would be old before its turn.
-        reading, ahead = {**reading, "tell": tell}, 0
-
-    def open_again() -> Any:
-        return open_video(source, **reading)
-
-    points, last = None, None
-    if resume:
-        described = describe_run(settings=settings, weights=weights)
-        inputs = inputs_of(source, described, wanted, reading, unrelated=unrelated)
-        points = _points(results, inputs, wanted, needs_table=in_memory)
-        last, in_memory = points.last, False
-        if last is not None and last.stage == "finished":
-            return _pass_over(last, wanted, results)
-
-    comes_once = isinstance(source, int) or (
-        isinstance(source, str) and (is_camera(source) or "://" in source)
+    run = Run(
+        source,
+        tracker,
+        wanted,
+        results,
+        settings=settings,
+        weights=weights,
+        reading=reading,
+        boxes=boxes,
+        ahead=ahead,
+        unrelated=unrelated,
+        in_memory=in_memory,
+        show=show,
+        progress=progress,
+        resume=resume,
+        watch=watch,
+        tell=tell,
     )
-    with ExitStack() as stack:
-        video = stack.enter_context(
-            open_again()
-            if last is None
-            else open_video(source, **reading, known=last.begin, reread=last.damaged)
+    if run.finished_before is not None:
+        return run.finished_before
+    with run:
+        run.follow()
+    return run.finish()
+
+
+class Run:
+    """A source on its way through a tracker into files; parameters as of `track_to_results`.
+
+    It is opened as a context manager: the source, the files, the bar, the window. `follow` takes
+    all its frames, or `take` one and `end` notes that no other follows; when it is closed `finish`
+    makes the rest. Where an error closes it, what there is is kept.
+
+    Parameters
+    ----------
+    opening
+        Further settings of `posetrack.video.open_video`, of nothing that results depend on.
+    row
+        Of the bar, where there are several.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        tracker: Any,
+        wanted: Wanted,
+        results: ResultPaths | None,
+        *,
+        settings: Mapping[str, object],
+        weights: Mapping[str, Any],
+        reading: Mapping[str, Any],
+        boxes: Callable[[int], Any] | None = None,
+        ahead: int = 2,
+        unrelated: bool = False,
+        in_memory: bool = False,
+        show: bool = False,
+        progress: bool = False,
+        resume: bool = False,
+        watch: Watch | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self._source, self.tracker, self._results = source, tracker, results
+        self._settings, self._weights, self._boxes = settings, weights, boxes
+        self._unrelated, self._show, self._progress = unrelated, show, progress
+        self._watch, self._tell, self._in_memory = watch, tell, in_memory
+        self._reading, self._ahead, self._lags = reading, ahead, None
+        if reading.get("live"):
+            # Nothing is done ahead, or the newest frame would be old before its turn.
+            self._reading, self._ahead, self._lags = {**reading, "tell": tell}, 0, _Lags(tell)
+        if unrelated:  # of images by themselves there is no identity to explain
+            wanted = replace(wanted, formats=[one for one in wanted.formats if one != "audit"])
+        self._wanted = wanted
+        self._check_segments()
+        self._points: Points | None = None
+        self._last: Point | None = None
+        if resume:
+            self._go_on()
+        self._problems: list[str] = []
+        self._stack = ExitStack()
+
+    def _check_segments(self) -> None:
+        """Refuse segments where there is nothing to cut, or where a reader needs a table."""
+        if self._wanted.segment is None:
+            return
+        if self._results is None:
+            raise ValueError("segments are of files: give a folder for them")
+        if self._unrelated:
+            raise ValueError("segments are of a video: images that are unrelated have no times")
+        if self._in_memory and not self._wanted.has_table:
+            raise ValueError("a run in segments is read from tables: add parquet or csv")
+        self._in_memory = False
+
+    def _go_on(self) -> None:
+        """Look where an earlier process was."""
+        described = describe_run(settings=self._settings, weights=self._weights)
+        inputs = inputs_of(
+            self._source, described, self._wanted, self._reading, unrelated=self._unrelated
         )
-        provenance: Mapping[str, Any] | None = None
-        if points is not None:  # one for all processes that work on it
-            provenance = None if last is None else last.provenance
-            provenance = provenance or describe_video_run(video, settings, weights)
-        run = stack.enter_context(
-            _writer(
-                video,
-                # Of images by themselves there is no identity to explain.
-                replace(wanted, formats=[one for one in wanted.formats if one != "audit"])
-                if unrelated
-                else wanted,
-                results,
-                settings=settings,
-                weights=weights,
-                stride=reading.get("stride", 1),
-                own_times=reading.get("rate") is None,
-                reopen=None if comes_once else open_again,
-                explain=lambda: tracker.explanation,
-                in_memory=in_memory,
-                provenance=provenance,
-                resumable=points is not None,
-            )
+        self._points = _points(self._results, inputs, self._wanted, needs_table=self._in_memory)
+        self._last, self._in_memory = self._points.last, False
+
+    @property
+    def finished_before(self) -> Outcome | None:
+        """The outcome where an earlier process came to the end, and nothing is to be done."""
+        if self._last is None or self._last.stage != "finished":
+            return None
+        return _pass_over(self._last, self._wanted, self._results)
+
+    @property
+    def frames(self) -> int:
+        """So far."""
+        return self._files.frames
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.video = stack.enter_context(self._open_video())
+            """The open source."""
+            self._provenance = self._describe()
+            self._files = stack.enter_context(self._open_files())
+            self._bar = stack.enter_context(self._open_bar())
+            self._window = Window(self.video.source.name) if self._show else None
+            if self._window is not None:
+                stack.callback(self._window.close)
+            self._begin()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def _open_video(self) -> Any:
+        from posetrack.video import open_video
+
+        if self._last is None:
+            return open_video(self._source, **self._reading)
+        last = self._last
+        return open_video(self._source, **self._reading, known=last.begin, reread=last.damaged)
+
+    def _open_again(self) -> Any:
+        from posetrack.video import open_video
+
+        return open_video(self._source, **self._reading)
+
+    def _describe(self) -> Mapping[str, Any] | None:
+        """Provenance that is one for all processes or segments; None: that of the one piece."""
+        if self._last is not None and self._last.provenance is not None:
+            return self._last.provenance
+        if self._points is None and self._wanted.segment is None:
+            return None
+        return describe_video_run(self.video, self._settings, self._weights)
+
+    def _open_files(self) -> Segments:
+        comes_once = isinstance(self._source, int) or (
+            isinstance(self._source, str) and (is_camera(self._source) or "://" in self._source)
         )
-        bar = stack.enter_context(
-            tqdm(
-                total=_count_frames(video, reading),
-                initial=0 if last is None else last.frames,
-                unit=" frames",
-                desc="" if results is None else results.name,
-                disable=None if progress else True,
-            )
+        sinks, finishers = _sinks(
+            self.video,
+            self._wanted,
+            to_files=self._results is not None,
+            settings=self._settings,
+            weights=self._weights,
+            stride=self._reading.get("stride", 1),
+            own_times=self._reading.get("rate") is None,
+            reopen=None if comes_once else self._open_again,
+            explain=lambda: self.tracker.explanation,
+            in_memory=self._in_memory,
+            provenance=self._provenance,
         )
-        window = Window(video.source.name) if show else None
-        if window is not None:
-            stack.callback(window.close)
-        at = None if boxes is None else scale_boxes(boxes, video.scale)
-        together = 1 if unrelated else choose_batch(video, tracker, ahead=ahead, boxes=at)
-        course = _Course(together, last)
-        if points is not None and last is None:
-            points.begin()
-        if last is not None:
-            course.reopen(run, last)
-            if last.tracker:
-                tracker.load_state_dict(last.tracker)
-        pairs: Any = ()
-        if last is None or last.stage == "tracking":
-            pairs = (
-                track_images(video, tracker, boxes=at, ahead=ahead, last=max(course.people | {0}))
-                if unrelated
-                else track_video(video, tracker, boxes=at, ahead=ahead, tracked=course.tracked)
+
+        def open_writer(results: ResultPaths | None, row: int) -> RunWriter:
+            return RunWriter(
+                results, sinks, finishers, resumable=self._points is not None, first_row=row
             )
-            stack.callback(pairs.close)
-        # A camera ends when it is told to: what there is is whole then, as after any end.
-        held: Any = nullcontext if lags is None else hold_interruptions
-        try:
-            for frame, tracks in pairs:
-                with held():
-                    course.note(frame, tracks)
-                    if window is not None:
-                        window.show(frame, tracks)
-                    run.write(frame, tracks)
-                    bar.update()
-                    ids = len(course.people)
-                    bar.set_postfix_str(f"{len(tracks)} people, {ids} ids", refresh=False)
-                    if points is not None and (run.frames == 1 or points.due) and run.whole:
-                        one = None if unrelated else tracker
-                        points.write(partial(course.point, run, provenance, video, one))
-                    if lags is not None:
-                        lags.note(frame.lag, video.ledger)
-                    if window is not None and window.closed:
+
+        return Segments(self._results, open_writer, self._wanted.segment, tell=self._tell)
+
+    def _open_bar(self) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(
+            total=_count_frames(self.video, self._reading),
+            initial=0 if self._last is None else self._last.frames,
+            unit=" frames",
+            desc="" if self._results is None else self._results.name,
+            disable=None if self._progress else True,
+        )
+
+    def _begin(self) -> None:
+        """Begin, or go on where an earlier process was."""
+        from posetrack.tracking.pipeline import choose_batch
+
+        boxes, video = self._boxes, self.video
+        self._boxes = None if boxes is None else scale_boxes(boxes, video.scale)
+        together = 1 if self._unrelated else choose_batch(
+            video, self.tracker, ahead=self._ahead, boxes=self._boxes
+        )  # fmt: skip
+        self._course = _Course(together, self._last)
+        if self._last is not None:
+            self._files.reopen(self._last.frames, self._last.position, openings_of(self._last))
+            if self._last.turning:
+                self._files.turn()
+            if self._last.tracker:
+                self.tracker.load_state_dict(self._last.tracker)
+        elif self._points is not None:
+            self._points.begin()
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether there may be frames that no earlier process has seen."""
+        return self._last is None or self._last.stage == "tracking"
+
+    def follow(self) -> None:
+        """Take all frames, until the source ends or someone ends the run."""
+        with closing(self._pairs()) as pairs:
+            try:
+                for frame, tracks in pairs:
+                    if not self.take(frame, tracks):
                         break
-                    if watch is not None and not watch(run.frames, bar.total, len(course.people)):
-                        break
-        except KeyboardInterrupt:
-            if lags is None or not run.frames:
-                raise
-        problems = [] if last is None else list(last.remarks)
-        if last is None or last.stage == "tracking":
-            problems += _problems(video)
-            if len(course.sizes) > 1 and not unrelated and video.source.kind == "images":
-                problems.append(
-                    "these images are of different sizes: if they are no video, say that they are "
-                    "unrelated"
-                )
-        problems = list(dict.fromkeys(problems))
-        if points is not None and run.frames and (last is None or last.stage == "tracking"):
-            run.end()
-            points.write(partial(course.ending, run, provenance, problems))
-    lines = run.finish()
-    if lags is not None:
-        lines.append(lags.describe(video.ledger))
-    if points is not None and run.frames:
-        points.finish(frames=run.frames, people=course.people, remarks=problems, lines=lines)
-    before = 0 if last is None else last.frames
-    return Outcome(
-        run.frames, len(course.people), lines, problems, lambda: run.trajectories, before
-    )
+            except KeyboardInterrupt:
+                if not self.ends_when_asked:
+                    raise
+        self.end()
+
+    @property
+    def ends_when_asked(self) -> bool:
+        """Whether Ctrl-C is its end, after which all is whole: of a live source that has begun."""
+        return self._lags is not None and bool(self._files.frames)
+
+    def _pairs(self) -> Generator[tuple[Any, Any], None, None]:
+        from posetrack.tracking.pipeline import track_images, track_video
+
+        if not self._has_more:
+            return
+        how: dict[str, Any] = {"boxes": self._boxes, "ahead": self._ahead}
+        if self._unrelated:
+            last = max(self._course.people | {0})
+            yield from track_images(self.video, self.tracker, last=last, **how)
+        else:
+            begun = self._course.tracked
+            yield from track_video(
+                self.video, self.tracker, tracked=begun, before=self.before, **how
+            )
+
+    def before(self, frame: Any) -> None:
+        """Make the segment whole that ends before this frame, which the tracker has not seen."""
+        if not self._files.ends_before(frame):
+            return
+        with hold_interruptions():
+            self._files.end(more=True)
+            if self._points is not None:
+                self._points.write(partial(self._point, turning=True))
+            self._files.turn()
+
+    def take(self, frame: Any, tracks: Any) -> bool:
+        """Do all that is to be done with a frame and its people; gives whether to go on."""
+        with hold_interruptions() if self._lags is not None else nullcontext():
+            self._course.note(frame, tracks)
+            if self._window is not None:
+                self._window.show(frame, tracks)
+            self._files.write(frame, tracks)
+            self._show_progress(len(tracks))
+            if self._points is not None and self._is_due(self._points):
+                self._points.write(self._point)
+            if self._lags is not None:
+                self._lags.note(frame.lag, self.video.ledger)
+            return not self._is_stopped()
+
+    def _is_due(self, points: Points) -> bool:
+        return (self._files.frames == 1 or points.due) and self._files.writer.whole
+
+    def _show_progress(self, here: int) -> None:
+        self._bar.update()
+        people = len(self._course.people)
+        self._bar.set_postfix_str(f"{here} people, {people} ids", refresh=False)
+
+    def _is_stopped(self) -> bool:
+        """Whether someone wants it to end with this frame.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If another process is to go on with it: what there is is left for that, as by Ctrl-C.
+        """
+        stopped = self._window is not None and self._window.closed
+        if self._watch is not None and not stopped:
+            people = len(self._course.people)
+            stopped = not self._watch(self._files.frames, self._bar.total, people)
+        if stopped and self._points is not None:
+            raise KeyboardInterrupt
+        return stopped
+
+    def _point(self, *, turning: bool = False) -> Point:
+        tracker = None if self._unrelated else self.tracker
+        return replace(
+            self._course.point(self._files, self.video, tracker),
+            provenance=self._provenance,
+            turning=turning,
+        )
+
+    def end(self) -> None:
+        """Take note that no frame follows."""
+        problems = [] if self._last is None else list(self._last.remarks)
+        if self._has_more:
+            problems += _problems(self.video)
+            if len(self._course.sizes) > 1 and not self._unrelated:
+                problems += _of_different_sizes(self.video)
+        self._problems = list(dict.fromkeys(problems))
+        if self._points is not None and self._files.is_open and self._has_more:
+            self._files.end()
+            self._points.write(self._ending)
+
+    def _ending(self) -> Point:
+        return replace(
+            self._course.ending(self._files, self._problems), provenance=self._provenance
+        )
+
+    def finish(self) -> Outcome:
+        """Make what is made of all frames, when the files are closed."""
+        lines = self._files.finish()
+        if self._lags is not None:
+            lines.append(self._lags.describe(self.video.ledger))
+        frames, people = self._files.frames, self._course.people
+        if self._points is not None and frames:
+            self._points.finish(frames=frames, people=people, remarks=self._problems, lines=lines)
+        before = 0 if self._last is None else self._last.frames
+        files = self._files
+        return Outcome(
+            frames, len(people), lines, self._problems, lambda: files.trajectories, before
+        )
 
 
 class _Lags:
@@ -368,30 +595,16 @@ class _Course:
         self.tracked = 0 if last is None else last.tracked
         self._group = 0 if last is None else last.begin  # first frame of the detector's last run
         self._begin = self._group
-        self._opening: Opening | None = None
-
-    def reopen(self, run: RunWriter, last: Point) -> None:
-        """Open the files where they were left."""
-        from posetrack.skeletons import Skeleton
-
-        skeleton = Skeleton.from_json(last.skeleton, "the run's skeleton")
-        self._opening = Opening(last.size, skeleton, ending=last.stage == "ending")
-        run.reopen(last.frames, [replace(self._opening, state=state) for state in last.files])
 
     def note(self, frame: Any, tracks: Any) -> None:
         """Take note of a frame."""
-        if self._opening is None:
-            height, width = frame.image.shape[:2]
-            self._opening = Opening((width, height), tracks.skeleton)
         self.people.update(tracks.ids.tolist())
         self.sizes.add(frame.image.shape)
         self._group = frame.index if self.tracked == 0 else self._group
         self.tracked = (self.tracked + 1) % self._together
         self._begin = self._group if self.tracked else frame.index + 1
 
-    def point(
-        self, run: RunWriter, provenance: Mapping[str, Any] | None, video: Any, tracker: Any
-    ) -> Point:
+    def point(self, files: Segments, video: Any, tracker: Any) -> Point:
         """Where it stands after the last frame; all files are safe on the disk.
 
         Raises
@@ -407,7 +620,7 @@ class _Course:
             raise ValueError(f"a run with this flow cannot be resumed: {error}") from error
         damaged = bool(video.remarks or video.ledger.counts[Status.CORRUPT])
         return replace(
-            self._make_point("tracking", run, provenance),
+            self._make_point("tracking", files),
             begin=self._begin,
             tracked=self.tracked,
             damaged=damaged,
@@ -416,28 +629,31 @@ class _Course:
             tracker=state,
         )
 
-    def ending(
-        self, run: RunWriter, provenance: Mapping[str, Any] | None, remarks: list[str]
-    ) -> Point:
+    def ending(self, files: Segments, remarks: list[str]) -> Point:
         """The same after the last of all frames."""
-        return replace(self._make_point("ending", run, provenance), remarks=remarks)
+        return replace(self._make_point("ending", files), remarks=remarks)
 
-    def _make_point(
-        self,
-        stage: Literal["tracking", "ending"],
-        run: RunWriter,
-        provenance: Mapping[str, Any] | None,
-    ) -> Point:
-        assert self._opening is not None  # there was a frame
+    def _make_point(self, stage: Literal["tracking", "ending"], files: Segments) -> Point:
+        opening = files.writer.opening
+        assert opening is not None  # there was a frame
         return Point(
             stage,
-            provenance=provenance,
-            frames=run.frames,
-            size=self._opening.image_size,
-            skeleton=self._opening.skeleton.to_json(),
-            files=run.progress(),
+            frames=files.frames,
+            size=opening.image_size,
+            skeleton=opening.skeleton.to_json(),
+            files=files.writer.progress(),
             people=sorted(self.people),
+            position=files.position,
         )
+
+
+def openings_of(last: Point) -> list[Opening]:
+    """With what the sinks are opened again, where an earlier process left them."""
+    from posetrack.skeletons import Skeleton
+
+    skeleton = Skeleton.from_json(last.skeleton, "the run's skeleton")
+    ending = last.stage == "ending" or last.turning
+    return [Opening(last.size, skeleton, state, ending=ending) for state in last.files]
 
 
 def _points(
@@ -450,7 +666,7 @@ def _points(
     """The points of a run that can be resumed."""
     if results is None:
         raise ValueError("a run is resumed from its files: give a folder for them")
-    if needs_table and not (wanted.cleaning or {"csv", "parquet"} & set(wanted.formats)):
+    if needs_table and not wanted.has_table:
         raise ValueError("a resumed run is read from a table: add parquet or csv to the formats")
     results.folder.mkdir(parents=True, exist_ok=True)
     return Points(results, inputs)
@@ -462,11 +678,9 @@ def _pass_over(last: Point, wanted: Wanted, results: ResultPaths | None) -> Outc
     results.paths += [results.folder / Path(name).name for name, _ in last.whole]
 
     def trajectories() -> Any:
-        from posetrack.trajectories import load
-
         for name in ("parquet", "csv"):
             if name in wanted.formats:
-                return load(results.folder / f"{results.name}{ENDINGS[name]}")
+                return load_all([path for path in results.paths if path.suffix == ENDINGS[name]])
         raise ValueError(f"{results.name}: finished before, without a table of what was tracked")
 
     return Outcome(
@@ -480,11 +694,11 @@ def _pass_over(last: Point, wanted: Wanted, results: ResultPaths | None) -> Outc
     )
 
 
-def _writer(
+def _sinks(
     video: Any,
     wanted: Wanted,
-    results: ResultPaths | None,
     *,
+    to_files: bool,
     settings: Mapping[str, object],
     weights: Mapping[str, Any],
     stride: int,
@@ -493,12 +707,11 @@ def _writer(
     explain: Callable[[], Any],
     in_memory: bool,
     provenance: Mapping[str, Any] | None,
-    resumable: bool,
-) -> RunWriter:
+) -> tuple[list[OpenSink], list[Finisher]]:
     """The sinks and finishers that were asked for."""
     cleaning, formats = wanted.cleaning, list(wanted.formats)
     overlay = None
-    if wanted.overlay and results is not None:
+    if wanted.overlay and to_files:
         keeps_sound = wanted.audio and video.source.kind == "video" and own_times
         usual: OverlayKind = kind_of(video.files) if video.files else "mp4"
         overlay = Overlay(
@@ -513,7 +726,7 @@ def _writer(
     names = formats
     if cleaning:
         names = ["raw", *(name for name in formats if name in ("frames", "audit"))]
-    if results is None:
+    if not to_files:
         names = formats = []
     sinks: list[OpenSink] = open_tables(
         names,
@@ -527,17 +740,17 @@ def _writer(
     sinks += [] if colours is None else [colours]
     if overlay is not None and not (cleaning and reopen is not None):
         sinks.append(overlay)
-    finishers = []
+    finishers: list[Finisher] = []
     if cleaning:
         finishers.append(
             clean_tracks(cleaning, formats, colours=colours, overlay=overlay, reopen=reopen)
         )
-    if wanted.angles and results is not None:
+    if wanted.angles and to_files:
         finishers.append(write_angles(None if wanted.angles is True else list(wanted.angles)))
-    if wanted.plot and results is not None:
+    if wanted.plot and to_files:
         drawn_on = video.source.name if reopen is not None else None
         finishers.append(draw_plots(drawn_on, one_person=cleaning.get("select") is not None))
-    return RunWriter(results, sinks, finishers, resumable=resumable)
+    return sinks, finishers
 
 
 def _problems(video: Any) -> list[str]:
@@ -550,6 +763,14 @@ def _problems(video: Any) -> list[str]:
     ]  # fmt: skip
     ended = [video.problem] if video.problem else []
     return [*video.remarks, *ended, *found]
+
+
+def _of_different_sizes(video: Any) -> list[str]:
+    if video.source.kind != "images":
+        return []
+    return [
+        "these images are of different sizes: if they are no video, say that they are unrelated"
+    ]
 
 
 def scale_boxes(boxes: Callable[[int], Any], scale: tuple[float, float]) -> Callable[[int], Any]:

@@ -24,6 +24,7 @@ import numpy as np
 from posetrack.checks import no_such_file
 from posetrack.files import dump_json, errors_naming, parse_json, printable, read_bytes, write_whole
 from posetrack.formats.provenance import as_json
+from posetrack.runs.segments import Position
 
 if TYPE_CHECKING:
     from posetrack.runs.writer import ResultPaths
@@ -77,6 +78,10 @@ class Point:
         What is to be said in the end.
     whole
         Of a finished run: its files and their bytes.
+    position
+        Among the run's segments; None: it has none.
+    turning
+        Whether the present segment has all its frames and is to be made whole first.
     tracker
         The tracker's state.
     """
@@ -97,6 +102,8 @@ class Point:
     remarks: Sequence[str] = ()
     lines: Sequence[str] = ()
     whole: Sequence[Sequence[Any]] = ()
+    position: Position | None = None
+    turning: bool = False
     tracker: Arrays = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -144,6 +151,8 @@ class Point:
                 if type(record[name]) is not int or record[name] < 0:
                     raise ValueError(f"no number of a frame: {name} {record[name]!r:.40}")
             width, height = record.pop("size")
+            if record["position"] is not None:
+                record["position"] = Position.from_json(record["position"])
             return cls(**record, size=(int(width), int(height)), tracker=arrays)
 
 

@@ -60,6 +60,7 @@ def track(
     angles: bool | Sequence[str] = False,
     plot: bool = False,
     unrelated: bool = False,
+    segment: float | None = None,
     resume: bool = False,
     show: bool = False,
     progress: bool = False,
@@ -120,6 +121,10 @@ def track(
         Write pictures of presence over time, trails and a heat map there.
     unrelated
         The images are no video: people are found in each by itself.
+    segment
+        Files in segments of so many seconds, each whole once the next begins: ``NAME-0000.csv``,
+        ``NAME-0001.csv`` and so on, see `posetrack.runs.segments`. One of the tables must be csv
+        or parquet.
     resume
         Note every few seconds in ``out`` where the run stands, and go on from there where an
         earlier call was stopped, to the same results; see `track_to_results`.
@@ -162,9 +167,11 @@ def track(
     given = dict(locals())
     used = _with_presets(given.pop("settings"), given)
     cleaned = _check_cleaning(used["cleaning"])
-    wanted = Wanted(
-        tuple(formats), overlay, audio, trails, blur_faces, angles, plot, cleaned
-    ) if out is not None else Wanted((), overlay=False, cleaning=cleaned)  # fmt: skip
+    wanted = Wanted((), overlay=False, cleaning=cleaned, segment=segment)
+    if out is not None:
+        wanted = Wanted(
+            tuple(formats), overlay, audio, trails, blur_faces, angles, plot, cleaned, segment
+        )
     if show:
         check_display()
     tracker, weights, at = _equipment(used)

@@ -178,6 +178,8 @@ class RunWriter:
         Run by `finish`, in this order.
     resumable
         Whether what an error or Ctrl-C leaves is for another process to go on with.
+    first_row
+        The first frame of the video, be it left out, that the ledger in its files begins with.
     """
 
     def __init__(
@@ -187,8 +189,14 @@ class RunWriter:
         finishers: Sequence[Finisher] = (),
         *,
         resumable: bool = False,
+        first_row: int = 0,
     ) -> None:
         self._results, self.finishers, self._resumable = results, finishers, resumable
+        self.first_row = first_row
+        self.more = False
+        """Whether frames follow that go to another writer."""
+        self.opening: Opening | None = None
+        """What its sinks were opened with, once they are."""
         self.frames = 0
         self.tables: list[Path] = []
         """Own tables; the first is the one that everything else is made from."""
@@ -211,9 +219,9 @@ class RunWriter:
             if self._results is not None:
                 self._results.folder.mkdir(parents=True, exist_ok=True)
             height, width = frame.image.shape[:2]
-            opening = Opening((width, height), tracks.skeleton)
+            self.opening = Opening((width, height), tracks.skeleton)
             for open_sink in self._open_sinks:
-                self._sinks.append(open_sink(self, opening))
+                self._sinks.append(open_sink(self, self.opening))
         self.frames += 1
         for sink in self._sinks:
             sink.write(frame, tracks)
@@ -221,6 +229,7 @@ class RunWriter:
     def reopen(self, frames: int, openings: Iterable[Opening]) -> None:
         """Go on where an earlier process was, with so many frames in its files."""
         for open_sink, opening in zip(self._open_sinks, openings, strict=True):
+            self.opening = opening
             self._sinks.append(open_sink(self, opening))
         self.frames = frames
 
@@ -387,7 +396,7 @@ def open_tables(
             if opening.is_finished(path):
                 return _Finished(path, opening.state)
             if name == "frames":
-                return _Ledger(path, video, opening.state)
+                return _Ledger(path, video, run, opening.state)
             if name == "audit":
                 from posetrack.audit import MatchWriter
 
@@ -469,21 +478,32 @@ class _Gathered(Plain):
 
 
 class _Ledger(Plain):
-    """``frames``: index, seconds and status of every frame of the file, written in the end."""
+    """``frames``: index, seconds and status of every frame of the file, written in the end.
+
+    Where a run has several writers, each has those up to its last frame.
+    """
 
     path: Path
 
-    def __init__(self, path: Path, video: Any, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: Path, video: Any, run: RunWriter, state: Mapping[str, Any] | None = None
+    ) -> None:
         from posetrack.formats.sinks import open_partial
 
-        self.path, self._video = path, video
-        self._file = open_partial(path, None, state) if state else None
+        self.path, self._video, self._run = path, video, run
+        self._last = -1 if state is None else int(state["last"])
+        self._file = open_partial(path, None, state) if state and "file" in state else None
+
+    def write(self, frame: Any, tracks: Tracks) -> None:
+        del tracks
+        self._last = frame.index
 
     def progress(self) -> Mapping[str, Any]:
-        """Nothing before the end: a reader of the video has the same ledger again."""
+        """Before the end only which frame is its last: a reader of the video has the same rows."""
+        state = {"last": self._last}
         if self._file is None:
-            return {}
-        return {"file": self._file.partial.name, "length": self._file.sync()}
+            return state
+        return {**state, "file": self._file.partial.name, "length": self._file.sync()}
 
     def end(self) -> None:
         self._file = self._file or self._write()
@@ -503,9 +523,10 @@ class _Ledger(Plain):
     def _write(self) -> Any:
         from posetrack.files import PartialFile
 
+        stop = self._last + 1 if self._run.more else None
         rows = [
             f"{index},{seconds:.6f},{status.name.lower()}\n"
-            for index, seconds, status in self._video.ledger
+            for index, seconds, status in self._video.ledger.rows(self._run.first_row, stop)
         ]
         file = PartialFile(self.path)
         try:

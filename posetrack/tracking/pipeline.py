@@ -32,6 +32,7 @@ def track_video(
     ahead: int = 2,
     images_at_once: int | None = None,
     tracked: int = 0,
+    before: Callable[[Frame], None] | None = None,
 ) -> Generator[tuple[Frame, Tracks], None, None]:
     """Track the people in a video.
 
@@ -54,6 +55,8 @@ def track_video(
     tracked
         How many of the first frames the tracker has seen already: they only complete the first
         run of the detector, which then sees what it saw before.
+    before
+        Called with each frame just before the tracker is updated with it.
 
     Yields
     ------
@@ -77,12 +80,10 @@ def track_video(
         detected = _detected_together(frames, tracker, together, tracked)
     else:
         detected = _detected(frames, tracker, boxes)
-    if ahead == 0:
-        for frame, image, detections in detected:
-            yield frame, tracker.update(image, detections=detections, seconds=frame.seconds)
-        return
-    with Prefetch(detected, ahead) as ready:
+    with Prefetch(detected, ahead) if ahead else nullcontext(detected) as ready:
         for frame, image, detections in ready:
+            if before is not None:
+                before(frame)
             yield frame, tracker.update(image, detections=detections, seconds=frame.seconds)
 
 

@@ -201,14 +201,29 @@ class Ledger:
         found: NDArray[np.int64] = np.flatnonzero(self.status == status) + self.first
         return found
 
+    def rows(self, first: int = 0, stop: int | None = None) -> Iterator[tuple[int, float, Status]]:
+        """Kept rows of ``range(first, stop)`` as (index, seconds, status); None has no end.
+
+        Examples
+        --------
+        >>> ledger = Ledger()
+        >>> ledger.extend([(0.0, Status.DECODED), (0.04, Status.CORRUPT), (0.08, Status.DECODED)])
+        >>> [(index, status.name) for index, _, status in ledger.rows(1)]
+        [(1, 'CORRUPT'), (2, 'DECODED')]
+        """
+        begin = max(first - self.first, 0)
+        end = None if stop is None else max(stop - self.first, 0)
+        rows = zip(self._seconds[begin:end], self._status[begin:end], strict=True)
+        for row, (seconds, status) in enumerate(rows, begin):
+            yield self.first + row, seconds, Status(status)
+
     def __len__(self) -> int:
         """How many frames were met, forgotten rows included."""
         return self.first + len(self._seconds)
 
     def __iter__(self) -> Iterator[tuple[int, float, Status]]:
         """Kept rows as (index, seconds, status)."""
-        for row, (seconds, status) in enumerate(zip(self._seconds, self._status, strict=True)):
-            yield self.first + row, seconds, Status(status)
+        return self.rows()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.counts[status]} {status.name.lower()}" for status in Status)
