@@ -639,6 +639,15 @@ def read_trace(events: Sequence[Row], seconds: float, frames: int, people: int) 
     for name, times in syncs.most_common():
         yield {"table": "calls that wait, by the driver's name", "people": people, "call": name,
                "a frame": times / frames}  # fmt: skip
+    waits: dict[str, list[float]] = {}
+    for event in spans:
+        name = str(event.get("name", ""))
+        if name.startswith("wait: ") and event.get("cat") == "user_annotation":
+            waits.setdefault(name[6:], []).append(float(event["dur"]))
+    for name, lengths in sorted(waits.items()):
+        table = "waits of the host, by what for"
+        yield {"table": table, "people": people, "for": name, "a frame": len(lengths) / frames,
+               "ms a frame": sum(lengths) / 1e3 / frames}  # fmt: skip
     yield from time_line(spans, launches, frames, people)
 
 

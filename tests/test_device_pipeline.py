@@ -6,6 +6,8 @@ import copy
 import pickle
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,12 @@ from test_torch_topdown import Tiles, picture
 from torch import nn
 
 from posetrack import COCO_17, Detections, Poses, Tracker
+from posetrack.detectors.light import LightDetector, fit, with_torch
 from posetrack.estimators.top_down import TopDown
 from posetrack.flows.raft import RaftFlow, shrink_on_device
 from posetrack.flows.scaling import shrink
+from posetrack.networks.light_trunk import LightTrunk
+from posetrack.networks.person_detector import PersonDetector
 from posetrack.runtimes.cuda_graphs import BATCH_SIZES, Graphs, choose_batch_size
 from posetrack.runtimes.torch import without_tf32
 from posetrack.runtimes.torch_crops import DeviceCrops
@@ -225,7 +230,108 @@ def test_ids_are_those_of_a_plain_loop_on_the_host(
     assert len(lane.sent) == len(frames)
 
 
+def small_detector() -> PersonDetector:
+    return PersonDetector(trunk=partial(LightTrunk, (4, 6, 8, 10), (1, 0, 2, 1), 4), channels=8)
+
+
+def light_on_device(scene: Scene, lane: SlowLane) -> LightDetector:
+    """The light detector as on a GPU, its images sent through a lane that counts."""
+    torch.manual_seed(0)
+    network = small_detector()
+    torch.nn.init.zeros_(network.centres[1].bias)  # it finds somebody, untrained as it is
+    detect = LightDetector(with_torch(network, device="cpu"), long_side=96, min_score=0.1)
+    run: Any = detect._run
+    run.image_device = CPU
+    run.upload = Uploader(CPU, lambda device: lane)
+    return detect
+
+
+def test_the_light_detector_needs_no_upload_of_its_own() -> None:
+    scene = crossing(frames=5)
+    frames = [Frame(image, number, number / 25) for number, image in enumerate(scene)]
+    tracker, lane, _ = on_device(scene)
+    tracker.detector = light_on_device(scene, lane)
+    assert len(list(track_video(frames, tracker))) == 5
+    assert len(lane.sent) == 5
+
+
+@pytest.mark.parametrize("long_side", [64, 96, 500])
+def test_the_light_detector_finds_on_a_device_what_it_finds_on_the_host(long_side: int) -> None:
+    scene = crossing(frames=3)
+    pictures = [*scene, picture(60, 130)]  # one of another size
+    there = light_on_device(scene, SlowLane(CPU))
+    here = LightDetector(there._run, long_side=long_side, min_score=0.1)
+    there.long_side = long_side
+    run: Any = there._run
+    found = there.detect_all(pictures)
+    run.image_device = None
+    for ours, theirs in zip(found, here.detect_all(pictures), strict=True):
+        assert len(theirs) > 0
+        assert ours.scores.max() == pytest.approx(theirs.scores.max(), abs=2e-3)
+        np.testing.assert_allclose(ours.xyxy[:5], theirs.xyxy[:5], atol=0.5)
+
+
+def test_images_of_one_size_go_through_the_light_detector_together() -> None:
+    scene = crossing(frames=4)
+    detect = light_on_device(scene, SlowLane(CPU))
+    run: Any = detect._run
+    batches: list[int] = []
+    rows = run._rows
+
+    def count(batch: torch.Tensor) -> torch.Tensor:
+        batches.append(len(batch))
+        return rows(batch)
+
+    run._rows = count
+    detect.detect_all([*scene, picture(60, 130)])
+    assert batches == [4, 1]
+
+
+def test_each_network_is_waited_for_once_an_image_and_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[str] = []
+
+    def note_wait(name: str) -> nullcontext[None]:
+        waits.append(name)
+        return nullcontext()
+
+    monkeypatch.setattr(torch.profiler, "record_function", note_wait)
+    scene = crossing(frames=3)
+    tracker, lane, _ = on_device(scene)
+    tracker.detector = light_on_device(scene, lane)
+    estimate = estimator_with(None)
+    estimate._on_device.upload = tracker.flow.upload  # type: ignore[union-attr]
+    tracker.estimator = estimate
+    for image in scene:
+        before = len(waits)
+        tracker.update(image, detections=tracker.detect(image, 0))
+        assert sorted(waits[before:]) in (
+            ["wait: boxes", "wait: keypoints"],  # nobody to move yet
+            ["wait: boxes", "wait: flow", "wait: keypoints"],
+        )
+    assert "wait: flow" in waits
+
+
 # ---- Several frames at once ----
+
+
+def test_the_detector_taken_where_none_is_given_sees_the_first_frames_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = crossing(frames=10)
+    frames = [Frame(image, number, number / 25) for number, image in enumerate(scene)]
+    known, _, detector = on_device(scene)
+    networks = {"detector": detector, "estimator": known.estimator}
+
+    def stand_in(*kinds: str, **settings: Any) -> dict[str, Any]:
+        return {kind: networks[kind] for kind in kinds}
+
+    monkeypatch.setattr("posetrack.build.default_networks", stand_in)
+    tracker = Tracker(flow=known.flow)
+    found = [people for _, people in track_video(frames, tracker)]
+    assert detector.runs == [4, 4, 2]
+    assert [len(people) for people in found] == [2] * 10
 
 
 def test_a_detector_sees_the_frames_of_a_list_several_at_once() -> None:
@@ -417,6 +523,19 @@ def test_only_keypoints_come_back_and_in_one_piece(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.Tensor, "cpu", count)
     estimate(picture(), boxes(10))
     assert fetched == [(10, 17, 3)]
+
+
+@given(width=st.integers(1, 200), height=st.integers(1, 200), side=st.sampled_from([32, 64, 96]))
+def test_the_light_detector_gets_the_same_input_on_a_device(
+    width: int, height: int, side: int
+) -> None:
+    run: Any = with_torch(small_detector(), device="cpu")
+    image = np.random.default_rng(width * 1000 + height).integers(0, 256, (height, width, 3))
+    planes = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    ours = run._fit(planes, side)[0].permute(1, 2, 0).numpy()
+    theirs, _ = fit(image.astype(np.uint8), side)
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(640, 360), (320, 180), (100, 41), (1280, 720), (1279, 719)])

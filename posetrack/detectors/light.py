@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -20,11 +20,19 @@ from posetrack.interfaces import Image
 from posetrack.ops.crops import IMAGENET_RGB, Normalisation, normalise
 from posetrack.runtimes.onnxruntime import open_network
 from posetrack.runtimes.session import Session
+from posetrack.runtimes.uploads import (
+    SideStream,
+    Uploaded,
+    Uploader,
+    fetch,
+    host_of,
+    send_array,
+)
 from posetrack.structures import Detections
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
 Float32Array: TypeAlias = NDArray[np.float32]
 
@@ -96,22 +104,59 @@ class LightDetector:
         self.tracker_settings = dict(tracker_settings)
         self._run = run
 
-    def __call__(self, image: Image, /) -> Detections:
+    @property
+    def image_device(self) -> torch.device | None:
+        """Where images are wanted, see `posetrack.interfaces.TakesUploads`; None: on the host."""
+        return getattr(self._run, "image_device", None)
+
+    @property
+    def images_at_once(self) -> int:
+        """See `posetrack.interfaces.BatchDetector`: a processor gains nothing by several."""
+        return 1 if self.image_device is None else 4
+
+    def upload(self, image: Image | Uploaded, /) -> Uploaded:
+        """The image on the device of the network, where that is another than the host's."""
+        sent: Uploaded = cast(Any, self._run).upload(image)
+        return sent
+
+    def __call__(self, image: Image | Uploaded, /) -> Detections:
         """People in the image, best first.
 
         Parameters
         ----------
         image
-            (H, W, 3) uint8 BGR.
+            (H, W, 3) uint8 BGR, or one on the device of the network.
         """
-        image = as_bgr(image)
-        fitted, scale = fit(image, self.long_side)
-        found = self._run(normalise(fitted[None], self.normalisation))[0]
+        return self.detect_all([image])[0]
+
+    def detect_all(self, images: Sequence[Image | Uploaded], /) -> list[Detections]:
+        """People in each of several images.
+
+        Parameters
+        ----------
+        images
+            (H, W, 3) uint8 BGR each, or on the device of the network; of any sizes.
+        """
+        sizes = [(one.shape[1], one.shape[0]) for one in map(host_of, images)]
+        if self.image_device is None:
+            found = [self._run(self._batch(image))[0] for image in images]
+        else:
+            found = cast(_OnDevice, self._run).rows_of(images, self.long_side, self.normalisation)
+        return [self._people(rows, size) for rows, size in zip(found, sizes, strict=True)]
+
+    def _batch(self, image: Image | Uploaded) -> Float32Array:
+        """(1, 3, H, W), the network's input."""
+        fitted, _ = fit(as_bgr(host_of(image)), self.long_side)
+        return normalise(fitted[None], self.normalisation)
+
+    def _people(self, found: Float32Array, size: tuple[int, int]) -> Detections:
+        """People of an image of that width and height, from the network's rows (M, 5)."""
         rows = people_in(found, min_score=self.min_score ** (1 / self.score_exponent))
+        scale = np.divide(_inner_size(size, self.long_side), size)
         return keep_people(
             rows[:, :4] / np.tile(scale, 2),
             rows[:, 4] ** self.score_exponent,
-            image_size=(image.shape[1], image.shape[0]),
+            image_size=size,
             min_score=self.min_score,
             max_iou=self.max_iou,
             max_people=self.max_people,
@@ -121,10 +166,97 @@ class LightDetector:
         return f"LightDetector({self.long_side} pixels)"
 
 
+class _OnDevice:
+    """A network on a device: rows (N, h * w, 5) of batches (N, 3, H, W), or of images there."""
+
+    def __init__(self, network: nn.Module, device: torch.device, half: bool) -> None:
+        import torch
+
+        from posetrack.networks.person_detector import PersonRows
+        from posetrack.runtimes.torch import fold_batch_norm
+
+        # Folding asks only that a normalisation stand right after its convolution.
+        folded: Any = fold_batch_norm(network)
+        ready: Any = PersonRows(folded).eval().requires_grad_(False)
+        self._ready = ready.to(device, memory_format=torch.channels_last)
+        self._device, self._half = device, half
+        self.upload = Uploader(device)
+        self.image_device = device if device.type != "cpu" else None
+        self._stream = SideStream(device)
+        self._shrinking: tuple[object, tuple[Tensor, Tensor]] | None = None
+
+    def __call__(self, images: Float32Array) -> Float32Array:
+        """Of images of the host, ready for the network."""
+        import torch
+
+        with torch.inference_mode():
+            return fetch(self._rows(torch.from_numpy(images).to(self._device)), "boxes")
+
+    def rows_of(
+        self,
+        images: Sequence[Image | Uploaded],
+        long_side: int,
+        normalisation: Normalisation,
+    ) -> list[Float32Array]:
+        """Of images as they are, each sent once; those of one size go through it together."""
+        import torch
+
+        from posetrack.runtimes.torch_crops import as_planes, colours_on_device
+
+        with self._stream.use(), torch.inference_mode():
+            mean, std = colours_on_device(normalisation, self._device)
+            fitted = []
+            for image in images:
+                planes = self._fit(as_planes(self.upload(image)), long_side)
+                fitted.append(((planes.flip(1) if normalisation.rgb else planes) - mean) / std)
+            alike: dict[tuple[int, ...], list[int]] = {}
+            for row, batch in enumerate(fitted):
+                alike.setdefault(tuple(batch.shape), []).append(row)
+            # All is asked for before anything is waited for.
+            answers = [self._rows(torch.cat([fitted[row] for row in at])) for at in alike.values()]
+            found = [fetch(answer, "boxes") for answer in answers]
+        order = [row for rows in alike.values() for row in rows]
+        flat = [rows for answer in found for rows in answer]
+        return [flat[order.index(row)] for row in range(len(images))]
+
+    def _rows(self, batch: Tensor) -> Tensor:
+        import torch
+
+        kind = torch.float16 if self._device.type == "cuda" else torch.bfloat16
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, kind, enabled=self._half):
+            rows: Tensor = self._ready(batch).float()
+        return rows
+
+    def _fit(self, planes: Tensor, long_side: int) -> Tensor:
+        """`fit` of an image (1, 3, H, W) in [0, 255], to whole levels; one may differ by one."""
+        from torch.nn.functional import interpolate
+
+        size = (planes.shape[3], planes.shape[2])
+        inner = _inner_size(size, long_side)
+        if long_side < max(size):
+            key = (size, inner)
+            if self._shrinking is None or self._shrinking[0] != key:
+                across, down = (area_weights(*sides) for sides in zip(size, inner, strict=True))
+                both = send_array(down, self._device), send_array(across.T, self._device)
+                self._shrinking = key, both
+            down_there, across_there = self._shrinking[1]
+            planes = (down_there @ planes @ across_there).round()
+        elif inner != size:
+            planes = interpolate(planes, inner[::-1], mode="bilinear", align_corners=False).round()
+        full = _full_size(inner)
+        fitted = planes.new_full((1, 3, full[1], full[0]), GREY)
+        fitted[..., : inner[1], : inner[0]] = planes
+        return fitted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_shrinking": None}
+
+
 def with_torch(
     network: nn.Module, *, device: str | torch.device = "auto", half: bool | None = None
 ) -> Callable[[Float32Array], Float32Array]:
-    """Run a detector with torch.
+    """Run a detector with torch; on another device than the CPU it takes images that are there.
 
     Parameters
     ----------
@@ -135,29 +267,21 @@ def with_torch(
         "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1".
     half
         Compute in 16 bits. None: on CUDA only.
+
+    Returns
+    -------
+    run
+        From a batch (N, 3, H, W) float32 to rows (N, h * w, 5).
+
+    Examples
+    --------
+    >>> from posetrack.networks.person_detector import PersonDetector
+    >>> run = with_torch(PersonDetector(), device="cpu")
+    >>> run(np.zeros((1, 3, 64, 96), np.float32)).shape
+    (1, 96, 5)
     """
-    import torch
-
-    from posetrack.networks.person_detector import PersonRows
-    from posetrack.runtimes.torch import fold_batch_norm
-
     chosen = pick_device(device)
-    halved = chosen.type == "cuda" if half is None else half
-    # Folding asks only that a normalisation stand right after its convolution.
-    folded: Any = fold_batch_norm(network)
-    ready: Any = PersonRows(folded).eval().requires_grad_(False)
-    ready = ready.to(chosen, memory_format=torch.channels_last)
-
-    return partial(_run_torch, ready, chosen, halved)
-
-
-def _run_torch(ready: Any, device: torch.device, half: bool, images: Float32Array) -> Float32Array:
-    import torch
-
-    kind = torch.float16 if device.type == "cuda" else torch.bfloat16
-    batch = torch.from_numpy(images).to(device, memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast(device.type, kind, enabled=half):
-        return np.asarray(ready(batch).float().cpu().numpy())
+    return _OnDevice(network, chosen, chosen.type == "cuda" if half is None else half)
 
 
 def load_light_detector(
@@ -281,13 +405,50 @@ def fit(image: Image, long_side: int) -> tuple[Image, NDArray[np.float64]]:
     >>> fitted.shape, scale.round(3).tolist()
     ((384, 640, 3), [0.333, 0.333])
     """
-    height, width = image.shape[:2]
-    factor = long_side / max(width, height)
-    inner = (max(1, round(width * factor)), max(1, round(height * factor)))
-    if inner != (width, height):
-        how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    size = (image.shape[1], image.shape[0])
+    inner, scale = _inner_size(size, long_side), np.divide(_inner_size(size, long_side), size)
+    if inner != size:
+        how = cv2.INTER_AREA if long_side < max(size) else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, inner, interpolation=how), np.uint8)
-    full = [-(-side // _MULTIPLE) * _MULTIPLE for side in inner]
+    full = _full_size(inner)
     fitted = np.full((full[1], full[0], 3), GREY, np.uint8)
     fitted[: inner[1], : inner[0]] = image
-    return fitted, np.array([inner[0] / width, inner[1] / height])
+    return fitted, scale
+
+
+def _inner_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """Width and height of the image within the network's input."""
+    width, height = (max(1, round(side * long_side / max(size))) for side in size)
+    return width, height
+
+
+def _full_size(inner: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the input, the next multiples."""
+    width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in inner)
+    return width, height
+
+
+def area_weights(size: int, smaller: int) -> Float32Array:
+    """How much of each pixel of a row a reduced row's pixels are: area averages, as OpenCV's.
+
+    Parameters
+    ----------
+    size, smaller
+        Pixels before and after.
+
+    Returns
+    -------
+    weights
+        (smaller, size), rows sum to 1.
+
+    Examples
+    --------
+    >>> (3 * area_weights(3, 2)).round().tolist()
+    [[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]]
+    """
+    share = size / smaller
+    starts = np.arange(smaller)[:, None] * share
+    pixels = np.arange(size)
+    overlap = np.minimum(pixels + 1, starts + share) - np.maximum(pixels, starts)
+    weights: Float32Array = (np.clip(overlap, 0, None) / share).astype(np.float32)
+    return weights

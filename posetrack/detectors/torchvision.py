@@ -8,9 +8,8 @@ as bytes, only boxes come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.devices import pick_device
 from posetrack.interfaces import Image
 from posetrack.runtimes.torch import precision
-from posetrack.runtimes.uploads import Uploaded, Uploader
+from posetrack.runtimes.uploads import SideStream, Uploaded, Uploader, fetch
 from posetrack.structures import Detections
 
 Weights: TypeAlias = str | Path | Mapping[str, Tensor]
@@ -92,7 +91,7 @@ class TorchvisionDetector:
         self.images_at_once = images_at_once or (4 if self.device.type == "cuda" else 1)
         self.upload = Uploader(self.device)
         self._network = network.eval().to(self.device)
-        self._stream: Any = None
+        self._stream = SideStream(self.device)
 
     @property
     def image_device(self) -> torch.device:
@@ -119,7 +118,7 @@ class TorchvisionDetector:
         """
         if not images:
             return []
-        with self._own_stream(), torch.inference_mode(), precision(self.device, self.half):
+        with self._stream.use(), torch.inference_mode(), precision(self.device, self.half):
             sent = [self.upload(image) for image in images]
             found = self._network([as_rgb(image) for image in sent])
             # All rows come back in one piece: to choose on the device is to wait for it.
@@ -129,7 +128,7 @@ class TorchvisionDetector:
                     for one in found
                 ]
             )
-            rows_of_all = rows.float().cpu().numpy()
+            rows_of_all = fetch(rows.float(), "boxes")
         ends = np.cumsum([len(one["boxes"]) for one in found])[:-1]
         return [
             self._people(rows, image.host)
@@ -147,19 +146,6 @@ class TorchvisionDetector:
             max_iou=self.max_iou,
             max_people=self.max_people,
         )
-
-    def _own_stream(self) -> AbstractContextManager[Any]:
-        """On CUDA a stream beside that of the other networks: a thread may run it ahead."""
-        if self.device.type != "cuda":
-            return nullcontext()
-        if self._stream is None:
-            torch.cuda.synchronize(self.device)  # its weights are there
-            self._stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        return cast(AbstractContextManager[Any], torch.cuda.stream(self._stream))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles open a stream of their own."""
-        return {**self.__dict__, "_stream": None}
 
 
 def faster_rcnn_mobilenet_320(weights: Weights | None, **settings: Any) -> nn.Module:

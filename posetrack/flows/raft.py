@@ -38,7 +38,7 @@ from posetrack.flows.scaling import (
 from posetrack.images import as_bgr
 from posetrack.ops.motion import inside_image
 from posetrack.runtimes.torch import precision
-from posetrack.runtimes.uploads import Uploaded, Uploader, host_of, send_array
+from posetrack.runtimes.uploads import Uploaded, Uploader, fetch, host_of, send_array
 
 RaftState: TypeAlias = tuple[Any, Any, Any]
 Model: TypeAlias = Callable[..., Any]
@@ -151,8 +151,8 @@ class RaftFlow:
         shape = tuple(first.shape[2:])
         start = to_working(points[known], shape, np.asarray(size))
         flow = self._flow(before, after)
-        ends = start + sample_on_device(flow, send_array(start, flow.device)).cpu().numpy()
-        moved[known] = to_image(ends, shape, np.asarray(size))
+        steps = fetch(sample_on_device(flow, send_array(start, flow.device)), "flow")
+        moved[known] = to_image(start + steps, shape, np.asarray(size))
         return moved, inside_image(moved, full)
 
     def _flow(self, before: RaftState, after: RaftState) -> Tensor:

@@ -30,7 +30,7 @@ from posetrack.runtimes.onnxruntime import run_with_onnxruntime
 from posetrack.runtimes.openvino import run_with_openvino
 from posetrack.runtimes.session import Batch, Run, Session, require_heatmaps
 from posetrack.runtimes.torch import Runtime, for_inference, half_of, precision, run_with_torch
-from posetrack.runtimes.uploads import Uploaded, Uploader, send_array
+from posetrack.runtimes.uploads import Uploaded, Uploader, fetch, send_array
 from posetrack.skeletons import Skeleton
 
 TorchDecoder = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -333,7 +333,7 @@ class DeviceCrops:
                     crop_on_device(pixels, padded, input_size), normalisation, decode, flip_test
                 )
                 parts.append(found[: len(some)])
-            keypoints = torch.cat(parts).cpu().numpy()
+            keypoints = fetch(torch.cat(parts), "keypoints")
         return keypoints[..., :2], keypoints[..., 2], size
 
     def _pad(self, matrices: NDArray[np.float64], most: int) -> NDArray[np.float64]:

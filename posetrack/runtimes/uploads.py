@@ -1,5 +1,7 @@
 """Images on a device: sent once for all networks of a tracker, through two pinned buffers.
 
+Also what else goes between the two: small arrays there, answers back, and work beside other work.
+
 torch is imported where a device is used, not before.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -211,3 +214,62 @@ def send_array(array: NDArray[Any], device: torch.device) -> Tensor:
     if device.type == "cuda":
         values = values.pin_memory()
     return values.to(device, non_blocking=True)
+
+
+def fetch(values: Tensor, what: str) -> NDArray[Any]:
+    """What a device has computed, as an array of this program; here the host waits for it.
+
+    Parameters
+    ----------
+    values
+        Any tensor without gradients.
+    what
+        What the wait is for: a profiler's time line has it as ``wait: keypoints``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> fetch(torch.ones(2), "ones").tolist()
+    [1.0, 1.0]
+    """
+    import torch
+
+    with torch.profiler.record_function(f"wait: {what}"):
+        return np.asarray(values.cpu().numpy())
+
+
+@dataclass
+class SideStream:
+    """On CUDA a stream beside that of the other networks, so that a thread may run one ahead.
+
+    Copies and pickles open one of their own.
+
+    Parameters
+    ----------
+    device
+        Where; on others than CUDA there is one order of work, and nothing to open.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with SideStream(torch.device("cpu")).use():
+    ...     pass
+    """
+
+    device: torch.device
+    _stream: Any = field(default=None, init=False, repr=False)
+
+    def use(self) -> AbstractContextManager[Any]:
+        """Work within it goes to the stream."""
+        if self.device.type != "cuda":
+            return nullcontext()
+        import torch
+
+        if self._stream is None:
+            torch.cuda.synchronize(self.device)  # the networks' weights are there
+            self._stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        stream: AbstractContextManager[Any] = torch.cuda.stream(self._stream)
+        return stream
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stream": None}

@@ -363,12 +363,8 @@ class Tracker:
         """
         due = [row for row in range(len(images)) if not (frame + row) % self.detect_every]
         found: list[Detections | None] = [None] * len(images)
-        if not due or (getattr(self.estimator, "bottom_up", False) and self.detector is None):
+        if not due or not self._asks_detector():
             return found
-        if self._shared() is not None and not self._has_detector():
-            return found  # it is asked with the keypoints, when its one pass is done
-        if self.detector is None:
-            self._take_defaults("estimator", "detector")
         wanted = [_for(self.detector, images[row]) for row in due]
         if len(due) > 1 and isinstance(self.detector, BatchDetector):
             answers = self.detector.detect_all(wanted)
@@ -380,8 +376,20 @@ class Tracker:
 
     @property
     def images_at_once(self) -> int:
-        """How many images in a row the detector likes to see, where they are at hand."""
-        return int(getattr(self.detector, "images_at_once", 1))
+        """How many images in a row the detector likes to see, where they are at hand.
+
+        The detector that is taken where none was given is built for it.
+        """
+        return int(getattr(self.detector, "images_at_once", 1)) if self._asks_detector() else 1
+
+    def _asks_detector(self) -> bool:
+        """Whether boxes are asked of a detector; where none was given, that is the default one."""
+        if self.detector is None:
+            if getattr(self.estimator, "bottom_up", False) or self._shared() is not None:
+                return False
+            self._take_defaults("estimator", "detector")
+        # One network for both is asked with the keypoints, when its one pass is done.
+        return self._shared() is None or self._has_detector()
 
     def _prepare(self, image: Image | Uploaded | None) -> Any:
         """The flow's own form of the image; None where no flow is wanted."""
