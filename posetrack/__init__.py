@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from posetrack.draw.video import draw_video as draw_video
     from posetrack.runs.track import track as track
     from posetrack.runs.track import track_frames as track_frames
+    from posetrack.runs.track import track_live as track_live
     from posetrack.skeletons import BODY_25 as BODY_25
     from posetrack.skeletons import COCO_17 as COCO_17
     from posetrack.skeletons import COCO_18 as COCO_18
@@ -60,7 +61,7 @@ __getattr__, __dir__, __all__ = export_lazily(
     {
         "draw.overlay": ["draw_tracks"],
         "draw.video": ["draw_video"],
-        "runs.track": ["track", "track_frames"],
+        "runs.track": ["track", "track_frames", "track_live"],
         "skeletons": [
             "BODY_25",
             "COCO_17",

@@ -458,6 +458,11 @@ def test_graphs_of_few_sizes_serve_every_number_of_people(flip_test: bool) -> No
         ours, theirs = replayed(image, boxes(count, count)), plain(image, boxes(count, count))
         np.testing.assert_allclose(ours.xy, theirs.xy, atol=1e-4)
         np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-5)
+    several = [image, image], [boxes(3, 1), boxes(4, 2)]
+    for ours, theirs in zip(
+        replayed.estimate_all(*several), plain.estimate_all(*several), strict=True
+    ):
+        np.testing.assert_allclose(ours.xy, theirs.xy, atol=1e-4)
     counts = [shape[0] for shape in recorder.shapes]
     assert len(counts) == len(set(counts))
     assert set(counts) <= {*BATCH_SIZES, 16}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,9 +19,12 @@ from processes import PATIENCE, wait_until
 import posetrack.video as video_room
 from posetrack import Tracker
 from posetrack.cli import main
-from posetrack.runs.results import Wanted, track_to_results
+from posetrack.runs import results
+from posetrack.runs.results import Run, Wanted, track_to_results, track_together
+from posetrack.runs.track import track_live
 from posetrack.runs.writer import ResultPaths
 from posetrack.testing import SceneDetector, SceneEstimator, crossing
+from posetrack.trajectories import load
 from posetrack.video import Status, live, open_video
 from posetrack.video.camera import CameraSteps
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Step
@@ -181,6 +185,128 @@ def test_ctrl_c_ends_a_live_source_with_whole_files(
     }  # fmt: skip
     assert outcome.lines[-1].startswith("lag ")
     assert "4 frames taken, 0 left out" in outcome.lines[-1]
+
+
+class Together(SceneEstimator):
+    """Counts the images of each run."""
+
+    def __init__(self) -> None:
+        super().__init__(SCENE)
+        self.sizes: list[int] = []
+
+    def estimate_all(self, images: Any, boxes: Any, /) -> list[Any]:
+        self.sizes.append(len(images))
+        return [self(image, some) for image, some in zip(images, boxes, strict=True)]
+
+
+def test_several_sources_are_followed_side_by_side_each_to_what_it_comes_to_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = {name: Camera() for name in ("hall", "door", "yard")}
+    # The yard says nothing after its second frame until the others have ended.
+    shown = {"hall": range(12), "door": range(3, 9), "yard": range(6)}
+    left = {name: iter(numbers) for name, numbers in shown.items()}
+    for name, camera in cameras.items():
+        camera.coming.put(next(left[name]))
+    arrived, estimator = threading.Event(), Together()
+
+    def opened(source: str, **settings: Any) -> VideoReader:
+        assert settings.pop("live")
+        steps = LiveSteps(
+            once(cameras[source]), source, Selection(), patience=0, arrived=settings["arrived"]
+        )
+        return reader_of(steps)
+
+    monkeypatch.setattr(video_room, "open_video", opened)
+    networks = SceneDetector(SCENE), estimator
+    first = Tracker(*networks, flow_boxes=False, flow_similarity=False)
+
+    def feed(name: str) -> Callable[..., bool]:
+        def watch(frames: int, *_: Any) -> bool:
+            if name != "yard" or frames != 2:
+                cameras[name].coming.put(next(left[name], None))
+            return True
+
+        return watch
+
+    runs = [
+        Run(
+            name, first.twin(), Wanted(("csv",), overlay=False), ResultPaths(tmp_path, name),
+            settings={}, weights={}, reading={"live": True}, arrived=arrived.set,
+            watch=feed(name),
+        )
+        for name in cameras
+    ]  # fmt: skip
+    ended = []
+    for number, outcome in track_together(runs, arrived):
+        name = list(cameras)[number]
+        ended.append(name)
+        assert outcome.frames == len(shown[name])
+        assert (tmp_path / f"{name}.csv").exists()  # whole while the others go on
+        if len(ended) == 2:
+            cameras["yard"].coming.put(next(left["yard"]))
+    assert ended == ["door", "hall", "yard"]
+    assert estimator.sizes[0] == 3
+    for name, numbers in shown.items():
+        alone, found = first.twin(), load(tmp_path / f"{name}.csv")
+        for row, number in enumerate(numbers):
+            people = alone.update(SCENE.render(number), seconds=float(found.seconds[row]))
+            present = found.present[row]
+            assert np.array(found.ids)[present].tolist() == people.ids.tolist()
+            np.testing.assert_array_equal(found.xy[row][present], people.xy)
+
+
+def test_in_a_program_several_sources_come_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = {name: Camera() for name in ("hall", "door")}
+
+    def opened(source: str, **settings: Any) -> VideoReader:
+        for item in (2, None):
+            cameras[source].coming.put(item)
+        return reader_of(
+            LiveSteps(
+                once(cameras[source]), source, Selection(), patience=0,
+                arrived=settings["arrived"],
+            )
+        )  # fmt: skip
+
+    monkeypatch.setattr(video_room, "open_video", opened)
+    found = [
+        (number, frame.index, people.ids.tolist())
+        for number, frame, people in track_live(
+            list(cameras), detector=SceneDetector(SCENE), estimator=SceneEstimator(SCENE)
+        )
+    ]
+    assert sorted(found) == [(0, 0, [1, 2]), (1, 0, [1, 2])]
+
+
+def test_a_gap_is_told_and_whether_identities_go_on() -> None:
+    told: list[str] = []
+    lags = results._Lags(told.append)
+    for seconds in (0.0, 0.04, 2.0, 5.0):
+        lags.note_gap(seconds, longest=2.5)
+    assert told == [
+        "2.0 s without a frame: identities go on",
+        "3.0 s without a frame: nobody keeps an identity over more than 2.5 s (spread, recency)",
+    ]
+
+
+def test_silence_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 1000, 5))
+    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
+    camera = Camera()
+    told: list[str] = []
+    camera.coming.put(0)
+
+    class Stalled(Camera):
+        def steps(self) -> Iterator[Step]:
+            yield next(camera.steps())
+            yield Step([], problem="hall: reading stopped before the end: Input/output error")
+
+    with reader_of(
+        LiveSteps(once(Stalled()), "hall", Selection(), patience=0, tell=told.append)
+    ) as video:
+        assert len(list(video)) == 1
+    assert told == ["hall: silent for 5 s after 1 frames"]
 
 
 def test_a_file_is_not_live(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -257,6 +257,21 @@ def test_chunks_change_nothing(way: dict) -> None:
 
 
 @pytest.mark.parametrize("way", [CPU, DEVICE], ids=["host", "device"])
+def test_several_images_at_once_give_what_each_gives(way: dict) -> None:
+    images = [picture(), picture()[::-1], picture()[:200], picture()]
+    people = [BOXES, BOXES[np.arange(1)], Detections.empty(), BOXES]
+    for max_batch in (3, 64):
+        estimate = TopDown(Tiles(), COCO_17, **way, max_batch=max_batch)
+        for found, image, boxes in zip(
+            estimate.estimate_all(images, people), images, people, strict=True
+        ):
+            alone = estimate(image, boxes)
+            assert len(found) == len(boxes)
+            assert_allclose(found.xy, alone.xy, atol=1e-3)
+            assert_allclose(found.scores, alone.scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("way", [CPU, DEVICE], ids=["host", "device"])
 def test_nobody_is_nobody_and_nothing_is_run(way: dict) -> None:
     class Never(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:

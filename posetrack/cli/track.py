@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -36,10 +37,12 @@ from posetrack.runs.results import (
     USUAL_FORMATS,
     Outcome,
     OverlayKind,
+    Run,
     Wanted,
     Watch,
     boxes_from,
     track_to_results,
+    track_together,
 )
 from posetrack.runs.sources import expand_sources
 from posetrack.runs.window import check_display
@@ -47,6 +50,7 @@ from posetrack.runs.writer import ResultPaths
 
 if TYPE_CHECKING:
     from posetrack.skeletons import Skeleton
+    from posetrack.tracking.tracker import Tracker
 
 _MOST_PATHS: Final = 12
 
@@ -158,7 +162,8 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         "--live",
         action="store_true",
         help="of a camera or address take the newest frame and leave out what came meanwhile; one "
-        "that is lost is opened again; Ctrl-C ends it with whole files",
+        "that is lost is opened again; Ctrl-C ends it with whole files; several are followed side "
+        "by side, the images of all in one batch of the networks",
     )
     live.add_argument(
         "--patience",
@@ -204,7 +209,7 @@ def tracker_settings(
 
 
 def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
-    """Track each video in turn; ``watch`` sees how far a run is, and may end it."""
+    """Track videos in turn, live ones together; ``watch`` sees how far a run is, and may end it."""
     wanted = choose_outputs(arguments)
     check_folder(arguments.out)
     check_networks(arguments)
@@ -226,31 +231,60 @@ def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
         )
         print(f"posetrack: the detector asks for {asked}", file=sys.stderr)
     names: set[str] = set()
-    keep = [Path(source) for source in arguments.sources]
+    keep = [*map(Path, arguments.sources), *paths_of(weights)]
+    more: dict[str, Any] = {
+        "settings": settings_of(arguments) | tracker.settled,
+        "weights": weights,
+        "reading": reading_from(arguments),
+        "boxes": boxes,
+        "ahead": arguments.ahead,
+        "unrelated": arguments.unrelated,
+        "show": arguments.show,
+        "progress": True,
+        "resume": arguments.resume,
+        "watch": watch,
+    }
+    places = []
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        results = ResultPaths(arguments.out, name, [*keep, *paths_of(weights)])
-        outcome = track_to_results(
+        places.append(ResultPaths(arguments.out, name, keep))
+    if arguments.live and len(places) > 1:
+        return _track_together(arguments.sources, tracker, wanted, places, more)
+    for source, results in zip(arguments.sources, places, strict=True):
+        tell = partial(_tell, results.name)
+        outcome = track_to_results(source, tracker, wanted, results, tell=tell, **more)
+        _show(outcome, results)
+        for coming in places:
+            coming.keep += results.paths
+        tracker.reset()
+    return 0
+
+
+def _track_together(
+    sources: Sequence[str],
+    tracker: Tracker,
+    wanted: Wanted,
+    places: Sequence[ResultPaths],
+    more: Mapping[str, Any],
+) -> int:
+    """Follow live sources side by side, each with a tracker of its own and the same networks."""
+    arrived = threading.Event()
+    runs = [
+        Run(
             source,
-            tracker,
+            tracker.twin(),
             wanted,
             results,
-            settings=settings_of(arguments) | tracker.settled,
-            weights=weights,
-            reading=reading_from(arguments),
-            boxes=boxes,
-            ahead=arguments.ahead,
-            unrelated=arguments.unrelated,
-            show=arguments.show,
-            progress=True,
-            resume=arguments.resume,
-            watch=watch,
-            tell=partial(_tell, name),
+            tell=partial(_tell, results.name),
+            arrived=arrived.set,
+            row=row,
+            **more,
         )
-        _show(outcome, results)
-        keep += results.paths
-        tracker.reset()
+        for row, (source, results) in enumerate(zip(sources, places, strict=True))
+    ]
+    for number, outcome in track_together(runs, arrived):
+        _show(outcome, places[number])
     return 0
 
 
@@ -344,7 +378,7 @@ def _boxes(arguments: argparse.Namespace) -> Callable[[int], Any] | None:
     return boxes_from(arguments.boxes, arguments.min_score)
 
 
-def open_tracker(arguments: argparse.Namespace) -> tuple[Any, Weights]:
+def open_tracker(arguments: argparse.Namespace) -> tuple[Tracker, Weights]:
     """The tracker, and what its networks came from."""
     make = Makers(
         detector=lambda _, default: build_detector(arguments, default),

@@ -29,6 +29,7 @@ from posetrack.ops.crops import (
     crop_matrices,
     crop_people,
     heatmap_to_image,
+    in_batches,
     normalise,
 )
 from posetrack.ops.heatmaps import average_flipped
@@ -315,28 +316,63 @@ class TopDown:
         TypeError, ValueError
             If it is not an image, or the network's heatmaps do not fit the skeleton.
         """
-        if self._on_device is None or not isinstance(image, Uploaded):
-            image = as_bgr(host_of(image))
-        if len(boxes) == 0:
-            return Poses.empty(self._skeleton)
-        center, scale = box_to_center_scale(
-            boxes.xyxy, input_size=self.input_size, padding=self.padding
-        )
-        matrices = crop_matrices(center, scale, self.input_size)
-        parts = list(self._parts(image, matrices))
+        return self.estimate_all([image], [boxes])[0]
+
+    def estimate_all(
+        self, images: Sequence[Image | Uploaded], boxes: Sequence[Detections], /
+    ) -> list[Poses]:
+        """One pose for each box in each of several images, by one run of the network for all.
+
+        Parameters
+        ----------
+        images
+            As for a call; of any sizes.
+        boxes
+            The people in each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See a call.
+        """
+        pixels = [self._taken(image) for image in images]
+        people = [row for row, some in enumerate(boxes) if len(some)]
+        if not people:
+            return [Poses.empty(self._skeleton) for _ in images]
+        xyxy = np.concatenate([boxes[row].xyxy for row in people])
+        center, scale = box_to_center_scale(xyxy, input_size=self.input_size, padding=self.padding)
+        ends = np.cumsum([len(boxes[row]) for row in people])[:-1]
+        matrices = np.split(crop_matrices(center, scale, self.input_size), ends)
+        parts = list(self._parts([pixels[row] for row in people], matrices))
         xy = heatmap_to_image(
             np.concatenate([cells for cells, _, _ in parts]), center, scale, parts[0][2]
         )
         scores = np.concatenate([scores for _, scores, _ in parts])
         unseen = ~np.isfinite(scores)  # a heatmap that overflowed says nothing
         xy[unseen], scores[unseen] = np.nan, 0
-        return Poses(xy, scores, boxes, self._skeleton)
+        found = dict(
+            zip(people, zip(np.split(xy, ends), np.split(scores, ends), strict=True), strict=True)
+        )
+        return [
+            Poses(*found[row], some, self._skeleton)
+            if row in found
+            else Poses.empty(self._skeleton)
+            for row, some in enumerate(boxes)
+        ]
 
-    def _parts(self, image: Image | Uploaded, matrices: NDArray[np.float64]) -> Iterator[_Cells]:
+    def _taken(self, image: Image | Uploaded) -> Image | Uploaded:
+        """The image as it is cropped: on the device, or on the host."""
+        if self._on_device is not None and isinstance(image, Uploaded):
+            return image
+        return as_bgr(host_of(image))
+
+    def _parts(
+        self, images: Sequence[Image | Uploaded], matrices: Sequence[NDArray[np.float64]]
+    ) -> Iterator[_Cells]:
         """Keypoints, in runs of at most `max_batch` crops."""
         if self._on_device is not None:
             yield self._on_device.find(
-                image,
+                images,
                 matrices,
                 input_size=self.input_size,
                 normalisation=self.normalisation,
@@ -345,10 +381,9 @@ class TopDown:
                 max_batch=self.max_batch,
             )
             return
-        pixels = host_of(image)
-        for start in range(0, len(matrices), self.max_batch):
-            some = matrices[start : start + self.max_batch]
-            yield self._from_crops(crop_people(pixels, some, self.input_size))
+        for batch in in_batches(matrices, self.max_batch):
+            crops = [crop_people(host_of(images[row]), m, self.input_size) for row, m in batch]
+            yield self._from_crops(crops[0] if len(crops) == 1 else np.concatenate(crops))
 
     def _from_crops(self, crops: NDArray[np.uint8]) -> _Cells:
         """Keypoints of BGR crops (n, height, width, 3).

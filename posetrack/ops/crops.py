@@ -10,6 +10,7 @@ trained with it see what they are used to.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -24,6 +25,38 @@ Float64Array = NDArray[np.float64]
 
 UNIT_OF_SCALE = 200.0
 """Pixels per unit of scale."""
+
+
+def in_batches(
+    matrices: Sequence[NDArray[np.float64]], most: int
+) -> Iterator[list[tuple[int, NDArray[np.float64]]]]:
+    """The crops of several images in batches, in order: which image, and its matrices there.
+
+    Parameters
+    ----------
+    matrices
+        Of each image (n, 2, 3), n at least 1; see `crop_matrices`.
+    most
+        Crops in a batch.
+
+    Examples
+    --------
+    >>> two = [np.zeros((3, 2, 3)), np.zeros((2, 2, 3))]
+    >>> [[(row, len(some)) for row, some in batch] for batch in in_batches(two, 4)]
+    [[(0, 3), (1, 1)], [(1, 1)]]
+    """
+    batch: list[tuple[int, NDArray[np.float64]]] = []
+    room = most
+    for row, left in enumerate(matrices):
+        while len(left):
+            batch.append((row, left[:room]))
+            left = left[room:]
+            room -= len(batch[-1][1])
+            if not room:
+                yield batch
+                batch, room = [], most
+    if batch:
+        yield batch
 
 
 def crop_matrices(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
@@ -44,6 +45,7 @@ Watch: TypeAlias = Callable[[int, int | None, int], bool]
 """Takes frames done, frames in all where that is known, and people; gives whether to go on."""
 
 _LAG_EVERY: Final = 10.0  # seconds between two lines on it
+_GAP: Final = 1.0  # seconds without a frame that are told
 USUAL_FORMATS: Final = ("csv", "parquet", "posetrack18", "audit")
 
 
@@ -245,20 +247,69 @@ def track_to_results(
         return run.finished_before
     with run:
         run.follow()
-    return run.finish()
+        return run.close()
+
+
+def track_together(runs: Sequence[Run], arrived: Event) -> Iterator[tuple[int, Outcome]]:
+    """Follow several live sources side by side, each with a tracker and files of its own.
+
+    The newest images of all that have one go through the networks that their trackers share in one
+    batch (`posetrack.tracking.pipeline.update_together`). A source that is silent, away or at its
+    end holds up no other; Ctrl-C ends all of them with whole files.
+
+    Parameters
+    ----------
+    runs
+        Of live sources.
+    arrived
+        Whose ``set`` each of them has as its ``arrived``.
+
+    Yields
+    ------
+    number, outcome
+        Of each source as soon as it has ended.
+    """
+    from posetrack.tracking.pipeline import update_together
+    from posetrack.video.live import newest_of
+
+    with ExitStack() as stack:
+        for run in runs:
+            stack.enter_context(run)
+        videos = {number: run.video for number, run in enumerate(runs)}
+        try:
+            for newest in newest_of(videos, arrived):
+                frames = {number: frame for number, frame in newest.items() if frame is not None}
+                for number, frame in frames.items():
+                    runs[number].before(frame)
+                people = update_together(
+                    [runs[number].tracker for number in frames], list(frames.values())
+                )
+                ended = [number for number in newest if number not in frames]
+                with hold_interruptions():  # what is tracked of one is written of all
+                    for (number, frame), tracks in zip(frames.items(), people, strict=True):
+                        if not runs[number].take(frame, tracks):
+                            ended.append(number)
+                    for number in ended:
+                        del videos[number]
+                yield from ((number, runs[number].close()) for number in ended)
+        except KeyboardInterrupt:
+            if not any(run.ends_when_asked for run in runs):
+                raise
+        for number in list(videos):
+            yield number, runs[number].close()
 
 
 class Run:
     """A source on its way through a tracker into files; parameters as of `track_to_results`.
 
     It is opened as a context manager: the source, the files, the bar, the window. `follow` takes
-    all its frames, or `take` one and `end` notes that no other follows; when it is closed `finish`
-    makes the rest. Where an error closes it, what there is is kept.
+    all its frames, or `take` one; `close` makes everything whole. Where an error closes it, what
+    there is is kept.
 
     Parameters
     ----------
-    opening
-        Further settings of `posetrack.video.open_video`, of nothing that results depend on.
+    arrived
+        See `posetrack.video.open_video`.
     row
         Of the bar, where there are several.
     """
@@ -282,7 +333,10 @@ class Run:
         resume: bool = False,
         watch: Watch | None = None,
         tell: Callable[[str], None] | None = None,
+        arrived: Callable[[], object] | None = None,
+        row: int | None = None,
     ) -> None:
+        self._row = row
         self._source, self.tracker, self._results = source, tracker, results
         self._settings, self._weights, self._boxes = settings, weights, boxes
         self._unrelated, self._show, self._progress = unrelated, show, progress
@@ -290,7 +344,8 @@ class Run:
         self._reading, self._ahead, self._lags = reading, ahead, None
         if reading.get("live"):
             # Nothing is done ahead, or the newest frame would be old before its turn.
-            self._reading, self._ahead, self._lags = {**reading, "tell": tell}, 0, _Lags(tell)
+            self._reading = {**reading, "tell": tell, "arrived": arrived}
+            self._ahead, self._lags = 0, _Lags(tell)
         if unrelated:  # of images by themselves there is no identity to explain
             wanted = replace(wanted, formats=[one for one in wanted.formats if one != "audit"])
         self._wanted = wanted
@@ -412,6 +467,7 @@ class Run:
             unit=" frames",
             desc="" if self._results is None else self._results.name,
             disable=None if self._progress else True,
+            position=self._row,
         )
 
     def _begin(self) -> None:
@@ -448,7 +504,12 @@ class Run:
             except KeyboardInterrupt:
                 if not self.ends_when_asked:
                     raise
+
+    def close(self) -> Outcome:
+        """`end`, close all, and `finish`."""
         self.end()
+        self.__exit__(None, None, None)
+        return self.finish()
 
     @property
     def ends_when_asked(self) -> bool:
@@ -471,7 +532,12 @@ class Run:
             )
 
     def before(self, frame: Any) -> None:
-        """Make the segment whole that ends before this frame, which the tracker has not seen."""
+        """Get ready for a frame that the tracker has not seen: say that there was a gap before it.
+
+        A segment that ends before it is made whole.
+        """
+        if self._lags is not None:
+            self._lags.note_gap(frame.seconds, self.tracker.longest_gap)
         if not self._files.ends_before(frame):
             return
         with hold_interruptions():
@@ -563,7 +629,7 @@ class _Lags:
 
     def __init__(self, tell: Callable[[str], None] | None) -> None:
         self._tell = tell or (lambda _: None)
-        self._last = self._largest = 0.0
+        self._last = self._largest = self._seconds = 0.0
         self._due = time.monotonic() + _LAG_EVERY
 
     def note(self, lag: float | None, ledger: Any) -> None:
@@ -571,8 +637,18 @@ class _Lags:
         self._last = lag or 0.0
         self._largest = max(self._largest, self._last)
         if time.monotonic() >= self._due:
-            self._due += _LAG_EVERY
+            self._due = time.monotonic() + _LAG_EVERY
             self._tell(self.describe(ledger))
+
+    def note_gap(self, seconds: float, longest: float) -> None:
+        """Tell whether identities go on where no frame came for long."""
+        gap, self._seconds = seconds - self._seconds, seconds
+        if gap < _GAP:
+            return
+        end = "identities go on" if gap <= longest else (
+            f"nobody keeps an identity over more than {longest:.1f} s (spread, recency)"
+        )  # fmt: skip
+        self._tell(f"{gap:.1f} s without a frame: {end}")
 
     def describe(self, ledger: Any) -> str:
         """In a line."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from posetrack.runs.networks import Estimator, Named, build_tracker, makers
@@ -50,6 +52,8 @@ def track(
     rate: float | None = None,
     stored_pixels: bool = False,
     ahead: int = 2,
+    live: bool = False,
+    patience: float = 60.0,
     cleaning: Mapping[str, Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     formats: Sequence[str] = USUAL_FORMATS,
@@ -100,6 +104,10 @@ def track(
         Leave pictures as they are stored where their pixels are not square or their size changes.
     ahead
         Frames detected ahead in a thread of their own; 0: none.
+    live, patience
+        Of a camera or address take the newest frame, and leave out what came meanwhile; for how
+        many seconds it may be away, see `posetrack.video.open_video`. Ctrl-C ends it, and what was
+        tracked is given back. Several: see `track_live`.
     cleaning
         Settings of `posetrack.cleaning.clean`, such as ``{"fill": 0.3, "smooth": "butterworth"}``;
         ``select`` may also be largest, longest, central or moving.
@@ -176,6 +184,7 @@ def track(
         check_display()
     tracker, weights, at = _equipment(used)
     opened, reading = _reading(source, start, stop, stride, rate, stored_pixels)
+    reading |= {"live": True, "patience": patience} if live else {}
     results = None
     if out is not None:
         name = output_name(_name_of(opened), set())
@@ -220,6 +229,8 @@ def track_frames(
     rate: float | None = None,
     stored_pixels: bool = False,
     ahead: int = 2,
+    live: bool = False,
+    patience: float = 60.0,
     **settings: Any,
 ) -> Iterator[tuple[Frame, Tracks]]:
     """Track the people in a video frame by frame, for long ones and for cameras.
@@ -231,7 +242,7 @@ def track_frames(
     ----------
     source, detector, estimator, flow, device, offline, preset, boxes, start, stop, stride, rate
         See `track`.
-    stored_pixels, ahead, **settings
+    stored_pixels, ahead, live, patience, **settings
         See `track`.
 
     Yields
@@ -269,6 +280,8 @@ def track_frames(
         raise ValueError(f"the preset {preset!r} cleans what was tracked, which needs track()")
     tracker, _, at = _equipment(used)
     opened, reading = _reading(source, start, stop, stride, rate, stored_pixels)
+    if live:  # nothing is done ahead, or the newest frame would be old before its turn
+        reading, ahead = {**reading, "live": True, "patience": patience}, 0
 
     def frames() -> Iterator[tuple[Frame, Tracks]]:
         from posetrack.tracking.pipeline import track_video
@@ -277,6 +290,83 @@ def track_frames(
         with open_video(opened, **reading) as video:
             found = None if at is None else scale_boxes(at, video.scale)
             yield from track_video(video, tracker, boxes=found, ahead=ahead)
+
+    return frames()
+
+
+def track_live(
+    sources: Sequence[str | int],
+    *,
+    detector: Named | Detector | None = None,
+    estimator: Named | Estimator | None = None,
+    flow: Named | FlowEstimator = "dis",
+    device: str = "auto",
+    offline: bool = False,
+    preset: str | Sequence[str] = (),
+    patience: float = 60.0,
+    tell: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> Iterator[tuple[int, Frame, Tracks]]:
+    """Track the people in several cameras and streams side by side.
+
+    Each has a tracker of its own, with identities of its own; the newest images of all that have
+    one go through the networks in one batch. One that is silent, away or at its end holds up no
+    other. Networks are made and sources opened when this is called.
+
+    Parameters
+    ----------
+    sources
+        Cameras' numbers and addresses.
+    detector, estimator, flow, device, offline, preset, patience, **settings
+        See `track`.
+    tell
+        Is told in a line when a source is lost, and when it is back.
+
+    Yields
+    ------
+    number, frame, tracks
+        Which of the sources, its newest frame with its lag, and the people in it. It ends with the
+        last source.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, ConnectionError, OSError
+        See `track`.
+
+    Examples
+    --------
+    >>> for number, frame, people in track_live([0, "rtsp://hall/1"]):  # doctest: +SKIP
+    ...     print(number, frame.lag, people.ids)
+    """
+    given = dict(locals()) | {"boxes": None}
+    used = _with_presets(given.pop("settings"), given)
+    if used.get("cleaning"):
+        raise ValueError(f"the preset {preset!r} cleans what was tracked, which needs track()")
+    tracker, _, _ = _equipment(used)
+    arrived = Event()
+    with ExitStack() as opening:
+        from posetrack.video import open_video
+
+        videos = {
+            number: opening.enter_context(
+                open_video(source, live=True, patience=patience, tell=tell, arrived=arrived.set)
+            )
+            for number, source in enumerate(sources)
+        }
+        opened = opening.pop_all()
+
+    def frames() -> Iterator[tuple[int, Frame, Tracks]]:
+        from posetrack.tracking.pipeline import update_together
+        from posetrack.video.live import newest_of
+
+        trackers = [tracker.twin() for _ in sources]
+        with opened:
+            for newest in newest_of(videos, arrived):
+                here = {number: frame for number, frame in newest.items() if frame is not None}
+                tracks = update_together([trackers[n] for n in here], list(here.values()))
+                yield from zip(here, here.values(), tracks, strict=True)
+                for number in newest.keys() - here.keys():
+                    del videos[number]
 
     return frames()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +23,7 @@ from torch.nn import functional
 from posetrack.devices import pick_device
 from posetrack.interfaces import Image
 from posetrack.networks.pose_resnet import PoseResNet
-from posetrack.ops.crops import Normalisation, inverse_affine
+from posetrack.ops.crops import Normalisation, in_batches, inverse_affine
 from posetrack.ops.heatmaps import decode_argmax, decode_dark, decode_quarter
 from posetrack.runtimes.cuda_graphs import Capture, Graphs, capture_on_cuda, choose_batch_size
 from posetrack.runtimes.onnxruntime import run_with_onnxruntime
@@ -300,8 +300,8 @@ class DeviceCrops:
 
     def find(
         self,
-        image: Image | Uploaded,
-        matrices: NDArray[np.float64],
+        images: Sequence[Image | Uploaded],
+        matrices: Sequence[NDArray[np.float64]],
         *,
         input_size: tuple[int, int],
         normalisation: Normalisation,
@@ -313,35 +313,45 @@ class DeviceCrops:
 
         Parameters
         ----------
-        image
-            (H, W, 3) uint8 BGR, or the same on the device.
+        images
+            (H, W, 3) uint8 BGR each, or the same on the device.
         matrices
-            (N, 2, 3), from image to crop pixels, N at least 1; see
+            Of each image (n, 2, 3), from image to crop pixels, N in all and at least 1; see
             `posetrack.ops.crops.crop_matrices`.
         input_size, normalisation, decode, flip_test, max_batch
             See `posetrack.estimators.top_down.TopDown`.
         """
         step = max(1, max_batch // 2) if flip_test else max_batch
         with torch.inference_mode():
-            pixels = as_planes(self.upload(image))
+            pixels = [as_planes(self.upload(image)) for image in images]
             # All is asked for before anything is waited for, and it is waited for once.
             parts, size = [], (0, 0)
-            for first in range(0, len(matrices), step):
-                some = matrices[first : first + step]
-                padded = self._pad(some, step)
+            for batch in in_batches(matrices, step):
+                count = sum(len(some) for _, some in batch)
+                crops = [
+                    crop_on_device(pixels[row], some, input_size)
+                    for row, some in self._pad(batch, count, step)
+                ]
                 found, size = self.decode_crops(
-                    crop_on_device(pixels, padded, input_size), normalisation, decode, flip_test
+                    crops[0] if len(crops) == 1 else torch.cat(crops),
+                    normalisation,
+                    decode,
+                    flip_test,
                 )
-                parts.append(found[: len(some)])
+                parts.append(found[:count])
             keypoints = fetch(torch.cat(parts), "keypoints")
         return keypoints[..., :2], keypoints[..., 2], size
 
-    def _pad(self, matrices: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-        """The first crop once more, until there are as many as some graph is for."""
+    def _pad(
+        self, batch: list[tuple[int, NDArray[np.float64]]], count: int, most: int
+    ) -> list[tuple[int, NDArray[np.float64]]]:
+        """Some crop of the last image once more, until there are as many as some graph is for."""
         if not self.graphs.used:
-            return matrices
-        missing = choose_batch_size(len(matrices), most) - len(matrices)
-        return np.concatenate([matrices, np.repeat(matrices[:1], missing, axis=0)])
+            return batch
+        row, matrices = batch[-1]
+        missing = choose_batch_size(count, most) - count
+        last = np.concatenate([matrices, np.repeat(matrices[:1], missing, axis=0)])
+        return [*batch[:-1], (row, last)]
 
     def decode_crops(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from pathlib import Path
@@ -67,7 +66,7 @@ class Finder:
 
     def warm_up(self) -> None:
         """Compile and load on a grey picture what the first client would wait for."""
-        tracker = self._new_tracker()
+        tracker = self._tracker.twin()
         tracker.update(np.full((240, 320, 3), 127, np.uint8))
 
     def check(self, path: Path, expected: Content | None, out: str | None) -> tuple[Content, Out]:
@@ -136,7 +135,7 @@ class Finder:
 
         with refuse_unreadable(path, "the picture"):
             image = read_image(path, max_pixels=self.limits.pixels)
-        tracker = self._new_tracker()
+        tracker = self._tracker.twin()
         tracker.flow_boxes = tracker.flow_similarity = False  # there is no next image
         tracks = self._find(tracker, image, 0, None)
         if out in ("jpg", "png"):
@@ -156,7 +155,7 @@ class Finder:
         with video, self._result(video, path, out) as result:
             if video.counted and (video.count or 0) > most:
                 raise _too_long(most)
-            tracker, done = self._new_tracker(), 0
+            tracker, done = self._tracker.twin(), 0
             frames = iter(video)
             while True:
                 with refuse_unreadable(path, "the video"):
@@ -185,12 +184,6 @@ class Finder:
                 best = np.argsort(-boxes.scores, kind="stable")[: self.limits.people]
                 boxes = boxes[np.sort(best)]
             return tracker.update(image, detections=boxes, seconds=seconds)
-
-    def _new_tracker(self) -> Tracker:
-        """One with the same networks that has seen nothing."""
-        tracker = copy.copy(self._tracker)
-        tracker.reset()
-        return tracker
 
 
 def check_content(found: Content | None, expected: Content | None) -> Content:

@@ -16,8 +16,8 @@ from typing import Generic, Self, TypeAlias, TypeVar
 
 from posetrack.interfaces import Image
 from posetrack.runtimes.uploads import Uploaded
-from posetrack.structures import Detections, Tracks
-from posetrack.tracking.tracker import Tracker
+from posetrack.structures import Detections, Poses, Tracks
+from posetrack.tracking.tracker import Tracker, detect_in, estimate_in
 from posetrack.video import Frame
 from posetrack.video.prefetch import Prefetch
 
@@ -102,6 +102,75 @@ def choose_batch(
         return 1
     at_hand = isinstance(frames, Sequence) or getattr(frames, "live", True) is False
     return tracker.images_at_once if at_hand else 1
+
+
+def update_together(trackers: Sequence[Tracker], frames: Sequence[Frame]) -> list[Tracks]:
+    """Update several trackers, each with the frame of its own source.
+
+    A detector or a top-down pose network that several of them share is run once for all, where it
+    takes several images (`posetrack.interfaces.BatchDetector`, `BatchEstimator`). Each tracker
+    comes to what its own `Tracker.update` gives, up to how the network rounds in a larger batch.
+
+    Parameters
+    ----------
+    trackers
+        Each once.
+    frames
+        One for each.
+
+    Returns
+    -------
+    tracks
+        Of each.
+
+    Examples
+    --------
+    >>> from posetrack.testing import SceneDetector, SceneEstimator, crossing
+    >>> scene = crossing(frames=4)
+    >>> networks = SceneDetector(scene), SceneEstimator(scene)
+    >>> hall, door = Tracker(*networks), Tracker(*networks)
+    >>> frame = Frame(scene.render(0), 0, 0.0)
+    >>> [people.ids.tolist() for people in update_together([hall, door], [frame, frame])]
+    [[1, 2], [1, 2]]
+    """
+    images = [one.upload(frame.image) for one, frame in zip(trackers, frames, strict=True)]
+    found: list[Detections | None] = [None] * len(images)
+    due = [row for row, one in enumerate(trackers) if one.detector_is_due(one.frame)]
+    for rows in _sharing([trackers[row].detector for row in due], due):
+        answers = detect_in(trackers[rows[0]].detector, [images[row] for row in rows])
+        for row, answer in zip(rows, answers, strict=True):
+            found[row] = answer
+    tracks: dict[int, Tracks] = {}
+    asking = [
+        one.update_in_steps(image, detections=boxes, seconds=frame.seconds)
+        for one, image, boxes, frame in zip(trackers, images, found, frames, strict=True)
+    ]
+    waiting: dict[int, tuple[Image | Uploaded, Detections]] = {}
+
+    def go_on(row: int, poses: Poses | None) -> None:
+        try:
+            waiting[row] = next(asking[row]) if poses is None else asking[row].send(poses)
+        except StopIteration as end:
+            tracks[row] = end.value
+
+    for row in range(len(asking)):
+        go_on(row, None)
+    while waiting:
+        asked, waiting = waiting, {}
+        for rows in _sharing([trackers[row].network for row in asked], list(asked)):
+            network = trackers[rows[0]].network
+            poses = estimate_in(network, *zip(*(asked[row] for row in rows), strict=True))
+            for row, found_there in zip(rows, poses, strict=True):
+                go_on(row, found_there)
+    return [tracks[row] for row in range(len(asking))]
+
+
+def _sharing(networks: Sequence[object], rows: Sequence[int]) -> list[list[int]]:
+    """The rows that have the same network, together."""
+    groups: dict[int, list[int]] = {}
+    for network, row in zip(networks, rows, strict=True):
+        groups.setdefault(id(network), []).append(row)
+    return list(groups.values())
 
 
 _Detected: TypeAlias = tuple[Frame, Image | Uploaded, Detections | None]

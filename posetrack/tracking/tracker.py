@@ -6,7 +6,8 @@ Tracking*, ECCV 2018 (arXiv:1804.06208), section 3. `Tracker.update` reads like 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -17,6 +18,7 @@ from posetrack.checks import check_at_least, check_fraction, check_whole
 from posetrack.images import as_bgr
 from posetrack.interfaces import (
     BatchDetector,
+    BatchEstimator,
     BottomUpEstimator,
     Detector,
     FlowEstimator,
@@ -239,6 +241,12 @@ class Tracker:
         self.confirmed: dict[int, int] = {}
         self._matched: tuple[Compared, NDArray[np.int64], NDArray[np.int64], Any] | None = None
 
+    def twin(self) -> Tracker:
+        """Another with the same networks and settings, which has seen nothing."""
+        other = copy.copy(self)
+        other.reset()
+        return other
+
     def update(
         self,
         image: Image | Uploaded | None = None,
@@ -280,6 +288,37 @@ class Tracker:
             If the image cannot be used, the time is not finite, or the skeleton changes in
             mid-stream. The tracker is then as it was before the call.
         """
+        asking = self.update_in_steps(image, detections=detections, poses=poses, seconds=seconds)
+        try:
+            asked, boxes = next(asking)
+            while True:
+                asked, boxes = asking.send(estimate_in(self.network, [asked], [boxes])[0])
+        except StopIteration as end:
+            return cast(Tracks, end.value)
+
+    def update_in_steps(
+        self,
+        image: Image | Uploaded | None = None,
+        *,
+        detections: Detections | None = None,
+        poses: Poses | None = None,
+        seconds: float | None = None,
+    ) -> Generator[tuple[Image | Uploaded, Detections], Poses, Tracks]:
+        """`update`, for which the caller runs the top-down pose network.
+
+        So one run may do for several trackers that share one, see
+        `posetrack.tracking.pipeline.update_together`.
+
+        Yields
+        ------
+        image, boxes
+            What ``estimator`` is asked, at most once; its poses are sent back. Other networks than
+            top-down ones, and the detector, are run by the tracker.
+
+        Returns
+        -------
+        tracks
+        """
         if image is None and poses is None:
             raise ValueError("update needs an image, or poses to give identities to")
         sent = None if image is None else self.upload(image)  # once, for all networks
@@ -287,7 +326,7 @@ class Tracker:
         now, after = self._time(seconds), self._prepare(sent)
         past = self._past(image, now)
         moved = self._move_past(past, image, after)  # where the flow says past poses are now
-        found = self._find_poses(sent, moved, detections, poses, now)  # of now, without doubles
+        found = yield from self._find_poses(sent, moved, detections, poses, now)  # without doubles
         past = moved if self.flow_similarity else past
         compared = self._compare(past, found, now, blind=image is None)
         matched, place = compared.match(self.match, self.min_similarity)
@@ -300,6 +339,22 @@ class Tracker:
     def frame(self) -> int:
         """How many images there have been: the number of the next one."""
         return self._state.frame
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two images over which somebody who has not moved keeps their identity.
+
+        Examples
+        --------
+        >>> Tracker(spread=10).longest_gap, Tracker(spread=10, recency=0.9).longest_gap
+        (2.73..., 10.0)
+        """
+        longest = self.spread if self.spread > 0 else np.inf
+        if self.recency == 1 or self.min_similarity == 0:
+            return float(longest)
+        if self.recency == 0:
+            return 0.0
+        return float(min(longest, np.log(self.min_similarity) / np.log(self.recency)))
 
     @property
     def explanation(self) -> Explanation:
@@ -361,18 +416,17 @@ class Tracker:
         A detector that takes several images (`posetrack.interfaces.BatchDetector`) gets those
         that are due together.
         """
-        due = [row for row in range(len(images)) if not (frame + row) % self.detect_every]
+        due = [row for row in range(len(images)) if self.detector_is_due(frame + row)]
         found: list[Detections | None] = [None] * len(images)
-        if not due or not self._asks_detector():
-            return found
-        wanted = [_for(self.detector, images[row]) for row in due]
-        if len(due) > 1 and isinstance(self.detector, BatchDetector):
-            answers = self.detector.detect_all(wanted)
-        else:
-            answers = [cast(Detector, self.detector)(image) for image in wanted]
-        for row, answer in zip(due, answers, strict=True):
-            found[row] = answer
+        if due:
+            answers = detect_in(self.detector, [images[row] for row in due])
+            for row, answer in zip(due, answers, strict=True):
+                found[row] = answer
         return found
+
+    def detector_is_due(self, frame: int) -> bool:
+        """Whether `update` asks the detector for the image of that number."""
+        return not frame % self.detect_every and self._asks_detector()
 
     @property
     def images_at_once(self) -> int:
@@ -401,7 +455,9 @@ class Tracker:
             self.flow = default_flow(self.device)
         return self.flow.prepare(_for(self.flow, image))
 
-    def _estimator(self) -> PoseEstimator | BottomUpEstimator:
+    @property
+    def network(self) -> PoseEstimator | BottomUpEstimator:
+        """The pose network: the one given, or else the default, which is fetched."""
         if self.estimator is None:
             self._take_defaults("estimator")
         return cast(PoseEstimator, self.estimator)
@@ -464,7 +520,7 @@ class Tracker:
         detections: Detections | None,
         poses: Poses | None,
         now: float,
-    ) -> Found:
+    ) -> Generator[tuple[Image | Uploaded, Detections], Poses, Found]:
         """The poses of this image, without doubles, and how each was come by."""
         if poses is not None:
             found = Found.of(self._checked(poses), self.min_keypoint_score, now)
@@ -503,8 +559,7 @@ class Tracker:
             size=_size(host_of(image)),
         )
         if shared is None:
-            estimator = cast(PoseEstimator, self._estimator())
-            poses = estimator(_for(estimator, image), boxes)
+            poses = yield image, boxes
         else:
             poses = shared.estimate(state, boxes)
         if len(poses) != len(boxes):
@@ -666,6 +721,25 @@ class Tracker:
         """
         self._state, self._matched = State.from_arrays(state), None
         self.provisional, self.confirmed = np.zeros(0, np.int64), {}
+
+
+def detect_in(detector: Detector | None, images: Sequence[Image | Uploaded]) -> list[Detections]:
+    """What a detector finds in each of some images; in one run where it takes several."""
+    wanted = [_for(detector, image) for image in images]
+    if len(wanted) > 1 and isinstance(detector, BatchDetector):
+        return detector.detect_all(wanted)
+    return [cast(Detector, detector)(image) for image in wanted]
+
+
+def estimate_in(
+    estimator: object, images: Sequence[Image | Uploaded], boxes: Sequence[Detections]
+) -> list[Poses]:
+    """A top-down network's poses in each of some images; in one run where it takes several."""
+    wanted = [_for(estimator, image) for image in images]
+    if len(wanted) > 1 and isinstance(estimator, BatchEstimator):
+        return estimator.estimate_all(wanted, boxes)
+    one = cast(PoseEstimator, estimator)
+    return [one(image, some) for image, some in zip(wanted, boxes, strict=True)]
 
 
 def _for(backend: object, image: Image | Uploaded) -> Image:

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from posetrack.video.frames import Facts, Frame, Row, Selection, Status, Step, Steps
+
+if TYPE_CHECKING:
+    from posetrack.video.reader import VideoReader
 
 FIRST_PAUSE: Final = 0.5
 """Seconds until a source that was lost is opened again; each time twice as long."""
 LONGEST_PAUSE: Final = 15.0
 _GLANCE_S: Final = 0.05
 _JOIN_S: Final = 1.0
+_SILENT_S: Final = 2.0  # a read that ends so long after the last frame was a stall
 
 
 class LiveSteps:
@@ -38,6 +42,8 @@ class LiveSteps:
         Seconds for which it may be away; then the stream ends, with a problem that says so.
     tell
         Is told, in a line, when the source is lost and when it is back.
+    arrived
+        Called, in another thread, whenever there is a newest frame, and when the stream ends.
 
     Raises
     ------
@@ -53,18 +59,28 @@ class LiveSteps:
         *,
         patience: float = 60.0,
         tell: Callable[[str], None] | None = None,
+        arrived: Callable[[], object] | None = None,
     ) -> None:
         if selection.start or selection.stride != 1:
             raise ValueError(f"{name}: the newest frame is taken: leave start and stride away")
         self._open, self._name, self._patience = open_source, name, patience
         self._selection = selection
         self._tell = tell or (lambda _: None)
+        self._arrived = arrived or (lambda: None)
+        self._grabber: _Grabber | None = None
         self._source = open_source()
         self.facts: Facts = replace(self._source.facts, live=True, count=None, seconds=None)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next step is there, be it the last one."""
+        return self._grabber is not None and self._grabber.ready
+
     def steps(self) -> Generator[Step, None, None]:
         """Frames until the source is away for too long or the consumer closes this."""
-        grabber = _Grabber(self._source, self._open, self._name, self._patience, self._tell)
+        grabber = self._grabber = _Grabber(
+            self._source, self._open, self._name, self._patience, self._tell, self._arrived
+        )
         begin: float | None = None
         index = 0
         try:
@@ -90,6 +106,35 @@ class LiveSteps:
             grabber.close()
 
 
+def newest_of(
+    videos: Mapping[int, VideoReader], arrived: threading.Event
+) -> Iterator[dict[int, Frame | None]]:
+    """The newest frames of several live sources: again and again of those that have one.
+
+    None of them waits for another: a source that is silent or away is in none of what is given.
+
+    Parameters
+    ----------
+    videos
+        Open live ones, by a number. What is taken from it is not asked again; once nothing is left
+        this ends.
+    arrived
+        Set by each (``arrived=`` of `posetrack.video.open_video`) when it has one.
+
+    Yields
+    ------
+    frames
+        At least one, by number; None of a source that has ended.
+    """
+    while videos:
+        arrived.clear()  # what comes from here on is seen in the next turn
+        due = [number for number, video in videos.items() if video.ready]
+        if due:
+            yield {number: next(videos[number], None) for number in due}
+        else:
+            arrived.wait(_GLANCE_S)  # in short turns, so that Ctrl-C is heeded
+
+
 class _Grabber:
     """The thread that reads, and the newest frame."""
 
@@ -100,18 +145,26 @@ class _Grabber:
         name: str,
         patience: float,
         tell: Callable[[str], None],
+        arrived: Callable[[], object],
     ) -> None:
         self._source: Steps | None = source
         self._open, self._name = open_source, name
-        self._patience, self._tell = patience, tell
+        self._patience, self._tell, self._arrived = patience, tell, arrived
         self.problem: str | None = None
         self._changed = threading.Condition()
         self._newest: tuple[Frame, float] | None = None
         self._missed: list[float] = []
         self._stopped = self._ended = False
         self._frames = 0
+        self._last = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="posetrack-live", daemon=True)
         self._thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` gives something at once."""
+        with self._changed:
+            return self._newest is not None or self._ended
 
     def take(self) -> tuple[list[float], Frame, float] | None:
         """Wait for the newest frame: when those before it came, itself, and when it came."""
@@ -136,9 +189,10 @@ class _Grabber:
         with self._changed:
             if self._newest is not None:
                 self._missed.append(self._newest[1])
-            self._newest = frame, arrived
+            self._newest, self._last = (frame, arrived), arrived
             self._frames += 1
             self._changed.notify_all()
+        self._arrived()
 
     def _run(self) -> None:
         try:
@@ -153,11 +207,13 @@ class _Grabber:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+            self._arrived()
 
     def _read(self, source: Steps) -> str:
         """Read until the source ends or is lost; why it did."""
         steps = source.steps()
         problem = None
+        self._last = time.monotonic()
         try:
             for step in steps:
                 if self._stopped:
@@ -169,6 +225,9 @@ class _Grabber:
             close = getattr(steps, "close", None)
             if close is not None:
                 close()
+        silence = time.monotonic() - self._last
+        if problem is not None and silence >= _SILENT_S:
+            return f"silent for {silence:.0f} s"
         # Of a file's end nothing is to be said here but what the system says.
         _, stopped, reason = (problem or "").partition("reading stopped before the end: ")
         return f"lost ({reason})" if stopped else "lost"
@@ -182,12 +241,12 @@ class _Grabber:
                 self._changed.wait_for(lambda: self._stopped, pause)
             if self._stopped:
                 return None
-            away = time.monotonic() - lost
             try:
                 source = self._open()
             except (OSError, ValueError) as error:
-                why = f" ({error})"
+                why, away = f" ({error})", time.monotonic() - lost
             else:
+                away = time.monotonic() - lost  # to open it may have taken long
                 self._tell(f"{self._name}: back after {away:.1f} s")
                 return source
             if away > self._patience:

@@ -60,6 +60,7 @@ class VideoReader:
         known: int = 0,
     ) -> None:
         self._facts: Facts = steps.facts
+        self._source_steps = steps
         self._selection = replace(selection, known=0)
         self._known = known
         self.ledger = Ledger(max_rows=LIVE_ROWS if self._facts.live else None)
@@ -127,6 +128,11 @@ class VideoReader:
     def live(self) -> bool:
         """Whether frames come as they happen, of a camera or stream."""
         return self._facts.live
+
+    @property
+    def ready(self) -> bool:
+        """Of a source that gives the newest frame, whether there is one, or the end, at once."""
+        return self._first is not None or bool(getattr(self._source_steps, "ready", False))
 
     @property
     def source(self) -> Source:
@@ -240,6 +246,7 @@ def open_video(
     camera_size: tuple[int, int] | None = None,
     camera_rate: float | None = None,
     tell: Callable[[str], None] | None = None,
+    arrived: Callable[[], object] | None = None,
 ) -> VideoReader:
     """Open a video file, a folder, pattern or list of images, a camera, or a URL.
 
@@ -284,6 +291,8 @@ def open_video(
         Width and height, and frames a second, to ask a camera for.
     tell
         Is told in a line when a live source is lost, and when it is back.
+    arrived
+        Called, in another thread, whenever a live source has a newest frame, and at its end.
 
     Returns
     -------
@@ -342,7 +351,7 @@ def open_video(
             return CameraSteps(found, wanted, size=camera_size, rate=camera_rate)
 
         if live:
-            return _open_live(open_camera, f"camera {found}", selection, patience, tell)
+            return _open_live(open_camera, f"camera {found}", selection, patience, tell, arrived)
         return VideoReader(open_camera(selection), selection, prefetch=prefetch)
     from posetrack.files import without_credentials
     from posetrack.video.stream import StreamSteps
@@ -361,7 +370,7 @@ def open_video(
 
     if live:
         name = without_credentials(str(found))
-        return _open_live(open_stream, name, selection, patience, tell)
+        return _open_live(open_stream, name, selection, patience, tell, arrived)
     steps = open_stream(selection)
     return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5, known=known)
 
@@ -372,6 +381,7 @@ def _open_live(
     selection: Selection,
     patience: float,
     tell: Callable[[str], None] | None,
+    arrived: Callable[[], object] | None,
 ) -> VideoReader:
     """A reader that gives the newest frame when it is asked, and so reads nothing ahead."""
     from posetrack.video.live import LiveSteps
@@ -379,7 +389,7 @@ def _open_live(
     def open_all() -> Steps:
         return open_source(Selection())
 
-    steps = LiveSteps(open_all, name, selection, patience=patience, tell=tell)
+    steps = LiveSteps(open_all, name, selection, patience=patience, tell=tell, arrived=arrived)
     return VideoReader(steps, selection, prefetch=0)
 
 
