@@ -547,7 +547,8 @@ def text_of(data: bytes, title: str) -> str:
     try:
         text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{title}: not text in UTF-8: {error}") from error
+        name = "UTF-16" if data.startswith(_UTF_16) else "UTF-8"
+        raise ValueError(f"{title}: not text in {name}: {error}; save it as UTF-8") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

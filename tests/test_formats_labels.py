@@ -492,6 +492,55 @@ def test_label_studio_s_keypoints_go_to_their_rectangles(tmp_path: Path) -> None
         assert made.boxes[0, 1].tolist() == [100, 50, 200, 100]
 
 
+def test_label_studio_s_keypoints_of_nobody_are_by_themselves(tmp_path: Path) -> None:
+    """As projects of DeepLabCut with body parts of nobody come out of it."""
+    results = [
+        shape("rectangle", "pup1", 0, 0, id="r1", value=RECTANGLE),
+        shape("keypoint", "snout", 10, 10),
+        shape("keypoint", "nest", 90, 90),
+        shape("keypoint", "moth", 80, 90),
+    ]
+    (tmp_path / "a.json").write_text(json.dumps([task(results)]))
+    made = posetrack.load(tmp_path / "a.json", rate=10, untracked=True)
+    assert made.skeleton.keypoints == ("snout", "nest", "moth")
+    seen = np.isfinite(made.xy[0, :, :, 0])
+    assert seen.tolist() == [[True, False, False], [False, True, True]]
+
+
+def test_of_label_studio_s_annotators_one_counts(tmp_path: Path) -> None:
+    def of(x: float, **more: Any) -> dict[str, Any]:
+        return {"result": [shape("keypoint", "nose", x, 10)]} | more
+
+    data = {"text": "seen from 1.5 m", "picture": r"D:\shots\f_0004.PNG"}
+    rows = [
+        {"data": data, "annotations": [of(1), of(2)], "predictions": [of(9)]},
+        {
+            "data": {"image": "s3://bucket/f_0005.png?X=1"},
+            "annotations": [of(3), of(4, ground_truth=True)],
+        },
+        {"data": {"image": "/data/local-files/?d=f%5Cf_0006.png"}, "annotations": [of(5)]},
+        {"data": {"image": "f_0007.png"}, "annotations": [], "predictions": [of(9)]},
+        {"data": {"image": "f_0008.png"}, "annotations": []},
+        {
+            "data": {"video": "f.mp4"},
+            "annotations": [{"result": [{"type": "videorectangle", "value": {}}]}],
+        },
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(rows[:5]))
+    left_out = (
+        "2 annotations of images that have several, 1 images with predictions alone, 1 images"
+    )
+    with pytest.warns(UserWarning, match=f"left out: {left_out} not annotated"):
+        made = posetrack.load(tmp_path / "a.json", rate=10, untracked=True)
+    assert made.frame.tolist() == [4, 5, 6]
+    assert made.xy[:, 0, 0, 0].tolist() == [2, 8, 10]
+    (tmp_path / "a.json").write_text(json.dumps(rows[3:]))
+    with pytest.raises(
+        ValueError, match=r"no keypoints in it, but 1 images with pred.*labels of videos"
+    ):
+        posetrack.load(tmp_path / "a.json", rate=10)
+
+
 def test_label_studio_s_short_form_is_read(tmp_path: Path) -> None:
     size = {"original_width": 200, "original_height": 100}
     points = [{"x": 10, "y": 10, "width": 1, "keypointlabels": [name]} | size for name in "ab"]
@@ -510,9 +559,10 @@ def test_label_studio_s_short_form_is_read(tmp_path: Path) -> None:
         (
             [
                 shape("keypoint", "nose", 90, 90),
+                shape("keypoint", "nose", 10, 10),
                 shape("rectangle", "p", 0, 0, id="r", value=RECTANGLE),
             ],
-            "in no rectangle",
+            "'nose' in no rectangle",
         ),
         ([shape("keypoint", "nose", 1, 1, original_width=None)], "without original_width"),
         ([shape("keypoint", "nose", "x", 1)], "x: expected a number"),

@@ -128,3 +128,55 @@ def test_a_link_out_of_a_project_is_refused(project: Path, tmp_path: Path) -> No
         file["frames"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/frames")
     with pytest.raises(ValueError, match=r"p\.slp: 'frames' lies in other files"):
         posetrack.load(project, rate=10)
+
+
+def test_names_of_no_tracks_may_be_numbers(analysis: Path) -> None:
+    """h5py makes an empty list one of numbers, and so do SLEAP's own files."""
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    with h5py.File(analysis, "a") as file:
+        del file["track_names"]
+        file.create_dataset("track_names", data=[])
+    assert posetrack.load(analysis, rate=10, untracked=True).ids.tolist() == [1, 2]
+
+
+def test_analysis_csv_is_read_with_tracks_or_without(tmp_path: Path) -> None:
+    path = tmp_path / "walk.analysis.csv"
+    head = "track,frame_idx,instance.score,paw.x,paw.y,paw.score,ear.x,ear.y,ear.score\n"
+    path.write_text(f"{head}b_7,0,0.9,1,2,0.5,,,\nb_3,0,0.8,5,6,,7,8,0.25\nb_7,4,0.7,3,4,1,9,9,1\n")
+    made = posetrack.load(path, rate=10)
+    assert made.skeleton.keypoints == ("paw", "ear")
+    assert made.ids.tolist() == [3, 7]
+    assert made.frame.tolist() == [0, 4]
+    np.testing.assert_array_equal(made.xy[0], [[[5, 6], [7, 8]], [[1, 2], [np.nan, np.nan]]])
+    np.testing.assert_array_equal(made.scores[0], [[1, 0.25], [0.5, 0]])
+    path.write_text(f"{head},0,,1,2,,3,4,\n,0,,5,6,,7,8,\n")
+    with pytest.raises(ValueError, match=r"walk\.analysis\.csv: person 0 .* has no identity"):
+        posetrack.load(path, rate=10)
+    assert posetrack.load(path, rate=10, untracked=True).xy[0, :, 0, 0].tolist() == [1, 5]
+    path.write_text(f"{head}b_7,0,0.9,1,two,0.5,,,\n")
+    with pytest.raises(ValueError, match=r"line 2: 'paw\.y': .*'two'"):
+        posetrack.load(path, rate=10)
+
+
+def test_a_project_that_does_not_say_its_version_is_the_first(tmp_path: Path) -> None:
+    pytest.importorskip("sleap_io", reason="needs sleap-io")
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    made = walk()
+    write_slp(tmp_path / "w.slp", made.to_table())
+    with h5py.File(tmp_path / "w.slp", "a") as file:
+        version = file["metadata"].attrs["format_id"]
+        del file["metadata"].attrs["format_id"]
+        instances = file["instances"][:]
+        del file["instances"]  # of which later versions say how sure the tracking was
+        names = [name for name in instances.dtype.names if name != "tracking_score"]
+        kinds = [(name, instances.dtype[name]) for name in names]
+        first = np.array([tuple(row[name] for name in names) for row in instances], kinds)
+        file.create_dataset("instances", data=first)
+        for name in ("points", "pred_points"):  # version 1.0 has places from the pixel's corner
+            points = file[name][:]
+            points["x"] += 0.5
+            points["y"] += 0.5
+            file[name][:] = points
+    assert version > 1
+    found = posetrack.load(tmp_path / "w.slp", rate=25)
+    np.testing.assert_allclose(found.xy, made.xy, rtol=1e-6)

@@ -15,8 +15,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from posetrack.formats.exports import PICTURES
 from posetrack.formats.hdf5 import dataset, floats, library, open_hdf5
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
 from posetrack.formats.labels import LabelledImage, LabelledPerson, Labels, frames_of
+from posetrack.formats.plain_csv import Source, read_csv
 from posetrack.formats.table import TrackTable
 
 _KEY: Final = "df_with_missing"
@@ -152,16 +154,15 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is not such file or damaged; the message names the file and the row or column.
     """
     path = Path(path)
-    return _table(path, _read_csv(path), hints)
+    return read_csv(path, lambda source: _table(path, _read_csv(path, source), hints))
 
 
-def _read_csv(path: Path) -> _Sheet:
+def _read_csv(path: Path, source: Source) -> _Sheet:
     import pyarrow as pa
     import pyarrow.csv
 
-    from posetrack.formats.arrow_arrays import open_arrow_file
-
-    names, rows, lead, numbered = _header(path)
+    with source() as stream:
+        names, rows, lead, numbered = _header(path, stream)
     lead += numbered
     labels = [str(number) for number in range(lead + len(names))]
     options = pa.csv.ReadOptions(use_threads=False, skip_rows=rows, column_names=labels)
@@ -170,7 +171,10 @@ def _read_csv(path: Path) -> _Sheet:
     blocks: list[NDArray[np.float64]] = []
     index: list[Any] = []
     try:
-        with pa.csv.open_csv(open_arrow_file(path), options, convert_options=convert) as reader:
+        with (
+            source() as stream,
+            pa.csv.open_csv(stream, options, convert_options=convert) as reader,
+        ):
             for batch in reader:
                 heads = [column.to_pylist() for column in batch.columns[numbered:lead]]
                 index += heads[0] if len(heads) == 1 else map(_join_path, zip(*heads, strict=True))
@@ -235,19 +239,18 @@ def _is_numbered(row: Sequence[str]) -> bool:
     return len(row) > 1 and row[0] in ("", "Unnamed: 0") and row[1] in _LEVELS
 
 
-def _header(path: Path) -> tuple[list[tuple[str, str, str]], int, int, bool]:
+def _header(path: Path, stream: BinaryIO) -> tuple[list[tuple[str, str, str]], int, int, bool]:
     """Individual, body part and coordinate of each column, and the number of header rows.
 
     And how many columns stand before them: one, or the parts of an image's path in labelled data;
     and whether pandas' numbers of the lines stand before all.
     """
-    with path.open("rb") as stream:
-        rows = [_cells(path, stream.readline(_LONGEST_LINE))]
-        numbered = _is_numbered(rows[0])
-        below = b""
-        while rows[-1][numbered:][:1] and rows[-1][numbered] in _LEVELS and len(rows) <= 4:
-            below = stream.readline(_LONGEST_LINE)
-            rows.append(_cells(path, below))
+    rows = [_cells(path, stream.readline(_LONGEST_LINE))]
+    numbered = _is_numbered(rows[0])
+    below = b""
+    while rows[-1][numbered:][:1] and rows[-1][numbered] in _LEVELS and len(rows) <= 4:
+        below = stream.readline(_LONGEST_LINE)
+        rows.append(_cells(path, below))
     rows = [row[numbered:] for row in rows[:-1]]
     found = tuple(row[0] for row in rows)
     if found not in _HEADERS:
@@ -388,7 +391,8 @@ def read_dlc_labels(path: Path) -> Labels:
     ValueError, FileNotFoundError, ModuleNotFoundError
         See `read_dlc` and `read_dlc_h5`.
     """
-    sheet = _read_csv(path) if path.suffix.lower() == ".csv" else _read_h5(path)
+    is_csv = path.suffix.lower() == ".csv"
+    sheet = read_csv(path, partial(_read_csv, path)) if is_csv else _read_h5(path)
     laid, individuals, parts = _lay_out(path, sheet)
     images = []
     for row, name in enumerate(sheet.rows):
@@ -437,6 +441,8 @@ def _lay_out(path: Path, sheet: _Sheet) -> tuple[NDArray[np.float32], list[str],
     if count > MOST_VALUES:
         raise ValueError(f"{path}: {count:,} keypoints; at most {MOST_VALUES:,} are read")
     laid = np.full((len(sheet.rows), len(individuals), max(len(parts), 1), 3), np.nan, np.float32)
+    if any(coordinate == "z" for *_, coordinate in sheet.columns):
+        raise ValueError(f"{path}: places in space; those in images are read")
     taken = set()
     for number, (individual, part, coordinate) in enumerate(sheet.columns):
         if coordinate not in _PARTS or (individual, part, coordinate) in taken:

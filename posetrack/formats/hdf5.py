@@ -185,6 +185,8 @@ def floats(group: Any, name: str, path: Path, ndim: int) -> NDArray[np.floating[
 def strings(group: Any, name: str, path: Path) -> list[str]:
     """All texts of a dataset."""
     found = dataset(group, name, path, 1)
+    if not found.shape[0]:
+        return []  # of whatever type: h5py's for an empty list is a number's
     if found.dtype.kind not in "SO":
         raise ValueError(f"{path}: {name!r} holds {found.dtype}, expected text")
     return [item.decode() if isinstance(item, bytes) else str(item) for item in found[()].tolist()]

@@ -7,9 +7,10 @@ are percents of the image. Its exports as COCO and YOLO are read as what they ar
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.files import as_kind, read_json
+from posetrack.formats.exports import PICTURES
 from posetrack.formats.hints import NO_HINTS, Hints, plain_name, skeleton_of_names
 from posetrack.formats.labels import LabelledImage, LabelledPerson, Labels, table_of_labels
 from posetrack.formats.numbers import Number
@@ -61,11 +63,18 @@ class _Task(NamedTuple):
     links: list[tuple[str, str]]
 
 
+_Group: TypeAlias = tuple[list[_Shape], _Shape | None]
+"""A person's keypoints, and the rectangle if there is one."""
+
+
 def read_label_studio(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read keypoints of images as tracks, each image a frame by the number in its name.
 
     Keypoints belong to the rectangle that is their parent, that a relation ties them to, or that
-    they lie in; without rectangles all of an image are one person's. There are no identities.
+    they lie in; without rectangles all of an image are one person's, and so are those of names
+    that no rectangle's keypoints have. There are no identities. Of several annotations of an image
+    the one marked as ground truth counts, else the first that was not skipped; predictions and
+    whatever is labelled in videos are left out.
 
     Parameters
     ----------
@@ -93,34 +102,51 @@ def read_label_studio_labels(path: Path, hints: Hints = NO_HINTS) -> Labels:
         See `read_label_studio`.
     """
     problems: list[tuple[str, str]] = []
+    left_out: Counter[str] = Counter()
     tasks = []
     for n, row in enumerate(read_json(path, list[dict[str, Any]], nan=True)):
-        task = _task(row, f"{path}, task {row.get('id', n)!s:.40}")
+        task = _task(row, f"{path}, task {row.get('id', n)!s:.40}", left_out)
         if task is not None:
             tasks.append(task)
     names = list(dict.fromkeys(point.name for task in tasks for point in task.points))
-    skeleton = _skeleton(path, names, hints)
+    skeleton = _skeleton(path, names, hints, left_out)
+    grouped = [_group(task, problems) for task in tasks]
+    in_rectangles = {
+        point.name for people, _ in grouped for points, _ in people for point in points
+    }
     images = []
-    for task in tasks:
-        people = [
+    for task, (people, alone) in zip(tasks, grouped, strict=True):
+        if alone:
+            stray = next((point.name for point in alone if point.name in in_rectangles), None)
+            if stray is not None:
+                problems.append((f"a keypoint {stray!r} in no rectangle", task.name))
+            else:
+                people.extend(_without_doubles([(alone, None)], task, problems))
+        rows = [
             _person(points, box, skeleton, f"{task.name}, person {n}")
-            for n, (points, box) in enumerate(_group(task, problems))
+            for n, (points, box) in enumerate(people)
         ]
-        images.append(LabelledImage(task.name, tuple(people), task.size))
-    return Labels(skeleton, tuple(images), tuple(problems))
+        images.append(LabelledImage(task.name, tuple(rows), task.size))
+    return Labels(skeleton, tuple(images), tuple(problems), dict(left_out))
 
 
-def _skeleton(path: Path, names: Sequence[str], hints: Hints) -> Skeleton:
+def _skeleton(
+    path: Path, names: Sequence[str], hints: Hints, left_out: Mapping[str, int]
+) -> Skeleton:
     """The known skeleton with exactly these names, else one of the names as they appear."""
     for known in (*([hints.skeleton] if hints.skeleton else []), *KNOWN_SKELETONS.values()):
         if set(known.keypoints) == set(names) or (known is hints.skeleton and not names):
             return known
     if not names:
-        raise ValueError(f"{path}: no keypoints in it; export annotations of keypoints")
+        there = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        raise ValueError(
+            f"{path}: no keypoints in it{f', but {there}' if there else ''}; export annotations of "
+            "keypoints"
+        )
     return skeleton_of_names(names, path.stem, hints.skeleton)
 
 
-def _task(row: Mapping[str, Any], title: str) -> _Task | None:
+def _task(row: Mapping[str, Any], title: str, left_out: Counter[str]) -> _Task | None:
     """A task; None where nobody has finished it."""
     shapes: list[tuple[Any, str]] = []
     links: list[tuple[str, str]] = []
@@ -129,9 +155,16 @@ def _task(row: Mapping[str, Any], title: str) -> _Task | None:
         done = [one for one in _objects(row.get("annotations", row.get("completions")))
                 if not one.get("was_cancelled")]  # fmt: skip
         if not done:
+            predicted = any(_objects(row.get("predictions")))
+            left_out["images with predictions alone" if predicted else "images not annotated"] += 1
             return None
-        for result in _objects(done[0].get("result")):
-            if result.get("type") == "relation":
+        if len(done) > 1:
+            left_out["annotations of images that have several"] += len(done) - 1
+        chosen_one = next((one for one in done if one.get("ground_truth") is True), done[0])
+        for result in _objects(chosen_one.get("result")):
+            if str(result.get("type")).startswith("video"):
+                left_out["labels of videos"] += 1
+            elif result.get("type") == "relation":
                 links.append((str(result.get("from_id")), str(result.get("to_id"))))
             elif isinstance(result.get("value"), dict):
                 more = {key: result.get(key) for key in
@@ -142,6 +175,7 @@ def _task(row: Mapping[str, Any], title: str) -> _Task | None:
         shapes = [(one, title) for rows in row.values() for one in _objects(rows)]
     names = [value for value in data.values() if isinstance(value, str) and "." in value]
     chosen = [data[key] for key in ("image", "img") if isinstance(data.get(key), str)]
+    chosen += [value for value in names if _file_name(value).lower().endswith(PICTURES)]
     name = _file_name((chosen or names or [""])[0])
     size: tuple[int, int] | None = None
     points: list[_Shape] = []
@@ -172,7 +206,7 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _file_name(text: str) -> str:
-    """The image's name in a link to it, without what Label Studio puts before what it was given.
+    r"""The image's name in a link to it, without what Label Studio puts before what it was given.
 
     Examples
     --------
@@ -180,19 +214,19 @@ def _file_name(text: str) -> str:
     'frame_0007.jpg'
     >>> _file_name("/data/local-files/?d=shots/a%20b.png")
     'shots/a b.png'
+    >>> _file_name(r"C:\shots\frame_0007.jpg")
+    'frame_0007.jpg'
     """
-    parts = urlsplit(text)
+    parts = urlsplit(text.replace("\\", "/"))
     given = parse_qs(parts.query).get("d")
     if given:
-        return unquote(given[0])
+        return given[0].replace("\\", "/")
     name = unquote(parts.path).rsplit("/", 1)[-1]
     return _UPLOAD.sub("", name, count=1) if _UPLOAD.match(name) else name
 
 
-def _group(
-    task: _Task, problems: list[tuple[str, str]]
-) -> Iterator[tuple[list[_Shape], _Shape | None]]:
-    """Keypoints of each person, with the rectangle."""
+def _group(task: _Task, problems: list[tuple[str, str]]) -> tuple[list[_Group], list[_Shape]]:
+    """Keypoints of each person, with the rectangle; and those in none, where there are some."""
     by_key = {box.key: number for number, box in enumerate(task.boxes) if box.key}
     linked = {a: b for pair in task.links for a, b in (pair, pair[::-1]) if b in by_key}
     owned: list[list[_Shape]] = [[] for _ in task.boxes]
@@ -209,18 +243,25 @@ def _group(
             problems.append((f"a keypoint {point.name!r} in two rectangles", task.name))
         else:
             alone.append(point)
-    if alone:
-        if task.boxes:
-            problems.append((f"a keypoint {alone[0].name!r} in no rectangle", task.name))
-        else:
-            owned.append(alone)
-    for number, points in enumerate(owned):
+    groups: list[_Group] = list(zip(owned, task.boxes, strict=True))
+    if alone and not task.boxes:
+        groups, alone = [(alone, None)], []
+    return _without_doubles(groups, task, problems), alone
+
+
+def _without_doubles(
+    groups: Sequence[_Group], task: _Task, problems: list[tuple[str, str]]
+) -> list[_Group]:
+    """Those with keypoints, each once; others are problems."""
+    kept = []
+    for points, box in groups:
         names = [point.name for point in points]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             problems.append((f"keypoint {twice!r} twice in one person", task.name))
         elif points:
-            yield points, task.boxes[number] if number < len(task.boxes) else None
+            kept.append((points, box))
+    return kept
 
 
 def _lies_in(point: NDArray[np.float64], box: NDArray[np.float64]) -> bool:

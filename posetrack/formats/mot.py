@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from posetrack.files import read_text, write_whole
 from posetrack.formats.hints import NO_HINTS, Hints
 from posetrack.formats.people import People
+from posetrack.formats.plain_csv import words_of
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import COCO_17
 
@@ -143,8 +144,8 @@ def read_lines(path: str | Path, *, least: int = 6) -> Boxes:
     words: list[list[str]] = []
     places: list[int] = []
     for number, line in enumerate(read_text(path, _MOST_BYTES).split("\n"), start=1):
-        row = line.replace(",", " ").split()
-        if row:
+        row = words_of(line)
+        if row and not (number == 1 and len(row) == 1 and row[0].startswith("sep=")):
             words.append(row[:_WIDTH])
             places.append(number)
     columns = np.array([len(row) for row in words], np.int64)

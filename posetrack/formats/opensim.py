@@ -136,19 +136,25 @@ def read_trc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """
     path = Path(path)
     lines = read_text(path, _MOST_BYTES).split("\n")
-    head = [line.rstrip("\t ").split("\t") for line in lines[:5]]
-    if len(head) < 5 or head[0][0] != "PathFileType" or not head[3][0].startswith("Frame"):
+    comma = "\t" not in "".join(lines[3:4])  # saved by a spreadsheet: commas for tabs
+    parting = "," if comma else "\t"
+    head = [line.rstrip(f"{parting} ").split(parting) for line in lines[:5]]
+    if (
+        len(head) < 5
+        or not head[0][0].startswith("PathFileType")
+        or not head[3][0].startswith("Frame")
+    ):
         raise ValueError(f"{path}: not a marker file: expected PathFileType, and Frame# in line 4")
-    header = dict(zip(head[1], head[2], strict=False))
+    header = _header_of(head[1], head[2])
     names = [name.strip() for name in head[3][2:] if name.strip()]
     if len(set(names)) < len(names) or not names:
         raise ValueError(f"{path}, line 4: markers are there twice, or there are none")
-    rows = [(n, line) for n, line in enumerate(lines[5:], 6) if line.strip()]
+    rows = [(n, line) for n, line in enumerate(lines[5:], 6) if line.strip(", \t")]
     if len(rows) * len(names) > MOST_VALUES // 3:
         raise ValueError(f"{path}: over {MOST_VALUES:,} numbers; at most that are read")
     values = np.full((len(rows), 2 + 3 * len(names)), np.nan)
     for row, (n, line) in enumerate(rows):
-        words = line.split("\t")[: values.shape[1]]
+        words = (line if comma else line.replace(",", ".")).split(parting)[: values.shape[1]]
         try:
             values[row, : len(words)] = [float(word) if word.strip() else np.nan for word in words]
         except ValueError as error:
@@ -170,9 +176,17 @@ def read_trc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     return table_in_image(str(path), frames, seconds, ids, xyz, skeleton, units, metadata)
 
 
+def _header_of(keys: list[str], values: list[str]) -> dict[str, str]:
+    """Values of a header by name; tabs may stand twice between them."""
+    found = [[word.strip() for word in words if word.strip()] for words in (keys, values)]
+    if len(found[0]) != len(found[1]):
+        found = [[word.strip() for word in words] for words in (keys, values)]
+    return dict(zip(*found, strict=False))
+
+
 def _rate(text: str | None) -> float | None:
     try:
-        rate = float(text or "")
+        rate = float((text or "").replace(",", "."))
     except ValueError:
         return None
     return rate if 0 < rate < 1e9 else None
@@ -218,7 +232,11 @@ def read_opensim_mot(path: str | Path) -> Motion:
     """
     path = Path(path)
     lines = read_text(path, _MOST_BYTES).split("\n")
-    end = next((n for n, line in enumerate(lines) if line.strip().lower() == "endheader"), None)
+    end = next(
+        (n for n, line in enumerate(lines) if line.strip(", \t").lower() == "endheader"), None
+    )
+    if end is not None and lines[end].strip().endswith(","):  # saved by a spreadsheet
+        lines = [line.replace(",", " ") for line in lines]
     if end is None or end + 1 >= len(lines):
         raise ValueError(f"{path}: not a motion file: no line 'endheader'")
     header = {
@@ -226,6 +244,8 @@ def read_opensim_mot(path: str | Path) -> Motion:
         for key, equals, value in (line.partition("=") for line in lines[:end])
         if equals
     }
+    while end + 2 < len(lines) and not lines[end + 1].strip():
+        end += 1
     names = lines[end + 1].split()
     if not names or names[0].lower() != "time" or len(set(names)) < len(names):
         raise ValueError(f"{path}, line {end + 2}: expected time and columns, each once")

@@ -5,7 +5,6 @@ The formats are those of `posetrack.formats.registry`, each with what its files 
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -38,7 +37,6 @@ _SORTS = {
     ".h5": "hdf5", ".hdf5": "hdf5", ".nc": "hdf5", ".nc4": "hdf5",
     ".nwb": "hdf5", ".slp": "hdf5",
 }  # fmt: skip
-_LONGEST_HEADER = 10_000_000
 _MOST_NAMES = 500_000_000
 _LOOKED_AT = 1000
 
@@ -183,16 +181,14 @@ def _hdf5_names(file: Any) -> Iterator[str]:
 
 
 def _csv_names(path: Path) -> frozenset[str]:
-    """``scorer`` for DeepLabCut's, ``frame`` for whatever else, which its reader judges."""
-    with path.open("rb") as stream:
-        text = text_of(stream.readline(_LONGEST_HEADER), str(path))
+    """What tells tables apart; ``frame`` for whatever else, which the own reader judges."""
     from posetrack.formats.dlc import is_header
+    from posetrack.formats.plain_csv import first_row
 
-    try:
-        row = next(csv.reader([text.rstrip("\r\n")]), [""])
-    except csv.Error as error:
-        raise ValueError(f"{path}: the first line is no table's: {error}") from error
-    return frozenset(["scorer" if is_header(row) else "frame"])
+    row = first_row(path)
+    if is_header(row):
+        return frozenset(["scorer"])
+    return frozenset(["frame_idx" if "frame_idx" in row and "frame" not in row else "frame"])
 
 
 def _folder_names(path: Path) -> frozenset[str]:

@@ -146,8 +146,8 @@ FORMATS: Final[dict[str, Format]] = {
     ),
     "sleap": Format(
         "SLEAP analysis HDF5", ".sleap.h5", "sleap:read_sleap", "sleap:write_sleap",
-        (("hdf5", "tracks"),), *_ARRAYS, "yes", "formats",
-        "rows from frame 0 on",
+        (("hdf5", "tracks"), ("csv", "frame_idx")), *_ARRAYS, "yes", "formats",
+        "rows from frame 0 on; analysis CSV is read, too",
     ),
     "slp": Format(
         "SLEAP project", ".slp", "slp:read_slp", "slp:write_slp",

@@ -1,7 +1,12 @@
-"""SLEAP's analysis HDF5, read and written. Source: SLEAP's documentation, "Analysis files"."""
+"""SLEAP's analysis files: HDF5, read and written, and CSV, read.
+
+Source: SLEAP's documentation, "Analysis files"; its ``csv.py`` for the columns.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +19,13 @@ from posetrack.formats.checked_table import table_of_arrays
 from posetrack.formats.dense import every_frame, score_columns
 from posetrack.formats.hdf5 import dataset, floats, image_of, open_hdf5, strings
 from posetrack.formats.hints import NO_HINTS, Hints, ids_of_names, skeleton_of_names
+from posetrack.formats.people import People
+from posetrack.formats.plain_csv import Source, read_csv
 from posetrack.formats.table import TrackTable
 
 _AXES: Final = ("frame", "track", "node", "xy")
 _USUAL: Final = ("track", "xy", "node", "frame")
+_CSV_ENDS: Final = (".x", ".y", ".score")
 
 
 def write_sleap(path: str | Path, table: TrackTable) -> None:
@@ -68,12 +76,13 @@ def _bytes(names: Any) -> NDArray[np.bytes_]:
 
 
 def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """Read SLEAP's analysis HDF5, the axes in whatever order its ``dims`` says.
+    """Read SLEAP's analysis HDF5, the axes in whatever order its ``dims`` says, or its CSV.
 
     Parameters
     ----------
     path
-        An ``.h5`` file with ``tracks``; not SLEAP's project files, ``.slp``.
+        An ``.h5`` file with ``tracks``, or a ``.csv`` with ``track``, ``frame_idx`` and
+        ``nose.x``; not SLEAP's project files, ``.slp``.
     hints
         Its ``rate`` is needed: the file has no times.
 
@@ -85,6 +94,8 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If it is not such a file or damaged; the message names the file and the dataset.
     """
     path = Path(path)
+    if path.suffix.lower() == ".csv":
+        return read_csv(path, lambda source: _read_csv(path, source, hints))
     with open_hdf5(path) as file:
         order = _order(path, dataset(file, "tracks", path, 4))
         nodes = strings(file, "node_names", path)
@@ -137,3 +148,43 @@ def _order(path: Path, tracks: Any) -> tuple[str, ...]:
     if sorted(map(str, axes)) != sorted(_AXES):
         raise ValueError(f"{path}: 'dims' of 'tracks' must be {', '.join(_AXES)}; got {axes!r:.80}")
     return axes
+
+
+def _read_csv(path: Path, source: Source, hints: Hints) -> TrackTable:
+    """A row an instance; numbers that are missing are left empty."""
+    with source() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+        rows = csv.DictReader(text)
+        columns = list(rows.fieldnames or ())
+        nodes = [name[:-2] for name in columns if name[-2:] == ".x" and f"{name[:-2]}.y" in columns]
+        if not nodes:
+            raise ValueError(f"{path}: no keypoints: expected columns NAME.x and NAME.y")
+        found = list(enumerate(rows, 2))
+    names = list(dict.fromkeys(row.get("track") or "" for _, row in found))
+    names = [name for name in names if name]
+    ids, named = ids_of_names(names)
+    people = People(str(path), hints)
+    for line, row in found:
+
+        def number_of(name: str, row: dict[str, str] = row, line: int = line) -> float:
+            try:
+                return float(row.get(name) or np.nan)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {line}: {name!r}: {error}") from error
+
+        frame = number_of("frame_idx")
+        if not 0 <= frame < 2**53 or frame % 1:
+            raise ValueError(f"{path}, line {line}: {frame:g} is no frame's number")
+        points = np.array([[number_of(f"{n}{end}") for end in _CSV_ENDS] for n in nodes])
+        seen = np.isfinite(points[:, :2]).all(axis=1)
+        points[:, 2] = np.where(seen & np.isnan(points[:, 2]), 1, points[:, 2])
+        points[~seen] = (np.nan, np.nan, 0)
+        people.add_frame(int(frame))
+        if not seen.any():
+            people.leave_out("without keypoints")
+            continue
+        track = row.get("track")
+        identity = int(ids[names.index(track)]) if track else None
+        score = number_of("instance.score" if "instance.score" in columns else "score")
+        people.add(int(frame), identity, points, None, score, part=f", line {line}")
+    skeleton = skeleton_of_names(nodes, path.stem, hints.skeleton)
+    return people.table(skeleton, metadata={"individuals": named or None})

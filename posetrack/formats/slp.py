@@ -124,12 +124,23 @@ def _load(path: Path) -> Any:
         missing = [name for name in ("metadata", "frames", "instances") if name not in file]
         if missing:
             raise ValueError(f"{path}: no {missing[0]!r}; expected a project file of SLEAP's")
+        first = "format_id" not in file["metadata"].attrs
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")
-            return sleap_io.load_slp(str(path), open_videos=False)
+            whole = _with_version(path, Path(folder)) if first else path
+            return sleap_io.load_slp(str(whole), open_videos=False)
     except Exception as error:  # whatever a damaged file makes of the library
         raise ValueError(f"{path}: sleap-io cannot read it: {error}") from error
+
+
+def _with_version(path: Path, folder: Path) -> Path:
+    """A copy that says its version, 1.0: SLEAP's first projects do not, and sleap-io wants it."""
+    copy = folder / "project.slp"
+    copy.write_bytes(path.read_bytes())
+    with import_module("h5py").File(copy, "r+") as file:
+        file["metadata"].attrs["format_id"] = 1.0
+    return copy
 
 
 def _library() -> Any:

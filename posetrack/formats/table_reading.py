@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from posetrack.formats.metadata import (
     parse_metadata,
     sidecar_path,
 )
+from posetrack.formats.plain_csv import Source, read_csv, stream_of
 from posetrack.formats.recovery import METADATA_KEY, spool_batches
 from posetrack.formats.table import (
     ALL_ORIGINS,
@@ -92,7 +94,14 @@ def read_table(path: str | Path, *, max_rows: int = 20_000_000) -> TrackTable:
 
 
 def _read_csv(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
-    names = _csv_header(path)
+    if ".partial" in path.stem:  # ours, its last line perhaps torn off
+        return _parse_csv(path, max_rows, partial(_open_whole_lines, path))
+    return read_csv(path, partial(_parse_csv, path, max_rows))
+
+
+def _parse_csv(path: Path, max_rows: int, source: Source) -> tuple[Rows, dict[str, Any]]:
+    with source() as stream:
+        names = _csv_header(path, stream)
     described: dict[str, Any] = {}
     beside = sidecar_path(path)
     if beside.is_file():
@@ -104,28 +113,32 @@ def _read_csv(path: Path, max_rows: int) -> tuple[Rows, dict[str, Any]]:
         include_columns=rows.names,
         null_values=["", "NaN", "nan"],
     )
-    with path.open("rb") as raw:
-        source = _WholeLines(raw) if ".partial" in path.stem else raw
-        try:
-            with pa.csv.open_csv(
-                source, pa.csv.ReadOptions(use_threads=False), convert_options=convert
-            ) as reader:
-                rows.add(reader)
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{path}: {_with_column_name(str(error), names)}") from error
+    try:
+        with (
+            source() as stream,
+            pa.csv.open_csv(
+                stream, pa.csv.ReadOptions(use_threads=False), convert_options=convert
+            ) as reader,
+        ):
+            rows.add(reader)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: {_with_column_name(str(error), names)}") from error
     return rows, described
 
 
-def _csv_header(path: Path) -> list[str]:
-    with path.open("rb") as stream:
-        line = stream.readline(_LONGEST_HEADER)
+def _csv_header(path: Path, stream: BinaryIO) -> list[str]:
+    line = stream.readline(_LONGEST_HEADER)
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: the first line is not text: {error}") from error
     names = next(csv.reader([text]), [])
     if len(line) >= _LONGEST_HEADER or "frame" not in names:
-        raise ValueError(f"{path}: the first line names no columns of a table of tracks")
+        raise ValueError(
+            f"{path}: the first line names no columns of a table of tracks: {text[:40]!r}; "
+            "expected our own (frame, seconds, id, ...), DeepLabCut's (scorer, ...) or SLEAP's "
+            "(track, frame_idx, ...)"
+        )
     return names
 
 
@@ -137,19 +150,17 @@ def _with_column_name(message: str, names: list[str]) -> str:
     return message
 
 
-class _WholeLines:
+def _open_whole_lines(path: Path) -> BinaryIO:
     """The unfinished CSV of a killed process, without a last line that was torn off."""
+    return stream_of(_whole_lines(path))
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._left = _end_of_last_line(raw)
-        self.closed = False
 
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most ``size``."""
-        data = self._raw.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(data)
-        return data
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as raw:
+        left = _end_of_last_line(raw)
+        while left and (piece := raw.read(min(left, _LONGEST_HEADER))):
+            left -= len(piece)
+            yield piece
 
 
 def _end_of_last_line(raw: BinaryIO) -> int:

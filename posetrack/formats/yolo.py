@@ -449,8 +449,9 @@ def _text(tracks: Tracks, size: tuple[int, int], kind: Literal["labels", "tracks
 def _yaml(skeleton: Skeleton) -> str:
     names = "".join(f'    - "{name}"\n' for name in skeleton.keypoints)
     flip = ", ".join(str(number) for number in skeleton.mirror_order.tolist())
+    # Without a path, which Ultralytics takes from where it runs: then it is this file's folder.
     return (
-        "path: .\ntrain: images\nval: images\n"
+        "train: images\nval: images\n"
         f"kpt_shape: [{len(skeleton)}, 3]\nflip_idx: [{flip}]\n"
         f"names:\n  0: person\nkpt_names:\n  0:\n{names}"
     )
