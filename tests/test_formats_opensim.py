@@ -39,10 +39,10 @@ def read_trc(path: Path) -> tuple[dict[str, str], list[str], np.ndarray, np.ndar
     assert lines[5] == ""
     rows = [line.split("\t") for line in lines[6:] if line]
     assert len(rows) == int(header["NumFrames"])
-    for row in rows:  # OpenSim counts one cell before each tab and none after the last
-        assert len(row) - 1 == 3 * len(markers) + 2
-        assert row[-1] == ""
-    cells = [[float(cell) if cell else np.nan for cell in row[:-1]] for row in rows]
+    for row in rows:  # OpenSim counts no empty cell at the end; Pose2Sim as many as axes have
+        assert len(row) == 3 * len(markers) + 2 == len(lines[4].split("\t"))
+        assert row[-1] != ""
+    cells = [[float(cell) if cell else np.nan for cell in row] for row in rows]
     values = np.array(cells)
     return header, markers, values[:, :2], values[:, 2:].reshape(len(rows), -1, 3)
 

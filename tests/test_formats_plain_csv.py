@@ -137,3 +137,9 @@ def test_motions_are_the_same_when_a_spreadsheet_saved_them(tmp_path: Path) -> N
     motion = read_opensim_mot(path)
     assert motion.seconds.tolist() == [0, 0.5]
     assert motion.columns["right_knee"].tolist() == [1, 2]
+
+
+def test_sports2d_names_the_person_at_the_end_of_the_file(tmp_path: Path) -> None:
+    write_trc(tmp_path / "walk.trc", walk().to_table())
+    path = trc_path(tmp_path / "walk.trc", 8).rename(tmp_path / "walk_Sports2D_m_person02.trc")
+    assert posetrack.load(path).ids.tolist() == [2]

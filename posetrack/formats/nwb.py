@@ -32,11 +32,13 @@ _MOST_PEOPLE = 10_000
 
 
 def write_nwb(path: str | Path, table: TrackTable) -> None:
-    """Write an NWB file with a ``PoseEstimation`` for each person, as movement and sleap-io read.
+    """Write an NWB file with a ``PoseEstimation`` for each person, as movement reads them.
 
     They lie in the processing module ``behavior`` and are called ``id_`` and the person's id, or
-    ``PoseEstimation`` if there is one person, the subject. Times are the video's
-    own; boxes are not kept. A name of a keypoint with a slash or colon cannot be kept as it is.
+    ``PoseEstimation`` if there is one person, the subject; movement takes one person by
+    ``pose_estimation_key="id_3"``. sleap-io reads NWB of its own alone: give it `write_slp`'s.
+    Times are the video's own; boxes are not kept. A name of a keypoint with a slash or colon cannot
+    be kept as it is.
 
     Raises
     ------

@@ -33,7 +33,7 @@ _KEYS: Final = (
 )
 _ROWS = 1000
 _MOST_BYTES = 1_000_000_000
-_IDENTITY = re.compile(r"\.id_(-?\d{1,18})$", re.ASCII)
+_IDENTITY = re.compile(r"(?:\.id_|_person)(-?\d{1,18})$", re.ASCII)  # ours, Sports2D's
 
 
 def trc_path(path: str | Path, person_id: int) -> Path:
@@ -53,8 +53,9 @@ def write_trc(
 ) -> list[Path]:
     """Write a marker file for each person, all or none; see `markers` for units and axes.
 
-    Keypoints are the markers. A gap is left empty, which OpenSim reads as missing. Scores, boxes
-    and identities are not in the files; the id is in the name.
+    Keypoints are the markers. A gap is left empty, which OpenSim reads as missing; at a row's end,
+    where OpenSim would count fewer cells, it is ``NaN``. Scores, boxes and identities are not in
+    the files; the id is in the name.
 
     Parameters
     ----------
@@ -101,9 +102,10 @@ def _trc(name: str, person: Markers, names: tuple[str, ...]) -> Iterator[bytes]:
         flat = person.xyz[rows].reshape(-1, 3 * len(names))
         text = np.char.mod("%.6f", flat)
         text[np.isnan(flat)] = ""
-        # A tab after the last number, too: without it OpenSim counts an empty last one as absent.
+        # A tab at the end would do for OpenSim, and shift what Pose2Sim reads by a cell.
+        text[:, -3:][np.isnan(flat[:, -3:])] = "NaN"
         yield "".join(
-            f"{frame + 1}\t{at:.6f}\t" + "\t".join(row) + "\t\n"
+            f"{frame + 1}\t{at:.6f}\t" + "\t".join(row) + "\n"
             for frame, at, row in zip(
                 person.frame[rows].tolist(), person.seconds[rows].tolist(), text.tolist(),
                 strict=True,
@@ -113,6 +115,8 @@ def _trc(name: str, person: Markers, names: tuple[str, ...]) -> Iterator[bytes]:
 
 def read_trc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read a marker file of one person, whose id is the number after ``id_`` in its name, else 1.
+
+    Sports2D's files end in ``_person00``.
 
     Places are in the file's units, y down, and so is what is written again; see
     `posetrack.formats.markers.table_in_image`. The first frame, 1 in such files, is 0.

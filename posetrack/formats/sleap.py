@@ -156,8 +156,11 @@ def _read_csv(path: Path, source: Source, hints: Hints) -> TrackTable:
         rows = csv.DictReader(text)
         columns = list(rows.fieldnames or ())
         nodes = [name[:-2] for name in columns if name[-2:] == ".x" and f"{name[:-2]}.y" in columns]
-        if not nodes:
-            raise ValueError(f"{path}: no keypoints: expected columns NAME.x and NAME.y")
+        if not nodes or "inst0.track" in columns:
+            raise ValueError(
+                f"{path}: no row an instance with columns NAME.x and NAME.y; of sleap-io's layouts "
+                "those called sleap, instances and dlc are read"
+            )
         found = list(enumerate(rows, 2))
     names = list(dict.fromkeys(row.get("track") or "" for _, row in found))
     names = [name for name in names if name]
