@@ -400,13 +400,26 @@ def printable(name: str) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
+_SECRET_PARAMETER: Final = re.compile(
+    r"([?&;][^=&;#]*(?:user|usr|login|pass|pwd|token|key|auth|secret|sig|credential|session)"
+    r"[^=&;#]*=)[^&;#]*",
+    re.IGNORECASE,
+)
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+
+
 def without_credentials(source: str) -> str:
     """A path or address as text that can be shown and stored: without user name and password.
+
+    Cameras also take them, and services keys, behind a question mark: what such a parameter is set
+    to is left out.
 
     Examples
     --------
     >>> without_credentials("rtsp://me:secret@camera.example:554/live")
     'rtsp://camera.example:554/live'
+    >>> without_credentials("http://camera.example/mjpg?user=me&pwd=secret&size=2")
+    'http://camera.example/mjpg?user=*&pwd=*&size=2'
     >>> without_credentials("games/me@home.mp4")
     'games/me@home.mp4'
     """
@@ -414,7 +427,19 @@ def without_credentials(source: str) -> str:
         return printable(source)
     # Everything up to the last @ of the host's part is a user's name and password. What is not
     # taken apart keeps its slashes, as in memory:///games/hall.mp4.
-    return printable(re.sub(r"^([^:/?#]+://)[^/?#]*@", r"\1", source))
+    bare = re.sub(r"^([^:/?#]+://)[^/?#]*@", r"\1", source)
+    return printable(_SECRET_PARAMETER.sub(r"\1*", bare))
+
+
+def hide_credentials(text: str) -> str:
+    """A sentence whose addresses are without user names and passwords.
+
+    Examples
+    --------
+    >>> hide_credentials("404, url='https://me:secret@store.example/a.mp4' is not there")
+    "404, url='https://store.example/a.mp4' is not there"
+    """
+    return _ADDRESS.sub(lambda found: without_credentials(found[0]), text)
 
 
 def sha256_of(path: Path) -> str:

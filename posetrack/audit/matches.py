@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posetrack.checks import no_such_file
 from posetrack.files import errors_naming
 from posetrack.formats.recovery import parquet_from_spool
-from posetrack.formats.sinks import open_partial
+from posetrack.formats.sinks import PartialWriter, open_partial
 from posetrack.structures import Tracks
 from posetrack.tracking.explanation import Explanation, Reason
 
@@ -63,7 +63,7 @@ def matches_path(table: str | Path) -> Path:
     return table.with_name(f"{table.stem.removesuffix('.raw')}.audit.parquet")
 
 
-class MatchWriter:
+class MatchWriter(PartialWriter):
     """Writes a tracker's explanations frame by frame; the file appears when closed.
 
     Rows go to ``NAME.audit.partial.arrows`` at least once a second, as those of the table do, so
@@ -97,7 +97,6 @@ class MatchWriter:
         self._parts: list[tuple[int, Explanation]] = []
         self._rows = 0 if resume is None else int(resume["rows"])
         self._flushed = time.monotonic()
-        self._done = False
 
     def write(self, index: int, seconds: float, tracks: Tracks, /) -> None:
         """Add a frame, as the other sinks do; its time and tracks are in the table."""
@@ -111,20 +110,8 @@ class MatchWriter:
         if time.monotonic() - self._flushed >= _MOST_SECONDS:
             self._flush()
 
-    def progress(self) -> dict[str, Any]:
-        """How far it has come, once all of that is safe on the disk; see the tables' writers."""
-        self._flush()
-        length = self._file.sync()
-        return {"file": self._file.partial.name, "length": length, "rows": self._rows}
-
-    def suspend(self) -> Path:
-        """Give up, and leave the unfinished file as it is, for a writer that goes on with it."""
-        self._done = True
-        try:
-            self._flush()
-        finally:
-            self._file.keep()
-        return self._file.partial
+    def _state(self) -> dict[str, Any]:
+        return {"rows": self._rows}
 
     def close(self) -> None:
         """Finish: the file appears under its name. A second call does nothing."""

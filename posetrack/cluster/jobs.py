@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from posetrack.checks import reason_of
+from posetrack.files import hide_credentials
 
 
 @dataclass(frozen=True)
@@ -86,4 +87,4 @@ def do_in_worker(work: Work, job: Job) -> Done:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split()) or "failed"
+    return " ".join(hide_credentials(text).split()) or "failed"

@@ -335,7 +335,7 @@ class TopDown:
         TypeError, ValueError
             See a call.
         """
-        pixels = [self._taken(image) for image in images]
+        pixels = [self._find_pixels(image) for image in images]
         people = [row for row, some in enumerate(boxes) if len(some)]
         if not people:
             return [Poses.empty(self._skeleton) for _ in images]
@@ -360,7 +360,7 @@ class TopDown:
             for row, some in enumerate(boxes)
         ]
 
-    def _taken(self, image: Image | Uploaded) -> Image | Uploaded:
+    def _find_pixels(self, image: Image | Uploaded) -> Image | Uploaded:
         """The image as it is cropped: on the device, or on the host."""
         if self._on_device is not None and isinstance(image, Uploaded):
             return image

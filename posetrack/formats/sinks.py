@@ -68,7 +68,41 @@ def open_partial(
     return PartialFile.reopen(path, partial, int(resume["length"]))
 
 
-class FrameWriter(ABC):
+class PartialWriter(ABC):
+    """Shared by all that fill an unfinished file: another writer can go on with it."""
+
+    path: Path
+    _file: PartialFile
+    _done = False
+
+    def progress(self) -> dict[str, Any]:
+        """How far it has come, in what JSON can hold, once all of that is safe on the disk.
+
+        It is what another writer of the same file needs as ``resume``; there must be a frame.
+        """
+        self._flush()
+        length = self._file.sync()
+        return {"file": self._file.partial.name, "length": length, **self._state()}
+
+    def suspend(self) -> Path:
+        """Give up, and leave the unfinished file as it is, for a writer that goes on with it."""
+        self._done = True
+        try:
+            self._flush()
+        finally:
+            self._file.keep()
+        return self._file.partial
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Write what is gathered to the unfinished file."""
+
+    def _state(self) -> dict[str, Any]:
+        """What else a writer must know to go on."""
+        return {}
+
+
+class FrameWriter(PartialWriter):
     """Shared by the writers: order of frames, states, the ``with`` statement.
 
     Parameters
@@ -94,7 +128,6 @@ class FrameWriter(ABC):
         self.skeleton = skeleton
         self.frames = 0 if resume is None else int(resume["frames"])
         self._last_index: int | None = None if resume is None else int(resume["last"])
-        self._done = False
         self._file = open_partial(self.path, suffix, resume)
 
     def write(self, index: int, seconds: float, tracks: Tracks, /) -> None:
@@ -135,26 +168,8 @@ class FrameWriter(ABC):
         self.frames += 1
 
     def progress(self) -> dict[str, Any]:
-        """How far it has come, in what JSON can hold, once all of that is safe on the disk.
-
-        It is what another writer of the same file needs as ``resume``; there must be a frame.
-        """
-        self._flush()
-        length = self._file.sync()
-        last = self._last_index
-        return {"file": self._file.partial.name, "length": length, "frames": self.frames} | {
-            "last": last,
-            **self._state(),
-        }
-
-    def suspend(self) -> Path:
-        """Give up, and leave the unfinished file as it is, for a writer that goes on with it."""
-        self._done = True
-        try:
-            self._flush()
-        finally:
-            self._file.keep()
-        return self._file.partial
+        """See `PartialWriter.progress`."""
+        return {**super().progress(), "frames": self.frames, "last": self._last_index}
 
     def close(self) -> None:
         """Finish: the file appears under its name. A second call does nothing."""
@@ -199,14 +214,6 @@ class FrameWriter(ABC):
 
     @abstractmethod
     def _add(self, index: int, seconds: float, tracks: Tracks) -> None: ...
-
-    @abstractmethod
-    def _flush(self) -> None:
-        """Write what is gathered to the unfinished file."""
-
-    def _state(self) -> dict[str, Any]:
-        """What else a writer must know to go on."""
-        return {}
 
     @abstractmethod
     def _finish(self) -> None: ...
