@@ -134,11 +134,22 @@ def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, wrong: dict[s
         OnnxDetector(path, threads=1, **wrong)
 
 
-def test_a_larger_batch_is_refused(tmp_path: Path) -> None:
+def test_a_file_fixed_to_a_larger_batch_answers_for_one_image(tmp_path: Path) -> None:
     answer = one_class((32, 32, 20, 30, 0.9))
-    path = answering(tmp_path / "net.onnx", answer, input_shape=(4, 3, 64, 64))
-    with pytest.raises(ValueError, match="expected a batch of 1"):
-        OnnxDetector(path, threads=1)
+    one = OnnxDetector(answering(tmp_path / "one.onnx", answer), threads=1)
+    four = {name: np.repeat(values, 4, axis=0) for name, values in answer.items()}
+    path = answering(tmp_path / "four.onnx", four, input_shape=(4, 3, 64, 64))
+    image = np.zeros((64, 64, 3), np.uint8)
+    assert OnnxDetector(path, threads=1)(image).xyxy.tolist() == one(image).xyxy.tolist() != []
+
+
+def test_an_open_size_is_known_in_any_order_of_outputs(tmp_path: Path) -> None:
+    rows = np.array([[[30, 15, 50, 45, 0.8]]], np.float32)
+    answer = {"labels": np.zeros((1, 1), np.int64), "dets": rows}
+    path = answering(tmp_path / "net.onnx", answer, input_shape=("n", 3, "h", "w"))
+    detect = OnnxDetector(path, threads=1)
+    assert detect.input_size == (640, 640)
+    assert len(detect(np.zeros((640, 640, 3), np.uint8))) == 1
 
 
 def test_the_network_sees_the_colours_it_wants(tmp_path: Path) -> None:

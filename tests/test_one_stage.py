@@ -334,8 +334,14 @@ def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> Non
 def test_another_network_is_refused_with_the_known_layouts() -> None:
     with pytest.raises(ValueError, match=", ".join(LAYOUTS)):
         OneStage(session_of([np.zeros((1, 1000), np.float32)]))
-    with pytest.raises(ValueError, match="batch of 1"):
-        OneStage(session_of(rtmo(*people_of(1, 1)), batch=8))
+
+
+def test_a_file_fixed_to_a_batch_answers_for_one_image() -> None:
+    answer = rtmo(*people_of(1, 2))
+    whole = OneStage(session_of([np.repeat(values, 8, axis=0) for values in answer], batch=8))
+    image = np.zeros((640, 640, 3), np.uint8)
+    assert len(whole(image)) == 2
+    np.testing.assert_array_equal(whole(image).xy, OneStage(session_of(answer))(image).xy)
 
 
 @pytest.fixture(scope="session")

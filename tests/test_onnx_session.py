@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_files import answering, brightness_maps, save  # noqa: E402
 
 from posetrack.devices import usable_cores  # noqa: E402
+from posetrack.ops.crops import normalise  # noqa: E402
 from posetrack.runtimes.onnxruntime import open_network, open_session  # noqa: E402
 
 
@@ -68,7 +69,10 @@ def test_images_are_cast_to_what_the_file_takes(tmp_path: Path) -> None:
         kind,
         input_type=TensorProto.FLOAT16,
     )
-    assert open_network(path, threads=1)(np.zeros((1, 3, 4, 4)))[0].dtype == np.float16
+    network = open_network(path, threads=1)
+    assert network.run(np.zeros((1, 3, 4, 4), np.float32))[0].dtype == np.float16
+    # 16 bits are too few to compute with pixels.
+    assert network(np.zeros((1, 3, 4, 4), np.float32))[0].dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -169,11 +173,46 @@ def test_further_inputs_need_values(tmp_path: Path) -> None:
         open_network(path, threads=1, constants={"size": 1})
 
 
-def test_channels_last_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [(1, 4, 6, 3), ("n", "h", "w", 3)], ids=["fixed", "open"])
+def test_channels_that_come_last_in_the_file_are_put_there(
+    tmp_path: Path, shape: tuple[int | str, ...]
+) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    path = save(tmp_path / "net.onnx", [node], {"x": shape}, {"y": (TensorProto.FLOAT, shape)})
+    network = open_network(path, threads=1)
+    assert network.input_size == ((6, 4) if shape[0] == 1 else None)
+    images = np.arange(72, dtype=np.float32).reshape(1, 3, 4, 6)
+    np.testing.assert_array_equal(network(images)[0], images.transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT32])
+def test_a_file_that_takes_whole_numbers_gets_the_pixels_as_they_are(
+    tmp_path: Path, kind: int
+) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    shape = (1, 3, 1, 256)
+    path = save(tmp_path / "net.onnx", [node], {"x": shape}, {"y": (kind, shape)}, input_type=kind)
+    network = open_network(path, threads=1)
+    assert network.card.normalisation is not None
+    pixels = np.stack([np.arange(256), np.arange(256)[::-1], np.full(256, 7)], axis=-1)
+    batch = normalise(pixels[None, None].astype(np.uint8), network.card.normalisation)
+    np.testing.assert_array_equal(network(batch)[0][0, :, 0], pixels.T[::-1])  # RGB
+
+
+def test_what_is_no_image_is_refused_in_a_line(tmp_path: Path) -> None:
     answer = {"boxes": np.zeros((1, 4), np.float32)}
-    path = answering(tmp_path / "net.onnx", answer, input_shape=(1, 64, 64, 3))
-    with pytest.raises(ValueError, match="export it again with channels first"):
+    path = answering(tmp_path / "net.onnx", answer, input_shape=(1, 5, 64, 64))
+    with pytest.raises(ValueError, match=r"expected images as .* it has inputs images") as refused:
         open_network(path, threads=1)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_batch_that_cannot_be_taken_apart_is_refused(tmp_path: Path) -> None:
+    rows = {"rows": np.zeros((5, 7), np.float32)}
+    path = answering(tmp_path / "net.onnx", rows, input_shape=(4, 3, 8, 8))
+    network = open_network(path, threads=1).for_one_image()
+    with pytest.raises(RuntimeError, match="of which of 4 images; export it again for one image"):
+        network(np.zeros((1, 3, 8, 8), np.float32))
 
 
 def test_a_failing_run_names_the_file(network_file: Path) -> None:

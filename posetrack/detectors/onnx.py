@@ -40,7 +40,7 @@ class OnnxDetector:
     ----------
     path
         The file, or MMDeploy's archive of one (``.zip``). Its first input takes images,
-        (1, 3, height, width).
+        (1, 3, height, width); of a larger batch but one is left empty.
     decode
         From the network's outputs to boxes: a function of `posetrack.detectors.onnx_layouts` or
         `posetrack.detectors.onnx_labelled`, or one of yours (contract: `posetrack.detectors.
@@ -107,9 +107,7 @@ class OnnxDetector:
         self.person = person
         self._network = open_network(
             path, threads=threads, providers=providers, constants=constants
-        )
-        if self._network.batch not in (None, 1):
-            raise ValueError(f"{self._network}: expected a batch of 1; export it with one image")
+        ).for_one_image()
         self.input_size = self._network.size_for(input_size, usual_size(self._network))
         if isinstance(decode, Layout):
             layout = decode

@@ -184,7 +184,7 @@ def usual_size(network: Session) -> tuple[int, int] | None:
     if sides:
         return int(sides[2]), int(sides[1])
     ranks = [len(shape) for shape in network.output_shapes]
-    if network.output_names[:1] == ("dets",) or ranks == [3]:
+    if "dets" in network.output_names or ranks == [3]:
         return 640, 640  # RTMDet, YOLOX and RTMO as MMDeploy exports them; a YOLO
     return None
 

@@ -136,8 +136,7 @@ class OneStage:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
         check_fraction(min_keypoint_score=min_keypoint_score)
         self.min_keypoint_score = min_keypoint_score
-        if network.batch not in (None, 1):
-            raise ValueError(f"{network}: expected a batch of 1; export it with one image")
+        network = network.for_one_image()
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
         self._network = network
         self.input_size = network.size_for(input_size, usual_size(network))

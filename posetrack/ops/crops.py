@@ -314,6 +314,9 @@ UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=True)
 BGR_255 = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), rgb=False)
 """BGR in [0, 255] as the image has it: YOLOX, RTMO."""
 
+RGB_255 = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), rgb=True)
+"""RGB in [0, 255]: of networks that scale colours themselves."""
+
 BGR_UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), rgb=False)
 """BGR in [0, 1]: FastestDet."""
 

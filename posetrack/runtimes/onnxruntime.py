@@ -12,6 +12,7 @@ alone on an idle machine is up to a quarter slower for it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from posetrack.checkpoints.card import ModelCard
 from posetrack.checks import no_such_file, require_library
 from posetrack.devices import Reopening, onnx_providers, usable_cores
+from posetrack.ops.crops import RGB_255
 from posetrack.runtimes.onnx_archive import read_archived_card, read_archived_model
 from posetrack.runtimes.onnx_check import require_alone, require_own_data
 from posetrack.runtimes.session import Batch, Run, Session, read_card_of
@@ -38,6 +40,7 @@ _NUMPY_TYPES: Mapping[str, Any] = {
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
 }
 
 
@@ -139,7 +142,13 @@ def open_network(
     ------
     ModuleNotFoundError, FileNotFoundError, IsADirectoryError, ValueError
         As for `open_session`; also ValueError if the file's inputs are not one batch of
-        three-channel images, channels first, and the ``constants``.
+        three-channel images and the ``constants``.
+
+    Notes
+    -----
+    The session takes batches (N, 3, H, W) float32 of every file: where channels come last in it
+    (as in what is converted from TensorFlow), or it takes other numbers, batches are changed to
+    that. A file that takes whole numbers gets RGB in [0, 255] unless it says otherwise.
 
     Examples
     --------
@@ -162,20 +171,23 @@ def open_network(
         )
     image = images[0]
     shape = [size if isinstance(size, int) else None for size in image.shape]
+    channels_last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+    if channels_last:
+        shape = [shape[0], 3, *shape[1:3]]
     if len(shape) != 4 or shape[1] not in (3, None) or image.type not in _NUMPY_TYPES:
-        last = len(shape) == 4 and shape[3] == 3
         raise ValueError(
-            f"{path}: expected images as (N, 3, height, width) of numbers; it has "
-            f"{describe(session)}"
-            + (". Channels come last in it: export it again with channels first" if last else "")
+            f"{path}: expected images as (N, 3, height, width) or (N, height, width, 3) of "
+            f"numbers; it has {describe(session)}"
         )
     dtype = _NUMPY_TYPES[image.type]
-    run = partial(_run, session, image.name, dtype, fixed)
+    run = partial(_run, session, image.name, dtype, channels_last, fixed)
     batch, _, height, width = shape
     kept = session.get_modelmeta().custom_metadata_map or {}
     card = read_card_of(kept.get("posetrack"), Path(path))
     if Path(path).suffix == ".zip" and card == ModelCard():
         card = read_archived_card(path)
+    if np.issubdtype(dtype, np.integer) and card.normalisation is None:
+        card = replace(card, normalisation=RGB_255)  # it takes pixels as they are
     outputs = session.get_outputs()
     return Session(
         Path(path),
@@ -195,9 +207,17 @@ def open_network(
 
 
 def _run(
-    session: Reopening, name: str, dtype: Any, fixed: Mapping[str, Any], batch: Batch
+    session: Reopening,
+    name: str,
+    dtype: Any,
+    channels_last: bool,
+    fixed: Mapping[str, Any],
+    batch: Batch,
 ) -> list[NDArray[Any]]:
-    feed = {name: batch.astype(dtype, copy=False), **fixed}
+    images: NDArray[Any] = batch.transpose(0, 2, 3, 1) if channels_last else batch
+    if np.issubdtype(dtype, np.integer):
+        images = np.rint(images)
+    feed = {name: np.ascontiguousarray(images.astype(dtype, copy=False)), **fixed}
     return [np.asarray(output) for output in session.run(None, feed)]
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -128,14 +129,39 @@ class Session:
             If its library fails; the message names the file.
         """
         try:
-            return self.run(images)
+            outputs = self.run(images)
         except Exception as error:  # each library has errors of its own
             raise RuntimeError(
-                f"{self}: {self.library} failed on images {images.shape}: {error}"
+                f"{self}: {self.library} failed on images {images.shape}: {in_short(error)}"
             ) from error
+        # What follows computes with pixels, for which 16 bits are too few.
+        half = np.dtype(np.float16)
+        return [out.astype(np.float32) if out.dtype == half else out for out in outputs]
+
+    def for_one_image(self) -> Session:
+        """The same network, given one image at a time whatever the batch it is fixed to.
+
+        The rest of the batch is left empty, so that it takes as long as a whole one.
+        """
+        if self.batch in (None, 1):
+            return self
+        return replace(self, run=partial(_run_one, self, self.batch), batch=1)
 
     def __str__(self) -> str:
         return f"{self.path} ({self.description})" if self.description else str(self.path)
+
+
+def _run_one(network: Session, batch: int, images: Batch) -> list[NDArray[Any]]:
+    whole = np.zeros((batch, *images.shape[1:]), np.float32)
+    whole[: len(images)] = images
+    outputs = network.run(whole)
+    if any(not output.ndim or len(output) != batch for output in outputs):
+        shapes = ", ".join(str(output.shape) for output in outputs)
+        raise ValueError(
+            f"its answer {shapes} does not say what is of which of {batch} images; export it again "
+            "for one image"
+        )
+    return [output[: len(images)] for output in outputs]
 
 
 def is_exported(path: str | Path) -> bool:
