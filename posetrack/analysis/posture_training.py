@@ -69,6 +69,18 @@ def train_postures(
         If there are fewer than two postures, or a label's person is not in its frame.
     ModuleNotFoundError
         If scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> standing, lying = np.zeros((17, 2)), np.zeros((17, 2))
+    >>> standing[:, 1] = lying[:, 0] = np.arange(17)
+    >>> xy = np.array([standing, lying] * 4)[:, None]
+    >>> tr = Trajectories(range(8), np.arange(8) * 2.0, [7], xy, np.ones((8, 1, 17)), COCO_17)
+    >>> labels = {(t, 7): ("standing", "lying")[t % 2] for t in range(8)}
+    >>> trained = train_postures([(tr, labels)])
+    >>> trained.classifier.apply(tr)[:2, 0].tolist(), trained.accuracy
+    (['standing', 'lying'], 1.0)
     """
     names = tuple(keypoints or examples[0][0].skeleton.keypoints)
     rows, labels, groups = _examples(examples, names)

@@ -103,6 +103,11 @@ class Repetition:
     outcome
         ``"complete"``; ``"partial"``, not far enough; ``"cut off"``, not back at rest when the
         person was lost or the video ended, or begun before.
+
+    Examples
+    --------
+    >>> Repetition("squat", 7, 1, 0.5, 1.25, 2.0, 0.4, "complete").duration
+    1.5
     """
 
     exercise: str

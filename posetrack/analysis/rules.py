@@ -64,6 +64,11 @@ class RuleEvent:
     peak
         The largest value of the rule's (first) condition in it, or the smallest where less is
         more.
+
+    Examples
+    --------
+    >>> RuleEvent("in the pool", 7, None, 2.0, 3.5, 50, 87, 0.25).duration
+    1.5
     """
 
     rule: str

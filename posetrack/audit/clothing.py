@@ -67,6 +67,19 @@ def colours_over_time(
         Seconds between two looks.
     min_score
         Of the keypoints at the torso's corners.
+
+    Examples
+    --------
+    >>> from posetrack.skeletons import COCO_17
+    >>> from posetrack.testing import crossing
+    >>> from posetrack.video import Frame
+    >>> scene = crossing(frames=4)
+    >>> seconds = np.arange(4) / 25
+    >>> frames = [Frame(scene.render(t), t, seconds[t]) for t in range(4)]
+    >>> people = Trajectories(range(4), seconds, [1, 2], scene.xy, np.ones((4, 2, 17)), COCO_17)
+    >>> colours = colours_over_time(frames, people)
+    >>> sorted(colours), colours[1].histograms.shape
+    ([1, 2], (1, 44))
     """
     people = {index: tracks for index, _, tracks in trajectories.to_table().frames()}
     found: dict[int, list[tuple[float, NDArray[np.float32]]]] = {}

@@ -82,6 +82,21 @@ class MatchWriter(PartialWriter):
     ------
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "walk.audit.parquet"
+    >>> from posetrack import Tracker
+    >>> from posetrack.testing import SceneDetector, SceneEstimator, crossing
+    >>> scene = crossing(frames=3)
+    >>> tracker = Tracker(SceneDetector(scene), SceneEstimator(scene))
+    >>> writer = MatchWriter(path, lambda: tracker.explanation)
+    >>> for number, image in enumerate(scene):
+    ...     writer.write(number, number / 25, tracker.update(image))
+    >>> writer.close()
+    >>> read_matches(path).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
 
     def __init__(
@@ -189,6 +204,16 @@ def read_matches(path: str | Path) -> Matches:
     ------
     ValueError
         If the file is something else, or broken.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "other.parquet"
+    >>> _ = path.write_text("frame,id")
+    >>> read_matches(path)
+    Traceback (most recent call last):
+        ...
+    ValueError: ...other.parquet...
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -43,6 +43,20 @@ def draw_moments(
         Which moment, from 0, as they become complete.
     image
         (H, W, 3) uint8 BGR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from posetrack.skeletons import COCO_17
+    >>> from posetrack.testing import crossing
+    >>> from posetrack.video import Frame
+    >>> scene = crossing(frames=4)
+    >>> seconds = np.arange(4) / 25
+    >>> frames = [Frame(scene.render(t), t, seconds[t]) for t in range(4)]
+    >>> people = Trajectories(range(4), seconds, [1, 2], scene.xy, np.ones((4, 2, 17)), COCO_17)
+    >>> moment = Moment(0.9, 2, 0.08, (1, 2), "they crossed")
+    >>> [(number, image.ndim) for number, image in draw_moments(frames, people, [moment])]
+    [(0, 3)]
     """
     wanted = [_rows(trajectories, moment) for moment in moments]
     asked: dict[int, list[tuple[int, int]]] = {}

@@ -168,7 +168,16 @@ def _moment(trajectories: Trajectories, group: list[Signal]) -> Moment:
 
 
 def write_moments(path: str | Path, moments: Sequence[Moment]) -> None:
-    """Write moments as CSV: rank, score, frame, seconds, ids, reason, edit."""
+    """Write moments as CSV: rank, score, frame, seconds, ids, reason, edit.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "moments.csv"
+    >>> write_moments(path, [Moment(0.8, 12, 0.48, (3, 7), "they touched", "swap 3 7 12")])
+    >>> path.read_text().splitlines()[1]
+    '1,0.800,12,0.480,3 7,they touched,swap 3 7 12'
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("rank", "score", "frame", "seconds", "ids", "reason", "edit"))

@@ -13,7 +13,7 @@ _NETWORKS: Final = {
 }
 
 
-class _Option(NamedTuple):
+class Option(NamedTuple):
     """An option of a command, and the words that may follow it; None: a file, () none."""
 
     flags: tuple[str, ...]
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[_Option]]]:
+def options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[Option]]]:
     """The options of each command, by its words, such as ``models list``."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -61,7 +61,7 @@ def _shown(action: argparse.Action) -> bool:
     )
 
 
-def _option(action: argparse.Action) -> _Option:
+def _option(action: argparse.Action) -> Option:
     """What a shell needs of an action; of one without a flag, its choices are its words."""
     flags = tuple(flag for flag in action.option_strings if flag.startswith("-"))
     words: tuple[str, ...] | None = None
@@ -72,7 +72,7 @@ def _option(action: argparse.Action) -> _Option:
     elif action.dest in _NETWORKS and flags:
         words = _network_names(action.dest)
     text = "" if action.help in (None, argparse.SUPPRESS) else str(action.help)
-    return _Option(flags, words, text.partition(";")[0].partition(". ")[0].replace("%%", "%"))
+    return Option(flags, words, text.partition(";")[0].partition(". ")[0].replace("%%", "%"))
 
 
 def _network_names(dest: str) -> tuple[str, ...]:
@@ -82,12 +82,12 @@ def _network_names(dest: str) -> tuple[str, ...]:
     return (*more, *(one.name for one in MODELS.values() if one.serves_as(kind)))  # type: ignore[arg-type]
 
 
-def bash_script(options: Mapping[str, Sequence[_Option]]) -> str:
+def bash_script(options: Mapping[str, Sequence[Option]]) -> str:
     """A script for bash.
 
     Examples
     --------
-    >>> print(bash_script({"cook": [_Option(("--heat",), ("low", "high"), "how hot")]}))
+    >>> print(bash_script({"cook": [Option(("--heat",), ("low", "high"), "how hot")]}))
     # bash completion of posetrack: eval "$(posetrack completion bash)"
     _posetrack() {
         local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=
@@ -152,18 +152,18 @@ def bash_script(options: Mapping[str, Sequence[_Option]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def zsh_script(options: Mapping[str, Sequence[_Option]]) -> str:
+def zsh_script(options: Mapping[str, Sequence[Option]]) -> str:
     """A script for zsh, which takes bash's."""
     head = "autoload -U +X compinit && compinit -u\nautoload -U +X bashcompinit && bashcompinit\n"
     return head + bash_script(options)
 
 
-def fish_script(options: Mapping[str, Sequence[_Option]]) -> str:
+def fish_script(options: Mapping[str, Sequence[Option]]) -> str:
     """A script for fish.
 
     Examples
     --------
-    >>> print(fish_script({"cook": [_Option(("--heat", "-t"), ("low", "high"), "how hot")]}))
+    >>> print(fish_script({"cook": [Option(("--heat", "-t"), ("low", "high"), "how hot")]}))
     complete -c posetrack -n __fish_use_subcommand -f -a cook
     complete -c posetrack -n "__fish_seen_subcommand_from cook" -l heat -s t -x -a "low high" -d ...
     """

@@ -66,7 +66,7 @@ DecodePeople: TypeAlias = Callable[[Outputs, DecodeContext, int], People]
 
 
 @dataclass(frozen=True)
-class _PeopleLayout:
+class PeopleLayout:
     """A decode function and how the networks that need it are given their images."""
 
     decode: DecodePeople
@@ -126,7 +126,7 @@ class OneStage:
         skeleton: Skeleton | None = None,
         *,
         input_size: tuple[int, int] | None = None,
-        layout: _PeopleLayout | None = None,
+        layout: PeopleLayout | None = None,
         normalisation: Normalisation | None = None,
         min_score: float = 0.3,
         max_iou: float = 0.65,
@@ -436,10 +436,10 @@ def _covariances(factor: NDArray[np.float64], size: tuple[int, int]) -> FloatArr
     return scaled
 
 
-LAYOUTS: Final[Mapping[str, _PeopleLayout]] = {
-    "rfdetr": _PeopleLayout(decode_rfdetr, stretch, IMAGENET_RGB),
-    "rtmo": _PeopleLayout(decode_rtmo, letterbox_corner, BGR_255),
-    "yolo_pose": _PeopleLayout(decode_yolo_pose, letterbox, UNIT),
+LAYOUTS: Final[Mapping[str, PeopleLayout]] = {
+    "rfdetr": PeopleLayout(decode_rfdetr, stretch, IMAGENET_RGB),
+    "rtmo": PeopleLayout(decode_rtmo, letterbox_corner, BGR_255),
+    "yolo_pose": PeopleLayout(decode_yolo_pose, letterbox, UNIT),
 }
 """By name."""
 

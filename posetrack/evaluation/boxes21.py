@@ -27,7 +27,7 @@ _COLUMNS = 7
 
 
 @dataclass(frozen=True, eq=False)
-class _BoxSequence:
+class BoxSequence:
     """True and predicted boxes of a sequence, in the order of their files.
 
     Parameters
@@ -55,7 +55,7 @@ class _BoxSequence:
     scores: Floats
 
 
-def read_box_sequences(truth: Path, predictions: Path) -> list[_BoxSequence]:
+def read_box_sequences(truth: Path, predictions: Path) -> list[BoxSequence]:
     """Read all sequences of a folder by name.
 
     Parameters
@@ -82,7 +82,7 @@ def read_box_sequences(truth: Path, predictions: Path) -> list[_BoxSequence]:
     return [_read(folder, predictions) for folder in folders]
 
 
-def _read(folder: Path, predictions: Path) -> _BoxSequence:
+def _read(folder: Path, predictions: Path) -> BoxSequence:
     info_path = folder / "image_info.json"
     regions = tuple(
         image_regions(_nest_polygons(image), f"{info_path}: image {i}") or ()
@@ -92,7 +92,7 @@ def _read(folder: Path, predictions: Path) -> _BoxSequence:
     given = [path for path in found if path.is_file()]
     if not given:
         raise FileNotFoundError(f"no predictions for {folder.name}: expected {found[0]}")
-    return _BoxSequence(
+    return BoxSequence(
         folder.name,
         regions,
         *_read_boxes(folder / "gt" / "gt.txt", len(regions), of_truth=True),
@@ -203,6 +203,17 @@ def evaluate_posetrack21_boxes(
     The tool for CLEAR cuts true boxes to whole pixels and takes one pixel off all four numbers of
     predicted ones, the tool for HOTA does neither. A box whose IoU with a single region exceeds
     0.1 is ignored if no true box is matched to it.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> (folder / "walk/gt").mkdir(parents=True)
+    >>> _ = (folder / "walk/gt/gt.txt").write_text("1,7,10,10,50,100,1,-1")
+    >>> _ = (folder / "walk/image_info.json").write_text(json.dumps([{"frame_id": 1}]))
+    >>> _ = (folder / "walk.txt").write_text("1,3,10,10,50,100,1")
+    >>> float(evaluate_posetrack21_boxes(folder, folder).hota.hota.mean())
+    1.0
     """
     sequences = read_box_sequences(Path(truth), Path(predictions))
     hota = tuple(_hota(sequence) for sequence in sequences)
@@ -235,11 +246,11 @@ def _in_regions(regions: Sequence[Trapezoids], xywh: Floats) -> Bools:
     )
 
 
-def _cut(sequence: _BoxSequence) -> list[list[Trapezoids]]:
+def _cut(sequence: BoxSequence) -> list[list[Trapezoids]]:
     return [[trapezoids(region) for region in frame if len(region)] for frame in sequence.regions]
 
 
-def _hota(sequence: _BoxSequence) -> Hota:
+def _hota(sequence: BoxSequence) -> Hota:
     regions = _cut(sequence)
     true_ids, ids, matrices = [], [], []
     for f in range(len(regions)):
@@ -268,7 +279,7 @@ def _find_matches(iou: Floats) -> Bools:
     return matched
 
 
-def _clear(sequence: _BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
+def _clear(sequence: BoxSequence) -> tuple[TrackingCounts, TrackingCounts]:
     """Counts without and with ignore regions."""
     regions = _cut(sequence)
     true_xywh = np.trunc(sequence.true_xywh)

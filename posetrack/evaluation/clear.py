@@ -23,7 +23,7 @@ from posetrack.evaluation.sequences import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class _ClearCounts:
+class ClearCounts:
     """What CLEAR counts in a sequence; counts of several sequences may be added.
 
     ``mostly_tracked`` are true identities found in most of their frames, ``mostly_lost`` in less
@@ -77,7 +77,7 @@ class _ClearCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class TrackingCounts(_ClearCounts):
+class TrackingCounts(ClearCounts):
     """The counts of CLEAR in py-motmetrics' accounting, and those of the identity metrics.
 
     ``unique_objects`` are true identities; ``mostly_tracked`` those detected in at least 80 % of
@@ -199,7 +199,7 @@ def identity_matches(
 
 
 @dataclass(frozen=True, eq=False)
-class _KeypointCounts:
+class KeypointCounts:
     """Numbers of events, (..., K) each, and the sums of distances that MOTP is made of."""
 
     objects: Ints
@@ -209,12 +209,12 @@ class _KeypointCounts:
     false_positives: Ints
     distance: Floats
 
-    def __getitem__(self, row: int) -> _KeypointCounts:
-        return _KeypointCounts(*(values[row] for values in vars(self).values()))
+    def __getitem__(self, row: int) -> KeypointCounts:
+        return KeypointCounts(*(values[row] for values in vars(self).values()))
 
-    def sum(self) -> _KeypointCounts:
+    def sum(self) -> KeypointCounts:
         """All sequences together."""
-        return _KeypointCounts(*(values.sum(axis=0) for values in vars(self).values()))
+        return KeypointCounts(*(values.sum(axis=0) for values in vars(self).values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +229,10 @@ class KeypointMot:
     motp: Floats
     precision: Floats
     recall: Floats
-    counts: _KeypointCounts
+    counts: KeypointCounts
 
 
-def count_events(log: EventLog, *, textbook_motp: bool = False) -> _KeypointCounts:
+def count_events(log: EventLog, *, textbook_motp: bool = False) -> KeypointCounts:
     """Count the events of each kind per sequence and keypoint, (S, K).
 
     Parameters
@@ -249,7 +249,7 @@ def count_events(log: EventLog, *, textbook_motp: bool = False) -> _KeypointCoun
     distance = log.distances(MATCH, SWITCH)
     if not textbook_motp:
         distance = distance + log.pair_distances + log.distances(TRANSFER, ASCEND, MIGRATE)
-    return _KeypointCounts(
+    return KeypointCounts(
         objects=matches + switches + misses,
         detections=matches + switches,
         misses=misses,
@@ -259,13 +259,13 @@ def count_events(log: EventLog, *, textbook_motp: bool = False) -> _KeypointCoun
     )
 
 
-def keypoint_mot(counts: _KeypointCounts) -> KeypointMot:
+def keypoint_mot(counts: KeypointCounts) -> KeypointMot:
     """MOTA, MOTP, precision and recall from (K,) counts.
 
     Examples
     --------
     >>> one = np.array([1])
-    >>> mot = keypoint_mot(_KeypointCounts(4 * one, 3 * one, one, one, 0 * one, 0.6 * one))
+    >>> mot = keypoint_mot(KeypointCounts(4 * one, 3 * one, one, one, 0 * one, 0.6 * one))
     >>> mot.mota.tolist(), mot.motp.round(3).tolist()
     ([50.0, 50.0], [80.0, 80.0])
     """

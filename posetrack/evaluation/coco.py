@@ -79,6 +79,22 @@ def evaluate_coco(
     ValueError
         If a key is missing, a result is for an image that the annotations do not have, or
         keypoints are not 17.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> points = [value for k in range(17) for value in (10 * k + 5, 50, 2)]
+    >>> person = {"image_id": 1, "category_id": 1, "keypoints": points}
+    >>> facts = {"id": 1, "bbox": [0, 40, 180, 20], "area": 3600, "iscrowd": 0}
+    >>> facts["num_keypoints"] = 17
+    >>> truth = {"images": [{"id": 1}], "annotations": [{**person, **facts}]}
+    >>> truth["categories"] = [{"id": 1}]
+    >>> _ = (folder / "truth.json").write_text(json.dumps(truth))
+    >>> _ = (folder / "found.json").write_text(json.dumps([{**person, "score": 0.9}]))
+    >>> result = evaluate_coco(folder / "truth.json", folder / "found.json")
+    >>> result.names[0], float(result.values[0].round(6))
+    ('AP', 1.0)
     """
     with require_library("COCO metrics need pycocotools", "posetrack[eval]"):
         from pycocotools.coco import COCO  # type: ignore[import-untyped]

@@ -45,6 +45,12 @@ class PckResult:
         (K,) numbers of visible keypoints.
     hits
         (T, K) numbers of those that are predicted within each distance.
+
+    Examples
+    --------
+    >>> counts, hits = np.array([4, 2]), np.array([[3, 1], [4, 1]])
+    >>> PckResult(("nose", "neck"), np.array([0.1, 0.5]), counts, hits).pck.tolist()
+    [[75.0, 50.0], [100.0, 50.0]]
     """
 
     keypoints: tuple[str, ...]
@@ -191,6 +197,18 @@ def evaluate_mpii(
         If a file is missing.
     ValueError
         If something in a file is missing or numbers of people differ.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> joints = [[10.0 * k, 50.0] for k in range(16)]
+    >>> person = {"joints": joints, "joints_vis": [1] * 16, "head_box": [0, 0, 30, 40]}
+    >>> _ = (folder / "truth.json").write_text(json.dumps([person]))
+    >>> _ = (folder / "found.json").write_text(json.dumps([joints]))
+    >>> result = evaluate_mpii(folder / "truth.json", folder / "found.json")
+    >>> result.rows()["PCKh@0.5"]["Mean"]
+    100.0
     """
     people = read_mpii_truth(Path(truth), None if heads is None else Path(heads))
     predicted = read_mpii_predictions(Path(predictions))

@@ -84,6 +84,17 @@ def posetrack17_to_18(document: Mapping[str, Any]) -> dict[str, Any]:
     A keypoint that is not there becomes (0, 0, 0); one without ``is_visible`` gets 1. As soon as
     one keypoint of a person has a score, those without get 0. The person's box is the extent of
     the keypoints, 1.3 times as large.
+
+    Examples
+    --------
+    >>> point = {"id": [0], "x": [30.0], "y": [40.0], "is_visible": [1]}
+    >>> person = {"track_id": [7], "annopoints": [{"point": [point]}]}
+    >>> person |= {f"{corner}{end}": [10.0] for corner in "xy" for end in "12"}
+    >>> name = "images/bonn_mpii_test_5sec/00001_mpii/00000001.jpg"
+    >>> document = {"annolist": [{"image": [{"name": name}], "annorect": [person]}]}
+    >>> converted = posetrack17_to_18(document)
+    >>> len(converted["annotations"]), converted["annotations"][0]["track_id"]
+    (1, 7)
     """
     entries = _get(document, "annolist", "the document")
     images: list[dict[str, Any]] = []

@@ -406,6 +406,23 @@ def evaluate_posetrack(
     -----
     A prediction without scores counts with -9999, which is what the official code does: below all
     others and in no defined order among themselves. ``notes`` of the result says how many.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from posetrack.skeletons import POSETRACK_17
+    >>> image = {"id": 1, "file_name": "images/val/000001_mpii_test/000000.jpg", "is_labeled": True}
+    >>> points = [value for k in range(17) for value in (10.0 * k + 5, 50.0, 1)]
+    >>> person = {"image_id": 1, "track_id": 7, "keypoints": points, "bbox": [0, 40, 180, 20]}
+    >>> person |= {"bbox_head": [5, 40, 20, 20], "scores": [0.9] * 17, "id": 1, "category_id": 1}
+    >>> category = {"id": 1, "name": "person", "keypoints": list(POSETRACK_17.keypoints)}
+    >>> image |= {"ignore_regions_x": [], "ignore_regions_y": []}
+    >>> document = {"images": [image], "annotations": [person], "categories": [category]}
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "000001_mpii_test.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> result = evaluate_posetrack(path, path, tracking=False)
+    >>> float(result.ap.ap[-1]), result.frames.tolist()
+    (100.0, [1])
     """
     evaluate = partial(
         _evaluate_sequence,

@@ -433,6 +433,23 @@ def evaluate_posetrack21(
     -----
     Only labelled frames count, all of them. A keypoint exists if both its coordinates are above
     0, whatever its visibility flag.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from posetrack.skeletons import POSETRACK_17
+    >>> image = {"id": 1, "file_name": "images/val/000001_mpii_test/000000.jpg", "is_labeled": True}
+    >>> points = [value for k in range(17) for value in (10.0 * k + 5, 50.0, 1)]
+    >>> person = {"image_id": 1, "track_id": 7, "keypoints": points, "bbox": [0, 40, 180, 20]}
+    >>> person |= {"bbox_head": [5, 40, 20, 20], "scores": [0.9] * 17, "id": 1, "category_id": 1}
+    >>> category = {"id": 1, "name": "person", "keypoints": list(POSETRACK_17.keypoints)}
+    >>> image |= {"ignore_regions_x": [], "ignore_regions_y": []}
+    >>> document = {"images": [image], "annotations": [person], "categories": [category]}
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "000001_mpii_test.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> result = evaluate_posetrack21(path, path)
+    >>> float(result.hota.hota[:, -1].mean()), result.true_ids.tolist()
+    (1.0, [1])
     """
 
     def evaluate(true: AnnotatedSequence, predicted: AnnotatedSequence) -> _Part:

@@ -161,7 +161,7 @@ def _area(right: Bools, true_count: int) -> tuple[float, float, float]:
     return float((steps * envelope).sum()), float(precision[-1]), float(recall[-1])
 
 
-class _PrecisionOfAll(TypedDict):
+class PrecisionOfAll(TypedDict):
     """AP over all sequences, of each, and the bounds that ties leave: fields of a result."""
 
     ap: AveragePrecision
@@ -172,7 +172,7 @@ class _PrecisionOfAll(TypedDict):
 
 def precision_of_all(
     parts: Sequence[RankedKeypoints], keypoints: int, *, nan_without_truth: bool
-) -> _PrecisionOfAll:
+) -> PrecisionOfAll:
     """AP of sequences together and alone, with `tie_bounds` of all together."""
     pooled = pool(parts, keypoints)
     low, high = tie_bounds(pooled)
@@ -186,7 +186,7 @@ def precision_of_all(
     }
 
 
-def tie_notes(precision: _PrecisionOfAll) -> list[str]:
+def tie_notes(precision: PrecisionOfAll) -> list[str]:
     """A sentence for the reader if equal scores leave AP undefined."""
     spread = float((precision["ap_high"] - precision["ap_low"]).max(initial=0))
     if spread <= 1e-9:

@@ -105,6 +105,23 @@ def read_sequence(path: str | Path) -> AnnotatedSequence:
     ValueError
         If it is not such a file, or something in it is missing or wrong; the message names the
         file, the place and the key.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from posetrack.skeletons import POSETRACK_17
+    >>> image = {"id": 1, "file_name": "images/val/000001_mpii_test/000000.jpg", "is_labeled": True}
+    >>> points = [value for k in range(17) for value in (10.0 * k + 5, 50.0, 1)]
+    >>> person = {"image_id": 1, "track_id": 7, "keypoints": points, "bbox": [0, 40, 180, 20]}
+    >>> person |= {"bbox_head": [5, 40, 20, 20], "scores": [0.9] * 17, "id": 1, "category_id": 1}
+    >>> category = {"id": 1, "name": "person", "keypoints": list(POSETRACK_17.keypoints)}
+    >>> image |= {"ignore_regions_x": [], "ignore_regions_y": []}
+    >>> document = {"images": [image], "annotations": [person], "categories": [category]}
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "000001_mpii_test.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> sequence = read_sequence(path)
+    >>> sequence.name, sequence.ids.tolist(), sequence.keypoints.shape
+    ('000001_mpii_test', [7], (1, 17, 3))
     """
     path = Path(path)
     return sequence_of(read_json(path, _AnyYear), str(path), sequence_name(path))

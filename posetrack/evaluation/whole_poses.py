@@ -48,6 +48,14 @@ class FrameSimilarities:
     ------
     ValueError
         If lengths or shapes disagree, or an id occurs twice in a frame.
+
+    Examples
+    --------
+    >>> seen = (np.array([7]), np.array([7]))
+    >>> swapped = FrameSimilarities("walk", np.arange(2), seen, (np.array([1]), np.array([2])),
+    ...                             (np.array([[0.9]]), np.array([[0.8]])))
+    >>> [ids.tolist() for ids in swapped.predicted_ids]
+    [[1], [2]]
     """
 
     name: str
@@ -259,6 +267,23 @@ def evaluate_poses(truth: Source, predictions: Source, *, min_oks: float = 0.5) 
     with a visibility above 0; people whose keypoints all lie in ignore regions are removed. The
     area in OKS is the annotation's, else that of its box, else that of the box around its
     keypoints.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from posetrack.skeletons import POSETRACK_17
+    >>> image = {"id": 1, "file_name": "images/val/000001_mpii_test/000000.jpg", "is_labeled": True}
+    >>> points = [value for k in range(17) for value in (10.0 * k + 5, 50.0, 1)]
+    >>> person = {"image_id": 1, "track_id": 7, "keypoints": points, "bbox": [0, 40, 180, 20]}
+    >>> person |= {"bbox_head": [5, 40, 20, 20], "scores": [0.9] * 17, "id": 1, "category_id": 1}
+    >>> category = {"id": 1, "name": "person", "keypoints": list(POSETRACK_17.keypoints)}
+    >>> image |= {"ignore_regions_x": [], "ignore_regions_y": []}
+    >>> document = {"images": [image], "annotations": [person], "categories": [category]}
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "000001_mpii_test.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> result = evaluate_poses(path, path)
+    >>> float(result.mota[-1]), int(result.switches[-1]), int(result.objects[-1])
+    (1.0, 0, 1)
     """
     sequences = evaluate_pairs(_pose_similarities, truth, predictions)
     return evaluate_similarities(sequences, min_similarity=min_oks)

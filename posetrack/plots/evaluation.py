@@ -76,6 +76,18 @@ def person_timeline(
         (T,), from the first frame with an event to the last.
     ids
         N lists of T: the predicted id, ``"missed"``, or None where the person is not there.
+
+    Examples
+    --------
+    >>> from posetrack.evaluation import evaluate_poses
+    >>> from posetrack.evaluation.whole_poses import FrameSimilarities
+    >>> from posetrack.evaluation.whole_poses import evaluate_similarities
+    >>> seen = (np.array([7]), np.array([7]))
+    >>> swapped = FrameSimilarities("walk", np.arange(2), seen, (np.array([1]), np.array([2])),
+    ...                             (np.array([[0.9]]), np.array([[0.8]])))
+    >>> people, frames, ids = person_timeline(evaluate_similarities([swapped]).events)
+    >>> people.tolist(), frames.tolist(), ids
+    ([7], [0, 1], [[1, 2]])
     """
     from posetrack.evaluation.events import MATCH, MISS, NO_ID, SWITCH
 

@@ -18,7 +18,7 @@ _MOST_POINTS = 40
 
 
 @dataclass(frozen=True)
-class _RunLog:
+class RunLog:
     """What a training run logged.
 
     Parameters
@@ -37,7 +37,7 @@ class _RunLog:
 
         Examples
         --------
-        >>> log = _RunLog("a", ({"epoch": 0, "AP": ""}, {"epoch": 1, "AP": 0.5}))
+        >>> log = RunLog("a", ({"epoch": 0, "AP": ""}, {"epoch": 1, "AP": 0.5}))
         >>> log.series("AP")
         ([1], [0.5])
         """
@@ -49,8 +49,8 @@ class _RunLog:
         return [epoch for epoch, _ in known], [value for _, value in known]
 
 
-def read_runs(paths: Sequence[str | Path], names: Sequence[str] | None = None) -> list[_RunLog]:
-    """Logs of training runs.
+def read_runs(paths: Sequence[str | Path], names: Sequence[str] | None = None) -> list[RunLog]:
+    r"""Logs of training runs.
 
     Parameters
     ----------
@@ -65,6 +65,14 @@ def read_runs(paths: Sequence[str | Path], names: Sequence[str] | None = None) -
         If a run has no log.
     ValueError
         If a file is no such log, has no epoch yet, or there are not as many names as runs.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "log.csv"
+    >>> _ = path.write_text("epoch,loss,AP\n0,0.9,0.1\n1,0.5,0.3\n")
+    >>> read_runs([path], ["mine"])[0].rows[1]["AP"]
+    0.3
     """
     from posetrack.training.saving import read_log
 
@@ -77,12 +85,12 @@ def read_runs(paths: Sequence[str | Path], names: Sequence[str] | None = None) -
         rows = read_log(file, before=2**62)
         if not rows:
             raise ValueError(f"{file}: no epoch in it yet")
-        runs.append(_RunLog(name, tuple(rows)))
+        runs.append(RunLog(name, tuple(rows)))
     return runs
 
 
 def plot_curves(
-    runs: Sequence[_RunLog], path: str | Path, *, columns: Sequence[str] | None = None
+    runs: Sequence[RunLog], path: str | Path, *, columns: Sequence[str] | None = None
 ) -> None:
     """Draw each column of the logs against the epoch, all runs in one panel.
 
@@ -104,6 +112,15 @@ def plot_curves(
         If matplotlib is not installed.
     ValueError
         If no run has a column; the message lists those there are.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "curves.svg"
+    >>> rows = ({"epoch": 0, "loss": 0.9}, {"epoch": 1, "loss": 0.5})
+    >>> plot_curves([RunLog("mine", rows)], path, columns=["loss"])
+    >>> path.read_text().startswith("<?xml")
+    True
     """
     chosen = tuple(columns) if columns is not None else usual_columns(runs)
     there = dict.fromkeys(name for run in runs for row in run.rows for name in row)
@@ -126,13 +143,13 @@ def plot_curves(
     write_figure(figure, path, dpi=120)
 
 
-def usual_columns(runs: Sequence[_RunLog]) -> tuple[str, ...]:
+def usual_columns(runs: Sequence[RunLog]) -> tuple[str, ...]:
     """Columns worth a panel: loss, learning rate, and the chief accuracies of any run.
 
     Examples
     --------
     >>> row = {"epoch": 0, "loss": 1.0, "learning_rate": 0.1, "PCK@0.2": 0.5, "PCK@0.1": 0.25}
-    >>> usual_columns([_RunLog("a", (row,))])
+    >>> usual_columns([RunLog("a", (row,))])
     ('loss', 'learning_rate', 'PCK@0.1', 'PCK@0.2')
     """
     there = dict.fromkeys(name for run in runs for row in run.rows for name in row)
@@ -141,7 +158,7 @@ def usual_columns(runs: Sequence[_RunLog]) -> tuple[str, ...]:
     return ("loss", "learning_rate", *(accuracies or others[:4]))
 
 
-def best_epochs(runs: Sequence[_RunLog]) -> list[dict[str, Any]]:
+def best_epochs(runs: Sequence[RunLog]) -> list[dict[str, Any]]:
     """The best epoch of each run, by which its best weights were chosen.
 
     Returns
@@ -153,7 +170,7 @@ def best_epochs(runs: Sequence[_RunLog]) -> list[dict[str, Any]]:
     Examples
     --------
     >>> rows = ({"epoch": 0, "loss": 1.0, "AP": 0.5}, {"epoch": 1, "loss": 0.5, "AP": 0.25})
-    >>> best = best_epochs([_RunLog("a", rows)])[0]
+    >>> best = best_epochs([RunLog("a", rows)])[0]
     >>> best["by"], best["epoch"], best["epochs"]
     ('AP', 0, 2)
     """
@@ -166,7 +183,7 @@ def best_epochs(runs: Sequence[_RunLog]) -> list[dict[str, Any]]:
     return result
 
 
-def _best(run: _RunLog, column: str) -> int | None:
+def _best(run: RunLog, column: str) -> int | None:
     epochs, values = run.series(column)
     if not epochs:
         return None
@@ -175,7 +192,7 @@ def _best(run: _RunLog, column: str) -> int | None:
     return epochs[max(range(len(values)), key=lambda position: values[position])]
 
 
-def _draw_column(axes: Any, runs: Sequence[_RunLog], column: str) -> None:
+def _draw_column(axes: Any, runs: Sequence[RunLog], column: str) -> None:
     for number, run in enumerate(runs):
         epochs, values = run.series(column)
         colour = f"C{number % 10}"

@@ -19,14 +19,14 @@ PREFIX = "hf:"
 """The prefix of names of the hub, and of folders in its layout, on the command line."""
 
 
-class _HubName(NamedTuple):
+class HubName(NamedTuple):
     """A repository or folder, and which of its revisions; empty for the newest."""
 
     name: str
     revision: str
 
 
-def hub_name(text: str) -> _HubName:
+def hub_name(text: str) -> HubName:
     """What ``hf:NAME@REVISION`` names.
 
     Raises
@@ -37,15 +37,15 @@ def hub_name(text: str) -> _HubName:
     Examples
     --------
     >>> hub_name("hf:usyd-community/vitpose-base-simple@main")
-    _HubName(name='usyd-community/vitpose-base-simple', revision='main')
+    HubName(name='usyd-community/vitpose-base-simple', revision='main')
     """
     name, _, revision = text.removeprefix(PREFIX).partition("@")
     if not name:
         raise ValueError(f"expected hf:NAME or hf:NAME@REVISION, got {text!r}")
-    return _HubName(name, revision)
+    return HubName(name, revision)
 
 
-class _HubModel(NamedTuple):
+class HubModel(NamedTuple):
     """A network and its processor, on a device."""
 
     network: Any
@@ -75,7 +75,7 @@ def open_hub_model(
     device: str | torch.device = "auto",
     half: bool | None = None,
     offline: bool = False,
-) -> _HubModel:
+) -> HubModel:
     """A network of the hub, or of a folder in its form, ready to run.
 
     Parameters
@@ -112,4 +112,4 @@ def open_hub_model(
         raise ValueError(f"{found.name}: transformers cannot load it as {kind}: {short}") from error
     where = pick_device(device)
     halved = where.type == "cuda" if half is None else half
-    return _HubModel(network.eval().to(where), processor, where, halved)
+    return HubModel(network.eval().to(where), processor, where, halved)

@@ -69,7 +69,7 @@ def host_of(image: Image | Uploaded) -> Image:
     return image.host if isinstance(image, Uploaded) else image
 
 
-class _Lane(Protocol):
+class Lane(Protocol):
     """Copies bytes to a device."""
 
     def allocate(self, size: int) -> Tensor:
@@ -139,8 +139,8 @@ class Uploader:
     """
 
     device: torch.device
-    open_lane: Callable[[torch.device], _Lane] | None = None
-    _lane: _Lane | None = field(default=None, init=False, repr=False)
+    open_lane: Callable[[torch.device], Lane] | None = None
+    _lane: Lane | None = field(default=None, init=False, repr=False)
     _slots: list[_Slot] = field(default_factory=lambda: [_Slot(), _Slot()], init=False, repr=False)
     _lock: Any = field(default_factory=threading.Lock, init=False, repr=False)
 

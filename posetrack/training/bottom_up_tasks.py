@@ -80,7 +80,7 @@ Float64Array = NDArray[np.float64]
 _SIDE, _PAF_STRIDE = 32, 4
 
 
-class _PoseNetBatch(NamedTuple):
+class PoseNetBatch(NamedTuple):
     """Images (N, H, W, 3) uint8 BGR, `PoseNetTargets`, counted cells (N, h, w), positions (N,)."""
 
     images: Tensor
@@ -92,7 +92,7 @@ class _PoseNetBatch(NamedTuple):
     rows: Tensor
 
 
-class _PafBatch(NamedTuple):
+class PafBatch(NamedTuple):
     """Images (N, H, W, 3) uint8 BGR, `PafTargets`, counted cells (N, h, w), positions (N,)."""
 
     images: Tensor
@@ -204,13 +204,13 @@ class PoseNetTask:
                 edges=self.edges,
                 radius=self.disk_radius,
             ),
-            batch=_PoseNetBatch,
+            batch=PoseNetBatch,
             normalisation=self.normalisation,
             augmentation=self.augmentation,
             seed=recipe.seed,
         )
 
-    def loss(self, output: PoseMaps, batch: _PoseNetBatch, recipe: Recipe) -> Tensor:
+    def loss(self, output: PoseMaps, batch: PoseNetBatch, recipe: Recipe) -> Tensor:
         """See `posenet_loss`."""
         del recipe
         return posenet_loss(output, batch[1:5], batch.counted, radius=self.disk_radius)
@@ -302,14 +302,14 @@ class PafTask:
                 stdev=self.stdev,
                 limb_width=self.limb_width,
             ),
-            batch=_PafBatch,
+            batch=PafBatch,
             normalisation=self.normalisation,
             augmentation=self.augmentation,
             area=True,
             seed=recipe.seed,
         )
 
-    def loss(self, output: PafMaps, batch: _PafBatch, recipe: Recipe) -> Tensor:
+    def loss(self, output: PafMaps, batch: PafBatch, recipe: Recipe) -> Tensor:
         """See `paf_loss`."""
         del recipe
         return paf_loss(output, batch[1:3], batch.counted)

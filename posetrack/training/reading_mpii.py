@@ -56,6 +56,17 @@ def read_mpii(
     -----
     As in the authors' code, centres move down by 15 times the scale and scales grow by 1.25 to
     have the feet on the crop, unless the centre's x is -1.
+
+    Examples
+    --------
+    >>> import cv2, json, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> person = {"image": "a.jpg", "center": [60, 60], "scale": 0.5, "joints_vis": [1] * 16}
+    >>> person["joints"] = [[10.0 * k + 1, 51.0] for k in range(16)]
+    >>> _ = (folder / "a.json").write_text(json.dumps([person]))
+    >>> _ = cv2.imwrite(str(folder / "a.jpg"), np.zeros((120, 160, 3), np.uint8))
+    >>> read_mpii(folder / "a.json", folder).xy[0, 1].tolist()
+    [10.0, 50.0]
     """
     path, root = Path(path), Path(images)
     rows, problems = _rows(path)

@@ -185,6 +185,17 @@ def measure(
         For MPII's keypoints with their head sizes ``PCKh@0.5`` and ``PCKh@0.1``, else ``PCK@0.2``,
         ``PCK@0.1`` and ``PCK@0.05`` of the box's longer side; and ``AP``, ``AP50``, ``AP75`` and
         ``AR``, of annotated boxes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from posetrack.skeletons import COCO_17
+    >>> xy = np.random.default_rng(0).uniform(0, 90, (1, 17, 2))
+    >>> box, size = np.array([[0.0, 0, 90, 90]]), np.array([90.0])
+    >>> people = Samples(COCO_17, (Path("a.jpg"),), xy, box, None, None, size, ("first",))
+    >>> found = (xy + [13.5, 0]).astype(np.float32)  # 0.15 of the box's side beside the truth
+    >>> measure(people, found, np.ones((1, 17), np.float32))
+    {'PCK@0.2': 1.0, 'PCK@0.1': 0.0, 'PCK@0.05': 0.0}
     """
     heads = samples.boxes is None
     thresholds = (0.5, 0.1) if heads else (0.2, 0.1, 0.05)

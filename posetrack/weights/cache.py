@@ -54,6 +54,17 @@ def verify(path: str | Path, card: CatalogueEntry) -> RemoteFile:
         If it is not one of them; the message has its hash and those expected.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "rtmpose.zip"
+    >>> from posetrack.weights.catalogue import find_entry
+    >>> _ = path.write_text("a page that says try again later")
+    >>> verify(path, find_entry("rtmpose_s"))
+    Traceback (most recent call last):
+        ...
+    ValueError: ...rtmpose.zip...
     """
     digest = sha256_of(Path(path))
     for file in card.files:

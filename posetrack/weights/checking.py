@@ -25,7 +25,7 @@ State = Literal["as it was", "changed", "not there", "no answer"]
 
 
 @dataclass(frozen=True)
-class _FileCheck:
+class FileCheck:
     """What a host says of a file.
 
     Parameters
@@ -51,7 +51,7 @@ class _FileCheck:
 
 def check_models(
     cards: Iterable[CatalogueEntry], *, folder: str | Path | None = None, timeout: float = 5.0
-) -> list[_FileCheck]:
+) -> list[FileCheck]:
     """Ask every host for the heads of its files, hosts side by side, and look at the copies here.
 
     Nothing is downloaded. A host that does not answer is asked once. What is found out of hosts is
@@ -107,20 +107,20 @@ def find_changes(cards: Iterable[CatalogueEntry], folder: str | Path | None = No
 
 def _check_host(
     host: str, files: list[tuple[CatalogueEntry, RemoteFile]], folder: Path, timeout: float
-) -> tuple[list[_FileCheck], bool]:
+) -> tuple[list[FileCheck], bool]:
     """Check each file of a host; also return whether the host's name could not be resolved."""
-    checks: list[_FileCheck] = []
+    checks: list[FileCheck] = []
     silent, offline = "", False
     for card, file in files:
         if silent:
-            checks.append(_FileCheck(card.name, file.url, host, "no answer", silent))
+            checks.append(FileCheck(card.name, file.url, host, "no answer", silent))
             continue
         try:
             state, reason = _check_file(card, file, folder, timeout)
         except Exception as error:  # whatever a network can do
             state, reason = "no answer", reason_of(error, timeout)
             silent, offline = reason, is_lookup_down(error)
-        checks.append(_FileCheck(card.name, file.url, host, state, reason))
+        checks.append(FileCheck(card.name, file.url, host, state, reason))
     return checks, offline
 
 

@@ -28,13 +28,25 @@ def squats(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=1, frames=250)
 def jumping_jacks(shot: Shot, rng: Generator) -> Scene:
-    """People who do jumping jacks some times; every repetition is an `Event`."""
+    """People who do jumping jacks some times; every repetition is an `Event`.
+
+    Examples
+    --------
+    >>> {event.kind for event in jumping_jacks(people=1, frames=100).events}
+    {'jumping_jack'}
+    """
     return _exercise(shot, rng, "jumping_jack", motion.jumping_jacks, (0.9, 1.3))
 
 
 @scene_maker(people=1, frames=150)
 def falling(shot: Shot, rng: Generator) -> Scene:
-    """People stand and then fall and lie; the falls are events, from upright to the ground."""
+    """People stand and then fall and lie; the falls are events, from upright to the ground.
+
+    Examples
+    --------
+    >>> [event.kind for event in falling(people=1, frames=50).events]
+    ['fall']
+    """
     actors, events = [], []
     for identity, x in enumerate(_beside_each_other(shot.people, 2.2), 1):
         body, heading = random_body(rng), float(rng.uniform(-np.pi, np.pi))

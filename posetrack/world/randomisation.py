@@ -105,6 +105,12 @@ def random_frame(
     ValueError
         If the numbers of people are negative or in the wrong order, or a photograph is not an
         image.
+
+    Examples
+    --------
+    >>> image, truth = random_frame(0, 3, size=(96, 64), people=(1, 2))
+    >>> image.shape, 1 <= len(truth) <= 2
+    ((64, 96, 3), True)
     """
     least, most = people
     if not 0 <= least <= most:

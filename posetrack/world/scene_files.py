@@ -58,6 +58,15 @@ def write_scene(
     -------
     paths
         What was written: files, and folders of many files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.world import crossing
+    >>> scene = crossing(people=2, frames=2, size=(96, 64))
+    >>> paths = write_scene(scene, tempfile.mkdtemp(), images=True, flow=False)
+    >>> sorted(path.name for path in paths)
+    ['000000_mpii_crossing', 'crossing.coco.json', 'crossing.json', 'gt.txt']
     """
     folder = Path(folder)
     sequence = sequence_name(scene.name)

@@ -51,7 +51,13 @@ def crossing(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=3, frames=250)
 def behind_pole(shot: Shot, rng: Generator) -> Scene:
-    """People walk to and fro behind two pillars that hide them for a while."""
+    """People walk to and fro behind two pillars that hide them for a while.
+
+    Examples
+    --------
+    >>> behind_pole(people=2, frames=10)
+    Scene(behind_pole, 2 people, 10 frames, 640x360 at 25/s)
+    """
     bodies = [random_body(rng) for _ in range(shot.people)]
     actors = strollers(rng, bodies, lanes(shot.people, 0.8), shot.seconds, speed=(0.9, 1.4))
     front = -0.5 * 0.8 * (shot.people - 1) - 1.6
@@ -61,7 +67,13 @@ def behind_pole(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=6, frames=250)
 def entering_leaving(shot: Shot, rng: Generator) -> Scene:
-    """People come in on one side, one after the other, and leave on the other for good."""
+    """People come in on one side, one after the other, and leave on the other for good.
+
+    Examples
+    --------
+    >>> entering_leaving(people=2, frames=10)
+    Scene(entering_leaving, 2 people, 10 frames, 640x360 at 25/s)
+    """
     bodies = [random_body(rng) for _ in range(shot.people)]
     actors = []
     duration = shot.seconds
@@ -79,7 +91,13 @@ def entering_leaving(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=3, frames=300)
 def coming_back(shot: Shot, rng: Generator) -> Scene:
-    """People walk out of the picture and come back after one to four seconds."""
+    """People walk out of the picture and come back after one to four seconds.
+
+    Examples
+    --------
+    >>> coming_back(people=2, frames=10)
+    Scene(coming_back, 2 people, 10 frames, 640x360 at 25/s)
+    """
     bodies = [random_body(rng) for _ in range(shot.people)]
     actors = []
     for body, y in zip(bodies, lanes(shot.people, 0.9), strict=True):
@@ -94,7 +112,13 @@ def coming_back(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=10, frames=200)
 def crowd(shot: Shot, rng: Generator) -> Scene:
-    """Many people walk and stand in rows behind each other, seen from a little above."""
+    """Many people walk and stand in rows behind each other, seen from a little above.
+
+    Examples
+    --------
+    >>> crowd(people=2, frames=10)
+    Scene(crowd, 2 people, 10 frames, 640x360 at 25/s)
+    """
     bodies = [random_body(rng) for _ in range(shot.people)]
     rows = lanes(shot.people, 0.65)
     movers = strollers(rng, bodies, rows, shot.seconds, speed=(0.7, 1.5))
@@ -107,7 +131,13 @@ def crowd(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=4, frames=250)
 def same_clothes(shot: Shot, rng: Generator) -> Scene:
-    """`crossing` with people dressed alike."""
+    """`crossing` with people dressed alike.
+
+    Examples
+    --------
+    >>> same_clothes(people=2, frames=10)
+    Scene(same_clothes, 2 people, 10 frames, 640x360 at 25/s)
+    """
     clothes = random_clothes(rng, female=0.0)
     bodies = [random_body(rng, clothes=clothes, child=False) for _ in range(shot.people)]
     actors = strollers(rng, bodies, lanes(shot.people, 0.75), shot.seconds, speed=(1.0, 1.6))
@@ -116,7 +146,13 @@ def same_clothes(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=3, frames=150)
 def fast_motion(shot: Shot, rng: Generator) -> Scene:
-    """People run past each other close to a slow shutter: large steps between frames, and blur."""
+    """People run past each other close to a slow shutter: large steps between frames, and blur.
+
+    Examples
+    --------
+    >>> fast_motion(people=2, frames=10)
+    Scene(fast_motion, 2 people, 10 frames, 640x360 at 25/s)
+    """
     bodies = [random_body(rng, child=False) for _ in range(shot.people)]
     actors = strollers(
         rng, bodies, lanes(shot.people, 0.9), shot.seconds, speed=(4.0, 6.0), gait=motion.running
@@ -128,7 +164,13 @@ def fast_motion(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=4, frames=60, rate=5.0)
 def low_frame_rate(shot: Shot, rng: Generator) -> Scene:
-    """The crossing as a camera with few frames a second sees it."""
+    """The crossing as a camera with few frames a second sees it.
+
+    Examples
+    --------
+    >>> low_frame_rate(people=2, frames=10)
+    Scene(low_frame_rate, 2 people, 10 frames, 640x360 at 5/s)
+    """
     bodies = [random_body(rng) for _ in range(shot.people)]
     actors = strollers(rng, bodies, lanes(shot.people, 0.75), shot.seconds, speed=(1.0, 1.6))
     return usual_scene(shot, rng, actors)
@@ -136,7 +178,13 @@ def low_frame_rate(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=4, frames=250)
 def camera_pan(shot: Shot, rng: Generator) -> Scene:
-    """A camera in a hand swings to and fro past people who stand and stroll."""
+    """A camera in a hand swings to and fro past people who stand and stroll.
+
+    Examples
+    --------
+    >>> camera_pan(people=2, frames=10)
+    Scene(camera_pan, 2 people, 10 frames, 640x360 at 25/s)
+    """
     bodies = [random_body(rng) for _ in range(shot.people)]
     rows = lanes(shot.people, 0.8)
     movers = strollers(rng, bodies, rows, shot.seconds, speed=(0.7, 1.3))
@@ -152,7 +200,13 @@ def camera_pan(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=4, frames=200)
 def detector_gaps(shot: Shot, rng: Generator) -> Scene:
-    """A group side by side, in plain sight, for detectors that lose people (see the fakes)."""
+    """A group side by side, in plain sight, for detectors that lose people (see the fakes).
+
+    Examples
+    --------
+    >>> detector_gaps(people=2, frames=10)
+    Scene(detector_gaps, 2 people, 10 frames, 640x360 at 25/s)
+    """
     actors = []
     for x in np.linspace(-2.5, 2.5, shot.people) if shot.people > 1 else [0.0]:
         body, y = random_body(rng), float(rng.uniform(-0.6, 0.8))
@@ -166,7 +220,13 @@ def detector_gaps(shot: Shot, rng: Generator) -> Scene:
 
 @scene_maker(people=5, frames=150)
 def street(shot: Shot, rng: Generator) -> Scene:
-    """People cross and pass behind a post on a square with trees; the camera turns a little."""
+    """People cross and pass behind a post on a square with trees; the camera turns a little.
+
+    Examples
+    --------
+    >>> street(people=2, frames=10)
+    Scene(street, 2 people, 10 frames, 640x360 at 25/s)
+    """
     rows = lanes(shot.people, 0.7)
     actors = []
     for number, y in enumerate(rows):

@@ -70,7 +70,7 @@ class Shot:
         return np.random.default_rng((self.seed, crc32(self.name.encode())))
 
 
-class _NamedScene(Protocol):
+class NamedScene(Protocol):
     """A scene by its name, at any length, size and number of people."""
 
     def __call__(
@@ -88,8 +88,8 @@ class _NamedScene(Protocol):
 
 def scene_maker(
     *, people: int, frames: int, rate: float = 25.0
-) -> Callable[[Callable[[Shot, Generator], Scene]], _NamedScene]:
-    """Make a function of a shot and its chance into a scene of `_NamedScene`'s arguments.
+) -> Callable[[Callable[[Shot, Generator], Scene]], NamedScene]:
+    """Make a function of a shot and its chance into a scene of `NamedScene`'s arguments.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def scene_maker(
     """
     own = {"people": people, "frames": frames, "seed": 0, "size": (640, 360), "rate": rate}
 
-    def name(build: Callable[[Shot, Generator], Scene]) -> _NamedScene:
+    def name(build: Callable[[Shot, Generator], Scene]) -> NamedScene:
         @wraps(build)
         def scene(**asked: Any) -> Scene:
             if unknown := asked.keys() - own.keys():

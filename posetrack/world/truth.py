@@ -55,7 +55,13 @@ _NEAREST = 0.05  # metres; what is nearer to the camera has no place in the pict
 
 
 class Visibility(IntEnum):
-    """Whether a keypoint can be seen; the numbers are those of COCO's files."""
+    """Whether a keypoint can be seen; the numbers are those of COCO's files.
+
+    Examples
+    --------
+    >>> Visibility(2).name
+    'VISIBLE'
+    """
 
     OUTSIDE = 0
     """Outside the picture, or behind the camera."""

@@ -52,7 +52,7 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class _Followed:
+class Followed:
     """Edits for another run: in its ids, with what there is to say of them.
 
     Parameters
@@ -85,7 +85,7 @@ def follow(
     trajectories: Trajectories,
     edits: Sequence[Edit],
     anchors: Sequence[tuple[Anchor, ...] | None],
-) -> _Followed:
+) -> Followed:
     """The same edits in the ids of these trajectories.
 
     Parameters
@@ -127,7 +127,7 @@ def follow(
         for one in meant:
             labels = edit_labels(trajectories, labels, one)
         changed += meant
-    return _Followed(tuple(changed), tuple(notes), tuple(kept))
+    return Followed(tuple(changed), tuple(notes), tuple(kept))
 
 
 def _find_anchors(

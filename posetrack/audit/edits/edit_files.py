@@ -16,7 +16,7 @@ _MOST_BYTES: Final = 64_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class _Applied:
+class Applied:
     """What a file of edits came to.
 
     Parameters
@@ -40,7 +40,7 @@ class _Applied:
     anchors: tuple[tuple[Anchor, ...], ...]
 
 
-def apply_file(trajectories: Trajectories, path: str | Path) -> _Applied:
+def apply_file(trajectories: Trajectories, path: str | Path) -> Applied:
     """Apply a file of edits, by its anchors where these lie beside it.
 
     Raises
@@ -54,7 +54,7 @@ def apply_file(trajectories: Trajectories, path: str | Path) -> _Applied:
     return _apply_text(trajectories, read_text(path, _MOST_BYTES), path)
 
 
-def _apply_text(trajectories: Trajectories, text: str, path: Path) -> _Applied:
+def _apply_text(trajectories: Trajectories, text: str, path: Path) -> Applied:
     """Apply the lines that are, or will be, in a file of edits."""
     edits = parse_edits(text, str(path))
     beside = anchors_path(path)
@@ -62,7 +62,7 @@ def _apply_text(trajectories: Trajectories, text: str, path: Path) -> _Applied:
     with errors_naming(path):
         followed = follow(trajectories, edits, known)
         edited = apply_edits(trajectories, followed.edits)
-    return _Applied(edited, edits, followed.edits, followed.notes, followed.anchors)
+    return Applied(edited, edits, followed.edits, followed.notes, followed.anchors)
 
 
 def anchors_path(path: str | Path) -> Path:
@@ -77,7 +77,7 @@ def anchors_path(path: str | Path) -> Path:
     return path.with_name(f"{path.name}.anchors.json")
 
 
-def add_edit(trajectories: Trajectories, path: str | Path, line: str) -> _Applied:
+def add_edit(trajectories: Trajectories, path: str | Path, line: str) -> Applied:
     """Add a line to a file of edits, if it can be applied after those before.
 
     Parameters

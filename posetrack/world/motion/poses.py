@@ -159,6 +159,14 @@ def random_pose(rng: np.random.Generator, body: Body) -> BodyPose:
 
     Standing, striding, sitting, crouching, kicking, bending and lying, each with noise within
     `LIMITS`; often with arms anywhere; any heading, sometimes tilted as in a jump or a fall.
+
+    Examples
+    --------
+    >>> from posetrack.world.people.body import random_body
+    >>> rng = np.random.default_rng(0)
+    >>> pose = random_pose(rng, random_body(rng))
+    >>> pose.root.shape
+    (3,)
     """
     bases: tuple[Angles, ...] = (
         STANDING, STRIDING, SITTING, CROUCHING, KICKING, BENDING, LYING,

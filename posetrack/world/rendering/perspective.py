@@ -69,6 +69,12 @@ def looking_at(
     ------
     ValueError
         If the two places are the same, or one is straight above the other.
+
+    Examples
+    --------
+    >>> camera = looking_at((0, -5, 1), (0, 0, 1), focal=500, size=(641, 361))
+    >>> camera.project([[0, 0, 1]])[0].tolist()  # what it looks at is in the middle
+    [[320.0, 180.0]]
     """
     eye, aim = np.asarray(position, float), np.asarray(target, float)
     forward = aim - eye
