@@ -250,3 +250,11 @@ def test_the_summary_has_a_row_for_each_video_and_no_password(tmp_path: Path) ->
     again = [results[0]._replace(tries=1, before=True), results[1]]
     first = path.read_bytes()
     assert write_summary(tmp_path, jobs, again).read_bytes() == first
+
+
+def test_what_storage_says_of_a_failure_is_passed_on_without_a_password() -> None:
+    def work(job: Job) -> Done:
+        raise OSError(f"404, url='{job.source}?token=hush'")
+
+    failure = do_in_worker(work, Job("a", "https://me:hush@store/a.mp4")).failure
+    assert failure == "404, url='https://store/a.mp4?token=*'"

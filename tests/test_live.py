@@ -19,6 +19,8 @@ from processes import PATIENCE, wait_until
 import posetrack.video as video_room
 from posetrack import Tracker
 from posetrack.cli import main
+from posetrack.cli import track as command
+from posetrack.files import without_credentials
 from posetrack.runs import results
 from posetrack.runs.results import Run, Wanted, track_to_results, track_together
 from posetrack.runs.track import track_live
@@ -254,6 +256,36 @@ def test_several_sources_are_followed_side_by_side_each_to_what_it_comes_to_alon
             present = found.present[row]
             assert np.array(found.ids)[present].tolist() == people.ids.tolist()
             np.testing.assert_array_equal(found.xy[row][present], people.xy)
+
+
+def test_the_command_follows_several_and_shows_what_became_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def opened(source: str, **settings: Any) -> VideoReader:
+        camera = Camera()
+        for item in (0, None):
+            camera.coming.put(item)
+        return reader_of(
+            LiveSteps(
+                once(camera), without_credentials(source), Selection(), patience=0,
+                arrived=settings["arrived"],
+            )
+        )  # fmt: skip
+
+    tracker = Tracker(SceneDetector(SCENE), SceneEstimator(SCENE), flow_boxes=False)
+    monkeypatch.setattr(video_room, "open_video", opened)
+    monkeypatch.setattr(command, "open_tracker", lambda _: (tracker, {}))
+    monkeypatch.setattr(command, "check_video", lambda _: None)
+    addresses = ["rtsp://me:secret@hall/live", "rtsp://me:secret@door/live"]
+    line = ["track", *addresses, "--live", "--format", "csv", "--no-overlay", "-o", str(tmp_path)]
+    assert main(line) == 0
+    said = capsys.readouterr()
+    for name in ("live", "live-2"):
+        assert f"{name}: 1 frames, 2 people -> {tmp_path / name}.csv" in said.out
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"secret" not in written + said.out.encode() + said.err.encode()
+    assert main([*line, "--resume"]) == 1
+    assert "a camera or an address cannot" in capsys.readouterr().err
 
 
 def test_in_a_program_several_sources_come_by_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,10 +114,18 @@ class ResultPaths:
     def __call__(self, ending: str) -> Path:
         """Give an ending its path."""
         path = self.folder / f"{self.name}{ending}"
-        while path.exists() and any(path.samefile(kept) for kept in self.keep):
+        while any(_are_one(path, kept) for kept in self.keep):
             path = path.with_name(f"{path.name.removesuffix(ending)}-tracked{ending}")
         self.paths.append(path)
         return path
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Whether both are there and one file; what is whole may have been taken away meanwhile."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 class Plain:
