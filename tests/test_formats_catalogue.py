@@ -74,3 +74,36 @@ def test_a_format_is_added_by_a_file_and_an_entry(
     writer_of("toy", SimpleNamespace(metres_per_pixel=None, skeleton=None))(again, found)
     assert json.loads(again.read_text()) == json.loads(path.read_text())
     assert "toy: Toy" in as_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.json",
+            '{"labels": [], "skeletons": [], "videos": []}',
+            "JSON of SLEAP's first versions",
+        ),
+        ("a.json", '{"_via_settings": {}, "_via_img_metadata": {}}', "JSON of VIA"),
+        ("a.json", '{"a.jpg1": {"filename": "a.jpg", "regions": {}}}', "JSON of VIA"),
+        (
+            "a.json",
+            '{"learning_rate": 1}',
+            "JSON with learning_rate; expected one of PoseTrack 2017",
+        ),
+        ("a.xml", "<OpenSimDocument/>", "XML with OpenSimDocument; expected one of CVAT XML$"),
+        ("frame_1.txt", "0 0.5 0.5 0.2 0.4 0.1 0.1 2\n", "for labels of YOLO give their folder$"),
+        ("frames/a.png", "", r"no file in it that is read, but \*\.png$"),
+    ],
+)
+def test_files_that_are_not_read_are_refused_in_a_line_that_says_why(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path = path.parent if path.parent != tmp_path else path
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as raised:
+        posetrack.load(path, rate=25)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)

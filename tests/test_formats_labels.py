@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,45 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(
         file.writestr("result.json", bytes(100_000))
     with pytest.raises(ValueError, match=r"d\.zip: unpacks to over"):
         posetrack.load(tmp_path / "d.zip", rate=10)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "out/walk_000000000003_keypoints.json",
+        "walk_003_keypoints.json",
+        "alphapose-results.json",
+        "train/_annotations.coco.json",
+        "deep/walk.csv",
+        "walk.id_1.trc",
+    ],
+)
+def test_what_is_alone_in_a_folder_or_zip_is_read(tmp_path: Path, name: str, packed: bool) -> None:
+    points = [10, 20, 0.5] * 17
+    person = {"image_id": "3.jpg", "category_id": 1, "keypoints": points, "score": 2, "idx": 1}
+    category = {"id": 1, "name": "person", "keypoints": list(COCO_17.keypoints)}
+    labelled = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": points, "bbox": [0, 0, 9, 9]}
+    texts = {
+        "_keypoints.json": json.dumps({"people": [{"pose_keypoints_2d": points}]}),
+        "results.json": json.dumps([person]),
+        "coco.json": json.dumps(
+            {"images": [{"id": 1, "file_name": "3.jpg"}], "annotations": [labelled]}
+            | {"categories": [category]}
+        ),
+        ".csv": "track,frame_idx,nose.x,nose.y\n,3,10,20\n",
+        ".trc": "PathFileType\t4\nUnits\npx\nFrame#\tTime\tnose\n\t\tX1\tY1\tZ1\n4\t1\t10\t20\t0\n",
+    }
+    text = next(text for end, text in texts.items() if name.endswith(end))
+    folder = tmp_path / "export"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(text)
+    (folder / "README.roboflow.txt").write_text("made by hand")
+    Image.new("RGB", (4, 4)).save(folder / "3.jpg")
+    path = Path(shutil.make_archive(str(folder), "zip", folder)) if packed else folder
+    made = posetrack.load(path, rate=1, untracked=True)
+    assert made.frame.tolist() == [3]
+    assert made.xy[0, 0, 0].tolist() == [10, 20]
 
 
 def test_a_torn_zip_is_refused(dataset: Path, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
@@ -18,7 +19,14 @@ _MOST_MEMBERS: Final = 200_000
 _MOST_BYTES: Final = 1_000_000_000
 _OF_A_PICTURE: Final = 300_000  # its size stands at its beginning
 _PIECE: Final = 1 << 20
-_DATA: Final = (".json", ".jsonl", ".xml", ".txt", ".yaml", ".yml", ".csv", ".h5")
+_TABLES: Final = (
+    *(".json", ".jsonl", ".ndjson", ".xml", ".csv", ".parquet", ".h5", ".hdf5", ".nc", ".nc4"),
+    *(".nwb", ".slp", ".trc", ".c3d"),
+)
+_DATA: Final = (*_TABLES, ".txt", ".yaml", ".yml")
+_OF_FRAMES: Final = ("_keypoints.json", ".predictions.json")
+_BESIDE: Final = ("notes.json", ".meta.json")  # of Label Studio and of our own tables
+_NUMBERED: Final = re.compile(r"(?<![A-Za-z0-9])\d+(?![A-Za-z0-9])", re.ASCII)
 PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """Endings of images that labels are of."""
 
@@ -111,7 +119,8 @@ def find_export(folder: Path) -> Path | None:
     """The one file in which an export's labels are; None if it has them in many or none.
 
     CVAT's ``annotations.xml`` or ``annotations/*.json``, Label Studio's ``result.json`` or
-    ``project-*.json``, DeepLabCut's ``CollectedData``.
+    ``project-*.json``, Roboflow's ``_annotations.coco.json``, DeepLabCut's ``CollectedData``; the
+    folder that holds a file a frame; or whatever is there alone.
 
     Raises
     ------
@@ -122,6 +131,7 @@ def find_export(folder: Path) -> Path | None:
     kinds = (
         [file for file in files if file.name == "annotations.xml"],
         [file for file in files if file.name == "result.json"],
+        [file for file in files if file.name == "_annotations.coco.json"],
         [file for file in files if file.parent.name == "annotations" and file.suffix == ".json"],
         [file for file in files if file.name.startswith("project-") and file.suffix == ".json"],
         [file for file in files if file.name.startswith("CollectedData") and file.suffix == ".csv"],
@@ -133,4 +143,21 @@ def find_export(folder: Path) -> Path | None:
             raise ValueError(f"{folder}: holds {len(found)} files of labels: name one of {names}")
         if found:
             return found[0]
-    return None
+    return _alone(files)
+
+
+def _alone(files: Sequence[Path]) -> Path | None:
+    """The one folder of files a frame, or the one table."""
+    folders = sorted({file.parent for file in files if file.name.endswith(_OF_FRAMES)})
+    if folders:
+        return folders[0] if len(folders) == 1 else None
+    labels = [file for file in files if file.suffix.lower() == ".txt"]
+    if any(not file.name.startswith(("README", "classes")) for file in labels):
+        return None
+    tables = [file for file in files if file.suffix.lower() in _TABLES]
+    tables = [file for file in tables if not file.name.endswith(_BESIDE)]
+    if len(tables) != 1:
+        return None
+    # A number by itself in the name of JSON may be a frame's, as of files in OpenPose's layout.
+    is_frame = tables[0].suffix.lower() == ".json" and _NUMBERED.search(tables[0].name)
+    return None if is_frame else tables[0]

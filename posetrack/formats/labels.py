@@ -130,17 +130,22 @@ def table_of_labels(labels: Labels, where: str, hints: Hints) -> TrackTable:
 
 
 def frames_of(images: Sequence[LabelledImage], where: str, hints: Hints) -> list[int]:
-    """Indices of frames; see `table_of_labels`.
+    r"""Indices of frames; see `table_of_labels`.
 
     Examples
     --------
     >>> a, b = LabelledImage("x/img0007.png", ()), LabelledImage("x/img0003.png", ())
     >>> frames_of([a, b], "here", Hints()), frames_of([a, a], "here", Hints())
     ([7, 3], [0, 1])
+    >>> frames_of([LabelledImage(r"D:\x\b.png", ())], "here", Hints(images=["y/a.png", "y/b.png"]))
+    [1]
     """
     if hints.images:
         known = {str(name): index for index, name in enumerate(hints.images)}
-        found = [known.get(i.name, known.get(PurePosixPath(i.name).name)) for i in images]
+        # By their names alone where these differ: folders are another machine's.
+        alone = {_last(name): index for name, index in known.items()}
+        alone = known | (alone if len(alone) == len(known) else {})
+        found = [known.get(i.name, alone.get(_last(i.name))) for i in images]
         if None in found:
             raise ValueError(f"{where}: image {images[found.index(None)].name!r} is not in images=")
         return [index for index in found if index is not None]
@@ -152,3 +157,8 @@ def frames_of(images: Sequence[LabelledImage], where: str, hints: Hints) -> list
     if len(numbers) == len(images) and len(set(numbers)) == len(numbers):
         return numbers
     return list(range(len(images)))
+
+
+def _last(name: str) -> str:
+    """A file's name without its folders, Windows' too."""
+    return PurePosixPath(name.replace("\\", "/")).name

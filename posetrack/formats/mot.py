@@ -172,7 +172,13 @@ def read_lines(path: str | Path, *, least: int = 6) -> Boxes:
     if len(table) and first.min() < len(table):
         bad = int(first.min())
         reason = list(wrong)[int(first.argmin())]
-        raise ValueError(f"{path}, line {lines[bad]}: {reason}; got {','.join(words[bad])[:60]!r}")
+        text = f"{path}, line {lines[bad]}: {reason}; got {','.join(words[bad])[:60]!r}"
+        # A label of YOLO's: a class, and a box in fractions of the image.
+        is_label = (
+            columns[bad] >= 5 and (table[bad, 1:5] >= 0).all() and (table[bad, 1:5] <= 1).all()
+        )
+        more = "; for labels of YOLO give their folder" if is_label and table[bad, 0] < 1e3 else ""
+        raise ValueError(text + more)
     ids = table[:, 1].astype(np.int64)
     for large in np.flatnonzero(np.abs(table[:, 1]) >= 2**53).tolist():
         ids[large] = int(words[large][1].split(".")[0])  # a float64 has not all of its digits

@@ -116,20 +116,30 @@ def format_of(path: Path) -> str:
         for sort, *wanted in entry.known_by
         if sort == found.sort and found.names.issuperset(wanted)
     ]
+    there = ", ".join(sorted(found.names)[:8]) or "nothing"
+    if found.sort == "folder" and not found.names & {f"*{ending}" for ending in _SORTS}:
+        raise FileNotFoundError(f"{path}: no file in it that is read, but {there}")
     if known:
         return max(known, key=lambda one: one[0])[1]
-    expected = [
-        f"{entry.title} ({', '.join(wanted)})"
+    kind = _SORT_NAMES.get(found.sort, found.sort)
+    for sort, names, reason in _OF_OTHERS:
+        if sort == found.sort and names <= found.names:
+            raise ValueError(f"{path}: {kind} of {reason}")
+    titles = dict.fromkeys(
+        entry.title
         for entry in FORMATS.values()
-        for sort, *wanted in entry.known_by
-        if sort == found.sort and wanted
-    ]
-    expected = expected or ["one of posetrack convert --formats"]
-    raise ValueError(
-        f"{path}: {_SORT_NAMES.get(found.sort, found.sort)} with "
-        f"{', '.join(sorted(found.names)[:8]) or 'nothing'}; expected {' or '.join(expected)}"
+        if any(sort == found.sort and wanted for sort, *wanted in entry.known_by)
     )
+    expected = ", ".join(titles) or "what posetrack convert --formats shows"
+    raise ValueError(f"{path}: {kind} with {there}; expected one of {expected}")
 
+
+_OF_OTHERS = (
+    ("object", {"skeletons", "labels"}, "SLEAP's first versions; open it there and save a .slp"),
+    ("object", {"_via_img_metadata"}, "VIA, whose regions belong to nobody; label in CVAT"),
+    ("object", {"regions within"}, "VIA, whose regions belong to nobody; label in CVAT"),
+)
+"""Files that are known and not read: what holds them, names within, and what to do."""
 
 _SORT_NAMES = {
     "object": "JSON", "list": "a JSON list of entries", "list of lists": "a JSON list of lists",
