@@ -89,6 +89,25 @@ def test_alphapose_names_frames_by_their_images(tmp_path: Path, skeleton: Skelet
     assert made.xy[0, 0, 2].tolist() == [3, 30]
 
 
+def test_alphapose_counts_images_whose_names_have_no_numbers(tmp_path: Path) -> None:
+    """And numbers boxes of images, several times the same, where it does not track."""
+    path = tmp_path / "alphapose-results.json"
+    person = {"category_id": 1, "keypoints": [1.0, 2.0, 0.5] * 17, "score": 2.5}
+    images = ["shots/b 12_.png", "shots/a.png", "shots/a.png"]
+    rows = [person | {"image_id": name, "idx": [[0.0], [0.0]]} for name in images]
+    path.write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match="id 0 occurs twice in frame 1"):
+        posetrack.load(path, rate=25)
+    made = posetrack.load(path, rate=25, untracked=True)
+    assert made.frame.tolist() == [0, 1]
+    assert made.ids.tolist() == [1, 2]
+    names = ["frames/a.png", "frames/b 12_.png"]
+    assert posetrack.load(path, rate=25, untracked=True, images=names).present.tolist() == [
+        [True, True],
+        [True, False],
+    ]
+
+
 def test_alphapose_s_forms_of_openpose_are_tables_by_image(tmp_path: Path) -> None:
     people = [{"joints": flat(COCO_17), "idx": 4}], [{"pose_keypoints_2d": flat(COCO_18)}]
     forms = {"version": "AlphaPose v0.3", "bodies": people[0]}, {"people": people[1]}

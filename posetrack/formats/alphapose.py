@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import msgspec
 from posetrack.files import read_json
 from posetrack.formats.coco import frame_of, is_object, points_of
 from posetrack.formats.hints import NO_HINTS, Hints
+from posetrack.formats.labels import LabelledImage, frames_of
 from posetrack.formats.numbers import Id, Number, whole, xyxy_of
 from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import BODY_25, COCO_17, COCO_18, MPII_16, skeleton_of_count
-
-_NUMBER = re.compile(r"(?:.*\D)?(\d{1,18})(?:\.\w+)?", re.ASCII | re.DOTALL)
 
 
 class _Result(msgspec.Struct):
@@ -42,8 +40,9 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """Read AlphaPose's results: 17 keypoints (COCO), 16 (MPII), 26, 133 or 136 (whole bodies).
 
     The frame is the number that ``image_id`` ends in (``7.jpg``), or its place in
-    ``hints.images``; identities are ``idx``, which AlphaPose writes when it tracks. Its forms
-    ``--format open`` and ``cmu``, a table of frames in OpenPose's form by image, are read, too.
+    ``hints.images``; where names do not end in different numbers, images count. Identities are
+    ``idx``, which AlphaPose writes when it tracks. Its forms ``--format open`` and ``cmu``, a
+    table of frames in OpenPose's form by image, are read, too.
 
     Parameters
     ----------
@@ -59,19 +58,31 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     """
     path = Path(path)
     people = People(str(path), hints)
-    frames: dict[Any, int] = {name: index for index, name in enumerate(hints.images or ())}
-    for n, row in enumerate(_results(path)):
+    rows = list(_results(path))
+    frames = _frames(path, [row.image_id for row in rows], hints)
+    ids = [_identity(row.idx, f"{path}, entry {n}") for n, row in enumerate(rows)]
+    if hints.untracked and len(set(zip(frames, ids, strict=True))) < len(rows):
+        ids = [None] * len(rows)  # where it does not track, numbers of boxes, of which one is many
+    for n, (row, frame, identity) in enumerate(zip(rows, frames, ids, strict=True)):
         title = f"{path}, entry {n}"
-        image = row.image_id
-        named = _NUMBER.fullmatch(image) if isinstance(image, str) and not frames else None
-        frame = int(named[1]) if named else frame_of(image, frames, title)
         points = points_of(row.keypoints, f"{title}: 'keypoints'")
         box = xyxy_of(row.box, f"{title}: 'box'") if row.box else None
-        people.add(frame, _identity(row.idx, title), points, box, part=f", entry {n}")
+        people.add(frame, identity, points, box, part=f", entry {n}")
     count = people.keypoints or len(COCO_17)
     usual = {len(known): known for known in (MPII_16, COCO_18, BODY_25)}
     skeleton = hints.skeleton or skeleton_of_count(count) or usual.get(count, COCO_17)
     return people.table(skeleton)
+
+
+def _frames(path: Path, names: Sequence[Any], hints: Hints) -> list[int]:
+    """Frames by their images' numbers or names; see `posetrack.formats.labels.frames_of`."""
+    if not all(isinstance(name, str) for name in names):
+        known: dict[Any, int] = {name: index for index, name in enumerate(hints.images or ())}
+        return [frame_of(name, known, f"{path}, entry {n}") for n, name in enumerate(names)]
+    images = list(dict.fromkeys(names))
+    indices = frames_of([LabelledImage(name, ()) for name in images], str(path), hints)
+    by_name = dict(zip(images, indices, strict=True))
+    return [by_name[name] for name in names]
 
 
 def _results(path: Path) -> Iterator[_Result]:
