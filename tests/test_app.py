@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,14 +20,17 @@ from streamlit.testing.v1 import AppTest
 
 from posetrack.analysis import angle
 from posetrack.app import page, player
-from posetrack.app.choices import SHOWN, Choices, finds_boxes, networks, words_of
-from posetrack.app.jobs import Job, State
-from posetrack.app.sessions import Sessions
-from posetrack.app.worker import VIEW, make_view
+from posetrack.app.choices import PRECISIONS, SHOWN, Choices, finds_boxes, networks, words_of
+from posetrack.app.jobs import Job, State, words_of_job
+from posetrack.app.maps import box_at, maps_picture
+from posetrack.app.sessions import Session, Sessions
+from posetrack.app.sidebar import Source, look_at_file
+from posetrack.app.worker import MAPS, VIEW, make_view, read_words
 from posetrack.audit.edits import apply_edits, parse_edits
 from posetrack.cli import parser
-from posetrack.cli.app import command
+from posetrack.cli.app import check_free, command, run
 from posetrack.files import dump_json
+from posetrack.skeletons import COCO_17
 from posetrack.testing import crossing
 from posetrack.trajectories import Trajectories, load, save
 from posetrack.video import VideoWriter
@@ -116,7 +121,12 @@ def test_networks_are_shown_with_size_and_licence_and_posenet_with_its_stride(
     assert not shown.exception
     assert shown.selectbox(key="stride").value == 16
     assert "detector" not in [one.key for one in shown.selectbox]
-    assert finds_boxes(posenet)
+    own = networks("pose")
+    assert "keypointrcnn_resnet50_fpn" in own
+    assert [name for name in own if finds_boxes(name)] == [
+        "rtmo_s", "rtmo_m", "rtmo_l", "posenet_050", "posenet_075", "posenet_100",
+        "keypointrcnn_resnet50_fpn",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -162,6 +172,20 @@ def test_what_is_chosen_becomes_words_that_the_command_takes(video: Path) -> Non
         assert arguments.min_pose_score == (0.3 if tried is None else 0)
         assert arguments.stop == 4
     assert arguments.start == 3
+    assert "--detector" not in words_of(str(video), Choices("", "rtmo_s"))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_of_the_page_is_one_of_the_command(precision: str) -> None:
+    words = words_of("a.mp4", Choices(precision=precision))
+    assert read_words(words).precision == (precision or None)
+
+
+def test_what_the_command_refuses_is_its_own_line() -> None:
+    with pytest.raises(ValueError, match="--device: expected auto, cpu") as caught:
+        read_words(words_of("a.mp4", Choices(device="gpu")))
+    assert "usage" not in str(caught.value)
+    assert "see posetrack" not in str(caught.value)
 
 
 def test_curves_of_the_player_are_those_of_the_analysis(tracked: Path) -> None:
@@ -173,9 +197,6 @@ def test_curves_of_the_player_are_those_of_the_analysis(tracked: Path) -> None:
     shown = json.loads(player.tracks_json(whole))
     assert [one["id"] for one in shown["people"]] == [1, 2]
     assert shown["frames"] == list(range(20))
-    assert page.sentence_at(whole, 2, ["left_knee"], 5) == (
-        f"Person 2 at 0.200 s: left_knee {expected[5]:.2f}"
-    )
 
 
 def test_an_edit_is_written_as_the_command_line_writes_it_and_undone(
@@ -287,7 +308,7 @@ def test_thresholds_are_tried_without_the_networks(tracked: Path, video: Path) -
 
 def test_a_run_is_followed_stopped_and_its_view_plays(tmp_path: Path, video: Path) -> None:
     words = words_of(str(video), Choices(device="cpu", stop=3))
-    job = Job(tmp_path / "run", words)
+    job = Job(tmp_path / "run", words, view=True)
     state = job.wait(PATIENCE)
     assert (state.name, state.frames) == ("done", 3), state
     assert load(tmp_path / "run" / "two.parquet").frame.tolist() == [0, 1, 2]
@@ -314,6 +335,94 @@ def test_a_view_holds_the_frames_of_the_table(tracked: Path, video: Path) -> Non
     with open_video(tracked / VIEW) as frames:
         times = [frame.seconds for frame in frames]
     np.testing.assert_allclose(times, np.arange(20) / 25, atol=0.002)
+
+
+def test_results_are_shown_with_their_own_video_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, video: Path, tracked: Path
+) -> None:
+    shown = open_page(monkeypatch, tmp_path, job=Ended(tracked, State("done", 20, 20, 2)))
+    shown.session_state["job of"] = video
+    other = tmp_path / "other.mp4"
+    other.write_bytes(video.read_bytes())
+    choose(shown, other)
+    assert not shown.exception
+    assert "people: ids" not in texts(shown)
+    choose(shown, video)
+    assert "people: ids" in texts(shown)
+
+
+def test_a_video_is_looked_at_once_and_again_when_it_has_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, video: Path
+) -> None:
+    seen: list[Path] = []
+
+    def look(path: Path, max_seconds: float) -> Source:
+        seen.append(path)
+        return Source(path)
+
+    monkeypatch.setattr("posetrack.app.sidebar.look_at_video", look)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(video.read_bytes())
+    shown = choose(open_page(monkeypatch, tmp_path), path)
+    shown.slider(key="min_pose_score").set_value(0.4).run()
+    assert seen == [path]
+    os.utime(path, (1, 1))
+    shown.run()
+    assert seen == [path, path]
+
+
+def test_a_file_of_ones_own_says_whether_it_needs_a_detector(shared: Path, tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    models = shared / "data" / "models"
+    facts = [
+        look_at_file(session, models / name, "pose")
+        for name in ("yolo11n_pose_256.onnx", "simplepose_256x192.onnx")
+    ]
+    assert facts == [{"finds_boxes": True}, {"finds_boxes": False}]
+
+
+def test_a_file_that_is_no_network_is_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(b"no network")
+    (reason,) = look_at_file(Session(tmp_path), path, "pose").values()
+    assert "cut.onnx" in reason
+    assert "\n" not in reason.strip()
+
+
+def test_heatmaps_of_a_person_peak_where_their_keypoints_are(tmp_path: Path, video: Path) -> None:
+    scene = crossing(frames=20)
+    xy = scene.xy[3, 0]
+    box = [*(xy.min(axis=0) - 4).tolist(), *(xy.max(axis=0) + 4).tolist()]
+    size = next(iter(scene)).shape[1::-1]
+    words = words_of(str(video), Choices(device="cpu"))
+    job = Job(tmp_path / "maps", words, "maps", frame=3, xyxy=box, size=size)
+    assert job.wait(PATIENCE) == State("done")
+    assert words_of_job(job.folder) == words
+    with np.load(job.folder / MAPS) as found:
+        crop, maps = found["crop"], found["maps"]
+    assert crop.shape == (256, 192, 3)
+    assert len(maps) == 17
+    alone, both = (maps_picture(crop, maps, COCO_17, name) for name in (None, "left_knee"))
+    assert both.shape[1] > alone.shape[1]
+
+
+def test_a_box_is_of_somebody_who_is_there(tracked: Path) -> None:
+    whole = load(tracked / "two.parquet")
+    assert box_at(whole, 1, 3) == pytest.approx(whole.boxes[3, 0], abs=0.006)
+    assert box_at(whole, 3, 3) is box_at(whole, 1, 99) is box_at(whole, 1, None) is None
+
+
+def test_a_port_that_another_program_holds_is_refused_before_a_browser_opens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail(f"{address} was opened"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {port} is taken by another program"):
+            run(parser("app").parse_args(["app", "--port", str(port)]))
+    check_free(parser("app").parse_args(["app", "--port", str(port)]))
 
 
 def test_a_session_whose_browser_is_gone_leaves_nothing(tmp_path: Path) -> None:

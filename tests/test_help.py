@@ -334,6 +334,39 @@ def test_bash_completes_commands_options_and_names(words: list[str], expected: s
     assert (sorted(done.stdout.split()), done.stderr) == (sorted(expected.split()), "")
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_a_file_with_spaces_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "my match.mp4").touch()
+    done = subprocess.run(
+        ["bash", "-c", f'{completion()}{COMPLETING}echo "${{#COMPREPLY[@]}}"', "bash",
+         "posetrack", "track", "my"],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["my match.mp4", "1"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("posetrack trac", {"track"}),
+        ("posetrack track a.mp4 --preset cr", {"crowd"}),
+        ("posetrack models ", {"check", "convert", "download", "list", "path"}),
+        ("posetrack models list --js", {"--json"}),
+    ],
+)
+def test_fish_completes_commands_options_and_names(
+    tmp_path: Path, line: str, expected: set[str]
+) -> None:
+    script = tmp_path / "posetrack.fish"
+    script.write_text(fish_script(dict(options_of(parser()))))
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert {one.partition("\t")[0] for one in done.stdout.splitlines()} == expected
+
+
 def test_zsh_and_fish_get_every_command_and_network() -> None:
     options = dict(options_of(parser()))
     assert bash_script(options) in zsh_script(options)

@@ -63,6 +63,19 @@ def test_a_network_of_simcc_gives_rtmlibs_poses(rtmlib: Any, vectors: tuple[Arra
     np.testing.assert_allclose(poses.scores, rtmlib["scores"], atol=1e-4)
 
 
+def test_maps_of_vectors_are_as_high_as_scores_where_the_keypoints_are(
+    rtmlib: Any, vectors: tuple[Array, Array]
+) -> None:
+    boxes = Detections(rtmlib["boxes"], np.ones(4))
+    _, maps = TopDown(session_of(*vectors)).find_heatmaps(np.zeros((240, 320, 3), np.uint8), boxes)
+    xy, scores = decode_simcc(*vectors)
+    seen = scores > 0
+    peaks = maps.reshape(*maps.shape[:2], -1)
+    np.testing.assert_allclose(peaks.max(axis=2)[seen], scores[seen], rtol=1e-5)
+    rows, columns = np.divmod(peaks.argmax(axis=2), maps.shape[3])
+    np.testing.assert_allclose(np.stack([columns, rows], axis=2)[seen] / 2, xy[seen])
+
+
 def test_vectors_are_told_apart_by_name_or_length(vectors: tuple[Array, Array]) -> None:
     x, y = vectors
     image, boxes = np.zeros((99, 99, 3), np.uint8), Detections([[10, 10, 40, 80]], [1])

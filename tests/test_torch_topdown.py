@@ -61,6 +61,23 @@ def picture(height: int = 160, width: int = 240, seed: int = 0) -> np.ndarray:
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
+@pytest.mark.parametrize("place", [CPU, DEVICE], ids=["host", "device"])
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_heatmaps_to_look_at_are_those_that_poses_come_from(
+    place: dict[str, object], flip_test: bool
+) -> None:
+    estimate, image = TopDown(Tiles(), flip_test=flip_test, **place), picture()
+    crops, maps = estimate.find_heatmaps(image, BOXES)
+    assert crops.shape == (4, 64, 48, 3)
+    center, scale = box_to_center_scale(BOXES.xyxy, input_size=SIZE, padding=1.25)
+    cells, scores = decode_quarter(maps)
+    poses = estimate(image, BOXES)
+    assert_allclose(heatmap_to_image(cells, center, scale, (12, 16)), poses.xy, atol=1e-3)
+    assert_allclose(scores, poses.scores, atol=1e-4)
+    nobody, none = estimate.find_heatmaps(image, Detections.empty())
+    assert len(nobody) == len(none) == 0
+
+
 # ---- The authors' and mmpose's pipelines ----
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from posetrack.build import BUNDLED
+from posetrack.cli.options import first_sentences
 from posetrack.tracking.tracker import Tracker
-from posetrack.weights.catalogue import MODELS, CatalogueEntry, look_up_entry
+from posetrack.weights.catalogue import MODELS, CatalogueEntry, Kind, look_up_entry
 
 OWN_FILE: Final = "a file of my own"
 LOOSE: Final = ("--min-hits", "1", "--probation", "0", "--min-new-score", "0",
@@ -18,6 +19,9 @@ LOOSE: Final = ("--min-hits", "1", "--probation", "0", "--min-new-score", "0",
 SHOWN: Final = ("max_missed", "min_new_score", "min_similarity", "memory", "min_hits")
 """The tracker's settings that are folded away on the page."""
 
+PRECISIONS: Final = ("", "float32", "half", "int8")
+"""Of ``--precision``; the first leaves it to the network."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -26,7 +30,7 @@ class Choices:
     Parameters
     ----------
     detector, estimator
-        Names, or paths of files.
+        Names, or paths of files; an empty detector where the pose network finds people by itself.
     device
         auto, cpu or cuda.
     precision
@@ -75,7 +79,7 @@ def words_of(source: str, choices: Choices, *, tried: int | None = None) -> list
     words = [source]
     if choices.detector == choices.estimator == BUNDLED:
         words += ["--preset", BUNDLED]
-    if not finds_boxes(choices.estimator):
+    if choices.detector:
         words += ["--detector", choices.detector]
     words += ["--estimator", choices.estimator, "--device", choices.device]
     if choices.precision:
@@ -96,13 +100,15 @@ def words_of(source: str, choices: Choices, *, tried: int | None = None) -> list
 
 
 def finds_boxes(estimator: str) -> bool:
-    """Whether a network finds people by itself, so that there is no detector to choose."""
+    """Whether a network of the table finds people by itself, so that it needs no detector.
+
+    Examples
+    --------
+    >>> finds_boxes("rtmo_s"), finds_boxes("rtmpose_s"), finds_boxes("bundled")
+    (True, False, False)
+    """
     entry = look_up_entry(estimator)
-    return entry is not None and entry.builder in (
-        "posenet",
-        "trt_pose",
-        "keypointrcnn_resnet50_fpn",
-    )
+    return entry is not None and entry.finds_boxes
 
 
 def is_posenet(estimator: str) -> bool:
@@ -111,7 +117,7 @@ def is_posenet(estimator: str) -> bool:
     return entry is not None and entry.builder == "posenet"
 
 
-def networks(kind: str) -> dict[str, str]:
+def networks(kind: Kind) -> dict[str, str]:
     """Names of networks of a kind, and how they are shown: with size and licence.
 
     Examples
@@ -119,10 +125,10 @@ def networks(kind: str) -> dict[str, str]:
     >>> networks("pose")["bundled"]
     'bundled: 7 MB, MIT'
     """
-    bundled = {"pose": "bundled_pose", "detector": "bundled_detector"}[kind]
+    bundled = "bundled_pose" if kind == "pose" else "bundled_detector"
     found = {BUNDLED: _shown(BUNDLED, MODELS[bundled])}
     for name, entry in MODELS.items():
-        if entry.kind == kind and not entry.bundled and not entry.by_hand:
+        if entry.serves_as(kind) and not entry.bundled and not entry.by_hand:
             found[name] = _shown(name, entry)
     return found
 
@@ -141,6 +147,18 @@ def default_of(setting: str) -> float | None:
     """
     value: float | None = inspect.signature(Tracker).parameters[setting].default
     return value
+
+
+def words_of_settings() -> dict[str, str]:
+    """What each setting of the tracker is for, in a sentence.
+
+    Examples
+    --------
+    >>> words_of_settings()["memory"]
+    'Length of the deque'
+    """
+    found = first_sentences(inspect.getdoc(Tracker) or "")
+    return {name: found.get(name, "").replace("%%", "%") for name in SHOWN}
 
 
 def _flag(name: str) -> str:

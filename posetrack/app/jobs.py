@@ -46,6 +46,12 @@ class State:
         return self.name in ENDS
 
 
+def words_of_job(folder: Path) -> list[str]:
+    """The words that a job in a folder was given."""
+    words: list[str] = read_json(folder / JOB)["words"]
+    return words[:-2]  # its own folder
+
+
 class Job:
     """One run in a folder of its own.
 
@@ -55,14 +61,19 @@ class Job:
         Empty; for the results and notes.
     words
         Of ``posetrack track``, without the folder for results.
-    view
-        Whether a small copy of the video is made for the page.
+    task
+        Which of `posetrack.app.worker.TASKS` it is.
+    **asked
+        What else the task needs.
     """
 
-    def __init__(self, folder: Path, words: Sequence[str], *, view: bool = True) -> None:
+    def __init__(
+        self, folder: Path, words: Sequence[str], task: str = "track", **asked: object
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / JOB, dump_json({"words": [*words, "-o", str(folder)], "view": view}))
+        content = {"words": [*words, "-o", str(folder)], "task": task, **asked}
+        write_whole(folder / JOB, dump_json(content))
         with (folder / _LOG).open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "posetrack.app.worker", str(folder)],
@@ -87,6 +98,13 @@ class Job:
         if ended and not state.ended:
             return State("failed", error=self._last_line() or "the run ended by itself")
         return state
+
+    def note(self, name: str) -> Any:
+        """Something else that it noted; None where it did not."""
+        try:
+            return read_json(self.folder / PROGRESS).get(name)
+        except (OSError, ValueError):
+            return None
 
     def stop(self) -> None:
         """End it after the frame that it is at; what is done is kept."""

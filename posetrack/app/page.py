@@ -7,7 +7,6 @@ import json
 import os
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit import runtime
 from streamlit.components.v1 import declare_component
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -22,23 +22,23 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from posetrack.app import choices as chosen
 from posetrack.app import player
 from posetrack.app.jobs import Job
+from posetrack.app.maps import maps_part
 from posetrack.app.sessions import Session, Sessions
+from posetrack.app.sidebar import Source, choose_settings, choose_source
+from posetrack.app.state import kept, without_folders
 from posetrack.app.worker import VIEW
 from posetrack.audit import Moment, draw_moments, review_table
 from posetrack.audit.edits import add_edit, apply_file, undo_edit
-from posetrack.build import BUNDLED
 from posetrack.draw import draw_tracks
-from posetrack.files import legal_name, write_whole
 from posetrack.reports import Results, find_results
 from posetrack.trajectories import Trajectories, load, save
 
 # Strings on lines of their own would be shown: Streamlit writes every bare expression of a script.
 OPTIONS: Final = "POSETRACK_APP"  # variable of the environment with what the app was given, as JSON
 
-VIDEOS: Final = ("mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "gif")
-PICTURES: Final = ("jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp")
-WEIGHTS: Final = ("onnx", "safetensors", "pth", "pt")
 _MOST_MOMENTS: Final = 8
+_PICTURE_HEIGHT: Final = 480
+_STYLE: Final = "<style>.stMainBlockContainer { padding-top: 2.5rem; }</style>"
 _VIEWS: Final = ("Watch", "Doubts and edits", "Files")
 
 _play = declare_component("posetrack_player", path=str(player.FRONTEND))
@@ -100,159 +100,72 @@ def main() -> None:
     st.set_page_config(page_title="posetrack", layout="wide")
     given = options()
     mine = session(given)
+    st.html(_STYLE)
     st.title("posetrack")
-    st.caption("People in video: every person's keypoints over time, with identities that last.")
     with st.sidebar:
-        source = choose_source(mine, given)
-        choices = choose_settings(mine, given)
+        source = choose_source(mine, allow_paths=given.allow_paths, max_seconds=given.max_seconds)
+        choices = choose_settings(mine, allow_paths=given.allow_paths)
     if source is None:
+        st.caption(
+            "People in video: every person's keypoints over time, with identities that last."
+        )
         st.info("Choose a video or a picture at the left.")
         return
-    preview(mine, source, choices)
+    if choices is None:
+        st.info("Give the file of your network at the left.")
+        return
     job = run_part(mine, source, choices)
     if job is not None and job.state().ended:
-        results_part(job, source)
+        results_part(mine, job, source)
+    preview(mine, source, choices, alone=job is None)
 
 
-def choose_source(mine: Session, given: Options) -> Path | None:
-    """The video: uploaded, from the camera, or by its path where that is allowed."""
-    st.header("Video")
-    kinds = ["Upload", "Camera picture", *(["Path"] if given.allow_paths else [])]
-    kind = st.radio("From", kinds, horizontal=True, key="from")
-    path: Path | None = None
-    if kind == "Path":
-        text = st.text_input("Path on this machine", key="path")
-        path = Path(text) if text else None
-    else:
-        uploaded = (
-            st.camera_input("Picture", key="camera")
-            if kind == "Camera picture"
-            else st.file_uploader("Video or picture", type=[*VIDEOS, *PICTURES], key="upload")
-        )
-        if uploaded is not None:
-            path = keep_upload(mine, uploaded)
-    if path is None:
-        return None
-    problem = problem_of(path, given.max_seconds)
-    if problem:
-        st.error(problem)
-        return None
-    st.caption(f"{path.name}")
-    return path
-
-
-def keep_upload(mine: Session, uploaded: Any) -> Path:
-    """An upload as a file of this session; the same one is written once."""
-    folder = mine.folder / f"upload-{legal_name(uploaded.file_id)}"
-    name = Path(uploaded.name)
-    path = folder / f"{legal_name(name.stem)}{name.suffix.lower()}"
-    if not path.exists():
-        folder.mkdir(exist_ok=True)
-        write_whole(path, uploaded.getbuffer().tobytes(), durable=False)
-    return path
-
-
-def problem_of(path: Path, max_seconds: float) -> str:
-    """Why something cannot be tracked, in a line without its folder; nothing where it can."""
-    from posetrack.video import open_video
-
-    try:
-        with open_video(str(path), prefetch=0) as video:
-            if video.source.kind == "video" and video.count and video.rate:
-                seconds = video.count / float(video.rate)
-                if seconds > max_seconds:
-                    return (
-                        f"{path.name} lasts {seconds:.0f} s; at most {max_seconds:.0f} s are "
-                        "taken here: cut it, or start the app with --max-seconds"
-                    )
-            if next(iter(video), None) is None:
-                return f"{path.name} has no picture that can be read"
-    except (OSError, ValueError, RuntimeError) as error:
-        return str(error).replace(f"{path.parent}{os.sep}", "")
-    return ""
-
-
-def choose_settings(mine: Session, given: Options) -> chosen.Choices:
-    """Networks, thresholds, frames; the tracker's other settings are folded away."""
-    st.header("Networks")
-    estimator = _network(mine, given, "pose", "Pose network")
-    detector = BUNDLED
-    if not chosen.finds_boxes(estimator):
-        detector = _network(mine, given, "detector", "Detector")
-    stride = None
-    if chosen.is_posenet(estimator):
-        stride = st.selectbox("PoseNet's output stride", [8, 16, 32], index=1, key="stride")
-    st.header("Thresholds")
-    pose, point = (
-        st.slider(title, 0.0, 1.0, chosen.default_of(name) or 0.0, 0.01, key=name)
-        for title, name in (
-            ("Pose score, at least", "min_pose_score"),
-            ("Keypoint score, at least", "min_keypoint_score"),
-        )
-    )
-    with st.expander("Tracker, device, frames"):
-        settings = {}
-        for name in chosen.SHOWN:
-            usual = chosen.default_of(name)
-            value = st.number_input(
-                name.replace("_", " "),
-                min_value=0 if isinstance(usual, int) else 0.0,
-                value=usual,
-                placeholder="the detector's own",
-                key=name,
-            )
-            if value is not None and value != usual:
-                settings[name] = value
-        device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
-        precision = st.selectbox("Precision", ["", "fp32", "fp16"], key="precision",
-                                 format_func=lambda one: one or "the network's")  # fmt: skip
-        start = int(st.number_input("First frame", min_value=0, value=0, key="start"))
-        stop = int(st.number_input("Stop before frame (0: at the end)", min_value=0, value=0,
-                                   key="stop_frame"))  # fmt: skip
-    return chosen.Choices(
-        detector, estimator, device, precision, stride, pose, point, start, stop or None, settings
-    )
-
-
-def _network(mine: Session, given: Options, kind: str, title: str) -> str:
-    """A network's name, or the path of a file that was uploaded."""
-    known = chosen.networks(kind)
-    name: str = st.selectbox(title, [*known, chosen.OWN_FILE], key=kind,
-                             format_func=lambda one: known.get(one, one))  # fmt: skip
-    if name != chosen.OWN_FILE:
-        return name
-    if given.allow_paths:
-        text: str = st.text_input("Its path", key=f"{kind} path")
-        if text:
-            return text
-    uploaded = st.file_uploader("Its file", type=list(WEIGHTS), key=f"{kind} file")
-    return BUNDLED if uploaded is None else str(keep_upload(mine, uploaded))
-
-
-def preview(mine: Session, source: Path, choices: chosen.Choices) -> None:
+def preview(mine: Session, source: Source, choices: chosen.Choices, *, alone: bool) -> None:
     """One frame with what the thresholds keep; networks are run anew for another frame alone."""
-    with st.expander("Try the thresholds on one frame"):
-        frame = int(st.number_input("Frame", min_value=0, value=choices.start, key="tried"))
-        asked = (str(source), choices.detector, choices.estimator, choices.output_stride, frame)
-        state = st.session_state
-        if st.button("Run the networks on this frame", key="try"):
-            job = Job(
-                Path(tempfile.mkdtemp(prefix="try-", dir=mine.folder)),
-                chosen.words_of(str(source), choices, tried=frame),
-                view=False,
+    path = source.path
+    with st.expander("Try the thresholds on one frame", expanded=alone):
+        left, right = st.columns([2, 3], vertical_alignment="top")
+        with left:
+            last = None if source.frames is None else max(0, source.frames - 1)
+            frame = int(st.number_input("Frame", 0, last, min(choices.start, last or 0),
+                                        key="tried"))  # fmt: skip
+            asked = (str(path), choices.detector, choices.estimator, choices.output_stride,
+                     choices.precision, choices.device, frame)  # fmt: skip
+            state = st.session_state
+            if st.button("Run the networks on this frame", key="try"):
+                job = Job(
+                    Path(tempfile.mkdtemp(prefix="try-", dir=mine.folder)),
+                    chosen.words_of(str(path), choices, tried=frame),
+                )
+                mine.jobs.append(job)
+                with st.spinner("The networks are loaded and run"):
+                    ended = job.wait(300)
+                state["candidates"] = (asked, job) if ended.name == "done" else None
+                if ended.name != "done":
+                    job.kill()
+                    problem = ended.error or "this frame cannot be read"
+                    st.error(without_folders(problem, path.parent, mine.folder))
+            known = state.get("candidates")
+            found = None
+            if known and known[0] == asked:
+                found = kept_poses(path, known[1].folder, choices)
+                st.text(f"{found[1]} of {found[2]} poses are kept")
+                st.caption("Move the thresholds at the left: the picture follows at once.")
+            else:
+                st.caption("Then the thresholds at the left can be tried without another run.")
+        if found is not None:
+            right.image(found[0], channels="BGR", width=_wide(found[0]))
+        elif source.first is not None:
+            right.image(
+                source.first, channels="BGR", caption=source.facts, width=_wide(source.first)
             )
-            mine.jobs.append(job)
-            with st.spinner("The networks are loaded and run"):
-                ended = job.wait(300)
-            state["candidates"] = (asked, job) if ended.name == "done" else None
-            if ended.name != "done":
-                st.error(ended.error or "this frame cannot be read")
-        known = state.get("candidates")
-        if not known or known[0] != asked:
-            return
-        image, kept, everybody = kept_poses(source, known[1].folder, choices)
-        st.image(image, channels="BGR", width=520)
-        st.text(f"{kept} of {everybody} poses are kept")
+
+
+def _wide(image: NDArray[np.uint8]) -> int:
+    """Width on the page of a picture that is to be seen whole."""
+    height, width = image.shape[:2]
+    wide: float = min(width, _PICTURE_HEIGHT * width / height)
+    return max(1, round(wide))
 
 
 def kept_poses(source: Path, folder: Path, choices: chosen.Choices) -> tuple[Any, int, int]:
@@ -269,18 +182,23 @@ def kept_poses(source: Path, folder: Path, choices: chosen.Choices) -> tuple[Any
     return drawn, int(good.sum()), len(good)
 
 
-def run_part(mine: Session, source: Path, choices: chosen.Choices) -> Job | None:
+def run_part(mine: Session, source: Source, choices: chosen.Choices) -> Job | None:
     """Start, progress, stop; gives the run of this video, if there is one."""
     state = st.session_state
     job: Job | None = state.get("job")
+    if state.get("job of", source.path) != source.path:
+        job = None  # what is shown is of the video that is chosen
     running = job is not None and not job.state().ended
-    if st.button("Track", type="primary", disabled=running, key="track"):
+    title = "Track" if job is None else "Track again"
+    if st.button(title, type="primary", disabled=running, key="track"):
+        for before in mine.jobs:
+            before.kill()
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=mine.folder))
-        job = Job(folder, chosen.words_of(str(source), choices))
+        job = Job(folder, chosen.words_of(str(source.path), choices), view=True)
         mine.jobs.append(job)
         for name in ("person", "at", "clicks"):
             state.pop(name, None)
-        state["job"], running = job, True
+        state["job"], state["job of"], running = job, source.path, True
     if running:
         follow_run()
     return job
@@ -294,9 +212,9 @@ def follow_run() -> None:
     if state.ended:
         st.rerun()
     if state.name == "preparing":
-        st.progress(0.0, "networks are loaded")
+        st.progress(0.0, "The networks are loaded.")
     elif state.name == "finishing":
-        st.progress(1.0, "the video is copied for this page")
+        st.progress(1.0, "The video is copied for this page.")
     else:
         share = min(1.0, state.frames / state.total) if state.total else 0.0
         rate = "" if state.rate is None else f", {state.rate:.1f} frames a second"
@@ -306,11 +224,11 @@ def follow_run() -> None:
         job.stop()
 
 
-def results_part(job: Job, source: Path) -> None:
+def results_part(mine: Session, job: Job, chosen_source: Source) -> None:
     """What a run came to."""
-    state = job.state()
+    state, source = job.state(), chosen_source.path
     if state.name == "failed":
-        st.error(state.error.replace(f"{source.parent}{os.sep}", ""))
+        st.error(without_folders(state.error, source.parent, mine.folder))
         return
     if state.name == "stopped":
         st.warning(f"Stopped after {state.frames} frames; what was done is kept.")
@@ -327,24 +245,26 @@ def results_part(job: Job, source: Path) -> None:
         "edited", at, lambda: apply_file(original, edits).trajectories if done else original
     )
     if not edited.present.any():
-        st.warning("Nobody was found.")
+        st.warning("Nobody was found. A lower pose score at the left lets more poses through; "
+                   "try it on one frame below.")  # fmt: skip
         return
-    st.text(f"{len(edited)} frames, {len(edited.ids)} people: ids {edited.ids.tolist()[:40]}")
+    frames = "1 frame" if len(edited) == 1 else f"{len(edited)} frames"
+    st.text(f"{frames}, {len(edited.ids)} people: ids {edited.ids.tolist()[:40]}")
     view = st.radio("Show", _VIEWS, horizontal=True, key="view", label_visibility="collapsed")
     if view == "Watch":
         watch_part(job, edited, kept("tracks", at, lambda: player.tracks_json(edited)))
+        maps_part(
+            mine,
+            job.folder,
+            source,
+            edited,
+            st.session_state.get("person"),
+            st.session_state.get("at"),
+        )
     elif view == "Doubts and edits":
         edits_part(results.table, original, edited, edits, source)
     else:
         files_part(job, results, edited, edits, source)
-
-
-def kept(name: str, asked: Hashable, make: Callable[[], Any]) -> Any:
-    """What was made of this before, or now: the page runs anew at every click."""
-    state = st.session_state
-    if f"{name} kept" not in state or state[f"{name} kept"][0] != asked:
-        state[f"{name} kept"] = (asked, make())
-    return state[f"{name} kept"][1]
 
 
 def watch_part(job: Job, edited: Trajectories, tracks: bytes) -> None:
@@ -372,22 +292,6 @@ def watch_part(job: Job, edited: Trajectories, tracks: bytes) -> None:
             if value.get("person") in edited.ids.tolist():
                 state["person"] = value["person"]
                 st.rerun()
-    st.text(sentence_at(edited, person, curves, state.get("at")))
-
-
-def sentence_at(edited: Trajectories, person: int | None, curves: list[str], at: Any) -> str:
-    """The person and their values at the cursor, in words."""
-    if person is None:
-        return "Click a person in the picture."
-    words = f"Person {person}"
-    if not isinstance(at, int):
-        return words
-    row = int(np.searchsorted(edited.frame, at))
-    if row >= len(edited):
-        return words
-    one = edited.person(person)
-    values = [f"{name} {player.curve_of(one, name)[row]:.2f}" for name in curves]
-    return f"{words} at {edited.seconds[row]:.3f} s: {', '.join(values)}"
 
 
 def _address(content: Path | bytes, kind: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shutil
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ModuleNotFoundError(
             'the app needs Streamlit: pip install "posetrack[app]"', name="streamlit"
         )
+    check_free(arguments)
     folder = folder_of_process("posetrack-app")
     try:
         server = subprocess.Popen(command(arguments), env=environment(arguments, folder))
@@ -92,6 +94,34 @@ def command(arguments: argparse.Namespace) -> list[str]:
         "--client.toolbarMode=minimal",
         "--client.showErrorDetails=none",
     ]  # fmt: skip
+
+
+def check_free(arguments: argparse.Namespace) -> None:
+    """Raise where another program listens already: its page would be opened in place of ours.
+
+    Raises
+    ------
+    OSError
+        With what can be done.
+    """
+    host, port = arguments.host or "0.0.0.0", arguments.port
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise OSError(f"--host {host}: there is no such address on this machine") from error
+    for family, kind, protocol, _, place in places:
+        with socket.socket(family, kind, protocol) as tried:
+            if os.name == "posix":  # else one that has just ended would count
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(place)
+            except OSError as error:
+                reason = (
+                    f"port {port} is taken by another program; choose another with --port"
+                    if error.errno == errno.EADDRINUSE
+                    else f"cannot listen on {host}, port {port}: {error.strerror}"
+                )
+                raise OSError(reason) from error
 
 
 def address(arguments: argparse.Namespace) -> str:

@@ -83,7 +83,7 @@ def _network_names(dest: str) -> tuple[str, ...]:
 
 
 def bash_script(options: Mapping[str, Sequence[Option]]) -> str:
-    """A script for bash.
+    r"""A script for bash.
 
     Examples
     --------
@@ -103,6 +103,7 @@ def bash_script(options: Mapping[str, Sequence[Option]]) -> str:
         if [[ -n $words ]]; then
             COMPREPLY=($(compgen -W "$words" -- "$now"))
         else
+            local IFS=$'\n'
             COMPREPLY=($(compgen -f -- "$now"))
         fi
     }
@@ -144,6 +145,7 @@ def bash_script(options: Mapping[str, Sequence[Option]]) -> str:
         "    if [[ -n $words ]]; then",
         '        COMPREPLY=($(compgen -W "$words" -- "$now"))',
         "    else",
+        "        local IFS=$'\\n'",  # names of files may hold spaces
         '        COMPREPLY=($(compgen -f -- "$now"))',
         "    fi",
         "}",
@@ -172,6 +174,13 @@ def fish_script(options: Mapping[str, Sequence[Option]]) -> str:
         for name in options
         if " " not in name
     ]
+    for name in options:
+        inner = " ".join(one.partition(" ")[2] for one in options if one.startswith(f"{name} "))
+        if inner:
+            lines.append(
+                f'complete -c posetrack -n "__fish_seen_subcommand_from {name}; and not '
+                f'__fish_seen_subcommand_from {inner}" -f -a "{inner}"'
+            )
     for name, ours in options.items():
         seen = " ".join(f"__fish_seen_subcommand_from {word};" for word in name.split())
         condition = seen.rstrip(";").replace("; ", "; and ")

