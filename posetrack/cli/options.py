@@ -297,7 +297,7 @@ def add_settings(
     >>> settings_from(parser.parse_args(["--factor", "0.1"]), shrink)
     {'factor': 0.1, 'keep_ratio': True}
     """
-    meaning = _first_sentences(inspect.getdoc(function) or "")
+    meaning = first_sentences(inspect.getdoc(function) or "")
     known = _settings(function, kinds)
     for name in known if names is None else names:
         if name in without:
@@ -372,12 +372,12 @@ def _name_of(default: Any, choices: Mapping[str, str]) -> str | None:
     return next(word for word, path in choices.items() if _resolve(path, word) is default)
 
 
-def _first_sentences(docstring: str) -> dict[str, str]:
+def first_sentences(docstring: str) -> dict[str, str]:
     r"""The first sentence of each parameter in a numpydoc docstring.
 
     Examples
     --------
-    >>> _first_sentences("Cut.\n\nParameters\n----------\nsize\n    In pixels. Large is slow.")
+    >>> first_sentences("Cut.\n\nParameters\n----------\nsize\n    In pixels. Large is slow.")
     {'size': 'In pixels'}
     """
     meaning: dict[str, str] = {}
