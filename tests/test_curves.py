@@ -88,6 +88,24 @@ def test_every_run_is_drawn_in_its_colour(tmp_path):
     assert share("two.png") > 1e-4
 
 
+def test_long_names_of_runs_are_not_cut_off(tmp_path):
+    for name in ("a", "b", "c"):
+        log(tmp_path / name)
+    names = [f"a network of many words, number {number}" for number in range(3)]
+    runs = read_runs([tmp_path / name for name in ("a", "b", "c")], names)
+    plot_curves(runs, tmp_path / "one.png", columns=["loss"])
+    edges = pixels(tmp_path / "one.png")[:, [0, 1, -2, -1]].astype(int)
+    assert (edges >= 250).all()  # white: nothing runs out of the picture
+
+
+def test_a_single_epoch_has_no_fractions(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/log.csv").write_text("epoch,loss\n0,0.5\n")
+    plot_curves(read_runs([tmp_path / "a"]), tmp_path / "one.svg", columns=["loss"])
+    # Of the axis of epochs; that of the loss is logarithmic.
+    assert (tmp_path / "one.svg").read_text().count('id="xtick_') == 1
+
+
 def test_columns_may_be_chosen_and_must_be_there(tmp_path):
     runs = read_runs([log(tmp_path / "a")])
     plot_curves(runs, tmp_path / "one.png", columns=["seconds"])

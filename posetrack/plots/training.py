@@ -15,6 +15,7 @@ _PLAIN = ("epoch", "learning_rate", "loss", "images", "seconds", "seconds_data",
 _CHOSEN = ("AP", "PCKh@0.5", "PCK@0.1", "PCK@0.2")
 _LOGARITHMIC = ("loss", "learning_rate")
 _MOST_POINTS = 40
+_LEGEND_LINE, _LEGEND_LETTER = 0.6, 0.075  # inches
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,11 @@ def plot_curves(
         axes.set_axis_off()
     if len(runs) > 1:
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+        longest = max(len(label) for label in labels)
+        beside = int(figure.get_figwidth() / (_LEGEND_LINE + _LEGEND_LETTER * longest))
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=min(max(beside, 1), 4), fontsize=9
+        )
     write_figure(figure, path, dpi=120)
 
 
@@ -207,7 +212,10 @@ def _draw_column(axes: Any, runs: Sequence[RunLog], column: str) -> None:
         axes.set_yscale("log")
     elif column not in _PLAIN:
         axes.set_ylim(-0.02, 1.02)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    first, last = axes.get_xlim()
+    if last - first < 1:  # of a single epoch there is no fraction
+        axes.set_xlim((first + last - 1) / 2, (first + last + 1) / 2)
     axes.set_title(column.replace("_", " "), fontsize=10)
     axes.set_xlabel("epoch", fontsize=9)
     axes.tick_params(which="both", labelsize=8)
