@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from posetrack.draw import Trails, colour_of, draw_tracks
 from posetrack.draw.colours import from_oklch
-from posetrack.draw.segments import clip_segments, dashes
+from posetrack.draw.lines import clip_segments, dashes
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses, Tracks
 

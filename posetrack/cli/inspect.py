@@ -141,8 +141,8 @@ def _of_network(
     if args.weights is None:
         views = list(_views(args, people, _some(args.count, people), None))
         return {"targets": target_grid(views, people.skeleton, keypoints)}
+    from posetrack.training.distributed import join
     from posetrack.training.inspection import find_faults, worst_first
-    from posetrack.training.processes import join
 
     _, device = join(args.device)
     _, network, found = shared.open_weights(args, people)

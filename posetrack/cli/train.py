@@ -19,7 +19,7 @@ from posetrack.training.recipe import PAPER, POSETRACK, Recipe
 
 if TYPE_CHECKING:
     from posetrack.training import Hardware
-    from posetrack.training.processes import Processes
+    from posetrack.training.distributed import Processes
 
 RECIPES = {"paper": PAPER, "posetrack": POSETRACK}
 
@@ -194,7 +194,7 @@ def run(args: argparse.Namespace) -> int:
     shared.check_data(args)
     check_folder(args.out)
     _find_checkpoint(args)
-    from posetrack.training.processes import join, leave
+    from posetrack.training.distributed import join, leave
 
     processes, device = join(args.device)
     try:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; 0 when done."""
     shared.require(args, "data", "images", "annotations", "weights")
     shared.check_data(args)
-    from posetrack.training.processes import join
+    from posetrack.training.distributed import join
 
     _, device = join(args.device)
     wanted = shared.find_skeleton(args.skeleton)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.draw.colours import Colour, colour_of, mix
-from posetrack.draw.segments import clip_segments, dashes
+from posetrack.draw.lines import clip_segments, dashes
 from posetrack.draw.trails import Trails
 from posetrack.interfaces import Image
 from posetrack.skeletons import Skeleton

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from posetrack.draw.colours import colour_of, mix
-from posetrack.draw.segments import clip_segments
+from posetrack.draw.lines import clip_segments
 from posetrack.interfaces import Image
 from posetrack.structures import Tracks
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from posetrack.training.dataset import EpochBatches, loader
+from posetrack.training.distributed import sum_over_processes
 from posetrack.training.logs import OpenLogs, open_logs
-from posetrack.training.processes import sum_over_processes
 from posetrack.training.recipe import PAPER, Recipe
 from posetrack.training.run import Hardware, Run
 from posetrack.training.saving import read_log, save_state, save_weights, write_log

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from posetrack.training.processes import ALONE, Processes, spread
+from posetrack.training.distributed import ALONE, Processes, spread
 from posetrack.training.recipe import Recipe
 from posetrack.training.saving import load_state
 from posetrack.training.tasks import Task
