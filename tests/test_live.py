@@ -341,6 +341,30 @@ def test_silence_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == ["hall: silent for 5 s after 1 frames"]
 
 
+def test_a_frame_of_before_a_silence_is_old_and_long_silence_is_a_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    told: list[str] = []
+
+    class Held(Camera):
+        def steps(self) -> Iterator[Step]:
+            # When it comes by this machine's clock, and its time by the source's.
+            times = (0.0, 7.0), (0.04, 7.04), (3.0, 7.08), (3.04, 10.0), (13.0, 10.04)
+            for now, seconds in times:
+                clock.now = now
+                yield Step([(seconds, Status.DECODED)], Frame(SCENE.render(0), 0, seconds))
+            raise AssertionError("it was lost")
+
+    steps = LiveSteps(once(Held()), "hall", Selection(), patience=-1, tell=told.append, silent=9.0)
+    with reader_of(steps) as video:
+        wait_until(lambda: bool(told))
+        list(video)
+    assert told == ["hall: silent for 10 s after 3 frames"]
+    assert len(video.ledger) == 4  # what was old before the last one stands in it
+
+
 def test_a_file_is_not_live(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "clip.mp4"
     with video_room.VideoWriter(path, rate=25) as writer:

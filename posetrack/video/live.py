@@ -44,6 +44,8 @@ class LiveSteps:
         Is told, in a line, when the source is lost and when it is back.
     arrived
         Called, in another thread, whenever there is a newest frame, and when the stream ends.
+    silent
+        Seconds after which a source that then gives an old frame counts as lost.
 
     Raises
     ------
@@ -60,12 +62,14 @@ class LiveSteps:
         patience: float = 60.0,
         tell: Callable[[str], None] | None = None,
         arrived: Callable[[], object] | None = None,
+        silent: float = float("inf"),
     ) -> None:
         if selection.start or selection.stride != 1:
             raise ValueError(f"{name}: the newest frame is taken: leave start and stride away")
         self._open, self._name, self._patience = open_source, name, patience
         self._selection = selection
         self._tell = tell or (lambda _: None)
+        self._silent = silent
         self._arrived = arrived or (lambda: None)
         self._grabber: _Grabber | None = None
         self._source = open_source()
@@ -79,7 +83,13 @@ class LiveSteps:
     def steps(self) -> Generator[Step, None, None]:
         """Frames until the source is away for too long or the consumer closes this."""
         grabber = self._grabber = _Grabber(
-            self._source, self._open, self._name, self._patience, self._tell, self._arrived
+            self._source,
+            self._open,
+            self._name,
+            self._patience,
+            self._tell,
+            self._arrived,
+            self._silent,
         )
         begin: float | None = None
         index = 0
@@ -146,6 +156,7 @@ class _Grabber:
         patience: float,
         tell: Callable[[str], None],
         arrived: Callable[[], object],
+        silent: float,
     ) -> None:
         self._source: Steps | None = source
         self._open, self._name = open_source, name
@@ -156,7 +167,8 @@ class _Grabber:
         self._missed: list[float] = []
         self._stopped = self._ended = False
         self._frames = 0
-        self._last = time.monotonic()
+        self._last, self._seconds = time.monotonic(), 0.0
+        self._silent = silent
         self._thread = threading.Thread(target=self._run, name="posetrack-live", daemon=True)
         self._thread.start()
 
@@ -174,7 +186,7 @@ class _Grabber:
             if self._newest is None:
                 return None
             (frame, arrived), self._newest = self._newest, None
-            missed, self._missed = self._missed, []
+            missed, self._missed = sorted(self._missed), []
             return missed, frame, arrived
 
     def close(self) -> None:
@@ -198,9 +210,7 @@ class _Grabber:
         try:
             while not self._stopped and (source := self._source or self._open_again()):
                 self._source = None
-                reason = self._read(source)
-                if not self._stopped:
-                    self._tell(f"{self._name}: {reason} after {self._frames} frames")
+                self._read(source)
         except BaseException as error:  # carried to the thread that waits
             self.problem = f"{self._name}: {type(error).__name__}: {error}"
         finally:
@@ -209,8 +219,8 @@ class _Grabber:
                 self._changed.notify_all()
             self._arrived()
 
-    def _read(self, source: Steps) -> str:
-        """Read until the source ends or is lost; why it did."""
+    def _read(self, source: Steps) -> None:
+        """Read until the source ends or is lost, and tell why it did."""
         steps = source.steps()
         problem = None
         self._last = time.monotonic()
@@ -218,15 +228,41 @@ class _Grabber:
             for step in steps:
                 if self._stopped:
                     break
-                problem = step.problem or problem
-                if step.frame is not None:
+                problem = step.problem
+                if problem is not None:
+                    break  # a frame that the decoder still held is old
+                if step.frame is None:
+                    continue
+                silence = time.monotonic() - self._last
+                if not self._is_old(step.frame, silence):
                     self._put(step.frame)
+                elif silence >= self._silent:
+                    break  # the read came to its time limit
+            if not self._stopped:  # now: to close what does not answer may take long
+                reason = self._describe_loss(problem)
+                self._tell(f"{self._name}: {reason} after {self._frames} frames")
         finally:
             close = getattr(steps, "close", None)
             if close is not None:
                 close()
+
+    def _is_old(self, frame: Frame, silence: float) -> bool:
+        """Whether a frame that ends a silence was sent before it, by the source's own clock.
+
+        FFmpeg holds a frame of H.264 back until the next begins, or until nothing comes any more.
+        """
+        passed, self._seconds = frame.seconds - self._seconds, frame.seconds
+        if not self._frames or silence < _SILENT_S or passed > silence / 2:
+            return False
+        if silence < self._silent:
+            self._last = time.monotonic()
+            with self._changed:
+                self._missed.append(self._last)
+        return True
+
+    def _describe_loss(self, problem: str | None) -> str:
         silence = time.monotonic() - self._last
-        if problem is not None and silence >= _SILENT_S:
+        if silence >= (self._silent if problem is None else _SILENT_S):
             return f"silent for {silence:.0f} s"
         # Of a file's end nothing is to be said here but what the system says.
         _, stopped, reason = (problem or "").partition("reading stopped before the end: ")

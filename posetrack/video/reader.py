@@ -366,11 +366,12 @@ def open_video(
             max_pixels=max_pixels,
             rate=spacing,
             stored_pixels=stored_pixels,
+            at_once=live,
         )
 
     if live:
         name = without_credentials(str(found))
-        return _open_live(open_stream, name, selection, patience, tell, arrived)
+        return _open_live(open_stream, name, selection, patience, tell, arrived, 0.9 * timeout)
     steps = open_stream(selection)
     return VideoReader(steps, selection, prefetch=prefetch, patience=timeout + 5, known=known)
 
@@ -382,6 +383,7 @@ def _open_live(
     patience: float,
     tell: Callable[[str], None] | None,
     arrived: Callable[[], object] | None,
+    silent: float = float("inf"),
 ) -> VideoReader:
     """A reader that gives the newest frame when it is asked, and so reads nothing ahead."""
     from posetrack.video.live import LiveSteps
@@ -389,7 +391,9 @@ def _open_live(
     def open_all() -> Steps:
         return open_source(Selection())
 
-    steps = LiveSteps(open_all, name, selection, patience=patience, tell=tell, arrived=arrived)
+    steps = LiveSteps(
+        open_all, name, selection, patience=patience, tell=tell, arrived=arrived, silent=silent
+    )
     return VideoReader(steps, selection, prefetch=0)
 
 

@@ -13,7 +13,7 @@ import av
 import av.error
 
 from posetrack.files import without_credentials
-from posetrack.video.clock import Clock, put_times
+from posetrack.video.clock import Clock, Timed, put_times
 from posetrack.video.decoding import CountedDecoding, TimedDecoding
 from posetrack.video.frames import Facts, Frame, Row, Selection, Source, Status, Step
 from posetrack.video.pixels import Conversion, square_size
@@ -66,6 +66,10 @@ class StreamSteps:
     stored_pixels
         Deliver pictures as they are stored, also where their pixels are not square or their size
         changes.
+    at_once
+        Give each picture when the decoder does: to know for sure which frame it is by the file's
+        times would be to wait for the next. One that comes out after reading failed, which the
+        decoder had held, is in a step with the ``problem``.
 
     Raises
     ------
@@ -86,8 +90,9 @@ class StreamSteps:
         max_pixels: int,
         rate: Fraction | None = None,
         stored_pixels: bool = False,
+        at_once: bool = False,
     ) -> None:
-        self._selection = selection
+        self._selection, self._at_once = selection, at_once
         self._label = without_credentials(name) if is_url else name
         self._container = _open(name, self._label, is_url=is_url, timeout=timeout)
         try:
@@ -130,13 +135,7 @@ class StreamSteps:
     def steps(self) -> Generator[Step, None, None]:
         """All frames, then a step that reports whether the end was cut off."""
         try:
-            packets = self._packets()
-            first = list(islice(packets, 4))
-            timed = not (self._formats & _UNTIMED) and all(p.pts is not None for p in first)
-            decoding = (TimedDecoding if timed else CountedDecoding)(
-                self._stream, self._selection, keyframes=bool(self._formats & _INDEXED)
-            )
-            frames = put_times(decoding.run(chain(first, packets)), self._clock, self.facts.rate)
+            decoding, frames = self._decode()
             rows: list[Row] = []
             status: Status | None = None
             for index, seconds, status, picture in frames:
@@ -146,7 +145,8 @@ class StreamSteps:
                 if picture is not None:
                     image = self._conversion.convert(picture)
                     frame = Frame(image, index, seconds, self._conversion.scale)
-                    yield Step(rows, frame, remarks=self._remarks(index))
+                    problem = self._problem if self._at_once else None
+                    yield Step(rows, frame, problem, remarks=self._remarks(index))
                     rows = []
                 elif len(rows) >= _ROWS_AT_ONCE:
                     yield Step(rows)
@@ -157,6 +157,22 @@ class StreamSteps:
             yield Step(rows, problem=self._problem)
         finally:
             self._container.close()
+
+    def _decode(self) -> tuple[TimedDecoding | CountedDecoding, Iterator[Timed]]:
+        """The decoding, and its frames with times that grow."""
+        packets = self._packets()
+        if self._at_once:
+            counting = CountedDecoding(self._stream, self._selection, keyframes=False)
+            read = self._clock.read
+            return counting, ((at, read(time), *more) for at, time, *more in counting.run(packets))
+        first = list(islice(packets, 4))
+        timed = not (self._formats & _UNTIMED) and all(p.pts is not None for p in first)
+        decoding = (TimedDecoding if timed else CountedDecoding)(
+            self._stream, self._selection, keyframes=bool(self._formats & _INDEXED)
+        )
+        return decoding, put_times(
+            decoding.run(chain(first, packets)), self._clock, self.facts.rate
+        )
 
     def _remarks(self, index: int) -> list[str]:
         """What is new to say of this frame, each once: scaled, another size, another clock."""
