@@ -109,12 +109,12 @@ def check_free(arguments: argparse.Namespace) -> None:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise OSError(f"--host {host}: there is no such address on this machine") from error
-    for family, kind, protocol, _, place in places:
+    for family, kind, protocol, _, at in places:
         with socket.socket(family, kind, protocol) as tried:
             if os.name == "posix":  # else one that has just ended would count
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                tried.bind(place)
+                tried.bind(at)
             except OSError as error:
                 reason = (
                     f"port {port} is taken by another program; choose another with --port"

@@ -244,18 +244,18 @@ def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
         "resume": arguments.resume,
         "watch": watch,
     }
-    places = []
+    outputs = []
     for source in arguments.sources:
         name = output_name(source, names)
         names.add(name)
-        places.append(ResultPaths(arguments.out, name, keep))
-    if arguments.live and len(places) > 1:
-        return _track_together(arguments.sources, tracker, wanted, places, more)
-    for source, results in zip(arguments.sources, places, strict=True):
+        outputs.append(ResultPaths(arguments.out, name, keep))
+    if arguments.live and len(outputs) > 1:
+        return _track_together(arguments.sources, tracker, wanted, outputs, more)
+    for source, results in zip(arguments.sources, outputs, strict=True):
         tell = partial(_tell, results.name)
         outcome = track_to_results(source, tracker, wanted, results, tell=tell, **more)
         _show(outcome, results)
-        for coming in places:
+        for coming in outputs:
             coming.keep += results.paths
         tracker.reset()
     return 0
@@ -265,7 +265,7 @@ def _track_together(
     sources: Sequence[str],
     tracker: Tracker,
     wanted: Wanted,
-    places: Sequence[ResultPaths],
+    outputs: Sequence[ResultPaths],
     more: Mapping[str, Any],
 ) -> int:
     """Follow live sources side by side, each with a tracker of its own and the same networks."""
@@ -281,10 +281,10 @@ def _track_together(
             row=row,
             **more,
         )
-        for row, (source, results) in enumerate(zip(sources, places, strict=True))
+        for row, (source, results) in enumerate(zip(sources, outputs, strict=True))
     ]
     for number, outcome in track_together(runs, arrived):
-        _show(outcome, places[number])
+        _show(outcome, outputs[number])
     return 0
 
 

@@ -414,7 +414,7 @@ class TopDown:
             if self._vectors is not None:
                 found.append(_product_of(*self._both_vectors(batch, self._vectors)))
             else:
-                found.append(self._averaged_heatmaps(batch))
+                found.append(self._average_heatmaps(batch))
         # The device may pad its last batch.
         return crops, found[0] if len(found) == 1 else np.concatenate(found[1:])[: len(boxes)]
 
@@ -454,7 +454,7 @@ class TopDown:
             return xy, scores, self.input_size
         if self._vectors is not None:
             return self._from_vectors(batch, self._vectors)
-        heatmaps = self._averaged_heatmaps(batch)
+        heatmaps = self._average_heatmaps(batch)
         cells, scores = self.decode(heatmaps)
         count, keypoints, height, width = heatmaps.shape
         if cells.shape != (count, keypoints, 2) or scores.shape != (count, keypoints):
@@ -492,7 +492,7 @@ class TopDown:
             x, y = average_flipped_vectors((x, y), turned, self._skeleton.mirror_order)
         return x, y
 
-    def _averaged_heatmaps(self, batch: Float32Array) -> Float32Array:
+    def _average_heatmaps(self, batch: Float32Array) -> Float32Array:
         """Heatmaps, averaged with the mirrored crop's if asked for."""
         heatmaps = self._heatmaps(batch)
         if self.flip_test:
