@@ -68,7 +68,9 @@ def _network(args: argparse.Namespace) -> nn.Module:
     if args.init is None:
         mobile = args.arch == "detector_mobile"
         network: nn.Module = (
-            PersonDetector(trunk=shared.small_trunk("mobile")) if mobile else PersonDetector()
+            PersonDetector(trunk=shared.small_trunk("mobile"), channels=64)
+            if mobile
+            else PersonDetector()
         )
         shared.prepare_trunk(network, args)
         return network
