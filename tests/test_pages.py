@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ pytest.importorskip("pandas", reason="needs the extra posetrack[formats]")
 import posetrack
 from posetrack import build
 from posetrack.testing import crossing
-from posetrack.video import VideoWriter
+from posetrack.video import Frame, VideoWriter, open_video
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,6 +30,24 @@ def blocks(page: Path) -> list[str]:
     return [block for block in found if not block.startswith(">>>")]
 
 
+class Camera:
+    """Gives a file's frames as a live source gives its newest."""
+
+    ready = True
+
+    def __init__(self, path: Path) -> None:
+        self._video = open_video(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._video.close()
+
+    def __next__(self) -> Frame:
+        return replace(next(self._video), lag=0.02)
+
+
 WITH_BLOCKS = [page for page in PAGES if blocks(page)]
 
 
@@ -36,7 +55,7 @@ WITH_BLOCKS = [page for page in PAGES if blocks(page)]
 def test_the_blocks_of_a_page_run_one_after_the_other(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Videos are a short scene, and networks to be fetched are those inside the package."""
+    """Videos and cameras are a short scene; networks to be fetched, those inside the package."""
     monkeypatch.chdir(tmp_path)
     scene = crossing(frames=4)
     images, people = list(scene), scene.truth(0)[0]
@@ -44,6 +63,11 @@ def test_the_blocks_of_a_page_run_one_after_the_other(
         with VideoWriter(tmp_path / f"{name}.mp4", rate=25) as video:
             for image in images:
                 video.write(image)
+
+    def open_any(source: Any, *, live: bool = False, **settings: Any) -> Any:
+        return Camera(tmp_path / "match.mp4") if live else open_video(source, **settings)
+
+    monkeypatch.setattr("posetrack.video.open_video", open_any)
 
     def estimator(_: Any, boxes: posetrack.Detections) -> posetrack.Poses:
         rows = np.arange(len(boxes)) % len(people)
