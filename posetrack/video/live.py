@@ -12,12 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from posetrack.video.frames import Facts, Frame, Row, Selection, Status, Step, Steps
-
-if TYPE_CHECKING:
-    from posetrack.video.reader import VideoReader
 
 FIRST_PAUSE: Final = 0.5
 """Seconds until a source that was lost is opened again; each time twice as long."""
@@ -116,8 +113,19 @@ class LiveSteps:
             grabber.close()
 
 
+class LiveFrames(Protocol):
+    """The frames of an open live source, a `posetrack.video.VideoReader`."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a newest frame, or the source has ended."""
+
+    def __next__(self) -> Frame:
+        """The newest frame."""
+
+
 def newest_of(
-    videos: Mapping[int, VideoReader], arrived: threading.Event
+    videos: Mapping[int, LiveFrames], arrived: threading.Event
 ) -> Iterator[dict[int, Frame | None]]:
     """The newest frames of several live sources: again and again of those that have one.
 
