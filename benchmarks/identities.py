@@ -2,7 +2,7 @@
 
     python benchmarks/identities.py [--data ../shared/data] [--cache FOLDER] [--peer PYTHON]
                                     [--seeds N] [--set NAME=VALUE ...] [--left-out]
-                                    [--whole-image FILE ...]
+                                    [--whole-image FILE ...] [--variations]
 
 All trackers get the same detections; those that use keypoints get the same poses. Networks are
 asked once for each image and box, and their answers kept in the cache folder, so that a tracker
@@ -23,13 +23,15 @@ import ast
 import hashlib
 import json
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from identities_variations import PLAIN, VARIATIONS, Footage, Variation, every
 
 from posetrack import Detections, Poses, Tracker, Tracks
 from posetrack.detectors.onnx import OnnxDetector
@@ -42,6 +44,7 @@ from posetrack.evaluation.whole_poses import (
     iou_similarities,
 )
 from posetrack.formats.mot import read_lines
+from posetrack.interfaces import FlowEstimator
 from posetrack.ops.matching import match_optimally
 from posetrack.testing import SceneDetector, SceneEstimator
 from posetrack.video import open_video
@@ -67,23 +70,35 @@ class Clip:
         File below the data's folder ``videos``.
     truth
         MOT text, in that folder or in ``tests/identities``.
-    step
-        Every how manyth frame is looked at.
+    variation
+        How it is changed.
     """
 
     name: str
     video: str
     truth: str
-    step: int = 1
+    variation: Variation = PLAIN
+
+    def changed(self, variation: Variation) -> Clip:
+        """The same clip, varied."""
+        name = f"{self.name}, {variation.name}" if variation.name else self.name
+        return replace(self, name=name, variation=variation)
 
 
-CLIPS = (
+WHOLE = (
     Clip("TUD-Campus", "TUD-Campus.mp4", "TUD-Campus.gt.txt"),
-    Clip("TUD-Campus/3", "TUD-Campus.mp4", "TUD-Campus.gt.txt", 3),
     Clip("store_aisle", "store_aisle.mp4", "store_aisle.gt.txt"),
-    Clip("store_aisle/5", "store_aisle.mp4", "store_aisle.gt.txt", 5),
     Clip("lab", "lab.mp4", "lab.gt.txt"),
-    Clip("lab/5", "lab.mp4", "lab.gt.txt", 5),
+)
+STEPS = {"TUD-Campus": 3, "store_aisle": 5, "lab": 5}
+CLIPS = tuple(
+    one
+    for clip in WHOLE
+    for step in (STEPS[clip.name],)
+    for one in (
+        clip,
+        replace(clip, name=f"{clip.name}/{step}", variation=Variation("", every(step))),
+    )
 )
 
 
@@ -96,11 +111,13 @@ class Memo:
         Folder of the networks.
     path
         The file; None keeps nothing.
+    variation
+        What becomes of the detections, and which network gives them.
     """
 
-    def __init__(self, models: Path, path: Path | None) -> None:
-        self._models, self._path = models, path
-        self._detector: OnnxDetector | None = None
+    def __init__(self, models: Path, path: Path | None, variation: Variation = PLAIN) -> None:
+        self._models, self._path, self._variation = models, path, variation
+        self._detector: Callable[[np.ndarray], Detections] | None = None
         self._estimator: OnnxTopDown | None = None
         self._boxes: dict[int, np.ndarray] = {}
         self._poses: dict[bytes, np.ndarray] = {}
@@ -122,13 +139,12 @@ class Memo:
         """The detector's boxes in the frame that is set."""
         if self.frame not in self._boxes:
             if self._detector is None:
-                path = self._models / "fastestdet_352.onnx"
-                self._detector = OnnxDetector(path, decode=decode_fastestdet)
+                self._detector = open_detector(self._models / self._variation.detector)
             found = self._detector(image)
             self._boxes[self.frame] = np.column_stack([found.xyxy, found.scores])
             self._grown = True
         rows = self._boxes[self.frame]
-        return Detections(rows[:, :4], rows[:, 4])
+        return self._variation.err(Detections(rows[:, :4], rows[:, 4]), self.frame)
 
     def __call__(self, image: np.ndarray, boxes: Detections, /) -> Poses:
         """The network's poses in the frame that is set."""
@@ -163,6 +179,16 @@ class Memo:
         self._grown = False
 
 
+def open_detector(file: Path) -> Callable[[np.ndarray], Detections]:
+    """A network that finds people; one that finds poses gives their boxes."""
+    if "pose" in file.name:
+        network: Any = load_estimator(file, device="cpu")
+        return lambda image: network(image).boxes
+    if "fastestdet" in file.name:
+        return OnnxDetector(file, decode=decode_fastestdet)
+    return OnnxDetector(file)
+
+
 @dataclass
 class Row:
     """One clip or scene, opened: what a tracker is run on and how its answer is scored."""
@@ -176,6 +202,7 @@ class Row:
     people: int
     memo: Memo | None = None
     frames: list[int] = field(default_factory=list)
+    flow: FlowEstimator | None = None
 
     def run(self, tracker: Tracker) -> list[Tracks]:
         """The tracks of each frame."""
@@ -192,32 +219,55 @@ class Row:
 
 
 def open_clip(clip: Clip, data: Path, cache: Path | None) -> Row:
-    """Decode a clip and read its truth."""
-    images, seconds, frames = [], [], []
-    with open_video(data / "videos" / clip.video) as video:
-        for frame in video:
-            if frame.index % clip.step == 0:
-                images.append(frame.image)
-                seconds.append(frame.seconds)
-                frames.append(frame.index)
+    """Decode a clip, read its truth and vary both."""
     path = data / "videos" / clip.truth
     lines = read_lines(path if path.is_file() else TESTS / "identities" / clip.truth)
-    kept = None if cache is None else cache / f"{Path(clip.video).stem}.npz"
-    memo = Memo(data / "models", kept)
+    with open_video(data / "videos" / clip.video) as video:
+        shown = [(frame.image, frame.seconds, frame.index) for frame in video]
+    images, seconds, frames = (list(one) for one in zip(*shown, strict=True))
+    true = [np.flatnonzero(lines.frame == frame) for frame in frames]
+    footage = clip.variation.film(
+        Footage(
+            images,
+            seconds,
+            frames,
+            [lines.ids[rows] for rows in true],
+            [lines.xyxy[rows] for rows in true],
+        )
+    )
 
     def score(tracks: Sequence[Tracks]) -> FrameSimilarities:
-        true_ids, ids, matrices = [], [], []
-        for frame, people in zip(frames, tracks, strict=True):
-            rows = np.flatnonzero(lines.frame == frame)
-            true_ids.append(lines.ids[rows])
-            ids.append(people.ids)
-            true, found = (_xywh(boxes) for boxes in (lines.xyxy[rows], people.boxes.xyxy))
-            matrices.append(iou_similarities(true, found))
-        order = np.arange(len(frames))
-        return FrameSimilarities(clip.name, order, tuple(true_ids), tuple(ids), tuple(matrices))
+        matrices = [
+            iou_similarities(_xywh(true), _xywh(people.boxes.xyxy))
+            for true, people in zip(footage.xyxy, tracks, strict=True)
+        ]
+        ids = tuple(people.ids for people in tracks)
+        order = np.arange(len(footage.frames))
+        return FrameSimilarities(clip.name, order, tuple(footage.ids), ids, tuple(matrices))
 
-    people = len(np.unique(lines.ids[np.isin(lines.frame, frames)]))
-    return Row(clip.name, images, seconds, memo.detect, memo, score, people, memo, frames)
+    kept = None if cache is None else cache / f"{_cached_name(clip)}.npz"
+    memo = Memo(data / "models", kept, clip.variation)
+    flow = clip.variation.flow
+    return Row(
+        clip.name,
+        footage.images,
+        footage.seconds,
+        memo.detect,
+        memo,
+        score,
+        len(np.unique(np.concatenate(footage.ids))),
+        memo,
+        footage.frames,
+        None if flow is None else flow(),
+    )
+
+
+def _cached_name(clip: Clip) -> str:
+    """Answers about the same pixels by the same networks are kept in the same file."""
+    stem, variation = Path(clip.video).stem, clip.variation
+    if variation.pixels:
+        return f"{stem} {variation.name}"
+    return stem if variation.detector == PLAIN.detector else f"{stem} {variation.detector[:-5]}"
 
 
 def _xywh(xyxy: np.ndarray) -> np.ndarray:
@@ -277,7 +327,46 @@ def measures(row: Row, tracks: Sequence[Tracks]) -> dict[str, float]:
     }
 
 
-def peers_of(row: Row, python: str) -> dict[str, list[Tracks]]:
+class Peers:
+    """The peers, in a process of their own environment, which ends with this one.
+
+    Parameters
+    ----------
+    python
+        The Python of that environment.
+    cache
+        Folder for their answers, which no setting of the tracker changes; None keeps nothing.
+    """
+
+    def __init__(self, python: str, cache: Path | None) -> None:
+        self._command = [python, str(HERE / "identities_peers.py")]
+        self._cache = cache
+        self._process: Any = None
+
+    def ask(self, given: Mapping[str, np.ndarray], images: Sequence[np.ndarray]) -> Any:
+        """Boxes and identities of each peer and frame."""
+        digest = hashlib.sha1(Path(self._command[1]).read_bytes() + images[-1].tobytes())
+        for values in given.values():
+            digest.update(values.tobytes())
+        kept = None if self._cache is None else self._cache / f"peers {digest.hexdigest()}.json"
+        if kept is not None and kept.is_file():
+            return json.loads(kept.read_text())
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "given.npz"
+            np.savez(path, **given, images=np.stack(images))
+            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.flush()
+            text = self._process.stdout.readline()
+        if kept is not None:
+            kept.write_text(text)
+        return json.loads(text)
+
+
+def peers_of(row: Row, peers: Peers) -> dict[str, list[Tracks]]:
     """What the peers make of the same detections; their boxes only, keypoints stay unseen."""
     found, poses = [], []
     for number, image in enumerate(row.images):
@@ -287,21 +376,15 @@ def peers_of(row: Row, python: str) -> dict[str, list[Tracks]]:
         found.append(boxes)
         poses.append(row.estimator(image, boxes))
     rate = 1 / float(np.median(np.diff(row.seconds)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "given.npz"
-        np.savez(
-            path,
-            xyxy=np.concatenate([boxes.xyxy for boxes in found]).astype(float),
-            scores=np.concatenate([boxes.scores for boxes in found]).astype(float),
-            xy=np.concatenate([people.xy for people in poses]).astype(float),
-            people=[len(boxes) for boxes in found],
-            images=np.stack(row.images),
-            rate=rate,
-        )
-        script = HERE / "identities_peers.py"
-        done = subprocess.run([python, script, path], stdout=subprocess.PIPE, check=True)
+    given = {
+        "xyxy": np.concatenate([boxes.xyxy for boxes in found]).astype(float),
+        "scores": np.concatenate([boxes.scores for boxes in found]).astype(float),
+        "xy": np.concatenate([people.xy for people in poses]).astype(float),
+        "people": np.array([len(boxes) for boxes in found]),
+        "rate": np.array(rate),
+    }
     answers: dict[str, list[Tracks]] = {}
-    for name, frames in json.loads(done.stdout).items():
+    for name, frames in peers.ask(given, row.images).items():
         answers[name] = [
             _tracks(np.array(boxes, float).reshape(-1, 4), ids, boxes_given, people)
             for (boxes, ids), boxes_given, people in zip(frames, found, poses, strict=True)
@@ -340,14 +423,14 @@ GRID: tuple[dict[str, Any], ...] = (
 """Settings among which leaving one clip out chooses."""
 
 
-def run_all(rows: Sequence[Row], settings: Mapping[str, Any], peer: str | None) -> Results:
+def run_all(rows: Iterable[Row], settings: Mapping[str, Any], peers: Peers | None) -> Results:
     """Every tracker on every row."""
     results: Results = {}
     for row in rows:
-        tracker = Tracker(row.detector, row.estimator, **settings)
+        tracker = Tracker(row.detector, row.estimator, row.flow, **settings)
         results.setdefault("posetrack", {})[row.name] = measures(row, row.run(tracker))
-        if peer is not None:
-            for name, tracks in peers_of(row, peer).items():
+        if peers is not None:
+            for name, tracks in peers_of(row, peers).items():
                 results.setdefault(name, {})[row.name] = measures(row, tracks)
         if row.memo is not None:
             row.memo.save()
@@ -415,6 +498,55 @@ def table(rows: Sequence[Row], results: Results) -> list[str]:
     return lines
 
 
+def run_varied(
+    data: Path, cache: Path | None, settings: Mapping[str, Any], peers: Peers | None
+) -> tuple[dict[str, int], Results]:
+    """How many people are in each clip varied in each way, and every tracker on it.
+
+    One clip at a time: their pictures would not fit in memory together.
+    """
+    people: dict[str, int] = {}
+    results: Results = {}
+    for variation in VARIATIONS:
+        for clip in WHOLE:
+            row = open_clip(clip.changed(variation), data, cache)
+            people[row.name] = row.people
+            for name, one in run_all([row], settings, peers).items():
+                results.setdefault(name, {}).update(one)
+    return people, results
+
+
+def varied_table(people: Mapping[str, int], results: Results) -> list[str]:
+    """A table in Markdown: ids / IDF1 / MOTA of every tracker, means, and where a peer is ahead."""
+    names, ours = [*results], results["posetrack"]
+    lines = ["| clip | people | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
+    for row, count in people.items():
+        cells = [_in_cell(results[name].get(row)) for name in names]
+        lines.append(f"| {row} | {count} | " + " | ".join(cells) + " |")
+    means = []
+    for name in names:
+        every_row = [*results[name].values()]
+        idf1, mota = (np.mean([one[key] for one in every_row]) for key in ("IDF1", "MOTA"))
+        over = sum(abs(one["ids"] - people[row]) for row, one in results[name].items())
+        means.append(f"{over:.0f} / {idf1:.1f} / {mota:.1f}")
+    lines.append("| mean; ids: sum of the distances to the truth | | " + " | ".join(means) + " |")
+    lines += ["", "Where a peer is ahead:", ""]
+    for row in people:
+        for key in ("IDF1", "MOTA"):
+            best = max(
+                (name for name in names if row in results[name]), key=lambda n: results[n][row][key]
+            )
+            if best != "posetrack" and results[best][row][key] > ours[row][key]:
+                lines.append(
+                    f"* {row}: {key} {ours[row][key]:.1f}, {best} {results[best][row][key]:.1f}"
+                )
+    return lines
+
+
+def _in_cell(one: Mapping[str, float] | None) -> str:
+    return "" if one is None else f"{one['ids']:.0f} / {one['IDF1']:.1f} / {one['MOTA']:.1f}"
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
@@ -424,11 +556,16 @@ if __name__ == "__main__":
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--left-out", action="store_true", help="choose settings without each clip")
     parser.add_argument("--whole-image", nargs="*", default=[], type=Path, metavar="FILE")
+    parser.add_argument("--variations", action="store_true", help="the clips in every variation")
     given = parser.parse_args()
     chosen = {name: ast.literal_eval(value) for name, value in (s.split("=") for s in given.set)}
+    peers = None if given.peer is None else Peers(given.peer, given.cache)
+    if given.variations:
+        print("\n".join(varied_table(*run_varied(given.data, given.cache, chosen, peers))))
+        sys.exit()
     clips = [open_clip(clip, given.data, given.cache) for clip in CLIPS]
     everything = [*clips, *open_scenes(range(given.seeds))]
-    print("\n".join(table(everything, run_all(everything, chosen, given.peer))))
+    print("\n".join(table(everything, run_all(everything, chosen, peers))))
     for file in given.whole_image:
         print("\n" + "\n".join(table(clips, run_whole(clips, file, chosen))))
     if given.left_out:

@@ -1,7 +1,7 @@
-"""Peers' share of `identities.py`, run by an environment of its own: a file to stdout.
+"""Peers' share of `identities.py`, run by an environment of its own.
 
-It knows nothing of this package: it reads an .npz of boxes, keypoints and images, and writes JSON:
-for each peer and frame the boxes and identities.
+It knows nothing of this package: for each path on a line of stdin it reads an .npz of boxes,
+keypoints and images, and writes a line of JSON: for each peer and frame the boxes and identities.
 """
 
 from __future__ import annotations
@@ -105,14 +105,15 @@ PEERS: dict[str, Callable[[Frames, float], Answer]] = {
 if __name__ == "__main__":
     # What libraries print must not come between the answers.
     out, sys.stdout = sys.stdout, sys.stderr
-    held = np.load(sys.argv[1])
-    cuts = np.cumsum(held["people"])[:-1]
-    parts = [np.split(held[name], cuts) for name in ("xyxy", "scores", "xy")]
-    answers: dict[str, Any] = {}
-    for peer, follow in PEERS.items():
+    for line in sys.stdin:
+        held = np.load(line.rstrip("\n"))
+        cuts = np.cumsum(held["people"])[:-1]
+        parts = [np.split(held[name], cuts) for name in ("xyxy", "scores", "xy")]
         frames = list(zip(*parts, held["images"], strict=True))
-        try:
-            answers[peer] = follow(frames, float(held["rate"]))
-        except Exception as error:  # one that does not run must not hide the others
-            print(f"{peer}: {type(error).__name__}: {error}", file=sys.stderr)
-    json.dump(answers, out)
+        answers: dict[str, Any] = {}
+        for peer, follow in PEERS.items():
+            try:
+                answers[peer] = follow(frames, float(held["rate"]))
+            except Exception as error:  # one that does not run must not hide the others
+                print(f"{peer}: {type(error).__name__}: {error}", file=sys.stderr)
+        print(json.dumps(answers), file=out, flush=True)

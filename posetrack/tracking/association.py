@@ -16,7 +16,7 @@ from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.matching import match_greedily
 from posetrack.ops.oks import oks_matrix, oks_nms
 from posetrack.structures import Detections, Poses, assemble, concatenate_detections
-from posetrack.tracking.memory import Memory
+from posetrack.tracking.memory import Memory, number_ids, unseen
 
 FloatArray = NDArray[np.float32]
 
@@ -106,12 +106,12 @@ def best_by_id(
     >>> known.tolist(), best.tolist()
     ([1, 2], [[1.0, 0.0], [0.25, 0.75]])
     """
-    known, place = np.unique(ids, return_inverse=True)
+    known, place, _ = number_ids(kernel_input(ids, np.int64))
     best = np.full((len(known), similarity.shape[1]), np.nan, np.float32)
     if weights is None:
         weights = np.ones(len(ids), np.float32)
     values = kernel_input(similarity, np.float32)
-    _keep_best(values, weights.astype(np.float32), place.astype(np.intp).reshape(-1), best)
+    _keep_best(values, kernel_input(weights, np.float32), place, best)
     return known, best
 
 
@@ -386,7 +386,7 @@ class Found:
     @property
     def blank(self) -> NDArray[np.bool_]:
         """(N,), who has no keypoint that counts."""
-        return np.asarray(np.isnan(self.seen[..., 0]).all(axis=1))
+        return unseen(self.seen)
 
     @property
     def seen_poses(self) -> Poses:

@@ -186,17 +186,17 @@ def compare(
         stack.append(best)
         reasons.append(int(reason))
     if len(stack) == 1:
-        likest, best = np.zeros(stack[0].shape, np.intp), stack[0]
+        best, likest = stack[0], np.full(stack[0].shape, reasons[0], np.int64)
     else:
-        likest = np.nan_to_num(stack, nan=-1.0).argmax(axis=0)
+        likest = np.array(reasons)[np.nan_to_num(stack, nan=-1.0).argmax(axis=0)]
         best = np.fmax.reduce(stack)
-    best = np.where(found.good, best, np.float32(np.nan))
+    best[:, ~found.good] = np.nan
     newest = past.latest_rows(known)
     # A pose too weak to be somebody new goes on with who was there a frame ago, or is nobody.
     away, weak = past.frame[newest] < frame - 1, found.scores < min_new_score
     if away.any() and weak.any():
         best[np.ix_(away, weak)] = np.nan
-    return Compared(known, best, np.array(reasons)[likest], past, newest)
+    return Compared(known, best, likest, past, newest)
 
 
 def explain(

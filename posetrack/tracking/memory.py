@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.interfaces import FlowEstimator
+from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.motion import inside_image, move_poses
 from posetrack.skeletons import Skeleton
 from posetrack.structures import Detections, Poses, assemble
@@ -98,6 +99,9 @@ class Memory:
         return len(self.ids)
 
     def __getitem__(self, rows: Any) -> Memory:
+        if isinstance(rows, np.ndarray) and rows.dtype == np.intp:  # half the time of indexing
+            taken = {name: values.take(rows, axis=0) for name, values in vars(self).items()}
+            return assemble(Memory, **taken)
         return assemble(Memory, **{name: values[rows] for name, values in vars(self).items()})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -148,17 +152,8 @@ class Memory:
         """
         if not len(self):
             return self
-        cell = np.floor(self.seconds * (max(length - 2, 1) / span)).astype(np.int64)
-        order = np.argsort(self.ids, kind="stable")  # rows are oldest first
-        ids, cells = self.ids[order], cell[order]
-        edge = ids[1:] != ids[:-1]
-        first = np.concatenate([[True], edge | (cells[1:] != cells[:-1])])
-        newest = np.concatenate([edge, [True]])
-        recent = now - self.seconds[order] <= span * (1 + 1e-9)
-        chosen = order[(first | newest) & recent]
-        ends = np.searchsorted(self.ids[chosen], self.ids[chosen], side="right")
-        kept = chosen[ends - np.arange(len(chosen)) <= length]
-        return self[np.sort(kept)]
+        rate = max(length - 2, 1) / span
+        return self[_spread_rows(self.ids, self.seconds, rate, span * (1 + 1e-9), length, now)]
 
     def moved_to(self, xy: NDArray[np.float32]) -> Memory:
         """Return the same rows at new keypoint places; boxes go along by the median motion."""
@@ -195,7 +190,7 @@ class Memory:
     @property
     def blank(self) -> NDArray[np.bool_]:
         """(R,), who was found by a box alone, without keypoints."""
-        return np.asarray(np.isnan(self.found_xy[..., 0]).all(axis=1))
+        return unseen(self.found_xy)
 
     def _in_boxes(self) -> NDArray[np.float32]:
         """(R, K, 2) points all over the middle half of each box, where the person is."""
@@ -217,25 +212,14 @@ class Memory:
         """
         if not len(self):
             return self
-        order = np.argsort(self.ids, kind="stable")  # rows are oldest first
-        ids, seconds = self.ids[order], self.seconds[order]
-        first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-        last = np.concatenate([first[1:], [len(ids)]]) - 1
-        # How somebody moves now, not how they did long ago: the oldest of the last few frames.
-        recent = seconds >= np.repeat(seconds[last], last - first + 1) - _RECENT
-        oldest = first + np.add.reduceat(~recent, first)
-        oldest = np.where(oldest == last, np.maximum(last - 1, first), oldest)
-        elapsed = seconds[last] - seconds[oldest]
-        step = _median_step(self.xy[order[oldest]], self.xy[order[last]])
-        blank = self.blank[order]
-        if blank.any():
-            middle = (self.xyxy[order, :2] + self.xyxy[order, 2:]) / 2
-            by_box = (blank[oldest] | blank[last])[:, None]
-            step = np.where(by_box, middle[last] - middle[oldest], step)
-        velocity = step / np.where(elapsed > 0, elapsed, 1)[:, None]
-        whose = np.empty(len(ids), np.intp)
-        whose[order] = np.repeat(np.arange(len(first)), last - first + 1)
-        shift = (velocity[whose] * (now - self.seconds)[:, None]).astype(np.float32)
+        shift = _coast(
+            kernel_input(self.xy, np.float32),
+            kernel_input(self.xyxy, np.float32),
+            self.blank,
+            kernel_input(self.ids, np.int64),
+            kernel_input(self.seconds, np.float64),
+            now,
+        )
         return self._but(xy=self.xy + shift[:, None], xyxy=self.xyxy + np.tile(shift, 2))
 
     def scaled(self, factors: tuple[float, float]) -> Memory:
@@ -259,8 +243,8 @@ class Memory:
 
     def latest_rows(self, ids: IntArray) -> NDArray[np.intp]:
         """Return where the newest row of each of ``ids`` is, in their order."""
-        order = np.argsort(self.ids, kind="stable")  # rows are oldest first
-        return order[np.searchsorted(self.ids[order], ids, side="right") - 1]
+        known, _, newest = number_ids(self.ids)
+        return np.asarray(newest[np.searchsorted(known, ids)])
 
     def _but(self, **changes: NDArray[Any]) -> Memory:
         """Return the same rows with other values of some fields: `replace`, in a third of its time.
@@ -278,10 +262,151 @@ class Memory:
 _FIELDS = tuple(field.name for field in fields(Memory))
 
 
+def unseen(xy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(R,), which of (R, K, 2) poses have no keypoint at all.
+
+    Examples
+    --------
+    >>> unseen(np.array([[[np.nan, np.nan]], [[1.0, 2.0]]])).tolist()
+    [True, False]
+    """
+    return np.asarray(_unseen(kernel_input(xy, np.float32)))
+
+
+@compile_kernel
+def _unseen(xy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    nobody = np.ones(len(xy), np.bool_)
+    for row in range(len(xy)):
+        for k in range(xy.shape[1]):
+            if xy[row, k, 0] == xy[row, k, 0]:
+                nobody[row] = False
+                break
+    return nobody
+
+
+@compile_kernel
+def number_ids(ids: IntArray) -> tuple[IntArray, NDArray[np.intp], NDArray[np.intp]]:
+    """The different ids, ascending; which of them each row has; and the last row of each."""
+    slots = 16
+    while slots < 2 * len(ids):
+        slots *= 2
+    table = np.full(slots, -1, np.intp)  # a hash table: ids are small and mostly in a row
+    found, place = np.empty(len(ids), np.int64), np.empty(len(ids), np.intp)
+    last = np.empty(len(ids), np.intp)
+    count = 0
+    for row in range(len(ids)):
+        slot = ids[row] & (slots - 1)
+        while table[slot] >= 0 and found[table[slot]] != ids[row]:
+            slot = (slot + 1) & (slots - 1)
+        if table[slot] < 0:
+            table[slot], found[count] = count, ids[row]
+            count += 1
+        place[row] = table[slot]
+        last[table[slot]] = row
+    order = np.argsort(found[:count], kind="mergesort")
+    rank = np.empty(count, np.intp)
+    for position in range(count):
+        rank[order[position]] = position
+    for row in range(len(ids)):
+        place[row] = rank[place[row]]
+    return found[:count][order], place, last[:count][order]
+
+
+@compile_kernel
+def _spread_rows(
+    ids: IntArray, seconds: FloatArray, rate: float, span: float, length: int, now: float
+) -> NDArray[np.intp]:
+    """Rows to keep: of each identity the newest, and the oldest in each cell of time."""
+    known, place, newest = number_ids(ids)
+    cells, held = np.empty(len(known), np.int64), np.zeros(len(known), np.int64)
+    begun = np.zeros(len(known), np.bool_)
+    keep = np.empty(len(ids), np.bool_)
+    for row in range(len(ids)):
+        who, cell = place[row], int(np.floor(seconds[row] * rate))
+        first = not begun[who] or cell != cells[who]
+        begun[who], cells[who] = True, cell
+        keep[row] = (first or newest[who] == row) and now - seconds[row] <= span
+    for row in range(len(ids) - 1, -1, -1):
+        if keep[row]:
+            held[place[row]] += 1
+            keep[row] = held[place[row]] <= length
+    return np.flatnonzero(keep)
+
+
+@compile_kernel
+def _coast(
+    xy: NDArray[np.float32],
+    xyxy: NDArray[np.float32],
+    blank: NDArray[np.bool_],
+    ids: IntArray,
+    seconds: FloatArray,
+    now: float,
+) -> NDArray[np.float32]:
+    """(R, 2) how far each row has to go until now, see `Memory.coasted`."""
+    known, place, newest = number_ids(ids)
+    oldest, second = newest.copy(), newest.copy()
+    for row in range(len(ids) - 1, -1, -1):
+        who = place[row]
+        # How somebody moves now, not how they did long ago: the oldest of the last few frames.
+        if seconds[row] >= seconds[newest[who]] - _RECENT:
+            oldest[who] = row
+        if second[who] == newest[who]:
+            second[who] = row
+    velocity = np.zeros((len(known), 2))
+    steps = np.empty(xy.shape[1], np.float32)
+    half = np.float32(0.5)
+    for who in range(len(known)):
+        new, old = newest[who], oldest[who]
+        if old == new:
+            old = second[who]
+        elapsed = seconds[new] - seconds[old]
+        for axis in range(2):
+            if blank[old] or blank[new]:
+                before = (xyxy[old, axis] + xyxy[old, axis + 2]) * half
+                step = (xyxy[new, axis] + xyxy[new, axis + 2]) * half - before
+            else:
+                step = _median_of(xy[old], xy[new], axis, steps)
+            velocity[who, axis] = step / (elapsed if elapsed > 0 else 1.0)
+    shift = np.empty((len(ids), 2), np.float32)
+    for row in range(len(ids)):
+        for axis in range(2):
+            shift[row, axis] = velocity[place[row], axis] * (now - seconds[row])
+    return shift
+
+
 def _median_step(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
     """(R, 2) median motion of each row's keypoints that are known in both; 0 where none is."""
-    steps = np.sort(after - before, axis=1)  # NaN goes last
-    known = np.isfinite(steps[..., 0]).sum(axis=1)
-    rows = np.arange(len(steps))
-    middle = steps[rows, np.maximum(known - 1, 0) // 2] + steps[rows, known // 2 * (known > 0)]
-    return np.where(known[:, None] > 0, middle / 2, 0).astype(np.float32)
+    steps = _median_steps(kernel_input(before, np.float32), kernel_input(after, np.float32))
+    return np.asarray(steps)
+
+
+@compile_kernel
+def _median_steps(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
+    medians = np.empty((len(before), 2), np.float32)
+    steps = np.empty(before.shape[1], np.float32)
+    for row in range(len(before)):
+        for axis in range(2):
+            medians[row, axis] = _median_of(before[row], after[row], axis, steps)
+    return medians
+
+
+@compile_kernel
+def _median_of(
+    before: NDArray[np.float32], after: NDArray[np.float32], axis: int, steps: NDArray[np.float32]
+) -> np.float32:
+    """The median motion of one pose along an axis; ``steps`` is room to work in."""
+    count = 0
+    for k in range(len(before)):
+        step = after[k, axis] - before[k, axis]
+        if not np.isfinite(step):
+            continue
+        place = count
+        while place > 0 and steps[place - 1] > step:  # few are sorted fastest by insertion
+            steps[place] = steps[place - 1]
+            place -= 1
+        steps[place] = step
+        count += 1
+    if count == 0:
+        return np.float32(0)
+    median: np.float32 = (steps[(count - 1) // 2] + steps[count // 2]) * np.float32(0.5)
+    return median

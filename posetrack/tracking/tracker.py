@@ -28,6 +28,7 @@ from posetrack.interfaces import (
     TakesUploads,
 )
 from posetrack.ops.boxes import area, clip_boxes
+from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.matching import match_greedily
 from posetrack.runtimes.uploads import Uploaded, host_of
 from posetrack.structures import Detections, Poses, Tracks
@@ -651,21 +652,25 @@ class Tracker:
         after: Any,
     ) -> NDArray[np.int64]:
         """Give out ids, push the frame into the memory and return the ids."""
-        last, next_id = self._state, self._state.next_id
-        ids, known = ids.copy(), place >= 0
-        certain = found.good & (found.scores >= self.min_new_score) & (found.missed == 0)
-        if self.min_new_score > 0:
-            certain &= ~found.blank  # a box without a pose shows who is there, but starts nobody
-        hits, born = certain.astype(np.int64), np.full(len(ids), now)
-        remembered, before = compared.past, compared.newest[place[known]]
-        # Whom the detector finds no more often than not is never past probation.
-        lost = (ids[known] < 0) & ~certain[known]
-        hits[known] = np.maximum(remembered.hits[before] + hits[known] - lost, 0)
-        born[known] = remembered.born[before]
-        # A box that only flow proposes belongs to somebody known, or to nobody.
-        new = ~known & (found.flow_age <= 0) & (hits > 0)
-        ids[new] = last.next_probation - np.arange(np.count_nonzero(new))
-        proven = (hits >= self.min_hits) & (now - born >= self.probation * (1 - 1e-9))
+        last, next_id, remembered = self._state, self._state.next_id, compared.past
+        ids = ids.copy()
+        hits, born, proven, fresh = _count_hits(
+            ids,
+            kernel_input(place, np.intp),
+            compared.newest,
+            kernel_input(remembered.hits, np.int64),
+            kernel_input(remembered.born, np.float64),
+            found.good,
+            found.scores,
+            found.missed,
+            found.flow_age,
+            found.blank,
+            np.float32(self.min_new_score),
+            self.min_hits,
+            self.probation * (1 - 1e-9),
+            last.next_probation,
+            now,
+        )
         proven |= last.frame < self.min_hits
         self.provisional, self.confirmed = ids.copy(), {}
         for row in np.flatnonzero((ids < 0) & proven):
@@ -673,29 +678,29 @@ class Tracker:
             past = past.renamed(int(ids[row]), next_id)
             ids[row] = next_id
             next_id += 1
-        kept = np.flatnonzero(ids)
-        poses, seen, xyxy = found.poses[kept], found.seen[kept], found.xyxy[kept]
+        poses, kept = found.poses, np.flatnonzero(ids)
         newest = Memory(
-            xy=seen,
+            xy=found.seen,
             scores=poses.scores.astype(np.float32),
-            xyxy=xyxy,
+            xyxy=found.xyxy,
             box_scores=poses.boxes.scores.astype(np.float32),
-            frame=np.full(len(kept), last.frame),
-            seconds=np.full(len(kept), now),
-            ids=ids[kept],
-            flow_age=found.flow_age[kept],
-            missed=found.missed[kept],
-            hits=hits[kept],
-            born=born[kept],
-            supported=found.supported[kept],
-            found_xy=seen,
-            found_xyxy=xyxy,
+            frame=np.full(len(ids), last.frame),
+            seconds=np.full(len(ids), now),
+            ids=ids,
+            flow_age=found.flow_age,
+            missed=found.missed,
+            hits=hits,
+            born=born,
+            supported=found.supported,
+            found_xy=found.seen,
+            found_xyxy=found.xyxy,
         )
+        newest = newest if len(kept) == len(ids) else newest[kept]
         self._state = State(
             frame=last.frame + 1,
             seconds=now,
             next_id=next_id,
-            next_probation=last.next_probation - int(np.count_nonzero(new)),
+            next_probation=last.next_probation - fresh,
             size=None if image is None else _size(image),
             before=after,
             past=past.join(newest) if len(past) else newest,
@@ -740,6 +745,49 @@ def estimate_in(
         return estimator.estimate_all(wanted, boxes)
     one = cast(PoseEstimator, estimator)
     return [one(image, some) for image, some in zip(wanted, boxes, strict=True)]
+
+
+@compile_kernel
+def _count_hits(
+    ids: NDArray[np.int64],
+    place: NDArray[np.intp],
+    newest: NDArray[np.intp],
+    hits_before: NDArray[np.int64],
+    born_before: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    scores: NDArray[np.float32],
+    missed: NDArray[np.int64],
+    flow_age: NDArray[np.int64],
+    blank: NDArray[np.bool_],
+    min_new_score: np.float32,
+    min_hits: int,
+    probation: float,
+    next_probation: int,
+    now: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], int]:
+    """Hits, when each was first found, who is past probation, and how many are new.
+
+    Those who are new get the next numbers of probation in ``ids``.
+    """
+    hits, born = np.zeros(len(ids), np.int64), np.full(len(ids), now)
+    proven, fresh = np.empty(len(ids), np.bool_), 0
+    for row in range(len(ids)):
+        certain = good[row] and scores[row] >= min_new_score and missed[row] == 0
+        if min_new_score > 0 and blank[row]:
+            certain = False  # a box without a pose shows who is there, but starts nobody
+        hits[row] = 1 if certain else 0
+        if place[row] >= 0:
+            # Whom the detector finds no more often than not is never past probation.
+            lost = 1 if ids[row] < 0 and not certain else 0
+            before = newest[place[row]]
+            hits[row] = max(hits_before[before] + hits[row] - lost, 0)
+            born[row] = born_before[before]
+        elif flow_age[row] <= 0 and hits[row] > 0:
+            # A box that only flow proposes belongs to somebody known, or to nobody.
+            ids[row] = next_probation - fresh
+            fresh += 1
+        proven[row] = hits[row] >= min_hits and now - born[row] >= probation
+    return hits, born, proven, fresh
 
 
 def _for(backend: object, image: Image | Uploaded) -> Image:
