@@ -44,7 +44,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def commands() -> list[str]:
     """Every line that the pages tell people to type, without its comment."""
-    lines = [line for page in PAGES for line in page.read_text().splitlines()]
+    texts = [re.sub(r"\s*\\\n\s*", " ", page.read_text()) for page in PAGES]
+    lines = [line for text in texts for line in text.splitlines()]
     # In a container it is the words after the image.
     lines = [re.sub(r"^    docker run .* posetrack:\w+ ", "    posetrack ", line) for line in lines]
     return [

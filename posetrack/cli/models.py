@@ -143,6 +143,7 @@ def _as_object(card: CatalogueEntry) -> dict[str, Any]:
         "kind": card.kind,
         "builder": card.builder,
         "depth": card.depth,
+        "finds_boxes": card.finds_boxes,
         "size": card.size,
         "input_size": card.input_size,
         "skeleton": card.skeleton,

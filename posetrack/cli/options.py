@@ -212,12 +212,14 @@ def seconds_from(text: str) -> float:
 
     Examples
     --------
-    >>> seconds_from("0.3s"), seconds_from("300ms"), seconds_from("2")
-    (0.3, 0.3, 2.0)
+    >>> seconds_from("0.3s"), seconds_from("300ms"), seconds_from("10min"), seconds_from("2")
+    (0.3, 0.3, 600.0, 2.0)
     """
-    parts = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h|)\s*", text)
+    parts = re.fullmatch(r"([0-9]*\.?[0-9]+)(ms|s|min|h|)", text.strip())
     if parts is None:
-        raise argparse.ArgumentTypeError(f"expected a time such as 0.3s or 300ms, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a time such as 0.3s, 300ms or 10min, got {text!r}"
+        )
     return float(parts[1]) * _TIMES[parts[2]]
 
 

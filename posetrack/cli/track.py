@@ -118,13 +118,6 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
     add_networks(parser, several_devices=several_devices)
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
-    parser.add_argument(
-        "--segment",
-        type=seconds_from,
-        metavar="TIME",
-        help="results in segments of this time, as 10min, each whole once the next begins: "
-        "NAME-0000.csv, NAME-0001.csv, ...; ids and times go on over them",
-    )
     drawing = parser.add_rare_group("overlay")
     drawing.add_argument(
         "--overlay-as",
@@ -156,6 +149,13 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         action="store_true",
         help="leave pictures as they are stored where their pixels are not square or their size "
         "changes; else they are scaled to square pixels and to the first one's size",
+    )
+    frames.add_argument(
+        "--segment",
+        type=seconds_from,
+        metavar="TIME",
+        help="results in segments of this time, as 10min, each whole once the next begins: "
+        "NAME-0000.csv, NAME-0001.csv, ...; ids and times go on over them",
     )
     live = parser.add_rare_group("live sources")
     live.add_argument(

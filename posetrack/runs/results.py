@@ -751,7 +751,8 @@ def _points(
 def _pass_over(last: Point, wanted: Wanted, results: ResultPaths | None) -> Outcome:
     """The outcome of a run that an earlier process finished."""
     assert results is not None  # where there is a point there are files
-    results.paths += [results.folder / Path(name).name for name, _ in last.whole]
+    whole = [results.folder / Path(name).name for name, _ in last.whole]
+    results.paths = list(dict.fromkeys([*results.paths, *whole]))
 
     def trajectories() -> Any:
         for name in ("parquet", "csv"):
