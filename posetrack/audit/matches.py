@@ -229,7 +229,10 @@ def read_matches(path: str | Path) -> Matches:
             raise ValueError("it does not say that it is the tracker's matches")
         if file.metadata.num_rows > _MOST_ROWS:
             raise ValueError(f"{file.metadata.num_rows:,} rows are more than can be true")
-        table = file.read(columns=list(_NAMES))
+        names = list(_NAMES)
+        # Where nobody was found there is no group of rows, which older pyarrow cannot read.
+        some = file.metadata.num_row_groups > 0
+        table = file.read(columns=names) if some else file.schema_arrow.empty_table().select(names)
         numbers = {name: values_of(table[name]) for name in _NAMES if name != "reason"}
         words = table["reason"].to_pylist()
         known = {_words(reason): int(reason) for reason in Reason}
