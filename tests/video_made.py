@@ -93,7 +93,7 @@ def make_audio_with_cover(path: Path) -> Path:
         sound: Any = file.add_stream("aac", rate=8000)
         cover: Any = file.add_stream("mjpeg", rate=25)
         (cover.width, cover.height), cover.pix_fmt = SIZE, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value  # a number for all versions
         picture = av.VideoFrame.from_ndarray(numbered(3), format="bgr24")
         picture.pts, picture.time_base = 0, MILLISECOND
         file.mux(cover.encode(picture))
