@@ -107,7 +107,8 @@ def load_network(
     Returns
     -------
     network
-        A `PoseResNet`, `HRNet`, `PoseNet` or `TrtPose` in evaluation mode, on the CPU, float32.
+        A `PoseResNet`, `HRNet`, `PoseLight`, `PoseNet` or `TrtPose` in evaluation mode, on the
+        CPU, float32.
     checkpoint
         Skeleton, normalisation, input size and source.
 
@@ -333,6 +334,8 @@ def fill_trunk(trunk: nn.Module, path: str | Path) -> None:
         for name, tensor in read_weights(path).tensors.items()
         if not name.startswith(classifies)
     }
+    if not trunk.state_dict().keys() & state.keys():
+        raise ValueError(f"{path}: expected the weights of torchvision's mobilenet_v2, features.*")
     try:
         fill(trunk, "the trunk of torchvision's MobileNetV2", state)
     except ValueError as error:

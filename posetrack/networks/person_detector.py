@@ -39,7 +39,7 @@ class PersonDetector(nn.Module):
     ----------
     trunk
         Makes the trunk: `NARROW_TRUNK`, or `posetrack.networks.mobile_trunk.MobileTrunk`, with
-        which there are 2.2 million parameters.
+        which there are 2.1 million parameters.
     channels
         Of the finer features that the coarser ones are joined to.
 
