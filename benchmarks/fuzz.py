@@ -39,7 +39,7 @@ from posetrack import COCO_17, Trajectories
 from posetrack.analysis import read_rules
 from posetrack.audit import MatchWriter, read_matches
 from posetrack.audit.edits import parse_edits
-from posetrack.checkpoints.reading import read_weights
+from posetrack.checkpoints.weight_files import read_weights
 from posetrack.cli.convert import ENDINGS, writer_of
 from posetrack.files import read_text
 from posetrack.formats.boxes import read_boxes

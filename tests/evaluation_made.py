@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from posetrack.evaluation.reading import sequence_of
+from posetrack.evaluation.posetrack_files import sequence_of
 from posetrack.evaluation.sequences import AnnotatedSequence
 from posetrack.skeletons import POSETRACK_17
 

@@ -26,7 +26,7 @@ from posetrack.world.ablation import (
     World,
     run_ablation,
 )
-from posetrack.world.ablation.report import change, csv_text, markdown, summarise
+from posetrack.world.ablation.findings import change, csv_text, markdown, summarise
 from posetrack.world.ablation.running import run_setting
 from posetrack.world.ablation.scores import MEASURES, keypoint_ap, measure, recall_after_misses
 from posetrack.world.ablation.settings import with_tracker

@@ -29,7 +29,7 @@ from posetrack.checkpoints.loading import load_network
 from posetrack.cli import parser
 from posetrack.cli.network_options import check_networks
 from posetrack.evaluation.mpii import MpiiResult, pck
-from posetrack.evaluation.report import metrics_json, tables
+from posetrack.evaluation.score_tables import metrics_json, tables
 from posetrack.networks.tiny import Tiny
 
 line = ["track", "x.mp4", "--detector", "whole", "--estimator", "bundled"]

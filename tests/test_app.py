@@ -21,10 +21,10 @@ from streamlit.testing.v1 import AppTest
 from posetrack.analysis import angle
 from posetrack.app import page, player
 from posetrack.app.choices import PRECISIONS, SHOWN, Choices, finds_boxes, networks, words_of
-from posetrack.app.jobs import Job, State, words_of_job
 from posetrack.app.maps import box_at, maps_picture
 from posetrack.app.sessions import Session, Sessions
 from posetrack.app.sidebar import Source, look_at_file
+from posetrack.app.subprocesses import Job, State, words_of_job
 from posetrack.app.worker import MAPS, VIEW, make_view, read_words
 from posetrack.audit.edits import apply_edits, parse_edits
 from posetrack.cli import parser

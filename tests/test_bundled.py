@@ -16,7 +16,7 @@ import posetrack
 from posetrack import Detections, Tracker
 from posetrack import build as defaults
 from posetrack.checkpoints.conversion import halve_weights
-from posetrack.checkpoints.reading import read_tensors, read_weights
+from posetrack.checkpoints.weight_files import read_tensors, read_weights
 from posetrack.cli import main, parser
 from posetrack.cli.network_options import build_detector, build_estimator
 from posetrack.detectors.light import LightDetector, load_light_detector

@@ -12,8 +12,8 @@ import torch
 from filled import filled_state
 
 from posetrack.checkpoints.loading import load_network
-from posetrack.checkpoints.reading import read_weights
 from posetrack.checkpoints.recognition import convert_keys, recognise
+from posetrack.checkpoints.weight_files import read_weights
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, IMAGENET_RGB
 from posetrack.skeletons import COCO_17, MPII_16, POSETRACK_17

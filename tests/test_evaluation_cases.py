@@ -24,7 +24,7 @@ from posetrack.evaluation import (
     posetrack17_to_18,
     posetrack18_to_17,
 )
-from posetrack.evaluation.events import ASCEND, MIGRATE, TRANSFER
+from posetrack.evaluation.event_log import ASCEND, MIGRATE, TRANSFER
 from posetrack.evaluation.mpii import MpiiResult
 from posetrack.evaluation.sequences import head_sizes
 from posetrack.evaluation.whole_poses import _METRICS

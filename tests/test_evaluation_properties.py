@@ -21,7 +21,7 @@ from posetrack.evaluation import (
 )
 from posetrack.evaluation.assignment import assign, assign_where_possible
 from posetrack.evaluation.clear import identity_matches, tracking_counts
-from posetrack.evaluation.events import FRAGMENT, SWITCH, events_of_distances
+from posetrack.evaluation.event_log import FRAGMENT, SWITCH, events_of_distances
 from posetrack.evaluation.posetrack import posetrack_pair
 from posetrack.evaluation.regions import common_area, inside_any, region_iou, trapezoids
 from posetrack.evaluation.sequences import SequencePair

@@ -14,7 +14,7 @@ from evaluation_made import document, people_apart, sequence
 
 from posetrack.cli import evaluate
 from posetrack.evaluation import evaluate_poses, evaluate_posetrack, evaluate_posetrack21
-from posetrack.evaluation.report import metrics_json, tables
+from posetrack.evaluation.score_tables import metrics_json, tables
 from posetrack.plots import person_timeline, plot_timeline
 
 

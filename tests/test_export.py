@@ -24,7 +24,7 @@ from posetrack.estimators.from_file import decode_for, load_estimator
 from posetrack.estimators.onnx import OnnxTopDown
 from posetrack.estimators.top_down import TopDown
 from posetrack.export import comparison
-from posetrack.export.files import SUFFIXES
+from posetrack.export.network_files import SUFFIXES
 from posetrack.networks.hrnet import HRNet
 from posetrack.networks.pose_resnet import PoseResNet
 from posetrack.networks.posenet import PoseNet

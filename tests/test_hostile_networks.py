@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from posetrack.checkpoints.reading import read_weights
+from posetrack.checkpoints.weight_files import read_weights
 from posetrack.cli import main
 from posetrack.estimators.from_file import load_estimator
 from posetrack.runtimes.onnx_check import require_own_data

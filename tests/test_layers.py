@@ -108,6 +108,23 @@ def test_every_room_is_named_where_the_package_is_explained() -> None:
     assert {module.split(".")[0] for module in modules()} - named == {"__main__"}
 
 
+SAME_SUBJECT = {
+    *("coco", "huggingface", "mpii", "onnx", "openpose", "posenet", "trtpose"),  # what is spoken
+    *("boxes", "clothing", "gait", "inspection"),  # what it is of
+    *("sources", "writer"),  # the videos of a command and of a batch; of a run and of a video
+}
+"""Names that several rooms use for one subject; the room says what each does with it."""
+
+
+def test_files_of_one_name_have_one_subject() -> None:
+    found: dict[str, list[Path]] = {}
+    for path in modules().values():
+        if path.name != "__init__.py" and path.parent.name != "cli":  # which names commands
+            found.setdefault(path.stem, []).append(path)
+    twice = {name for name, those in found.items() if len(those) > 1}
+    assert twice == SAME_SUBJECT, "name a file by what is in it, or say here what two share"
+
+
 def run(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posetrack.checkpoints.conversion import halve_tensors, halve_weights
-from posetrack.checkpoints.reading import read_tensors, read_weights, tensors_as_bytes
+from posetrack.checkpoints.weight_files import read_tensors, read_weights, tensors_as_bytes
 from posetrack.training.saving import save_weights
 
 

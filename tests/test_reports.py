@@ -18,7 +18,7 @@ from posetrack.cli import main
 from posetrack.formats import describe_run
 from posetrack.reports import find_results
 from posetrack.reports.facts import networks_of, read_ledger, video_facts
-from posetrack.reports.results import source_of
+from posetrack.reports.result_files import source_of
 from posetrack.testing import crossing
 from posetrack.trajectories import Trajectories, load, save
 from posetrack.video import VideoWriter

@@ -15,8 +15,8 @@ from weight_server import Served, Server
 from posetrack import Tracker
 from posetrack.runs.pictures import encode_picture
 from posetrack.service.events import handle, make_handler
-from posetrack.service.fetching import fetch_public, is_public
 from posetrack.service.limits import Limits, RefusedError
+from posetrack.service.public_addresses import fetch_public, is_public
 from posetrack.service.work import Finder
 from posetrack.testing import SceneDetector, SceneEstimator, crossing
 

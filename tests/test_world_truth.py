@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posetrack.evaluation import evaluate_poses, evaluate_posetrack, evaluate_posetrack21_boxes
-from posetrack.evaluation.reading import sequence_of
+from posetrack.evaluation.posetrack_files import sequence_of
 from posetrack.files import dump_json, write_whole
 from posetrack.skeletons import (
     COCO_17,

@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from posetrack.app.jobs import Job, words_of_job
+from posetrack.app.session_state import without_folders
 from posetrack.app.sessions import Session
-from posetrack.app.state import without_folders
+from posetrack.app.subprocesses import Job, words_of_job
 from posetrack.app.worker import MAPS
 from posetrack.skeletons import Skeleton
 from posetrack.trajectories import Trajectories

@@ -21,11 +21,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from posetrack.app import choices as chosen
 from posetrack.app import player
-from posetrack.app.jobs import Job
 from posetrack.app.maps import maps_part
+from posetrack.app.session_state import kept, without_folders
 from posetrack.app.sessions import Session, Sessions
 from posetrack.app.sidebar import Source, choose_settings, choose_source
-from posetrack.app.state import kept, without_folders
+from posetrack.app.subprocesses import Job
 from posetrack.app.worker import VIEW
 from posetrack.audit import Moment, draw_moments, review_table
 from posetrack.audit.edits import add_edit, apply_file, undo_edit

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from posetrack.app.jobs import Job
+from posetrack.app.subprocesses import Job
 
 _EVERY: Final = 2.0
 

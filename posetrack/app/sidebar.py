@@ -12,9 +12,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from posetrack.app import choices as chosen
-from posetrack.app.jobs import Job
+from posetrack.app.session_state import kept, without_folders
 from posetrack.app.sessions import Session
-from posetrack.app.state import kept, without_folders
+from posetrack.app.subprocesses import Job
 from posetrack.files import legal_name, write_whole
 from posetrack.weights.catalogue import Kind
 

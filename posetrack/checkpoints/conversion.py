@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from posetrack.checkpoints.card import Decode, ModelCard, card_text, read_card, usual_sigma
 from posetrack.checkpoints.loading import PoseCheckpoint, load_network, options_of
-from posetrack.checkpoints.reading import read_weights, tensors_as_bytes
+from posetrack.checkpoints.weight_files import read_weights, tensors_as_bytes
 from posetrack.checks import require_library
 from posetrack.files import sha256_of, write_whole
 from posetrack.ops.crops import Normalisation
@@ -143,7 +143,7 @@ def halve_weights(
     Parameters
     ----------
     source
-        See `posetrack.checkpoints.reading.read_weights`.
+        See `posetrack.checkpoints.weight_files.read_weights`.
     target
         The ``.safetensors`` file to write.
     input_size

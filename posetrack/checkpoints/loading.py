@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.checkpoints.card import ModelCard, read_card
-from posetrack.checkpoints.reading import WeightFile, read_weights
 from posetrack.checkpoints.recognition import FAMILIES, convert_keys, recognise, source_of
 from posetrack.checkpoints.tfjs import is_tfjs, read_tfjs_weights
+from posetrack.checkpoints.weight_files import WeightFile, read_weights
 from posetrack.networks.family import Architecture, Family
 from posetrack.networks.mobile_trunk import LAYERS
 from posetrack.networks.person_detector import FAMILY as PERSON_DETECTOR
@@ -80,9 +80,9 @@ def load_network(
     Parameters
     ----------
     path
-        See `posetrack.checkpoints.reading.read_weights`. Names may be the authors' or mmpose's,
-        with or without ``module.``. Or a folder of PoseNet's weights for TensorFlow.js, or the
-        ``manifest.json`` or graph model in it, see `posetrack.checkpoints.tfjs`.
+        See `posetrack.checkpoints.weight_files.read_weights`. Names may be the authors' or
+        mmpose's, with or without ``module.``. Or a folder of PoseNet's weights for TensorFlow.js,
+        or the ``manifest.json`` or graph model in it, see `posetrack.checkpoints.tfjs`.
     skeleton
         What the keypoints are. When None: as the file says, if it was trained here or by mmpose,
         else by their number: COCO's for 17, MPII's for 16, COCO's and the neck for trt_pose's

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posetrack.checkpoints.reading import WeightFile
+from posetrack.checkpoints.weight_files import WeightFile
 from posetrack.files import read_bytes, read_json
 from posetrack.weights.shards import shard_names
 

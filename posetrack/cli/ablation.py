@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         WORLDS,
         run_ablation,
     )
-    from posetrack.world.ablation.report import NOTES, write_tables
+    from posetrack.world.ablation.findings import NOTES, write_tables
 
     check_folder(arguments.out)
     quick = arguments.quick
@@ -98,7 +98,7 @@ def _networks() -> tuple[Any, list[str]]:
 
 
 def _plot(rows: Any, blocks: Any, path: Path) -> list[Path]:
-    from posetrack.world.ablation.report import plot_ablation
+    from posetrack.world.ablation.findings import plot_ablation
 
     try:
         plot_ablation(rows, blocks, path)

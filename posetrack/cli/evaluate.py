@@ -143,7 +143,7 @@ def _function(protocol: Protocol) -> Callable[..., Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate every run, print the tables and write the files."""
-    from posetrack.evaluation.report import metrics_json
+    from posetrack.evaluation.score_tables import metrics_json
 
     check_files(arguments.gt, *arguments.pred, getattr(arguments, "heads", None))
     check_folder(arguments.out)
@@ -168,17 +168,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_tables(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
-    from posetrack.evaluation import report
+    from posetrack.evaluation import score_tables
 
-    wanted = [("", table) for table in report.tables(results)]
+    wanted = [("", table) for table in score_tables.tables(results)]
     for name, result in results.items():
         prefix = f"{name}: " if len(results) > 1 else ""
         if arguments.per_keypoint:
-            wanted += [(prefix, table) for table in report.keypoint_tables(result)]
+            wanted += [(prefix, table) for table in score_tables.keypoint_tables(result)]
         if arguments.per_sequence:
-            wanted += [(prefix, table) for table in report.sequence_tables(result)]
+            wanted += [(prefix, table) for table in score_tables.sequence_tables(result)]
     for prefix, table in wanted:
-        titled = report.Table(prefix + table.title, table.rows)
+        titled = score_tables.Table(prefix + table.title, table.rows)
         print(getattr(titled, arguments.format)())
         print()
 

@@ -171,7 +171,7 @@ def _check_names(arguments: argparse.Namespace) -> None:
 
 
 def _path(arguments: argparse.Namespace, kind: str) -> Path:
-    from posetrack.export.files import SUFFIXES
+    from posetrack.export.network_files import SUFFIXES
 
     out: Path | None = arguments.out
     if out is not None and len(arguments.to) == 1:
@@ -197,7 +197,7 @@ def _write(
     arguments: argparse.Namespace,
     card: Any,
 ) -> None:
-    from posetrack.export.files import WRITERS, write_int8_onnx, write_onnx
+    from posetrack.export.network_files import WRITERS, write_int8_onnx, write_onnx
 
     if path.exists() and path.samefile(arguments.checkpoint):
         raise ValueError(f"{path} is the checkpoint itself; give another name with -o")
@@ -237,7 +237,7 @@ def _check(
 ) -> int:
     """Compare and time all forms; a file that is too far off is deleted."""
     from posetrack.export.comparison import check_forms
-    from posetrack.export.files import files_of
+    from posetrack.export.network_files import files_of
 
     rows = check_forms(
         network,

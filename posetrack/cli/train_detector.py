@@ -74,7 +74,7 @@ def _network(args: argparse.Namespace) -> nn.Module:
         )
         shared.prepare_trunk(network, args)
         return network
-    from posetrack.checkpoints.reading import read_weights
+    from posetrack.checkpoints.weight_files import read_weights
 
     path = shared.init_file(args.init, "detector")
     network = detector_of(read_weights(path).tensors)

@@ -297,7 +297,7 @@ def load_light_detector(
     Parameters
     ----------
     path
-        Weights, see `posetrack.checkpoints.reading.read_weights`; or an ``.onnx`` file of a
+        Weights, see `posetrack.checkpoints.weight_files.read_weights`; or an ``.onnx`` file of a
         `posetrack.networks.person_detector.PersonRows`, which is run without torch.
     device, half
         See `with_torch`. ``half`` is not for ONNX files.
@@ -320,7 +320,7 @@ def load_light_detector(
         run, card = _open_onnx(path, device, threads)
     else:
         from posetrack.checkpoints.loading import detector_of
-        from posetrack.checkpoints.reading import read_weights
+        from posetrack.checkpoints.weight_files import read_weights
 
         card = read_card(path) or ModelCard()
         try:

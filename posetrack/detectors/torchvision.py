@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from posetrack.checkpoints.reading import read_weights
+from posetrack.checkpoints.weight_files import read_weights
 from posetrack.checks import require_library
 from posetrack.detectors.filtering import check_thresholds, keep_people
 from posetrack.devices import pick_device

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from posetrack.evaluation.clear import KeypointMot as KeypointMot
     from posetrack.evaluation.coco import CocoResult as CocoResult
     from posetrack.evaluation.coco import evaluate_coco as evaluate_coco
-    from posetrack.evaluation.events import EventLog as EventLog
+    from posetrack.evaluation.event_log import EventLog as EventLog
     from posetrack.evaluation.hota import Hota as Hota
     from posetrack.evaluation.mpii import MpiiResult as MpiiResult
     from posetrack.evaluation.mpii import PckResult as PckResult
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from posetrack.evaluation.posetrack import evaluate_posetrack as evaluate_posetrack
     from posetrack.evaluation.posetrack21 import PoseTrack21Result as PoseTrack21Result
     from posetrack.evaluation.posetrack21 import evaluate_posetrack21 as evaluate_posetrack21
+    from posetrack.evaluation.posetrack_files import read_sequence as read_sequence
     from posetrack.evaluation.precision import AveragePrecision as AveragePrecision
-    from posetrack.evaluation.reading import read_sequence as read_sequence
-    from posetrack.evaluation.report import metrics_json as metrics_json
+    from posetrack.evaluation.score_tables import metrics_json as metrics_json
     from posetrack.evaluation.sequences import AnnotatedSequence as AnnotatedSequence
     from posetrack.evaluation.whole_poses import FrameSimilarities as FrameSimilarities
     from posetrack.evaluation.whole_poses import TrackingResult as TrackingResult
@@ -67,7 +67,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "clear": ["KeypointMot"],
         "coco": ["CocoResult", "evaluate_coco"],
         "official_converter": ["posetrack17_to_18", "posetrack18_to_17"],
-        "events": ["EventLog"],
+        "event_log": ["EventLog"],
         "hota": ["Hota"],
         "mpii": ["MpiiResult", "PckResult", "evaluate_mpii", "pck"],
         "whole_poses": [
@@ -81,8 +81,8 @@ __getattr__, __dir__, __all__ = export_lazily(
         "posetrack": ["PoseTrackResult", "evaluate_posetrack"],
         "posetrack21": ["PoseTrack21Result", "evaluate_posetrack21"],
         "precision": ["AveragePrecision"],
-        "reading": ["read_sequence"],
-        "report": ["metrics_json"],
+        "posetrack_files": ["read_sequence"],
+        "score_tables": ["metrics_json"],
         "sequences": ["AnnotatedSequence"],
     },
 )

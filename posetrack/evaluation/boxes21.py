@@ -12,11 +12,11 @@ import numpy as np
 
 from posetrack.evaluation.assignment import assign
 from posetrack.evaluation.clear import TrackingCounts, identity_matches, tracking_counts
-from posetrack.evaluation.events import FALSE_POSITIVE, Rows, events_of_distances
+from posetrack.evaluation.event_log import FALSE_POSITIVE, Rows, events_of_distances
 from posetrack.evaluation.hota import Hota, combine
-from posetrack.evaluation.reading import image_regions
+from posetrack.evaluation.posetrack_files import image_regions
 from posetrack.evaluation.regions import Trapezoids, region_iou, trapezoids
-from posetrack.evaluation.report import Result, Row, name_rows
+from posetrack.evaluation.score_tables import Result, Row, name_rows
 from posetrack.evaluation.sequences import Bools, Floats, Ints, Region
 from posetrack.evaluation.whole_poses import FrameSimilarities, iou_similarities
 from posetrack.files import read_json

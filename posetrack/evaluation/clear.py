@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from posetrack.evaluation.events import (
+from posetrack.evaluation.event_log import (
     ASCEND,
     FALSE_POSITIVE,
     FRAGMENT,
@@ -169,7 +169,7 @@ def identity_matches(
     Parameters
     ----------
     true_ids, predicted_ids, distances
-        As for `posetrack.evaluation.events.events_of_distances`.
+        As for `posetrack.evaluation.event_log.events_of_distances`.
 
     Notes
     -----

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from posetrack.checks import require_library
-from posetrack.evaluation.report import Result, Row
+from posetrack.evaluation.score_tables import Result, Row
 from posetrack.evaluation.sequences import Floats
 from posetrack.formats.coco import Person, read_document, read_results
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posetrack.evaluation.report import Result, Row
+from posetrack.evaluation.score_tables import Result, Row
 from posetrack.evaluation.sequences import Floats, Ints, head_sizes
 from posetrack.formats.mpii import read_mpii_predictions, read_mpii_truth
 from posetrack.skeletons import MPII_16

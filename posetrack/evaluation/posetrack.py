@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from posetrack.evaluation.clear import KeypointMot, count_events, keypoint_mot
-from posetrack.evaluation.events import EventLog, Rows, keypoint_events, log_of
+from posetrack.evaluation.event_log import EventLog, Rows, keypoint_events, log_of
+from posetrack.evaluation.posetrack_files import Source, evaluate_pairs
 from posetrack.evaluation.precision import (
     AveragePrecision,
     RankedKeypoints,
@@ -18,9 +19,8 @@ from posetrack.evaluation.precision import (
     rank_keypoints,
     tie_notes,
 )
-from posetrack.evaluation.reading import Source, evaluate_pairs
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.report import Result, Row, group_means, keypoint_rows, name_rows
+from posetrack.evaluation.score_tables import Result, Row, group_means, keypoint_rows, name_rows
 from posetrack.evaluation.sequences import (
     MISSING_SCORE,
     AnnotatedSequence,

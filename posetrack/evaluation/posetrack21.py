@@ -17,6 +17,7 @@ from posetrack.evaluation.hota import (
     stack,
 )
 from posetrack.evaluation.posetrack import ap_row, precision_columns
+from posetrack.evaluation.posetrack_files import Source, evaluate_pairs
 from posetrack.evaluation.precision import (
     AveragePrecision,
     RankedKeypoints,
@@ -24,9 +25,8 @@ from posetrack.evaluation.precision import (
     rank_keypoints,
     tie_notes,
 )
-from posetrack.evaluation.reading import Source, evaluate_pairs
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.report import Result, Row, keypoint_rows, name_rows
+from posetrack.evaluation.score_tables import Result, Row, keypoint_rows, name_rows
 from posetrack.evaluation.sequences import (
     MISSING_SCORE,
     AnnotatedSequence,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posetrack.evaluation.events import EventLog, events_of_distances, log_of
+from posetrack.evaluation.event_log import EventLog, events_of_distances, log_of
 from posetrack.evaluation.hota import (
     Hota,
     Similarities,
@@ -20,9 +20,9 @@ from posetrack.evaluation.hota import (
     hota_of,
     pair_offsets,
 )
-from posetrack.evaluation.reading import Source, evaluate_pairs
+from posetrack.evaluation.posetrack_files import Source, evaluate_pairs
 from posetrack.evaluation.regions import inside_any
-from posetrack.evaluation.report import Result, Row, name_rows
+from posetrack.evaluation.score_tables import Result, Row, name_rows
 from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints, find_repeat
 from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17, Skeleton

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from posetrack.checkpoints.card import ModelCard, decoder_of
-from posetrack.export.files import example_size
+from posetrack.export.network_files import example_size
 from posetrack.ops.heatmaps import average_flipped
 from posetrack.runtimes.session import open_exported
 from posetrack.runtimes.torch import as_maps

@@ -16,7 +16,7 @@ from torch import nn
 
 from posetrack.checkpoints.card import ModelCard, OutputSpec, card_text, read_card
 from posetrack.checkpoints.loading import detector_of, load_network
-from posetrack.checkpoints.reading import read_weights
+from posetrack.checkpoints.weight_files import read_weights
 from posetrack.files import write_whole
 from posetrack.networks.person_detector import PersonRows
 from posetrack.runtimes.onnx_cache import onnx_model

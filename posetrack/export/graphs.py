@@ -1,6 +1,6 @@
 """Networks as they are exported: folded, in 16 bits, with the decoding in the graph.
 
-What is wrapped here is still torch; `posetrack.export.files` puts it into files.
+What is wrapped here is still torch; `posetrack.export.network_files` puts it into files.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate, pad
 
-from posetrack.checkpoints.reading import read_weights
+from posetrack.checkpoints.weight_files import read_weights
 from posetrack.devices import pick_device
 from posetrack.flows.points import check_points, check_same_size
 from posetrack.flows.scaling import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posetrack.plots.canvas import new_figure, write_figure
 
 if TYPE_CHECKING:
-    from posetrack.evaluation.events import EventLog
+    from posetrack.evaluation.event_log import EventLog
 
 _GOLDEN = 0.61803398875
 _MISSED = (0.82, 0.82, 0.82)
@@ -89,7 +89,7 @@ def person_timeline(
     >>> people.tolist(), frames.tolist(), ids
     ([7], [0, 1], [[1, 2]])
     """
-    from posetrack.evaluation.events import MATCH, MISS, NO_ID, SWITCH
+    from posetrack.evaluation.event_log import MATCH, MISS, NO_ID, SWITCH
 
     rows = np.isin(log.kind, (MATCH, SWITCH, MISS)) & (log.truth != NO_ID)
     people = np.unique(log.truth[rows])
@@ -172,7 +172,7 @@ def _label(axes: Any, ids: list[list[int | str | None]], first: int) -> None:
 
 
 def _draw_false_positives(axes: Any, log: EventLog, frames: NDArray[np.int64]) -> None:
-    from posetrack.evaluation.events import FALSE_POSITIVE
+    from posetrack.evaluation.event_log import FALSE_POSITIVE
 
     if len(frames):
         rows = log.kind == FALSE_POSITIVE

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from posetrack._lazy import export_lazily
 
 if TYPE_CHECKING:
-    from posetrack.reports.page import write_report as write_report
-    from posetrack.reports.results import Results as Results
-    from posetrack.reports.results import find_results as find_results
+    from posetrack.reports.html_page import write_report as write_report
+    from posetrack.reports.result_files import Results as Results
+    from posetrack.reports.result_files import find_results as find_results
 
 __getattr__, __dir__, __all__ = export_lazily(
-    __name__, {"page": ["write_report"], "results": ["Results", "find_results"]}
+    __name__, {"html_page": ["write_report"], "result_files": ["Results", "find_results"]}
 )

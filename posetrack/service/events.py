@@ -17,8 +17,8 @@ from typing import Any, Final
 from posetrack.files import dump_json
 from posetrack.service.answers import Answer
 from posetrack.service.content import Content
-from posetrack.service.fetching import fetch_public, too_large
 from posetrack.service.limits import Deadline, Limits, RefusedError
+from posetrack.service.public_addresses import fetch_public, too_large
 from posetrack.service.requests import url_of
 from posetrack.service.work import Finder
 

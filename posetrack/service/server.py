@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from posetrack.checks import require_library
-from posetrack.service.app import Desk, make_app
+from posetrack.service.application import Desk, make_app
 from posetrack.service.limits import Limits
 from posetrack.service.work import Finder
 

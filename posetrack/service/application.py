@@ -22,8 +22,8 @@ from posetrack.checks import require_library
 from posetrack.files import dump_json
 from posetrack.service.answers import Answer
 from posetrack.service.content import Content
-from posetrack.service.fetching import fetch_public, too_large
 from posetrack.service.limits import Deadline, RefusedError
+from posetrack.service.public_addresses import fetch_public, too_large
 from posetrack.service.requests import JSON_BYTES, url_of
 from posetrack.service.work import Finder
 

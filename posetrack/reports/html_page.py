@@ -29,6 +29,7 @@ from posetrack.files import date_of_writing, printable, write_whole
 from posetrack.plots.paper import name_of, picture_size, with_breaks
 from posetrack.plots.places import places_of
 from posetrack.reports import charts
+from posetrack.reports.excerpts import Pictures, cut_pictures
 from posetrack.reports.facts import (
     Facts,
     NetworkFacts,
@@ -38,8 +39,7 @@ from posetrack.reports.facts import (
     settings_of,
     video_facts,
 )
-from posetrack.reports.pictures import Pictures, cut_pictures
-from posetrack.reports.results import Results, source_of
+from posetrack.reports.result_files import Results, source_of
 from posetrack.trajectories import Trajectories, load
 
 _MOST_BYTES: Final = 10_000_000

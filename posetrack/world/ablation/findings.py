@@ -242,7 +242,7 @@ def plot_ablation(rows: Sequence[Row], blocks: Sequence[Block], path: str | Path
     Parameters
     ----------
     rows, blocks
-        See `posetrack.world.ablation.report.markdown`.
+        See `posetrack.world.ablation.findings.markdown`.
     path
         Where to write the picture; its ending says what kind.
 

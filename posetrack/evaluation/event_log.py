@@ -261,7 +261,7 @@ def log_of(
     ----------
     parts
         For each sequence: rows, the positions in the file of its frames, true ids and predicted
-        ids, as `posetrack.evaluation.events` gives them.
+        ids, as `posetrack.evaluation.event_log` gives them.
     sequences, keypoints
         Names.
     pair_distances
