@@ -76,6 +76,27 @@ def test_names_that_differ_in_case_or_composition_count_as_the_same() -> None:
     assert taken == {"Walk", "walk-2", "wal_k", "nul_", "aux_"}
 
 
+@pytest.mark.parametrize(
+    ("titles", "segments", "names"),
+    [
+        (("hall", "hall-0000"), True, ["hall", "hall-0000-2"]),
+        (("hall-0000", "Hall"), True, ["hall-0000", "Hall-2"]),
+        (("hall", "hall-0000.coco"), True, ["hall", "hall-0000.coco-2"]),
+        (("hall", "hall-0000", "hall-12345"), False, ["hall", "hall-0000", "hall-12345"]),
+        (("hall", "hall-000", "hall-0000b"), True, ["hall", "hall-000", "hall-0000b"]),
+        (("hall", "hall.COCO", "hall.frames"), False, ["hall", "hall.COCO-2", "hall.frames-2"]),
+        (("hall.raw", "hall", "hall.v2"), False, ["hall.raw", "hall-2", "hall.v2"]),
+    ],
+)
+def test_no_two_videos_results_share_a_file(
+    titles: tuple[str, ...], segments: bool, names: list[str]
+) -> None:
+    taken: list[str] = []
+    for title in titles:
+        taken.append(output_name(f"games/{title}.mp4", taken, segments=segments))
+    assert taken == names
+
+
 def test_pictures_are_called_so_in_every_folder() -> None:
     files = [(Path(name), 0) for name in ("w/con/a:b.png", "w/X.png", "w/x.jpg", "w/x.bmp")]
     assert picture_names(files, "png") == ["con_/a_b.png", "X.png", "x-jpg.png", "x-bmp.png"]

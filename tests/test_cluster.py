@@ -226,6 +226,13 @@ def test_a_list_names_videos_each_once_and_names_differ(tmp_path: Path) -> None:
     assert [Path(job.source).parent.name for job in jobs] == ["x", "y"]
 
 
+def test_a_video_called_as_the_summary_keeps_its_table(tmp_path: Path) -> None:
+    for title in ("batch", "hall", "hall-0000"):
+        (tmp_path / f"{title}.mp4").touch()
+    names = [job.name for job in find_jobs([str(tmp_path)], segments=True)]
+    assert names == ["batch-2", "hall-0000", "hall-2"]
+
+
 @pytest.mark.parametrize("word", ["rtsp://camera/1", "nosuchstore://a/b.mp4"])
 def test_what_has_no_end_or_is_not_read_is_refused(word: str) -> None:
     pytest.importorskip("fsspec")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,8 @@ from analysis_made import of_scene
 from posetrack.analysis import angle, find_repetitions
 from posetrack.audit.edits import apply_edits, parse_edits
 from posetrack.cli import main
+from posetrack.cluster.jobs import Done, Job
+from posetrack.cluster.summary import write_summary
 from posetrack.formats import describe_run
 from posetrack.reports import find_results
 from posetrack.reports.facts import networks_of, read_ledger, video_facts
@@ -196,6 +199,14 @@ def test_nobody_and_several_videos(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "empty").mkdir()
     assert main(["report", str(tmp_path / "empty")]) == 1
     assert "no table of tracks" in capsys.readouterr().err
+
+
+def test_the_table_of_a_batchs_videos_is_no_table_of_tracks(street: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(street, tmp_path / "out")
+    write_summary(out, [Job("street", "street.mp4")], [Done(9, 2)])
+    assert [one.name for one in find_results(out)] == [one.name for one in find_results(street)]
+    (out / "street.parquet").replace(out / "batch.parquet")
+    assert "batch" in [one.name for one in find_results(out)], "a video may be called so"
 
 
 def test_a_page_that_would_be_too_large_leaves_its_clip_out(street: Path, tmp_path: Path) -> None:

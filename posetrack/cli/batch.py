@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_angle_names(arguments.angles, skeleton_ahead(arguments))
     lists = arguments.lists or []
     check_files(*lists)
-    jobs = find_jobs(arguments.sources, lists)
+    jobs = find_jobs(arguments.sources, lists, segments=bool(arguments.segment))
     arguments.out.mkdir(parents=True, exist_ok=True)
     arguments.out = arguments.out.absolute()
     failed = 0

@@ -246,7 +246,7 @@ def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
     }
     outputs = []
     for source in arguments.sources:
-        name = output_name(source, names)
+        name = output_name(source, names, segments=bool(arguments.segment))
         names.add(name)
         outputs.append(ResultPaths(arguments.out, name, keep))
     if arguments.live and len(outputs) > 1:

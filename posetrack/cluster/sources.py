@@ -10,14 +10,16 @@ from typing import Any, Final
 from posetrack.checks import require_library
 from posetrack.cluster.jobs import Job
 from posetrack.files import read_text
-from posetrack.runs.outputs import output_name
+from posetrack.runs.outputs import SUMMARY, output_name
 from posetrack.runs.sources import VIDEO_SUFFIXES, expand_sources
 
 _LIVE: Final = ("rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
 _LIST_BYTES: Final = 100_000_000
 
 
-def find_jobs(words: Iterable[str], lists: Iterable[Path] = ()) -> list[Job]:
+def find_jobs(
+    words: Iterable[str], lists: Iterable[Path] = (), *, segments: bool = False
+) -> list[Job]:
     """The videos that words and lists name, each once, with names for their results.
 
     Parameters
@@ -27,6 +29,8 @@ def find_jobs(words: Iterable[str], lists: Iterable[Path] = ()) -> list[Job]:
         reads them.
     lists
         Text files with one of these a line; ``#`` begins a comment.
+    segments
+        Whether results are in segments, see `posetrack.runs.outputs.output_name`.
 
     Raises
     ------
@@ -46,9 +50,9 @@ def find_jobs(words: Iterable[str], lists: Iterable[Path] = ()) -> list[Job]:
     """
     listed = [line for path in lists for line in _lines(path)]
     sources = [source for word in [*words, *listed] for source in _expand(word)]
-    jobs, names = [], set[str]()
+    jobs, names = [], {PurePosixPath(SUMMARY).stem}  # a video of that name has another one
     for source in dict.fromkeys(sources):
-        name = output_name(source, names)
+        name = output_name(source, names, segments=segments)
         names.add(name)
         jobs.append(Job(name, source))
     if not jobs:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from posetrack.cluster.jobs import Done, Job
 from posetrack.files import printable, without_credentials
-
-NAME = "batch.parquet"
-"""The file's name, in the folder of the results."""
+from posetrack.runs.outputs import SUMMARY
 
 
 def write_summary(folder: Path, jobs: Sequence[Job], results: Sequence[Done]) -> Path:
@@ -42,8 +40,8 @@ def write_summary(folder: Path, jobs: Sequence[Job], results: Sequence[Done]) ->
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / NAME, sink.getvalue().to_pybytes())
-    return folder / NAME
+    write_whole(folder / SUMMARY, sink.getvalue().to_pybytes())
+    return folder / SUMMARY
 
 
 def describe_results(jobs: Sequence[Job], results: Sequence[Done]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from posetrack.checks import no_such_file
-from posetrack.runs.outputs import ENDINGS
+from posetrack.runs.outputs import ENDINGS, SUMMARY
 
 _TABLES: Final = (".parquet", ".csv")
 _OTHERS: Final = (
@@ -76,7 +76,9 @@ def find_results(path: str | Path) -> list[Results]:
     if not path.is_dir():
         return [_beside(path.stem.removesuffix(".raw"), path)]
     tables: dict[str, Path] = {}
-    files = sorted(one for one in path.iterdir() if one.suffix.lower() in _TABLES)
+    files = sorted(
+        one for one in path.iterdir() if one.suffix.lower() in _TABLES and not _is_summary(one)
+    )
     for raw in (False, True):
         for ending in _TABLES:
             for one in files:
@@ -91,6 +93,19 @@ def find_results(path: str | Path) -> list[Results]:
             "`posetrack track -o` wrote"
         )
     return [_beside(name, table) for name, table in sorted(tables.items())]
+
+
+def _is_summary(path: Path) -> bool:
+    """Whether a table is of a batch's videos, and not of a video called so."""
+    if path.name != SUMMARY:
+        return False
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return "whole" in pq.read_schema(path).names
+    except (OSError, pa.ArrowException):  # who reads it says what is wrong
+        return False
 
 
 def _beside(name: str, table: Path) -> Results:

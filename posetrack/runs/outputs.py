@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from posetrack.checks import no_such
@@ -19,12 +21,27 @@ ENDINGS = {
     "frames": ".frames.csv",
     "audit": ".audit.parquet",
 }
+SUMMARY: Final = "batch.parquet"
+"""The table of all videos that `posetrack batch` adds, which no video's own is called after."""
+# What may follow a video's name in its files' names before their last ending.
+_KINDS: Final = re.compile(r"\.(?:coco|frames|audit|raw|angles)", re.I)
+_KINDS_IN_SEGMENTS: Final = re.compile(rf"-\d{{4,}}(?:{_KINDS.pattern})?|{_KINDS.pattern}", re.I)
 
 
-def output_name(source: str, taken: set[str]) -> str:
+def output_name(source: str, taken: Collection[str], *, segments: bool = False) -> str:
     """Names of videos' results: after the file, folder or address, each name once.
 
     See `posetrack.files.legal_name`.
+
+    Parameters
+    ----------
+    source
+        A file, a folder or pattern of images, a camera's number or an address.
+    taken
+        The names given before. No two videos' results share a file either: the COCO file of
+        ``hall`` is ``hall.coco.json``, so a video ``hall.coco`` beside it has another name.
+    segments
+        Whether the results are in segments, such as ``hall-0000``.
 
     Examples
     --------
@@ -32,6 +49,8 @@ def output_name(source: str, taken: set[str]) -> str:
     ('match', 'camera-0')
     >>> output_name("rtsp://camera.local/hall/stream1", {"stream1"})
     'stream1-2'
+    >>> output_name("a.coco.mp4", {"a"}), output_name("a-0000.mp4", {"a"}, segments=True)
+    ('a.coco-2', 'a-0000-2')
     """
     if is_camera(source):
         name = f"camera-{source}"
@@ -43,7 +62,18 @@ def output_name(source: str, taken: set[str]) -> str:
         # A glob such as walk/*.png is called after its folder; a file may be called match[1].mp4.
         is_glob = bool(set("*?[") & set(path.name)) and not path.exists()
         name = path.resolve().parent.name if is_glob else path.resolve().stem
-    return legal_name(name or "video", taken)
+    title, given = name or "video", set(taken)
+    while any(_share_files(unique := legal_name(title, given), other, segments) for other in taken):
+        given.add(unique)
+    return legal_name(title, given)
+
+
+def _share_files(name: str, other: str, segments: bool) -> bool:
+    """Whether a file of one video's results may be called as one of the other's."""
+    short, long = sorted((name, other), key=len)
+    pattern = _KINDS_IN_SEGMENTS if segments else _KINDS
+    rest = long[len(short) :]
+    return long[: len(short)].casefold() == short.casefold() and bool(pattern.fullmatch(rest))
 
 
 def formats_from(option: str, text: str, known: Iterable[str]) -> list[str]:
