@@ -2,7 +2,8 @@
 
 The pose network is the first of a list that can be had. On a CPU it is RTMPose-s, which needs a
 small part of the time and is from a host that answers, then the paper's, ResNet-50 with three
-deconvolutions at 256 x 192 (height x width); on a GPU the paper's, then Keypoint R-CNN.
+deconvolutions at 256 x 192 (height x width); on a GPU the paper's, then ViTPose-base where
+``transformers`` is installed, then Keypoint R-CNN.
 
 The detector is chosen for the device. On a GPU it is Faster R-CNN ResNet-50 v2, the most accurate
 of torchvision's (46.7 box AP on COCO). It needs 7 s an image on two CPU cores; there it is Faster
@@ -47,7 +48,7 @@ ESTIMATOR: Final = "pose_resnet50_coco_256x192"
 """The paper's."""
 
 ESTIMATORS_ON_CPU: Final = ("rtmpose_s", ESTIMATOR)
-ESTIMATORS_ON_GPU: Final = (ESTIMATOR, "keypointrcnn_resnet50_fpn")
+ESTIMATORS_ON_GPU: Final = (ESTIMATOR, "vitpose_base", "keypointrcnn_resnet50_fpn")
 """First choice first; after them comes the bundled one."""
 
 DETECTOR_ON_GPU: Final = "fasterrcnn_resnet50_fpn_v2"
@@ -106,6 +107,10 @@ def estimator_names(device: str = "auto") -> tuple[str, ...]:
 BUNDLED_SUITS: Final[Mapping[str, float]] = {"box_memory": 0.0, "min_new_score": 0.25}
 """Settings of the tracker that the bundled detector asks for: it scores low, and gives two people
 who stand together one box, so that flow keeps the second by the keypoints alone."""
+
+_NEEDS: Final = "it needs "
+
+_DARK_ALREADY: Final = "its own decoding is DARK already"
 
 DefaultKind = Literal["detector", "estimator"]
 
@@ -184,7 +189,7 @@ def find_default(
     for number, name in enumerate(names):
         entry = find_entry(name)
         if needed := _find_missing_library(entry):
-            problems.append((name, f"it needs {needed}, which is not installed"))
+            problems.append((name, f"{_NEEDS}{needed}"))
             continue
         asked = {host_of(file.url) for other in names[number:] for file in find_entry(other).files}
         asked -= set(silent_hosts(weights_folder()))
@@ -200,11 +205,15 @@ def find_default(
 
 
 def _find_missing_library(entry: CatalogueEntry) -> str:
-    """The library that a network of the table needs, if it is not here."""
-    needed = {"onnx": "onnxruntime"}.get(
-        entry.builder, "torch" if entry.kind == "pose" else "torchvision"
-    )
-    return "" if find_spec(needed) else needed
+    """The library that a network of the table needs, if it is not here, and what installs it."""
+    pytorch = "torch" if entry.kind == "pose" else "torchvision"
+    needed = {"onnx": ("onnxruntime",), "vitpose": (pytorch, "transformers")}
+    extras = {"onnxruntime": "onnx", "transformers": "hf"}
+    for library in needed.get(entry.builder, (pytorch,)):
+        if not find_spec(library):
+            extra = f' (pip install "posetrack[{extras[library]}]")' if library in extras else ""
+            return f"{library}, which is not installed{extra}"
+    return ""
 
 
 def _in_one(problems: Sequence[tuple[str, str]]) -> str:
@@ -233,16 +242,20 @@ def explain_defaults(defaults: Sequence[DefaultNetwork]) -> str:
     if not missing:
         return others
     many = len(missing) > 1
-    names = " ".join(default.name for default in missing)
+    away = [default.name for default in missing if not default.problem.startswith(_NEEDS)]
     # One reason is enough here; results record them all.
     networks = " and ".join(
         f"{default.name} ({default.problem.partition('; ')[0]})" for default in missing
     )
     return (f"{others}; " if others else "") + (
         f"{networks} could not be had: the small network{'s' * many} inside the package "
-        f"{'find' if many else 'finds'} people less well"
-        + f". With a connection `posetrack models download {names}` brings "
-        f"{'them' if many else 'it'}; or name a file of yours."
+        f"{'find' if many else 'finds'} people less well. "
+        + (
+            f"With a connection `posetrack models download {' '.join(away)}` brings "
+            f"{'them' if len(away) > 1 else away[0] if many else 'it'}; or name a file of yours."
+            if away
+            else "Or name a file of yours."
+        )
     )
 
 
@@ -537,11 +550,9 @@ def build_estimator(
         If the weights are not available; the message says what to do.
     """
     if str(name).startswith(PREFIX):
-        from posetrack.estimators.huggingface import VitPose
-
         if dark:
-            raise ValueError(f"{name}: its own decoding is DARK already")
-        return VitPose(str(name), device=device, offline=offline, **settings)
+            raise ValueError(f"{name}: {_DARK_ALREADY}")
+        return _vitpose(str(name), device, {"offline": offline, **settings})
     is_file = name is not None and str(name) != BUNDLED and Path(name).is_file()
     is_folder = name is not None and Path(name).is_dir()
     if name is not None and (is_folder or (is_file and _row_of(Path(name), "pose") is None)):
@@ -588,6 +599,8 @@ def _estimator_of(
         return bundled_estimator(device, **settings)
     if card.builder == "keypointrcnn_resnet50_fpn":
         return cast(PoseEstimator, _keypoint_rcnn(path, device, settings))
+    if card.builder == "vitpose":
+        return _vitpose(str(path.parent), device, {"offline": True, **settings})
     from posetrack.estimators.from_file import load_estimator
     from posetrack.ops.crops import Normalisation
 
@@ -614,9 +627,27 @@ def _keypoint_rcnn(path: Path, device: str, settings: dict[str, Any]) -> Any:
     from posetrack.estimators.keypoint_rcnn import KeypointRCNN
 
     known = ("half", "min_score", "max_iou", "max_people", "person")
-    if wrong := [name for name in settings if name not in known]:
-        raise ValueError(f"{path}: {', '.join(wrong)} is not a setting of a Keypoint R-CNN")
+    settings = _known_settings(path, "Keypoint R-CNN", settings, known)
     return KeypointRCNN(keypoint_rcnn_resnet50(path, keypoints=True), device=device, **settings)
+
+
+def _vitpose(name: str, device: str, settings: dict[str, Any]) -> PoseEstimator:
+    from posetrack.estimators.huggingface import VitPose
+
+    if "decode" in settings:
+        raise ValueError(f"{name}: {_DARK_ALREADY}")
+    known = ("skeleton", "expert", "half", "offline", "max_batch")
+    return VitPose(name, device=device, **_known_settings(name, "ViTPose", settings, known))
+
+
+def _known_settings(
+    name: str | Path, network: str, settings: Mapping[str, Any], known: Sequence[str]
+) -> dict[str, Any]:
+    """The settings, which must be known; decoding on the device is what these networks do."""
+    given = {key: value for key, value in settings.items() if key != "on_device"}
+    if wrong := [key.replace("_", " ") for key in given if key not in known]:
+        raise ValueError(f"{name}: a {network} has no {' or '.join(wrong)} to set")
+    return given
 
 
 def build_flow(
@@ -669,6 +700,8 @@ def _card_and_file(
     if Path(name).is_file():
         return _card_of(Path(name), kind), Path(name)
     card = card_of_kind(str(name), kind)
+    if card.builder == "vitpose" and (needed := _find_missing_library(card)):
+        raise ModuleNotFoundError(f"{name} needs {needed}")  # before hundreds of megabytes come
     return card, fetch(card, offline=offline, progress=progress)
 
 

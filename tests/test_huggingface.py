@@ -134,5 +134,30 @@ def test_names_with_the_prefix_are_built(vitpose: Any, yolos: Any) -> None:
 
     detect = build.build_detector(f"hf:{yolos(['person'])}", device="cpu", min_score=0.0)
     assert detect(IMAGE).xyxy.shape[1] == 4
-    estimate = build.build_estimator(f"hf:{vitpose[1]}", device="cpu")
+    estimate = build.build_estimator(f"hf:{vitpose[1]}", device="cpu", half=True, on_device=True)
     assert estimate.skeleton.name == "coco_17"
+    for dark, settings in ((True, {}), (False, {"flip_test": True})):
+        with pytest.raises(ValueError, match="DARK already" if dark else "ViTPose has no flip"):
+            build.build_estimator(f"hf:{vitpose[1]}", device="cpu", dark=dark, **settings)
+
+
+def test_a_folder_of_the_table_is_built_by_its_name(
+    vitpose: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from weight_server import Served, serving
+
+    from posetrack import build
+
+    monkeypatch.setenv("POSETRACK_HOME", str(tmp_path))
+    monkeypatch.delenv("POSETRACK_OFFLINE", raising=False)
+    with serving() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        for file in vitpose[1].iterdir():
+            path = f"/usyd-community/vitpose-base-simple/resolve/main/{file.name}"
+            server.files[path] = Served(file.read_bytes())
+        for _ in range(2):
+            estimate = build.build_estimator("vitpose-base", device="cpu")
+            assert estimate.skeleton.name == "coco_17"
+        assert len(server.asked) == 3
+    with pytest.raises(ValueError, match="DARK already"):
+        build.build_estimator("vitpose-base", device="cpu", dark=True)

@@ -144,8 +144,77 @@ def test_a_network_whose_library_is_not_here_is_passed_over(
     monkeypatch.setattr(build, "find_spec", lambda name: None if name == "onnxruntime" else 1)
     found = build.find_default("estimator", "cpu")
     assert found.path is None
-    assert found.problem == "it needs onnxruntime, which is not installed"
+    needed = 'it needs onnxruntime, which is not installed (pip install "posetrack[onnx]")'
+    assert found.problem == needed
     assert server.asked == []
+    sentence = build.explain_defaults([found])
+    assert needed in sentence
+    assert "models download" not in sentence, "what is missing is a library"
+    detector = build.DefaultNetwork("detector", "boxes", None, "no answer")
+    assert "`posetrack models download boxes` brings boxes;" in (
+        build.explain_defaults([found, detector])
+    )
+
+
+def of_hub(server: Server, name: str = "vitpose_base") -> CatalogueEntry:
+    """A row in the form of the hub's, and its three files on the server."""
+    for file in ("model.safetensors", "config.json", "preprocessor_config.json"):
+        server.files[f"/{name}/{file}"] = Served(file.encode())
+    server.files[f"/{name}/model.safetensors"].linked = linked(b"model.safetensors")
+    file = RemoteFile(f"{server.url}/{name}/model.safetensors", "", "transformers")
+    return CatalogueEntry(name, "pose", "vitpose", (file,), 1000, skeleton="coco_17")
+
+
+def test_a_network_of_the_hub_is_passed_over_without_its_library_and_the_next_is_taken(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posetrack.weights import catalogue
+
+    table = MappingProxyType({**catalogue.MODELS, "vitpose_base": of_hub(server)})
+    monkeypatch.setattr(catalogue, "MODELS", table)
+    server.files["/small.onnx"].status = 503
+    names = ("small", "vitpose_base", "paper")
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "transformers" else 1)
+    found = build.find_default("estimator", "cpu", names=names)
+    assert found.taken == "paper"
+    assert 'nor vitpose_base: it needs transformers, which is not installed (pip install "pos' in (
+        found.problem
+    )
+    assert build.explain_defaults([found]).count("transformers") == 1
+    with pytest.raises(ModuleNotFoundError, match="vitpose-base needs transformers"):
+        build.build_estimator("vitpose-base", device="cpu")
+    assert "/vitpose_base/model.safetensors" not in server.paths()
+    monkeypatch.setattr(build, "find_spec", lambda _: 1)
+    found = build.find_default("estimator", "cpu", names=names)
+    assert found.taken == "vitpose_base"
+    assert found.path is not None
+    assert sorted(path.name for path in found.path.parent.iterdir() if path.suffix != ".lock") == [
+        *("config.json", "config.json.verified", "model.safetensors"),
+        *("model.safetensors.verified", "preprocessor_config.json"),
+        "preprocessor_config.json.verified",
+    ]
+    from posetrack.runs.networks import weight_files
+
+    made = weight_files({}, defaults={"estimator": found})["estimator"]
+    assert isinstance(made, dict)
+    assert (made["name"], made["in_place_of"]) == ("vitpose_base", "small")
+
+
+def test_a_changed_file_beside_weights_of_the_hub_is_noticed(server: Server) -> None:
+    card = of_hub(server)
+    path = fetch(card)
+    assert find_cached(card) == path
+    path.with_name("config.json").write_text("{}")
+    assert find_cached(card) is None
+    server.files["/vitpose_base/config.json"] = Served(b"{}")
+    with pytest.warns(UserWarning, match="changed"), pytest.raises(ConnectionError, match="first"):
+        fetch(card)
+
+
+def test_on_a_gpu_the_paper_s_network_comes_first_then_those_of_two_other_hosts() -> None:
+    names = build.estimator_names("cuda")
+    assert names == (build.ESTIMATOR, "vitpose_base", "keypointrcnn_resnet50_fpn")
+    assert all(MODELS[name].serves_as("pose") for name in names)
 
 
 def test_with_no_host_the_bundled_one_is_taken_and_each_reason_said_once(server: Server) -> None:

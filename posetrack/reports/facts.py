@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from posetrack.files import errors_naming, printable, read_text
-from posetrack.weights.catalogue import entry_of_file
+from posetrack.weights.catalogue import entry_of_file, look_up_entry
 
 if TYPE_CHECKING:
     from posetrack.trajectories import Trajectories
@@ -158,7 +158,7 @@ def networks_of(trajectories: Trajectories) -> list[NetworkFacts]:
     for use, described in _mapping(_provenance(trajectories).get("weights")).items():
         weights = _mapping(described)
         name = str(weights.get("file", weights.get("name", "")))
-        entry = entry_of_file(name)
+        entry = look_up_entry(str(weights.get("name", ""))) or entry_of_file(name)
         notes = [f"SHA-256 {str(weights['sha256'])[:16]}..."] if "sha256" in weights else []
         notes += [f"revision {weights['revision']}"] if weights.get("revision") else []
         notes += (

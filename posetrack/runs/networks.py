@@ -210,17 +210,28 @@ def weight_files(
         elif Path(name).is_file():
             files[kind] = Path(name)
         elif look_up_entry(name) is not None and (path := find_cached(name)) is not None:
-            files[kind] = path
+            files[kind] = _with_row(path, name)
     if boxes:
         files["boxes"] = Path(boxes)
     for kind, default in defaults.items():
         first = default.path is not None and not default.taken
-        files[kind] = default.file if first else _substitute(default)
+        files[kind] = _with_row(default.file, default.name) if first else _substitute(default)
     return files
+
+
+def _with_row(file: Path, name: str) -> Path | dict[str, Any]:
+    """A file; described with the name of its row of the table where its own name says nothing."""
+    from posetrack.formats.provenance import describe_file
+
+    entry = look_up_entry(name)
+    if entry is None or not any(remote.has_own_folder for remote in entry.files):
+        return file
+    return describe_file(file) | {"name": entry.name}
 
 
 def _substitute(default: DefaultNetwork) -> dict[str, Any]:
     from posetrack.formats.provenance import describe_file
 
-    described = describe_file(default.file)
+    file = _with_row(default.file, default.taken)
+    described = describe_file(file) if isinstance(file, Path) else file
     return described | {"in_place_of": default.name, "because": default.problem}

@@ -11,10 +11,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from posetrack.files import cache_folder, sha256_of, write_whole
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile, find_entry
 from posetrack.weights.shards import shard_names
+
+_OF_TRANSFORMERS: Final = ("config.json", "preprocessor_config.json")
+"""What lies beside weights of ``transformers``."""
 
 
 def weights_folder() -> Path:
@@ -95,7 +99,7 @@ def find_verified(card: CatalogueEntry, folder: Path) -> Path | None:
 
 def cache_path(file: RemoteFile, card: CatalogueEntry, folder: Path) -> Path:
     """Where in the cache folder a file of a model is kept."""
-    return folder / card.name / file.name if file.layout == "tfjs" else folder / file.name
+    return folder / card.name / file.name if file.has_own_folder else folder / file.name
 
 
 def shards_of(path: Path, file: RemoteFile) -> list[tuple[Path, RemoteFile]]:
@@ -106,13 +110,11 @@ def shards_of(path: Path, file: RemoteFile) -> list[tuple[Path, RemoteFile]]:
     ValueError
         If it is no graph model for TensorFlow.js, where it should be one.
     """
-    if file.layout != "tfjs":
+    if not file.has_own_folder:
         return []
     root = file.url.rpartition("/")[0]
-    return [
-        (path.with_name(name), RemoteFile(f"{root}/{name}", "", "tfjs"))
-        for name in shard_names(path)
-    ]
+    names = _OF_TRANSFORMERS if file.layout == "transformers" else shard_names(path)
+    return [(path.with_name(name), RemoteFile(f"{root}/{name}", "", file.layout)) for name in names]
 
 
 def is_verified(path: Path, file: RemoteFile) -> bool:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from posetrack.checks import did_you_mean
 
 Kind = Literal["pose", "detector", "flow"]
-Layout = Literal["mmpose1", "mmpose0", "torchvision", "tfjs", "onnx"]
+Layout = Literal["mmpose1", "mmpose0", "torchvision", "tfjs", "onnx", "transformers"]
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -46,8 +46,8 @@ class RemoteFile:
         file, and a later one must be the same.
     layout
         How the tensors in it are called: MMPose 1.x, MMPose 0.x or torchvision; or what else it
-        is: a graph model for TensorFlow.js, whose binary files are brought with it and which lies
-        in a folder of the model's name; an ONNX file or an archive of one.
+        is: a graph model for TensorFlow.js, whose binary files are brought with it; weights of
+        ``transformers``, with which its two JSON files come; an ONNX file or an archive of one.
 
     Raises
     ------
@@ -79,6 +79,11 @@ class RemoteFile:
         """The file's name in the cache folder."""
         return urlsplit(self.url).path.rsplit("/", 1)[-1]
 
+    @property
+    def has_own_folder(self) -> bool:
+        """Whether it comes with others and lies in a folder of the model's name."""
+        return self.layout in ("tfjs", "transformers")
+
 
 @dataclass(frozen=True)
 class CatalogueEntry:
@@ -91,8 +96,8 @@ class CatalogueEntry:
     kind
         ``"pose"`` (top-down heatmaps), ``"detector"`` (boxes) or ``"flow"`` (optical flow).
     builder
-        ``"pose_resnet"``, ``"hrnet"``, ``"posenet"``, ``"trt_pose"``, ``"onnx"``, ``"light"``, or
-        the name of torchvision's function that builds the network.
+        ``"pose_resnet"``, ``"hrnet"``, ``"posenet"``, ``"trt_pose"``, ``"onnx"``, ``"light"``,
+        ``"vitpose"``, or the name of torchvision's function that builds the network.
     files
         Where the weights are, first choice first; at least one, unless they are ``bundled`` or
         had ``by_hand``.
@@ -217,6 +222,8 @@ def look_up_entry(name: str) -> CatalogueEntry | None:
 def entry_of_file(file: str) -> CatalogueEntry | None:
     """The row that a weight file belongs to, by the file's name; None for a file of one's own.
 
+    Files that lie in a folder of the model's name have names that others have, too.
+
     Examples
     --------
     >>> entry_of_file("pose_light.safetensors").licence
@@ -225,7 +232,8 @@ def entry_of_file(file: str) -> CatalogueEntry | None:
     (None, None)
     """
     for entry in MODELS.values():
-        if (file and file == entry.bundled) or any(file == remote.name for remote in entry.files):
+        named = (remote.name for remote in entry.files if not remote.has_own_folder)
+        if (file and file == entry.bundled) or file in named:
             return entry
     return None
 
@@ -513,6 +521,28 @@ def _posenet(width: str, bytes_: int) -> CatalogueEntry:
     )
 
 
+def _vitpose(
+    name: str, repository: str, megabytes: float, accuracy: str, training_data: str = "COCO 2017"
+) -> CatalogueEntry:
+    """ViTPose as ``transformers`` loads it; the hub states each large file's hash by itself."""
+    url = f"https://huggingface.co/usyd-community/{repository}/resolve/main/model.safetensors"
+    return CatalogueEntry(
+        name=name,
+        kind="pose",
+        builder="vitpose",
+        files=(RemoteFile(url, "", "transformers"),),
+        size=round(megabytes * 1e6),
+        input_size=(192, 256),
+        skeleton="coco_17",
+        mean=_MEAN,
+        std=_STD,
+        licence="Apache-2.0",
+        training_data=training_data,
+        accuracy=accuracy,
+        note=f"needs the extra posetrack[hf]; {_COCO_TERMS}",
+    )
+
+
 def _trt_pose(network: str, file: str, drive_id: str, bytes_: int) -> CatalogueEntry:
     """A network of NVIDIA's trt_pose, which is on Google Drive only."""
     return CatalogueEntry(
@@ -741,6 +771,7 @@ _ROWS: Final = (
     _rtmo("s", "rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.zip", 37, "COCO val AP 68.6"),
     _rtmo("m", "rtmo-m_16xb16-600e_body7-640x640-39e78cc4_20231211.zip", 84, "COCO val AP 72.6"),
     _rtmo("l", "rtmo-l_16xb16-600e_body7-640x640-b37118ce_20231211.zip", 166, "COCO val AP 74.8"),
+    _vitpose("vitpose_base", "vitpose-base-simple", 344, "COCO val AP 75.1"),
     _yolox("tiny", "yolox_tiny_8xb8-300e_humanart-6f3252f9.zip", 19, 416),
     _yolox("m", "yolox_m_8xb8-300e_humanart-c2c7a14a.zip", 94, 640),
     _yolox("x", "yolox_x_8xb8-300e_humanart-a39d44ed.zip", 367, 640),

@@ -340,8 +340,8 @@ def _ways_out(
 ) -> str:
     """What went wrong, URL by URL, and what can be done, in a line."""
     names = " or ".join(dict.fromkeys(file.name for file in card.files))  # hosts share names
-    if any(file.layout == "tfjs" for file in card.files):
-        folder, names = folder / card.name, f"{names} with the .bin files beside it"
+    if any(file.has_own_folder for file in card.files):
+        folder, names = folder / card.name, f"{names} with the files beside it"
     tried = "; ".join(f"{url}: {reason}" for url, reason in failures)
     tried = f" ({tried})" if tried else ""
     return (
