@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from posetrack import COCO_17, Detections, Tracker
-from posetrack.runs.results import Wanted, track_to_results
+from posetrack.runs.results import Run, Wanted
 from posetrack.runs.writer import ResultPaths
 from posetrack.structures import Poses
 
@@ -152,7 +152,7 @@ def try_case(case: Case, program: str) -> list[str]:
         flow_similarity=False,
     )
     with tempfile.TemporaryDirectory() as folder, acting(server, case, times, acted):
-        outcome = track_to_results(
+        outcome = Run(
             address,
             tracker,
             Wanted(("csv", "parquet", "frames"), audio=False),
@@ -162,7 +162,7 @@ def try_case(case: Case, program: str) -> list[str]:
             reading={"live": True, "patience": case.patience},
             watch=watch,
             tell=lambda line: lines.append(line.replace(str(server.port), "PORT")),
-        )
+        ).track()
         took = time.monotonic() - acted[-1]
         ids = [row.split(",")[2] for row in (Path(folder) / "hall.csv").read_text().split()[1:]]
         files = sorted(path.name for path in Path(folder).iterdir())

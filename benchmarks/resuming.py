@@ -26,7 +26,7 @@ import numpy as np
 from posetrack import COCO_17, Detections, Tracker
 from posetrack.runs import results as room
 from posetrack.runs import resuming
-from posetrack.runs.results import Wanted, track_to_results
+from posetrack.runs.results import Run, Wanted
 from posetrack.runs.writer import ResultPaths
 from posetrack.structures import Poses
 from posetrack.video.frames import Facts, Frame, Selection, Source, Status, Step
@@ -112,10 +112,10 @@ def measure(frames: int, resume: bool) -> dict[str, Any]:
     formats = ("csv", "parquet", "posetrack18", "coco", "frames", "audit")
     with tempfile.TemporaryDirectory() as out:
         begun = time.process_time()
-        track_to_results(
+        Run(
             "noise", tracker, Wanted(formats, overlay=False), ResultPaths(Path(out), "noise"),
             settings={}, weights={}, reading={}, ahead=0, resume=resume,
-        )  # fmt: skip
+        ).track()  # fmt: skip
         whole = time.process_time() - begun
     times = np.diff([begun, *(mark[0] for mark in marks)])
     return {

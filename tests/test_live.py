@@ -22,7 +22,7 @@ from posetrack.cli import main
 from posetrack.cli import track as command
 from posetrack.files import without_credentials
 from posetrack.runs import results
-from posetrack.runs.results import Run, Wanted, track_to_results, track_together
+from posetrack.runs.results import Run, Wanted, track_together
 from posetrack.runs.track import track_live
 from posetrack.runs.writer import ResultPaths
 from posetrack.testing import SceneDetector, SceneEstimator, crossing
@@ -176,11 +176,11 @@ def test_ctrl_c_ends_a_live_source_with_whole_files(
 
     monkeypatch.setattr(video_room, "open_video", opened)
     tracker = Tracker(SceneDetector(SCENE), Interrupted(SCENE), flow_boxes=False)
-    outcome = track_to_results(
+    outcome = Run(
         "rtsp://hall/live", tracker, Wanted(("csv", "parquet", "frames"), audio=False),
         ResultPaths(tmp_path, "hall"), settings={}, weights={}, reading={"live": True},
         tell=told.append,
-    )  # fmt: skip
+    ).track()  # fmt: skip
     assert outcome.frames == 3
     assert {path.name for path in tmp_path.iterdir()} == {
         "hall.csv", "hall.csv.meta.json", "hall.parquet", "hall.frames.csv", "hall.mp4",

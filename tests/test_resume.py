@@ -20,7 +20,7 @@ from posetrack.files import PartialFile
 from posetrack.formats.posetrack18 import SmallIds
 from posetrack.runs import resuming
 from posetrack.runs.outputs import FORMATS
-from posetrack.runs.results import Outcome, Wanted, track_to_results
+from posetrack.runs.results import Outcome, Run, Wanted
 from posetrack.runs.resuming import Point, Points, fingerprint, read_point
 from posetrack.runs.writer import ResultPaths, RunWriter
 from posetrack.testing import SceneDetector, SceneEstimator, crossing
@@ -69,7 +69,7 @@ def run(
 ) -> Outcome:
     made = more.pop("tracker", None) or tracker()
     given = {"settings": {"min_oks": 0.3}, "weights": {}, "reading": {}} | more
-    return track_to_results(source, made, wanted, ResultPaths(out, "walk"), resume=resume, **given)
+    return Run(source, made, wanted, ResultPaths(out, "walk"), resume=resume, **given).track()
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from posetrack.cli import track as command
 from posetrack.runs import results as room
 from posetrack.runs import resuming
 from posetrack.runs.outputs import FORMATS
-from posetrack.runs.results import Outcome, Wanted, track_to_results
+from posetrack.runs.results import Outcome, Run, Wanted
 from posetrack.runs.segments import Position, Segments
 from posetrack.runs.writer import ResultPaths
 from posetrack.trajectories import load
@@ -47,7 +47,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(source: Path, out: Path, wanted: Wanted = SEGMENTS, **more: Any) -> Outcome:
     given: dict[str, Any] = {"settings": {}, "weights": {}, "reading": {}} | more
-    return track_to_results(source, tracker(), wanted, ResultPaths(out, "walk"), **given)
+    return Run(source, tracker(), wanted, ResultPaths(out, "walk"), **given).track()
 
 
 @pytest.fixture(scope="module")

@@ -199,14 +199,14 @@ class Tracking:
     def __call__(self, job: Job) -> Done:
         """Track a video."""
         from posetrack.cluster.sources import fetch_copy
-        from posetrack.runs.results import track_to_results
+        from posetrack.runs.results import Run
         from posetrack.runs.writer import ResultPaths
 
         arguments = self._arguments
         with fetch_copy(job, arguments.out / ".sources") as source:
             keep = [Path(source), *paths_of(self._weights)]
             try:
-                outcome = track_to_results(
+                outcome = Run(
                     source,
                     self._tracker,
                     self._wanted,
@@ -217,7 +217,7 @@ class Tracking:
                     ahead=arguments.ahead,
                     unrelated=arguments.unrelated,
                     resume=True,
-                )
+                ).track()
             finally:
                 self._tracker.reset()
         if not outcome.frames:

@@ -41,7 +41,6 @@ from posetrack.runs.results import (
     Wanted,
     Watch,
     boxes_from,
-    track_to_results,
     track_together,
 )
 from posetrack.runs.sources import expand_sources
@@ -253,7 +252,7 @@ def run(arguments: argparse.Namespace, watch: Watch | None = None) -> int:
         return _track_together(arguments.sources, tracker, wanted, outputs, more)
     for source, results in zip(arguments.sources, outputs, strict=True):
         tell = partial(_tell, results.name)
-        outcome = track_to_results(source, tracker, wanted, results, tell=tell, **more)
+        outcome = Run(source, tracker, wanted, results, tell=tell, **more).track()
         _show(outcome, results)
         for coming in outputs:
             coming.keep += results.paths

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -162,94 +162,6 @@ class Outcome(NamedTuple):
     passed_over: bool = False
 
 
-def track_to_results(
-    source: Any,
-    tracker: Any,
-    wanted: Wanted,
-    results: ResultPaths | None,
-    *,
-    settings: Mapping[str, object],
-    weights: Mapping[str, Any],
-    reading: Mapping[str, Any],
-    boxes: Callable[[int], Any] | None = None,
-    ahead: int = 2,
-    unrelated: bool = False,
-    in_memory: bool = False,
-    show: bool = False,
-    progress: bool = False,
-    resume: bool = False,
-    watch: Watch | None = None,
-    tell: Callable[[str], None] | None = None,
-) -> Outcome:
-    """Track a video and write the outputs wanted.
-
-    Parameters
-    ----------
-    source
-        As for `posetrack.video.open_video`.
-    tracker
-        A `posetrack.Tracker` at its beginning.
-    wanted
-        What to make; files only where ``results`` are given.
-    results
-        Where files go; None: none are written.
-    settings, weights
-        For provenance, see `posetrack.formats.describe_run`.
-    reading
-        Settings of `posetrack.video.open_video`.
-    boxes
-        From a frame's index to boxes in stored pixels, instead of the tracker's detector.
-    ahead
-        For how many frames the detector may be ahead.
-    unrelated
-        Whether the images are no video: people are found in each by itself.
-    in_memory
-        Whether to keep the tracks in memory, instead of reading them from a table in the end.
-    show
-        Whether to open a window; closing it ends the run after that frame.
-    progress
-        Whether to show a bar, on standard error if that is a terminal.
-    resume
-        Whether to note every few seconds where the run stands, in ``NAME.resume``, and to go on
-        from there if an earlier process left it unfinished: to the same bytes as a run that is
-        never stopped. A video that is finished is passed over.
-    watch
-        Called after each frame; where it gives False, the run ends and what is done is kept.
-    tell
-        Of a live source (``reading`` with ``live``): is told in a line when it is lost and back,
-        and every ten seconds how late its frames are.
-
-    Raises
-    ------
-    ValueError
-        If an earlier process did the same with other settings, networks or another video, or
-        ``source`` cannot be read again.
-    """
-    run = Run(
-        source,
-        tracker,
-        wanted,
-        results,
-        settings=settings,
-        weights=weights,
-        reading=reading,
-        boxes=boxes,
-        ahead=ahead,
-        unrelated=unrelated,
-        in_memory=in_memory,
-        show=show,
-        progress=progress,
-        resume=resume,
-        watch=watch,
-        tell=tell,
-    )
-    if run.finished_before is not None:
-        return run.finished_before
-    with run:
-        run.follow()
-        return run.close()
-
-
 def track_together(runs: Sequence[Run], arrived: Event) -> Iterator[tuple[int, Outcome]]:
     """Follow several live sources side by side, each with a tracker and files of its own.
 
@@ -300,18 +212,57 @@ def track_together(runs: Sequence[Run], arrived: Event) -> Iterator[tuple[int, O
 
 
 class Run:
-    """A source on its way through a tracker into files; parameters as of `track_to_results`.
+    """A source on its way through a tracker into files.
 
-    It is opened as a context manager: the source, the files, the bar, the window. `follow` takes
-    all its frames, or `take` one; `close` makes everything whole. Where an error closes it, what
-    there is is kept.
+    `track` takes it all the way. Step by step it is opened as a context manager: the source, the
+    files, the bar, the window. `follow` takes all its frames, or `take` one; `close` makes
+    everything whole. Where an error closes it, what there is is kept.
 
     Parameters
     ----------
+    source
+        As for `posetrack.video.open_video`.
+    tracker
+        A `posetrack.Tracker` at its beginning.
+    wanted
+        What to make; files only where ``results`` are given.
+    results
+        Where files go; None: none are written.
+    settings, weights
+        For provenance, see `posetrack.formats.describe_run`.
+    reading
+        Settings of `posetrack.video.open_video`.
+    boxes
+        From a frame's index to boxes in stored pixels, instead of the tracker's detector.
+    ahead
+        For how many frames the detector may be ahead.
+    unrelated
+        Whether the images are no video: people are found in each by itself.
+    in_memory
+        Whether to keep the tracks in memory, instead of reading them from a table in the end.
+    show
+        Whether to open a window; closing it ends the run after that frame.
+    progress
+        Whether to show a bar, on standard error if that is a terminal.
+    resume
+        Whether to note every few seconds where the run stands, in ``NAME.resume``, and to go on
+        from there if an earlier process left it unfinished: to the same bytes as a run that is
+        never stopped. A video that is finished is passed over.
+    watch
+        Called after each frame; where it gives False, the run ends and what is done is kept.
+    tell
+        Of a live source (``reading`` with ``live``): is told in a line when it is lost and back,
+        and every ten seconds how late its frames are.
     arrived
         See `posetrack.video.open_video`.
     row
         Of the bar, where there are several.
+
+    Raises
+    ------
+    ValueError
+        If an earlier process did the same with other settings, networks or another video, or
+        ``source`` cannot be read again.
     """
 
     def __init__(
@@ -378,7 +329,7 @@ class Run:
         self._points = _points(self._results, inputs, self._wanted, needs_table=self._in_memory)
         self._last, self._in_memory = self._points.last, False
 
-    @property
+    @cached_property
     def finished_before(self) -> Outcome | None:
         """The outcome where an earlier process came to the end, and nothing is to be done."""
         if self._last is None or self._last.stage != "finished":
@@ -493,6 +444,14 @@ class Run:
     def _has_more(self) -> bool:
         """Whether there may be frames that no earlier process has seen."""
         return self._last is None or self._last.stage == "tracking"
+
+    def track(self) -> Outcome:
+        """Take the source all the way; nothing where an earlier process came to its end."""
+        if self.finished_before is not None:
+            return self.finished_before
+        with self:
+            self.follow()
+            return self.close()
 
     def follow(self) -> None:
         """Take all frames, until the source ends or someone ends the run."""

@@ -16,10 +16,10 @@ from posetrack.runs.presets import settings_of_presets
 from posetrack.runs.results import (
     USUAL_FORMATS,
     OverlayKind,
+    Run,
     Wanted,
     boxes_from,
     scale_boxes,
-    track_to_results,
 )
 from posetrack.runs.window import check_display
 from posetrack.runs.writer import ResultPaths
@@ -135,7 +135,7 @@ def track(
         or parquet.
     resume
         Note every few seconds in ``out`` where the run stands, and go on from there where an
-        earlier call was stopped, to the same results; see `track_to_results`.
+        earlier call was stopped, to the same results; see `posetrack.runs.results.Run`.
     show
         Open a window with the people as they are tracked; closing it ends the run after that frame.
     progress
@@ -191,7 +191,7 @@ def track(
         keep = [Path(opened)] if isinstance(opened, str | os.PathLike) else []
         keep += [path for path in weights.values() if isinstance(path, Path)]
         results = ResultPaths(Path(out), name, keep)
-    outcome = track_to_results(
+    outcome = Run(
         opened,
         tracker,
         wanted,
@@ -206,7 +206,7 @@ def track(
         show=show,
         progress=progress,
         resume=resume,
-    )
+    ).track()
     if not outcome.frames:
         raise ValueError(f"{opened}: no frame between start {start} and stop {stop}")
     trajectories: Trajectories = outcome.trajectories()
