@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import inspect
 import re
 import shutil
@@ -18,7 +19,7 @@ import pytest
 from posetrack import Tracker
 from posetrack.cli import COMMANDS, main, parser
 from posetrack.cli.completion import bash_script, fish_script, options_of, zsh_script
-from posetrack.cli.options import Parser, Preset, add_settings, settings_from
+from posetrack.cli.options import Parser, Preset, add_settings, default_of, settings_from
 from posetrack.runs.presets import PRESETS
 
 
@@ -95,6 +96,71 @@ def test_the_default_shown_in_the_help_is_the_trackers(name: str) -> None:
     shown = re.search(rf" {option}\b.*?\(default: ([^)]*)\)", text[text.index("tracker (see") :])
     assert shown is not None
     assert shown[1] == str(default)
+
+
+OF_THE_COMMAND_LINE = {
+    "out": "folders and files are named by people; functions have no default for them",
+    "to": "tables of `link`, its own choice",
+    "formats": "the library's tuple with commas, `USUAL_FORMATS`; of `clean` its own choice",
+    "format": "how the tables of `eval` are printed",
+    "cores": "of a worker of `batch`",
+    "top": "how many rows of `audit` are printed",
+    "background": "a word for the library's colours",
+    "host": "where `app` listens",
+    "port": "where `app` listens",
+    "max_upload": "of `app`, whose page has no signature",
+    "max_seconds": "of `app`, whose page has no signature",
+    "frames": "the scene of `demo`",
+    "people": "the scene of `demo`",
+    "seed": "the scenes of `demo`, `samples` and `synth`, the crops of `inspect`",
+    "runtimes": "a list of `bench`",
+    "precisions": "a list of `bench`",
+    "check": "whether `export` compares at all",
+    "crops": "how many of a folder's `export` compares",
+    "count": "how many pictures `inspect` draws",
+    "arch": "a network's name; functions take networks",
+    "norm": "a word for a module of HRNet",
+    "activation": "a word for a module of HRNet",
+    "freeze": "layers of a trunk; 0 does not call the function",
+    "recipe": "a name; functions take recipes",
+}
+"""Options whose default is no function's, each with the reason."""
+
+
+def settings_of_commands() -> Iterator[tuple[str, argparse.Action]]:
+    """All options with a default, each by its command and name; a switch that is off has none."""
+    for words, made in EVERY.items():
+        for action in made._actions:
+            default = action.default
+            has_none = default is None or default is False or default in (argparse.SUPPRESS, [])
+            if action.option_strings and not has_none:
+                yield f"{' '.join(words)} {action.dest}", action
+
+
+def test_every_default_is_that_of_a_function_or_there_is_a_reason() -> None:
+    pytest.importorskip("torch")
+    typed, wrong, needless = [], [], set(OF_THE_COMMAND_LINE)
+    for name, action in settings_of_commands():
+        if not hasattr(action, "setting"):
+            needless -= {action.dest}
+            if action.dest not in OF_THE_COMMAND_LINE:
+                typed.append(name)
+            continue
+        function, parameter = action.setting
+        if isinstance(function, str):
+            module, _, title = function.partition(":")
+            function = getattr(importlib.import_module(f"posetrack.{module}"), title)
+            default = inspect.signature(function).parameters[parameter].default
+            if (default, type(default)) != (action.default, type(action.default)):
+                wrong.append(name)
+    assert (typed, wrong, needless) == ([], [], set())
+
+
+def test_a_default_of_a_class_and_of_nothing() -> None:
+    assert default_of("training.augmentation:Augmentation", "rotation") == 40.0
+    assert default_of("video.writer:VideoWriter", "quality") == 23.0
+    with pytest.raises(KeyError, match="timeuot"):
+        default_of("weights.download:download", "timeuot")
 
 
 def test_similarity_and_matching_default_to_what_the_tracker_has() -> None:

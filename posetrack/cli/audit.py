@@ -9,6 +9,7 @@ from typing import Any
 
 from posetrack.cli.convert import name_of
 from posetrack.cli.input_checks import check_files, check_folder, check_video
+from posetrack.cli.options import add_option
 
 _TABLES = (".parquet", ".csv")
 
@@ -34,8 +35,12 @@ def add_parser(commands: Any) -> None:
         help="folder; with --apply also a file .parquet or .csv",
     )
     parser.add_argument("--top", type=int, default=30, metavar="N", help="how many moments")
-    parser.add_argument(
-        "--min-score", type=float, default=0.2, metavar="X", help="less doubtful ones are left out"
+    add_option(
+        parser,
+        "audit.review:review_table",
+        "min_score",
+        "less doubtful ones are left out",
+        metavar="X",
     )
     parser.add_argument("--apply", type=Path, metavar="EDITS", help="a file of edits, one a line")
     parser.set_defaults(run=run)

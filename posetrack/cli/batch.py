@@ -15,7 +15,7 @@ from typing import Any
 from posetrack.checks import check_whole
 from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.cli.network_options import check_networks, skeleton_ahead
-from posetrack.cli.options import Parser
+from posetrack.cli.options import Parser, add_option
 from posetrack.cli.track import (
     add_tracking,
     check_angle_names,
@@ -63,8 +63,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--cores", type=int, default=2, metavar="N", help="cores that a worker's libraries use"
     )
-    parser.add_argument(
-        "--retries", type=int, default=3, metavar="N", help="how often a video is begun again"
+    add_option(
+        parser,
+        "cluster.scheduling:run_jobs",
+        "retries",
+        "how often a video is begun again",
+        metavar="N",
     )
     parser.add_argument(
         "--address",

@@ -18,7 +18,7 @@ from posetrack.cli.network_options import (
     check_networks,
     find_defaults,
 )
-from posetrack.cli.options import Parser
+from posetrack.cli.options import Parser, add_option
 from posetrack.files import write_whole
 from posetrack.runs.sources import expand_sources
 
@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "sources", nargs="+", metavar="VIDEO", help="a video, or a folder of videos or images"
     )
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="how often to track")
+    add_option(parser, "runs.bench:run_bench", "repeat", "how often to track", metavar="N")
     parser.add_argument(
         "--runtimes",
         default="usual",
@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
         help="of the pose network: float32, half, int8",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
-    parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
+    add_option(parser, "runs.bench:load_clips", "start", "first frame", metavar="N")
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
     add_networks(parser)
     parser.set_defaults(run=run)

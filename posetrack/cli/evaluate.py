@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from posetrack.cli.input_checks import check_files, check_folder
+from posetrack.cli.options import add_option, default_of
 from posetrack.files import legal_name, write_whole
 
 
 class Protocol(NamedTuple):
-    """One protocol of the command line."""
+    """One protocol of the command line; its function as ``module:name`` below the package."""
 
     function: str
     help: str
@@ -25,33 +26,37 @@ class Protocol(NamedTuple):
 
 PROTOCOLS: dict[str, Protocol] = {
     "posetrack17": Protocol(
-        "evaluate_posetrack",
+        "evaluation.posetrack:evaluate_posetrack",
         "AP and MOTA per keypoint (files of 2017 or 2018)",
         ("tracking", "drop_last_frame", "placeholder_frames", "textbook_motp", "map_keypoints"),
         has_events=True,
     ),
     "posetrack18": Protocol(
-        "evaluate_posetrack",
+        "evaluation.posetrack:evaluate_posetrack",
         "AP and MOTA per keypoint (files of 2017 or 2018); the same as posetrack17",
         ("tracking", "drop_last_frame", "placeholder_frames", "textbook_motp", "map_keypoints"),
         has_events=True,
     ),
     "posetrack21": Protocol(
-        "evaluate_posetrack21",
+        "evaluation.posetrack21:evaluate_posetrack21",
         "keypoint HOTA and AP",
         ("per_frame_misses", "truncate_scores"),
     ),
     "posetrack21-boxes": Protocol(
-        "evaluate_posetrack21_boxes", "HOTA, MOTA and IDF1 of boxes (MOT text files)", ()
+        "evaluation.boxes21:evaluate_posetrack21_boxes",
+        "HOTA, MOTA and IDF1 of boxes (MOT text files)",
+        (),
     ),
     "poses": Protocol(
-        "evaluate_poses",
+        "evaluation.whole_poses:evaluate_poses",
         "MOTA, IDF1 and HOTA of whole people by OKS (PoseTrack files)",
         ("min_oks",),
         has_events=True,
     ),
-    "coco": Protocol("evaluate_coco", "AP and AR by OKS", ("like_xtcocotools",)),
-    "mpii": Protocol("evaluate_mpii", "PCKh", ("heads", "first_pixel", "true_tenth")),
+    "coco": Protocol("evaluation.coco:evaluate_coco", "AP and AR by OKS", ("like_xtcocotools",)),
+    "mpii": Protocol(
+        "evaluation.mpii:evaluate_mpii", "PCKh", ("heads", "first_pixel", "true_tenth")
+    ),
 }
 
 _HELP = {
@@ -123,21 +128,16 @@ def _add_event_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_options(parser: argparse.ArgumentParser, protocol: Protocol) -> None:
     """Flags for the function's own arguments, with its defaults."""
-    parameters = inspect.signature(_function(protocol)).parameters
     for name in protocol.options:
-        default = parameters[name].default
-        kind: dict[str, Any] = {"type": str if default is None else type(default), "metavar": "X"}
-        if isinstance(default, bool):
+        kind: dict[str, Any] = {"metavar": "X"}
+        if isinstance(default_of(protocol.function, name), bool):
             kind = {"action": argparse.BooleanOptionalAction}
-        parser.add_argument(
-            "--" + name.replace("_", "-"), default=default, help=_HELP[name], **kind
-        )
+        add_option(parser, protocol.function, name, _HELP[name], **kind)
 
 
 def _function(protocol: Protocol) -> Callable[..., Any]:
-    from posetrack import evaluation
-
-    function: Callable[..., Any] = getattr(evaluation, protocol.function)
+    module, _, name = protocol.function.partition(":")
+    function: Callable[..., Any] = getattr(import_module(f"posetrack.{module}"), name)
     return function
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from posetrack.checks import no_such
 from posetrack.cli.input_checks import check_files, check_folder, check_video
+from posetrack.cli.options import add_option
 from posetrack.files import write_whole
 
 FORMATS = ("onnx", "torch-export", "openvino", "tensorrt")
@@ -49,7 +50,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="compare with flip test; with --decode it is put into the graph",
     )
-    parser.add_argument("--opset", type=int, default=17, help="of ONNX")
+    add_option(parser, "export.network_files:write_onnx", "opset", "of ONNX")
     _add_source(parser)
     _add_check(parser)
     parser.set_defaults(run=run)
@@ -94,8 +95,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         help="largest drift of a decided keypoint in pixels of the crop; 0.1 for float32, 1 for "
         "float16, 8 for int8",
     )
-    group.add_argument("--repeats", type=int, default=5, metavar="N", help="of the timing")
-    group.add_argument("--batch", type=int, default=4, metavar="N", help="crops in a timed run")
+    compare = "export.comparison:check_forms"
+    add_option(group, compare, "repeats", "of the timing", metavar="N")
+    add_option(group, compare, "batch", "crops in a timed run", metavar="N")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posetrack.checks import check_all_known
 from posetrack.cli import training_options as shared
 from posetrack.cli.input_checks import check_folder
+from posetrack.cli.options import add_option
 from posetrack.files import write_whole
 
 if TYPE_CHECKING:
@@ -48,14 +49,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--keypoints", nargs="+", metavar="NAME", help="keypoints to show each by itself"
     )
     parser.add_argument("--count", type=int, default=6, metavar="N", help="people (default: 6)")
-    parser.add_argument(
-        "--by",
+    add_option(
+        parser,
+        "training.inspection:worst_first",
+        "by",
+        "what ranks people as worst: mean distance by the person's size, OKS, or the heatmaps' "
+        "loss",
         choices=("error", "oks", "loss"),
-        default="error",
-        help="what ranks people as worst: mean distance by the person's size, OKS, or the "
-        "heatmaps' loss",
     )
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="(default: 32)")
+    add_option(
+        parser,
+        "training.inspection:find_faults",
+        "batch_size",
+        "(default: %(default)s)",
+        metavar="N",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the augmentation")
     shared.add_augmentation_options(parser)
     parser.set_defaults(run=run)

@@ -12,6 +12,7 @@ from typing import Any
 
 from posetrack.cli import models_convert
 from posetrack.cli.network_options import DownloadBar
+from posetrack.cli.options import add_option
 from posetrack.weights import fetch, find_cached, weights_folder
 from posetrack.weights.catalogue import MODELS, CatalogueEntry, find_entry
 from posetrack.weights.hosts import host_of
@@ -48,12 +49,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     getting.add_argument("names", nargs="*", metavar="NAME", help="models, as `list` shows them")
     getting.add_argument("--all", action="store_true", help="every model, or all of --kind")
     getting.add_argument("--kind", choices=KINDS, help="with --all: only models of this kind")
-    getting.add_argument(
-        "--timeout",
-        type=float,
-        default=30.0,
+    add_option(
+        getting,
+        "weights.fetching:fetch",
+        "timeout",
+        "give up a silent connection after this long (default: %(default)g)",
         metavar="SECONDS",
-        help="give up a silent connection after this long (default: %(default)g)",
     )
 
     finding = actions.add_parser(
@@ -70,12 +71,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     checking.add_argument("names", nargs="*", metavar="NAME", help="models; all if none is given")
     checking.add_argument("--json", action="store_true", help="every file, as JSON")
-    checking.add_argument(
-        "--timeout",
-        type=float,
-        default=5.0,
+    add_option(
+        checking,
+        "weights.checking:check_models",
+        "timeout",
+        "to wait for a host (default: %(default)g)",
         metavar="SECONDS",
-        help="to wait for a host (default: %(default)g)",
     )
     models_convert.add_action(actions)
     return parser

@@ -13,7 +13,7 @@ from typing import Any, cast
 from posetrack import build
 from posetrack.build import BUNDLED, DefaultKind, DefaultNetwork
 from posetrack.checks import did_you_mean, no_such, no_such_file
-from posetrack.cli.options import Parser, size_from
+from posetrack.cli.options import Parser, add_option, size_from
 from posetrack.devices import uses_cuda
 from posetrack.interfaces import (
     BottomUpEstimator,
@@ -132,20 +132,21 @@ def _devices_from(text: str) -> str:
 
 def add_device(parser: Any, rare: Any = None, *, several: bool = False) -> None:
     """``--device`` and ``--offline``, the latter in the group ``rare`` if there is one."""
-    parser.add_argument(
-        "--device",
-        type=_devices_from if several else device_from,
-        default="auto",
-        metavar="LIST" if several else None,
-        help="auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino"
+    add_option(
+        parser,
+        "runs.networks:makers",
+        "device",
+        "auto, cpu, cuda, cuda:1; for ONNX networks also coreml, directml, openvino"
         + ("; with commas, a worker for each" if several else ""),
+        type=_devices_from if several else device_from,
+        metavar="LIST" if several else None,
     )
     (rare or parser).add_argument("--offline", action="store_true", help="never download")
 
 
 def add_flow(parser: Any) -> None:
     """``--flow``."""
-    parser.add_argument("--flow", choices=FLOWS, default="dis", help="optical flow")
+    add_option(parser, "runs.track:track", "flow", "optical flow", choices=FLOWS)
 
 
 def add_networks(parser: Parser, *, several_devices: bool = False) -> None:

@@ -9,9 +9,11 @@ provenance of a run's files follow. docs/developers.md says why this is argparse
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, NoReturn, cast, get_args, get_origin
@@ -315,7 +317,103 @@ def add_settings(
             more |= {"type": kind.parse, "metavar": kind.metavar}
         # Under python -OO there are no docstrings, and so no help.
         flag = "--" + name.replace("_", "-")
-        group.add_argument(flag, default=default, help=meaning.get(name), **more)
+        action = group.add_argument(flag, default=default, help=meaning.get(name), **more)
+        action.setting = function, name
+
+
+def add_option(
+    group: Any, function: str, name: str, words: str, *, flag: str | None = None, **more: Any
+) -> None:
+    """Add a flag for one parameter of a function, with its default but other words.
+
+    For a function that a command calls late, since its module loads much: it is not imported.
+
+    Parameters
+    ----------
+    group
+        A parser, or a group of one.
+    function
+        As ``module:name`` below the package; also a class.
+    name
+        The parameter.
+    words
+        What it is for.
+    flag
+        Where that is not the parameter's name with dashes; the parsed value keeps the name.
+    **more
+        As of ``add_argument``. A number's type is the default's.
+
+    Examples
+    --------
+    >>> parser = Parser(prog="fetch", add_help=False)
+    >>> add_option(parser, "weights.download:download", "timeout", "to wait for a host")
+    >>> parser.parse_args([]).timeout
+    30.0
+    """
+    default = default_of(function, name)
+    if isinstance(default, bool):
+        more.setdefault("action", argparse.BooleanOptionalAction if default else "store_true")
+    elif default is not None and "choices" not in more:
+        more.setdefault("type", type(default))
+    flag = flag or "--" + name.replace("_", "-")
+    action = group.add_argument(flag, dest=name, default=default, help=words, **more)
+    action.setting = function, name
+
+
+def default_of(function: str, name: str) -> Any:
+    """The default of a function's parameter or a class's field, read from its source.
+
+    Parameters
+    ----------
+    function
+        As ``module:name`` below the package.
+    name
+        The parameter; its default is written as a plain value.
+
+    Raises
+    ------
+    KeyError
+        If there is no such parameter with a default.
+
+    Examples
+    --------
+    >>> default_of("training.loop:train", "validate_every")
+    1
+    """
+    module, _, function_name = function.partition(":")
+    path = Path(__file__).parents[1] / (module.replace(".", "/") + ".py")
+    if not path.is_file():  # a program that was frozen has no sources
+        found = getattr(import_module(f"posetrack.{module}"), function_name)
+        return inspect.signature(found).parameters[name].default
+    return ast.literal_eval(_defaults(_definitions(path)[function_name])[name])
+
+
+@cache
+def _definitions(path: Path) -> Mapping[str, ast.FunctionDef | ast.ClassDef]:
+    """Functions and classes of a file; `posetrack track` asks for ten defaults of one."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+def _defaults(node: ast.FunctionDef | ast.ClassDef) -> dict[str, ast.expr]:
+    """Defaults of a function's parameters; of a class, of its fields or its constructor's."""
+    if isinstance(node, ast.FunctionDef):
+        given = node.args
+        by_position = [*given.posonlyargs, *given.args]
+        pairs = [
+            *zip(reversed(by_position), reversed(given.defaults), strict=False),
+            *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+        ]
+        return {one.arg: default for one, default in pairs if default is not None}
+    found: dict[str, ast.expr] = {}
+    for part in node.body:
+        if isinstance(part, ast.AnnAssign) and part.value is not None:
+            found[ast.unparse(part.target)] = part.value
+        elif isinstance(part, ast.FunctionDef) and part.name == "__init__":
+            found |= _defaults(part)
+    return found
 
 
 def settings_from(

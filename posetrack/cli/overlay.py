@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.input_checks import check_files, check_new_file, check_video
+from posetrack.cli.options import add_option
 from posetrack.cli.plot import add_part, explain_unknown_names, people_of, span_of
 
 _BACKGROUNDS = {"video": None, "black": (0, 0, 0), "white": (255, 255, 255)}
@@ -42,13 +43,13 @@ def add_parser(commands: Any) -> None:
         help="draw over the video, or on a plain ground",
     )
     looks = parser.add_argument_group("what is drawn")
-    looks.add_argument("--trails", type=int, default=0, metavar="N", help="the last N places, too")
+    add_option(looks, "draw.video:draw_video", "trails", "the last N places, too", metavar="N")
     looks.add_argument("--no-boxes", action="store_true", help="leave boxes away")
     looks.add_argument("--no-labels", action="store_true", help="leave ids away")
     looks.add_argument(
         "--no-people", action="store_true", help="draw nobody, to cover faces and nothing else"
     )
-    looks.add_argument("--min-score", type=float, default=0.2, help="of keypoints drawn")
+    add_option(looks, "draw.video:draw_video", "min_score", "of keypoints drawn")
     looks.add_argument("--thickness", type=float, metavar="PIXELS", help="of limbs")
     faces = parser.add_argument_group(
         "privacy (faces of people that the tracker did not find stay visible: watch the "

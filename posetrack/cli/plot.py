@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli.input_checks import check_files, check_video
-from posetrack.cli.options import seconds_from
+from posetrack.cli.options import add_option, seconds_from
 
 if TYPE_CHECKING:
     from posetrack.interfaces import Image
@@ -62,11 +62,11 @@ def add_parser(commands: Any) -> None:
     series.add_argument(
         "--exercise", metavar="NAME", help="mark repetitions: squat, push-up, jumping-jack"
     )
-    series.add_argument(
-        "--raw",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="draw what was measured behind what was cleaned (default: yes)",
+    add_option(
+        series,
+        "plots.trajectories:plot_keypoint",
+        "raw",
+        "draw what was measured behind what was cleaned (default: yes)",
     )
     mapped = parser.add_argument_group("trails, heatmap")
     mapped.add_argument("--video", metavar="VIDEO", help="draw over a frame of it")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli.input_checks import check_files, check_new_file
+from posetrack.cli.options import add_option
 
 if TYPE_CHECKING:
     from posetrack.analysis import Trained
@@ -32,7 +33,7 @@ def add_parser(commands: Any) -> None:
     )
     train.add_argument("-o", "--out", type=Path, default=Path("postures.npz"), help="FILE.npz")
     train.add_argument("--keypoints", metavar="LIST", help="which count; all when not given")
-    train.add_argument("--penalty", type=float, default=10.0, help="C of the machine")
+    add_option(train, "analysis.posture_training:train_postures", "penalty", "C of the machine")
     train.set_defaults(run=_run_training)
     apply = parts.add_parser("apply", help="from tracks and a classifier to a table of postures")
     apply.add_argument("file", type=Path, metavar="FILE", help="tracks")

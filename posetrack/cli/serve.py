@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from posetrack.cli.network_options import add_networks, check_networks
-from posetrack.cli.options import Parser, add_settings, settings_from
+from posetrack.cli.options import Parser, add_option, add_settings, settings_from
 from posetrack.cli.track import add_tracker, open_tracker
 from posetrack.runs.presets import PRESETS
 from posetrack.service.limits import Limits
@@ -23,8 +23,8 @@ def add_parser(commands: Any) -> None:
         "listens to this machine alone, and asks nobody who they are: put a proxy in front of it "
         "for others.",
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen")
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="0: any free one")
+    add_option(parser, "service.server:open_server", "host", "where to listen", metavar="ADDRESS")
+    add_option(parser, "service.server:open_server", "port", "0: any free one", metavar="N")
     parser.add_argument(
         "--fetch",
         action="store_true",

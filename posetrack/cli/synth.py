@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.options import scene_size_from
+from posetrack.cli.options import add_option, scene_size_from
 
 TRAIN, SHEET = "train", "sheet"
 SCENES = (
@@ -43,8 +43,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--rate", type=float, help="frames a second of a scene")
     parser.add_argument("--images", action="store_true", help="JPEG files instead of a video")
     parser.add_argument("--no-flow", action="store_true", help="write no flow files")
-    parser.add_argument("--quality", type=int, default=90, help="of JPEG files, 1 to 100")
-    parser.add_argument("--processes", type=int, default=1, help="that render 'train'")
+    add_option(parser, "world.scene_files:write_scene", "quality", "of JPEG files, 1 to 100")
+    add_option(
+        parser, "world.training_files:write_training_files", "processes", "that render 'train'"
+    )
     parser.add_argument(
         "--backgrounds",
         type=Path,

@@ -24,6 +24,7 @@ from posetrack.cli.network_options import (
 )
 from posetrack.cli.options import (
     Parser,
+    add_option,
     add_settings,
     picture_size_from,
     seconds_from,
@@ -94,11 +95,11 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         metavar="LIST",
         help=f"tables to write, of {', '.join(FORMATS)}",
     )
-    parser.add_argument(
-        "--overlay",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="write the video with people drawn over it, too; of images, pictures of their names",
+    add_option(
+        parser,
+        "runs.track:track",
+        "overlay",
+        "write the video with people drawn over it, too; of images, pictures of their names",
     )
     parser.add_argument(
         "--angles",
@@ -115,7 +116,7 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
     )
     parser.add_presets(PRESETS)
     add_networks(parser, several_devices=several_devices)
-    parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame")
+    add_option(parser, "runs.track:track", "start", "first frame", metavar="N")
     parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
     drawing = parser.add_rare_group("overlay")
     drawing.add_argument(
@@ -123,20 +124,15 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         choices=get_args(OverlayKind),
         help="what it is written as (else mp4 of a video, and of images jpg or png, as they are)",
     )
-    drawing.add_argument(
-        "--audio",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="keep the sound of a video file",
-    )
-    drawing.add_argument(
-        "--trails", type=int, default=0, metavar="N", help="draw the paths of the last N frames"
+    add_option(drawing, "runs.track:track", "audio", "keep the sound of a video file")
+    add_option(
+        drawing, "runs.track:track", "trails", "draw the paths of the last N frames", metavar="N"
     )
     add_faces(drawing)
     add_tracker(parser)
     add_cleaning(parser)
     frames = parser.add_rare_group("frames")
-    frames.add_argument("--stride", type=int, default=1, metavar="N", help="take every n-th frame")
+    add_option(frames, "runs.track:track", "stride", "take every n-th frame", metavar="N")
     frames.add_argument(
         "--rate",
         type=float,
@@ -164,12 +160,12 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         "that is lost is opened again; Ctrl-C ends it with whole files; several are followed side "
         "by side, the images of all in one batch of the networks",
     )
-    live.add_argument(
-        "--patience",
-        type=float,
-        default=60.0,
+    add_option(
+        live,
+        "runs.track:track",
+        "patience",
+        "for how long a live source may be away",
         metavar="SECONDS",
-        help="for how long a live source may be away",
     )
     live.add_argument(
         "--camera-size",
@@ -185,9 +181,7 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
         action="store_true",
         help="the images are no video: people are found in each by itself",
     )
-    frames.add_argument(
-        "--ahead", type=int, default=2, metavar="N", help="frames detected ahead; 0: none"
-    )
+    add_option(frames, "runs.track:track", "ahead", "frames detected ahead; 0: none", metavar="N")
 
 
 def add_tracker(parser: Parser, names: Sequence[str] | None = None) -> None:

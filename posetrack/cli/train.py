@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posetrack import __version__
 from posetrack.cli import training_options as shared
 from posetrack.cli.input_checks import check_folder
+from posetrack.cli.options import add_option
 from posetrack.cli.train_crops import check_layers
 from posetrack.training.logs import open_logs, open_mlflow, open_several, open_wandb
 from posetrack.training.recipe import PAPER, POSETRACK, Recipe
@@ -70,17 +71,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--val-images", type=Path, metavar="FOLDER", help="their images (default: --images)"
     )
-    parser.add_argument(
-        "--validate-every", type=int, default=1, metavar="N", help="epochs between (default: 1)"
-    )
+    add_option(parser, "training.loop:train", "validate_every", "epochs between", metavar="N")
     parser.add_argument(
         "--resume", type=Path, metavar="FILE", help="go on: a run's last.pth, or -o"
     )
-    parser.add_argument(
-        "--save-every", type=int, default=1, metavar="N", help="epochs between states (default: 1)"
-    )
-    parser.add_argument(
-        "--keep-every", type=int, default=0, metavar="N", help="keep the state of every Nth epoch"
+    add_option(parser, "training.loop:train", "save_every", "epochs between states", metavar="N")
+    add_option(
+        parser,
+        "training.loop:train",
+        "keep_every",
+        "keep the state of every Nth epoch",
+        metavar="N",
     )
     parser.add_argument(
         "--colours",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from posetrack.checks import did_you_mean
 from posetrack.cli.input_checks import check_files
 from posetrack.cli.network_options import device_from
-from posetrack.cli.options import size_from
+from posetrack.cli.options import add_option, size_from
 from posetrack.files import read_toml
 
 if TYPE_CHECKING:
@@ -152,11 +152,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="keypoints to use, found in the annotations by name; those of the annotations if left "
         "out",
     )
-    parser.add_argument(
-        "--broken",
+    add_option(
+        parser,
+        "training.reading_coco:read_coco",
+        "broken",
+        "what to do about broken annotations",
         choices=("refuse", "skip"),
-        default="refuse",
-        help="what to do about broken annotations",
     )
     parser.add_argument(
         "--size",
@@ -164,9 +165,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="HxW",
         help="height and width of the crops, such as 256x192",
     )
-    parser.add_argument("--device", type=device_from, default="auto", help="cpu, cuda or auto")
-    parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="processes that make crops (default: 0)"
+    add_option(parser, "runs.networks:makers", "device", "cpu, cuda or auto", type=device_from)
+    add_option(
+        parser,
+        "training.run:Hardware",
+        "workers",
+        "processes that make crops",
+        metavar="N",
     )
     parser.add_argument(
         "--no-flip-test", action="store_true", help="validate without the mirrored crops"
@@ -175,24 +180,19 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 def add_augmentation_options(parser: argparse.ArgumentParser) -> None:
     """Add how much crops are to differ from epoch to epoch."""
-    for name, text, default in (
-        ("scale", "largest change of size", 0.3),
-        ("rotation", "degrees; normal, at most twice this", 40.0),
-        ("flip", "probability of mirroring", 0.5),
-        ("half-body", "probability of showing half a body", 0.0),
-        ("colour-jitter", "largest change of brightness, contrast, saturation and gains", 0.0),
-        ("greyscale", "probability of no colour", 0.0),
-        ("blur", "probability of blur", 0.0),
-        ("noise", "probability of noise", 0.0),
-        ("cutout", "probability of patches in front", 0.0),
+    shape, colours = "training.augmentation:Augmentation", "training.appearance:Appearance"
+    for function, name, text in (
+        (shape, "scale", "largest change of size"),
+        (shape, "rotation", "degrees; normal, at most twice this"),
+        (shape, "flip", "probability of mirroring"),
+        (shape, "half_body", "probability of showing half a body"),
+        (colours, "colour_jitter", "largest change of brightness, contrast, saturation and gains"),
+        (colours, "greyscale", "probability of no colour"),
+        (colours, "blur", "probability of blur"),
+        (colours, "noise", "probability of noise"),
+        (colours, "cutout", "probability of patches in front"),
     ):
-        parser.add_argument(
-            f"--{name}",
-            type=float,
-            default=default,
-            metavar="X",
-            help=f"{text} (default: %(default)g)",
-        )
+        add_option(parser, function, name, f"{text} (default: %(default)g)", metavar="X")
     parser.add_argument(
         "--uniform", action="store_true", help="draw scale and rotation evenly within their bounds"
     )

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli import training_options as shared
+from posetrack.cli.options import add_option
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +31,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--colours", choices=("bgr", "rgb"), help="order of the network's input, if it is known"
     )
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="(default: 32)")
+    add_option(
+        parser, "training.validation:predict", "batch_size", "(default: %(default)s)", metavar="N"
+    )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.set_defaults(run=run)
     return parser
