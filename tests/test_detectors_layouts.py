@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.detectors.decode_functions import DecodeContext
+from posetrack.detectors.decode_functions import DecodeContext, named_person
 from posetrack.detectors.onnx_guess import LAYOUTS, guess_layout, usual_layout
 from posetrack.detectors.onnx_labelled import (
     decode_detr,
@@ -255,6 +255,16 @@ def test_what_could_be_anything_is_not_guessed(shape: tuple[int, ...]) -> None:
     assert guess_layout([np.zeros(shape, np.float32)], ("output",), SIZE) is (
         LAYOUTS["end2end"] if shape == (1, 7) else None
     )
+
+
+def test_rows_with_keypoints_are_boxes_where_the_file_says_its_task() -> None:
+    answer = np.zeros((1, 300, 57), np.float32)
+    answer[0, 0, :6] = [1, 2, 30, 40, 0.9, 1]
+    found = guess_layout([answer], ("output0",), SIZE, {"task": "pose"})
+    assert found is LAYOUTS["end2end"]
+    person = named_person({"names": "{0: 'dog', 1: 'person'}"})
+    context = DecodeContext(SIZE, SIZE, min_score=0.5, person=person)
+    assert found.decode([answer], context)[0].tolist() == [[1, 2, 30, 40]]
 
 
 def test_a_person_may_be_another_class() -> None:

@@ -288,6 +288,38 @@ def test_what_ultralytics_keeps_beside_the_graph_counts() -> None:
         OneStage(network, COCO_17)
 
 
+@pytest.mark.parametrize("person", [0, 1])
+@pytest.mark.parametrize("suppressed", [False, True])
+def test_of_several_classes_the_one_called_person_counts(person: int, suppressed: bool) -> None:
+    boxes, scores, points = people_of(0, 2)
+    if suppressed:
+        (answer,) = yolo_suppressed(boxes, scores, points)
+        answer[0, :2, 5] = person
+    else:
+        (plain,) = yolo(boxes, scores, points)
+        other = np.full((1, 1, plain.shape[2]), 0.9, np.float32)
+        both = [plain[:, 4:5], other][:: 1 - 2 * person]
+        answer = np.concatenate([plain[:, :4], *both, plain[:, 5:]], axis=1)
+    names = str(dict(enumerate(["person", "dog"][:: 1 - 2 * person])))
+    stated = {"kpt_shape": "[17, 3]", "names": names}
+    estimate = OneStage(session_of([answer], metadata=stated), max_iou=1.0)
+    found = estimate(np.zeros((*SIZE[::-1], 3), np.uint8))
+    assert len(found) == 2
+    np.testing.assert_allclose(np.sort(found.boxes.scores), np.sort(scores), atol=1e-6)
+
+
+def test_more_rows_than_suppression_leaves_are_not_taken_for_classes() -> None:
+    stated = {"kpt_shape": "[17, 3]", "names": "{0: 'person'}"}
+    assert recognise_people([np.zeros((1, 1500, 57), np.float32)], stated) == (None, None)
+
+
+def test_labels_beside_rtmos_answer_are_passed_over() -> None:
+    boxes, scores, points = people_of(0, 2)
+    answer = [*rtmo(boxes, scores, points), np.zeros((1, 2), np.int64)]
+    estimate = OneStage(session_of(answer))
+    assert len(estimate(np.zeros((*SIZE[::-1], 3), np.uint8))) == 2
+
+
 @pytest.mark.parametrize("text", ["[999999999, 3]", "[17]", "import os", "[-1, 3]", "[0, 3]"])
 def test_nonsense_beside_the_graph_is_passed_over(text: str) -> None:
     outputs = [np.zeros((1, 56, CELLS), np.float32)]

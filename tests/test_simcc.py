@@ -109,6 +109,17 @@ def test_other_outputs_are_no_simcc(shapes: list[tuple[int, ...]]) -> None:
     assert find_simcc(shapes, SIZE) is None
 
 
+@pytest.mark.parametrize("names", [(), ("simcc_x", "simcc_y", "simcc_z"), ("z", "y", "x")])
+def test_of_three_vectors_those_in_the_picture_count(names: tuple[str, ...]) -> None:
+    lengths = {"x": 384, "y": 512, "z": 384}
+    order = [name[-1] for name in names] or ["x", "y", "z"]
+    shapes = [(1, 133, lengths[letter]) for letter in order]
+    found = find_simcc(shapes, (192, 256), names)
+    assert found is not None
+    assert (order[found.x], order[found.y], found.split_ratio) == ("x", "y", 2.0)
+    assert simcc_input_size(shapes, names) == (192, 256)
+
+
 def test_a_size_left_open_follows_from_the_vectors() -> None:
     assert simcc_input_size([(None, 26, 576), (None, 26, 768)]) == (288, 384)
     assert simcc_input_size([(None, 26, None), (None, 26, 768)]) is None

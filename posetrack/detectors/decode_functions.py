@@ -15,7 +15,8 @@ yours, ``def decode(outputs, context): ...``, is used like those at hand in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -136,6 +137,34 @@ def person_class(context: DecodeContext, usual: int, classes: int | None = None)
     if classes is not None and not 0 <= label < classes:
         raise ValueError(f"person is class {label}, but the network has {classes} classes")
     return label
+
+
+def class_names(metadata: Mapping[str, str]) -> dict[int, str]:
+    """Names of classes by their numbers, from Ultralytics' ``names`` beside a graph.
+
+    Examples
+    --------
+    >>> class_names({"names": "{0: 'dog', 1: 'person'}"})
+    {0: 'dog', 1: 'person'}
+    >>> class_names({})
+    {}
+    """
+    found = re.findall(r"(\d{1,4}): ?(['\"])([^'\"]{1,100})\2", metadata.get("names", ""))
+    return {int(number): name for number, _, name in found}
+
+
+def named_person(metadata: Mapping[str, str]) -> int | None:
+    """The class that is called person beside a graph; None where none is.
+
+    Examples
+    --------
+    >>> named_person({"names": "{0: 'dog', 1: 'person'}"})
+    1
+    >>> named_person({"names": "{0: 'swimmer'}"}) is None
+    True
+    """
+    named = class_names(metadata).items()
+    return next((number for number, name in named if name.strip().lower() == "person"), None)
 
 
 def logistic(values: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from posetrack.detectors.decode_functions import (
     DecodeContext,
     Decoded,
     Outputs,
+    named_person,
     run_on_image,
 )
 from posetrack.detectors.filtering import check_thresholds, keep_people
@@ -56,7 +57,7 @@ class OnnxDetector:
         The input's colours. None: as the archive says, else what is usual for the layout; RGB in
         [0, 1] for a decode function of yours.
     person
-        Which class is the person. None: what is usual for the layout.
+        Which class is the person. None: as the file says, else what is usual for the layout.
     min_score
         Boxes below it are dropped. Lower finds more people and more ghosts.
     max_iou
@@ -104,10 +105,10 @@ class OnnxDetector:
     ) -> None:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
-        self.person = person
         self._network = open_network(
             path, threads=threads, providers=providers, constants=constants
         ).for_one_image()
+        self.person = named_person(self._network.metadata) if person is None else person
         self.input_size = self._network.size_for(input_size, usual_size(self._network))
         if isinstance(decode, Layout):
             layout = decode
@@ -149,7 +150,8 @@ class OnnxDetector:
     def _guess(self) -> Layout:
         """Run once, since the sizes of outputs are often left open in the file, and look."""
         outputs = self._network(np.zeros((1, 3, *self.input_size[::-1]), np.float32))
-        layout = guess_layout(outputs, self._network.output_names, self.input_size)
+        network = self._network
+        layout = guess_layout(outputs, network.output_names, self.input_size, network.metadata)
         if layout is None:
             raise ValueError(ambiguity(str(self._network), outputs))
         if layout is LAYOUTS["rtmdet"] and has_focus(self._network):

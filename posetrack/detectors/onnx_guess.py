@@ -90,7 +90,10 @@ def usual_layout(decode: Decode) -> Layout:
 
 
 def guess_layout(
-    outputs: Outputs, names: tuple[str, ...], input_size: tuple[int, int]
+    outputs: Outputs,
+    names: tuple[str, ...],
+    input_size: tuple[int, int],
+    metadata: Mapping[str, str] | None = None,
 ) -> Layout | None:
     """The layout of a network's answer; None where it could be several, or none known.
 
@@ -102,6 +105,8 @@ def guess_layout(
         The outputs' names.
     input_size
         (width, height) of the input.
+    metadata
+        Texts beside the graph; by Ultralytics' ``task`` rows of boxes and whatever else are known.
 
     Examples
     --------
@@ -114,6 +119,8 @@ def guess_layout(
         or _guess_apart(outputs, input_size)
         or _guess_by_shape(outputs[0].shape, input_size)
     )
+    if name is None and _is_suppressed(outputs[0].shape, metadata or {}):
+        name = "end2end"
     if name == "fastestdet" and len(outputs) > 1:
         return None
     return LAYOUTS[name] if name else None
@@ -159,6 +166,16 @@ def _guess_by_shape(shape: tuple[int, ...], input_size: tuple[int, int]) -> str 
     if first in {3 * count for count in cells} and last >= 6:
         return "yolov5"
     return "end2end" if last == 6 else None
+
+
+def _is_suppressed(shape: tuple[int, ...], metadata: Mapping[str, str]) -> bool:
+    """Whether rows are Ultralytics' boxes, scores and classes with keypoints or masks after."""
+    few_rows = len(shape) == 3 and shape[0] == 1 and shape[1] <= MOST_ROWS and shape[2] > 6
+    return few_rows and metadata.get("task") in ("pose", "segment")
+
+
+MOST_ROWS: Final = 1000
+"""Of an answer with doubles suppressed; published exports have 300 at most."""
 
 
 def usual_size(network: Session) -> tuple[int, int] | None:

@@ -243,4 +243,6 @@ def _kind_of(network: Session) -> str:
     if has_openpose_maps(network.output_shapes):
         return "openpose"
     ranks = sorted(len(shape) for shape in network.output_shapes)
+    if 4 in ranks and 3 in ranks:
+        ranks = [rank for rank in ranks if rank != 2]  # labels of people, all one
     return "one_stage" if ranks in ([3], [3, 4], [3, 3, 4]) else "heatmaps"

@@ -9,7 +9,7 @@ network of another family needs a decode function and a line in `LAYOUTS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -20,12 +20,15 @@ from posetrack.checks import check_fraction
 from posetrack.detectors.decode_functions import (
     DecodeContext,
     Outputs,
+    class_names,
     logistic,
+    named_person,
+    person_class,
     run_on_image,
     shapes,
 )
 from posetrack.detectors.filtering import check_thresholds, select_people
-from posetrack.detectors.onnx_guess import usual_size
+from posetrack.detectors.onnx_guess import MOST_ROWS, usual_size
 from posetrack.images import as_bgr
 from posetrack.interfaces import Image
 from posetrack.ops.crops import BGR_255, IMAGENET_RGB, UNIT, Normalisation
@@ -37,8 +40,8 @@ from posetrack.structures import Detections, FloatArray, Poses
 _MOST_VALUES = 16
 """Of a keypoint in RF-DETR, which has 8; masks have the same number of axes, and larger."""
 
-_MOST_ROWS = 1000
-"""Of an answer with doubles suppressed; published exports have 300 at most."""
+_MOST_CLASSES = 80
+"""Of a pose network; published ones know people alone."""
 
 
 class People(NamedTuple):
@@ -154,6 +157,7 @@ class OneStage:
         self.decode, self.resize = layout.decode, layout.resize
         self.normalisation = normalisation or network.card.normalisation or layout.normalisation
         self._skeleton = _skeleton_for(network, skeleton, count)
+        self._person = named_person(network.metadata) if name == "yolo_pose" else None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -177,6 +181,7 @@ class OneStage:
             resize=self.resize,
             normalisation=self.normalisation,
             min_score=self.min_score,
+            person=self._person,
         )
         try:
             found = self.decode(outputs, context, len(self._skeleton))
@@ -271,8 +276,8 @@ def decode_yolo_pose(outputs: Outputs, context: DecodeContext, keypoints: int) -
     Parameters
     ----------
     outputs
-        One array. Without: (1, 4 + C + D K, A), centre, size, class scores (the person's first)
-        and K times x, y and, where D is 3, a score; or with the last two axes exchanged. With, as
+        One array. Without: (1, 4 + C + D K, A), centre, size, class scores and K times x, y and,
+        where D is 3, a score; or with the last two axes exchanged. With, as
         YOLO26 always has it and v8 and 11 with ``nms=True``: (1, N, 6 + D K), rows of left, top,
         right, bottom, score, class and keypoints. Pixels of the input.
     context
@@ -298,7 +303,7 @@ def decode_yolo_pose(outputs: Outputs, context: DecodeContext, keypoints: int) -
     >>> decode_yolo_pose([answer], context, 17).xyxy.tolist()
     [[20.0, 0.0, 40.0, 40.0]]
     """
-    found = _yolo_shape(outputs, keypoints)
+    found = _yolo_shape(outputs, keypoints, classes=range(2, _MOST_CLASSES))
     if found is None:
         raise ValueError(
             f"expected an output (1, {5 + 3 * keypoints}, A) or (1, N, {6 + 3 * keypoints}), got "
@@ -306,10 +311,11 @@ def decode_yolo_pose(outputs: Outputs, context: DecodeContext, keypoints: int) -
         )
     rows, suppressed, values = found
     if suppressed:
-        sure = rows[(rows[:, 4] >= context.min_score) & (rows[:, 5] == (context.person or 0))]
+        is_person = rows[:, 5] == person_class(context, 0)
+        sure = rows[(rows[:, 4] >= context.min_score) & is_person]
         boxes, scores = sure[:, :4], sure[:, 4]
     else:
-        scores = rows[:, 4 + (context.person or 0)]
+        scores = rows[:, 4 + person_class(context, 0, rows.shape[1] - 4 - values * keypoints)]
         certain = scores >= context.min_score
         sure, scores = rows[certain], scores[certain]
         half = sure[:, 2:4] / 2
@@ -466,6 +472,7 @@ def recognise_people(
     >>> recognise_people([np.zeros((1, 7, 5)), np.zeros((1, 7, 26, 3))])
     ('rtmo', 26)
     """
+    outputs = [output for output in outputs if output.ndim != 2]  # labels of people are all one
     ranks = sorted(output.ndim for output in outputs)
     if ranks == [3, 3, 4]:
         roles = _rfdetr_roles(outputs)
@@ -487,27 +494,41 @@ def recognise_people(
         likely = [(int(stated[1]), int(stated[2]))]
     elif keypoints is not None:
         likely = [(keypoints, 3), (keypoints, 2), *likely]
+    # With scores of several classes many numbers of keypoints would do, but for one that is stated.
+    several = (len(class_names(metadata or {})),) if stated else ()
     for count, values in likely:
-        if count and _yolo_shape(outputs, count, (values,)) is not None:
+        if count and _yolo_shape(outputs, count, (values,), classes=several) is not None:
             return "yolo_pose", count
     return None, None
 
 
 def _yolo_shape(
-    outputs: Outputs, keypoints: int, values_each: tuple[int, ...] = (3, 2)
+    outputs: Outputs,
+    keypoints: int,
+    values_each: tuple[int, ...] = (3, 2),
+    *,
+    classes: Sequence[int] = (),
 ) -> tuple[NDArray[Any], bool, int] | None:
-    """Rows of a YOLO's answer, whether doubles are suppressed, and values a keypoint."""
+    """Rows of a YOLO's answer, whether doubles are suppressed, and values a keypoint.
+
+    With one class rather than one of these numbers of ``classes``.
+    """
     if len(outputs) != 1 or outputs[0].ndim != 3 or len(outputs[0]) != 1:
         return None
     answer = outputs[0][0]
     for values in values_each:
-        if answer.shape[1] == 6 + values * keypoints and len(answer) <= _MOST_ROWS:
+        if answer.shape[1] == 6 + values * keypoints and len(answer) <= MOST_ROWS:
             return answer, True, values
         plain = 5 + values * keypoints
         if answer.shape[0] == plain and answer.shape[1] > plain:
             return answer.T, False, values
         if answer.shape[1] == plain and answer.shape[0] > plain:
             return answer, False, values
+    for values in values_each:
+        for rows in (answer.T, answer):
+            count = rows.shape[1] - 4 - values * keypoints
+            if count in classes and len(rows) > rows.shape[1]:
+                return rows, False, values
     return None
 
 

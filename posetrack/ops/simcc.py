@@ -36,7 +36,8 @@ def find_simcc(
     Parameters
     ----------
     shapes
-        Of the outputs, in order: (N, K, Wx) and (N, K, Wy).
+        Of the outputs, in order: (N, K, Wx) and (N, K, Wy); a third, of RTMW3D's depth, is not
+        used.
     input_size
         (width, height) of the crop; both vectors have the same number of cells to its pixel.
     names
@@ -48,12 +49,11 @@ def find_simcc(
     >>> find_simcc([(1, 17, 384), (1, 17, 512)], (192, 256))
     SimCCVectors(x=0, y=1, split_ratio=2.0)
     """
-    if [len(shape) for shape in shapes] != [3, 3] or tuple(shapes[0][:2]) != tuple(shapes[1][:2]):
+    pair = _in_plane(shapes, names)
+    if pair is None or len({tuple(shape[:2]) for shape in shapes}) > 1:
         return None
-    last = [name.lower()[-1:] for name in names]
-    orders = [(1, 0), (0, 1)] if last == ["y", "x"] else [(0, 1), (1, 0)]
     width, height = input_size
-    for x, y in orders:
+    for x, y in (pair, pair[::-1]):
         ratio = shapes[x][2] / width
         if ratio == shapes[y][2] / height and 1 <= ratio <= _LARGEST_RATIO:
             return SimCCVectors(x, y, ratio)
@@ -77,15 +77,25 @@ def simcc_input_size(
     >>> simcc_input_size([(None, 17, 384), (None, 17, 512)])
     (192, 256)
     """
-    if [len(shape) for shape in shapes] != [3, 3]:
+    pair = _in_plane(shapes, names)
+    if pair is None:
         return None
-    lengths = [shape[2] for shape in shapes]
-    if [name.lower()[-1:] for name in names] == ["y", "x"]:
-        lengths.reverse()
-    across, down = lengths
+    across, down = (shapes[row][2] for row in pair)
     if not across or not down or across % SPLIT_RATIO or down % SPLIT_RATIO:
         return None
     return int(across / SPLIT_RATIO), int(down / SPLIT_RATIO)
+
+
+def _in_plane(
+    shapes: Sequence[Sequence[int | None]], names: Sequence[str]
+) -> tuple[int, int] | None:
+    """Which of two or three outputs are x and y: by their names' last letters, else the first."""
+    if [len(shape) for shape in shapes] not in ([3, 3], [3, 3, 3]):
+        return None
+    last = [name.lower()[-1:] for name in names]
+    if len(last) == len(shapes) and {"x", "y"} <= set(last):
+        return last.index("x"), last.index("y")
+    return 0, 1
 
 
 def decode_simcc(
