@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,56 @@ def test_addresses_are_tracked_and_named_in_the_tables(
     assert not list((out / ".sources").iterdir())
     rows = pq.read_table(out / "batch.parquet").to_pylist()
     assert rows[0]["source"] in ("memory://games/hall.mp4", "memory:///games/hall.mp4")
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket ``games`` of an S3 server on the loopback address."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    pytest.importorskip("flask", reason="moto's server is not installed")
+    server_room = pytest.importorskip("moto.server", reason="moto is not installed")
+    import boto3
+    import s3fs
+
+    server = server_room.ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in (
+        ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "hush-hush"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="games")
+    yield client
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+def test_a_bucket_is_tracked_like_a_folder(
+    bucket: Any, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key, name in (("day/b b.mp4", "v0"), ("day/a.mp4", "v1"), ("day/cut.mp4", "broken")):
+        bucket.put_object(Bucket="games", Key=key, Body=(videos / f"{name}.mp4").read_bytes())
+    bucket.put_object(Bucket="games", Key="day/notes.txt", Body=b"notes")
+    out = tmp_path / "out"
+    words = ["batch", "s3://games/day", "s3://games/none.mp4", "-o", str(out)]
+    assert main([*words, "--estimator", "bundled"]) == 1
+    shown = capsys.readouterr().out
+    assert "4 videos: 2 whole (0 of them before), 2 failed; 16 frames" in shown
+    assert "s3://games/day/cut.mp4: expected a video" in shown
+    assert "none: there is no such video" in shown
+    assert (out / "a.csv").is_file()
+    assert not list((out / ".sources").iterdir())
+    run(videos, tmp_path / "files")
+    for ours, theirs in (("a", "v1"), ("b b", "v0")):
+        table = (out / f"{ours}.csv").read_bytes()
+        assert table == (tmp_path / "files" / f"{theirs}.csv").read_bytes()
+    assert not any(b"hush" in path.read_bytes() for path in out.iterdir() if path.is_file())
+    assert main([*words, "--estimator", "bundled"]) == 1
+    assert "2 whole (2 of them before)" in capsys.readouterr().out
 
 
 def contents_of(folder: Path) -> list[str]:

@@ -203,8 +203,40 @@ def test_a_video_from_elsewhere_is_copied_under_its_results_name_and_removed(
         assert Path(path).read_bytes() == b"games/a2.mp4"
     assert list((tmp_path / "copies").iterdir()) == []
     missing = fetch_copy(Job("x", f"{memory}games/x.mp4"), tmp_path)
-    with pytest.raises(FileNotFoundError, match="no such video any more"), missing:
+    with pytest.raises(FileNotFoundError, match="no such video"), missing:
         pass
+
+
+def test_what_is_wrong_with_a_copy_names_its_address(memory: str, tmp_path: Path) -> None:
+    (job,) = find_jobs([f"{memory}other/b.mkv"])
+    with (
+        pytest.raises(ValueError, match=r"^memory:/+other/b\.mkv: no video$"),
+        fetch_copy(job, tmp_path / "copies") as path,
+    ):
+        raise ValueError(f"{path}: no video")
+
+
+def test_an_address_without_videos_is_a_job_that_fails_by_its_name(memory: str) -> None:
+    found = find_jobs([f"{memory}games/*.avi", f"{memory}games/a2.mp4"])
+    assert [job.source for job in found][:1] == [f"{memory}games/*.avi"]
+    assert len(found) == 2
+
+
+def test_storage_that_does_not_answer_is_named_in_a_line_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fsspec = pytest.importorskip("fsspec")
+
+    class NoAnswerError(Exception):
+        """What only one library knows."""
+
+    def refuse(*_: object, **__: object) -> bool:
+        raise NoAnswerError("could not connect to 'http://me:hush@store/'\nat all")
+
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "isdir", refuse)
+    with pytest.raises(OSError, match=r"^memory://games: cannot be read: .*at all$") as raised:
+        find_jobs(["memory://games"])
+    assert "hush" not in str(raised.value)
 
 
 def test_files_have_addresses_too(tmp_path: Path) -> None:

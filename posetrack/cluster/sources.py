@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from posetrack.checks import require_library
 from posetrack.cluster.jobs import Job
-from posetrack.files import read_text
+from posetrack.files import hide_credentials, read_text
 from posetrack.runs.outputs import SUMMARY, output_name
 from posetrack.runs.sources import VIDEO_SUFFIXES, expand_sources
 
@@ -77,14 +77,26 @@ def _expand(word: str) -> list[str]:
 
 
 def _expand_address(word: str) -> list[str]:
-    """The videos at an address: of a folder or pattern those that end like one."""
+    """The videos at an address: of a folder or pattern those that end like one.
+
+    Where there is none the address itself is a job, which fails by its name beside the others.
+    """
     system, path = _open(word)
     is_pattern = any(mark in path for mark in "*?[")
-    if not is_pattern and not system.isdir(path):
-        return [word]
-    found = system.glob(path) if is_pattern else system.ls(path, detail=False)
+    try:
+        if not is_pattern and not system.isdir(path):
+            return [word]
+        found = system.glob(path) if is_pattern else system.ls(path, detail=False)
+    except Exception as error:  # each kind of storage has errors of its own
+        raise OSError(f"{hide_credentials(word)}: {_reason(error)}") from error
     videos = [one for one in found if PurePosixPath(one).suffix.lower() in VIDEO_SUFFIXES]
-    return [system.unstrip_protocol(one) for one in _sort(videos)]
+    return [system.unstrip_protocol(one) for one in _sort(videos)] or [word]
+
+
+def _reason(error: Exception) -> str:
+    """Why storage gave nothing, in one line without a password."""
+    text = " ".join(hide_credentials(str(error)).split())
+    return f"cannot be read: {text or type(error).__name__}"
 
 
 def _sort(paths: Sequence[str]) -> list[str]:
@@ -137,9 +149,15 @@ def fetch_copy(job: Job, folder: Path) -> Iterator[str]:
         try:
             system.get_file(path, str(copy))
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"{job.name}: there is no such video any more") from error
+            raise FileNotFoundError(f"{job.name}: there is no such video") from error
         except Exception as error:  # each kind of storage has errors of its own
-            raise OSError(f"{job.name}: cannot be fetched: {error}") from error
-        yield str(copy)
+            raise OSError(f"{job.name}: {_reason(error)}") from error
+        try:
+            yield str(copy)
+        except ValueError as error:  # who gave the address has no copy to look at
+            if type(error) is not ValueError or str(copy) not in str(error):
+                raise
+            named = str(error).replace(str(copy), hide_credentials(job.source))
+            raise ValueError(named) from error
     finally:
         copy.unlink(missing_ok=True)
