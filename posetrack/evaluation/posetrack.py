@@ -19,7 +19,7 @@ from posetrack.evaluation.precision import (
     rank_keypoints,
     tie_notes,
 )
-from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.regions import inside_any, keypoints_inside
 from posetrack.evaluation.score_tables import Result, Row, group_means, keypoint_rows, name_rows
 from posetrack.evaluation.sequences import (
     MISSING_SCORE,
@@ -35,6 +35,7 @@ from posetrack.evaluation.sequences import (
     head_sizes,
     image_numbers,
     offsets_of,
+    refuse_repeat,
 )
 from posetrack.skeletons import POSETRACK_15
 
@@ -42,7 +43,7 @@ MAX_TRACK_ID: Final = 10_000
 """The official evaluator refuses this id and larger ones."""
 
 
-_COUNTS: Final = (15, 17)
+_COUNTS: Final = (15, 17)  # without and with the ears
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,7 @@ def posetrack_pair(
             f"{predicted.source}: {len(other_side.frames)} frames, but the ground truth "
             f"{truth.source} has {len(true_side.frames)}; frames are paired by position"
         )
-    if other_side.repeated is not None:
-        raise ValueError(_twice(predicted.source, *other_side.repeated))
+    refuse_repeat(predicted.source, other_side.repeated)
     kept = np.flatnonzero(truth.annotated[true_side.frames])
     regions = [truth.regions[f] or () for f in true_side.frames[kept].tolist()]
     pair = SequencePair(
@@ -98,15 +98,9 @@ def posetrack_pair(
         _remaining(other_side, kept, regions),
     )
     frame = np.repeat(pair.frames, np.diff(pair.truth.offsets))
-    repeated = find_repeat(frame, pair.truth.ids)
-    if repeated is not None:
-        raise ValueError(_twice(truth.source, *repeated))
+    refuse_repeat(truth.source, find_repeat(frame, pair.truth.ids))
     _refuse_missing_heads(pair, truth.source)
     return pair
-
-
-def _twice(source: str, frame: int, track: int) -> str:
-    return f"{source}: track id {track} occurs twice in frame {frame}"
 
 
 def _side(sequence: AnnotatedSequence, *, map_keypoints: bool) -> _Side:
@@ -204,10 +198,7 @@ def _remaining(side: _Side, kept: Ints, regions: list[tuple[Region, ...]]) -> Pe
         return people
     has_region = np.array([bool(polygons) for polygons in regions], np.bool_)
     among, spare = np.flatnonzero(has_region[frame]), side.spare
-    points = people.xy[among]
-    where = np.repeat(frame[among], points.shape[1])
-    inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
-    people.has[among] &= ~inside
+    people.has[among] &= ~keypoints_inside(people.xy[among], frame[among], regions)
     alive = np.asarray(people.has.any(axis=1))
     if spare is not None:
         _refill(people, alive, frame, rows, spare, regions)

@@ -25,7 +25,7 @@ from posetrack.evaluation.precision import (
     rank_keypoints,
     tie_notes,
 )
-from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.regions import keypoints_inside
 from posetrack.evaluation.score_tables import Result, Row, keypoint_rows, name_rows
 from posetrack.evaluation.sequences import (
     MISSING_SCORE,
@@ -39,6 +39,7 @@ from posetrack.evaluation.sequences import (
     frame_distances,
     head_sizes,
     offsets_of,
+    refuse_repeat,
 )
 from posetrack.ops.compilation import compile_kernel
 from posetrack.skeletons import POSETRACK_17
@@ -187,8 +188,7 @@ def _clear_regions(xy: Floats, frame: Ints, regions: list[tuple[Floats, ...]]) -
     if not len(among):
         return keep
     points = xy[among]
-    where = np.repeat(frame[among], points.shape[1])
-    inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
+    inside = keypoints_inside(points, frame[among], regions)
     points[inside] = 0
     xy[among] = points
     keep[among] = ~(inside.all(axis=1) | (points <= 0).all(axis=(1, 2)))
@@ -205,11 +205,7 @@ def _check_pair(pair: SequencePair, truth: AnnotatedSequence, predicted: Annotat
         )
     for people, sequence in ((pair.truth, truth), (pair.predicted, predicted)):
         frame = np.repeat(pair.frames, np.diff(people.offsets))
-        repeated = find_repeat(frame, people.ids)
-        if repeated is not None:
-            raise ValueError(
-                f"{sequence.source}: track id {repeated[1]} occurs twice in frame {repeated[0]}"
-            )
+        refuse_repeat(sequence.source, find_repeat(frame, people.ids))
 
 
 _REACH: Final = 0.5001

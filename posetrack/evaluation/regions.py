@@ -49,6 +49,30 @@ def inside_any(xy: Floats, frame: Ints, regions: Sequence[Sequence[Region]]) -> 
     return inside
 
 
+def keypoints_inside(xy: Floats, frame: Ints, regions: Sequence[Sequence[Region]]) -> Bools:
+    """(P, K), keypoints that lie strictly inside a polygon of their person's frame.
+
+    Parameters
+    ----------
+    xy
+        (P, K, 2) pixels.
+    frame
+        (P,), rising, which of the frames each person belongs to.
+    regions
+        As of `inside_any`.
+
+    Examples
+    --------
+    >>> square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
+    >>> person = np.array([[[1.0, 1.0], [5.0, 1.0]]])
+    >>> keypoints_inside(person, np.array([0]), [[square]]).tolist()
+    [[True, False]]
+    """
+    people, count = xy.shape[:2]
+    points = xy.reshape(people * count, 2)
+    return inside_any(points, np.repeat(frame, count), regions).reshape(people, count)
+
+
 @compile_kernel
 def _mark_inside(xy: Floats, corners: Floats, inside: Bools) -> None:
     for i in range(len(xy)):

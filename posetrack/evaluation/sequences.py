@@ -224,6 +224,25 @@ def find_repeat(frame: Ints, ids: Ints) -> tuple[int, int] | None:
     return int(frame[row]), int(ids[row])
 
 
+def refuse_repeat(source: str, repeat: tuple[int, int] | None) -> None:
+    """Refuse a file in which `find_repeat` found an id.
+
+    Raises
+    ------
+    ValueError
+        With the file, the id and the frame.
+
+    Examples
+    --------
+    >>> refuse_repeat("a.json", (1, 7))
+    Traceback (most recent call last):
+    ValueError: a.json: track id 7 occurs twice in frame 1
+    """
+    if repeat is not None:
+        frame, track = repeat
+        raise ValueError(f"{source}: track id {track} occurs twice in frame {frame}")
+
+
 MISSING_SCORE: Final = -9999.0
 """What the official evaluators use where a prediction has no score."""
 

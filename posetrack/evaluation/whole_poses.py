@@ -21,9 +21,16 @@ from posetrack.evaluation.hota import (
     pair_offsets,
 )
 from posetrack.evaluation.posetrack_files import Source, evaluate_pairs
-from posetrack.evaluation.regions import inside_any
+from posetrack.evaluation.regions import keypoints_inside
 from posetrack.evaluation.score_tables import Result, Row, name_rows
-from posetrack.evaluation.sequences import AnnotatedSequence, Bools, Floats, Ints, find_repeat
+from posetrack.evaluation.sequences import (
+    AnnotatedSequence,
+    Bools,
+    Floats,
+    Ints,
+    find_repeat,
+    refuse_repeat,
+)
 from posetrack.ops.oks import oks_matrix
 from posetrack.skeletons import POSETRACK_15, POSETRACK_17, Skeleton
 from posetrack.skeletons.skeleton import sigma_of
@@ -368,11 +375,7 @@ def _pose_similarities(truth: AnnotatedSequence, predicted: AnnotatedSequence) -
             f"has {count}"
         )
     for sequence in (truth, predicted):
-        repeated = find_repeat(sequence.frame, sequence.ids)
-        if repeated is not None:
-            raise ValueError(
-                f"{sequence.source}: track id {repeated[1]} occurs twice in frame {repeated[0]}"
-            )
+        refuse_repeat(sequence.source, find_repeat(sequence.frame, sequence.ids))
     frames = np.flatnonzero([flag is not False for flag in truth.labelled])
     regions = [polygons or () for polygons in truth.regions]
     true_rows = _outside(truth, regions) & (truth.keypoints[:, :, 2] > 0).any(axis=1)
@@ -414,8 +417,7 @@ def _outside(sequence: AnnotatedSequence, regions: list[tuple[Floats, ...]]) -> 
     if not any(regions):
         return np.ones(len(sequence.ids), np.bool_)
     points = sequence.keypoints[:, :, :2]
-    where = np.repeat(sequence.frame, points.shape[1])
-    inside = inside_any(points.reshape(-1, 2), where, regions).reshape(points.shape[:2])
+    inside = keypoints_inside(points, sequence.frame, regions)
     absent = ~np.isfinite(points).all(axis=2) | (sequence.keypoints == 0).all(axis=2)
     keep: Bools = ~(inside | absent).all(axis=1) | absent.all(axis=1)
     return keep
