@@ -55,6 +55,16 @@ def read_alphapose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ------
     ValueError
         If it is not such a file or without identities; the message names the file and the entry.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> person = {"image_id": "7.jpg", "idx": 4, "score": 2.5, "keypoints": [5.0, 6.0, 0.9] * 17}
+    >>> document = [person]
+    >>> path = Path(tempfile.mkdtemp()) / "alphapose-results.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> read_alphapose(path, Hints(rate=25)).ids.tolist()
+    [4]
     """
     path = Path(path)
     people = People(str(path), hints)

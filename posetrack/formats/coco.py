@@ -242,6 +242,16 @@ def read_coco_results(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ValueError
         If it is not such a file, without identities, or all in it is left out; the message names
         the file and the entry.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> person = {"image_id": 7, "category_id": 1, "track_id": 4, "score": 0.9}
+    >>> document = [person | {"keypoints": [5.0, 6.0, 0.9] * 17}]
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> read_coco_results(path, Hints(rate=25)).ids.tolist()
+    [4]
     """
     path = Path(path)
     people = People(str(path), hints)

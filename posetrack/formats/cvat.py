@@ -43,6 +43,18 @@ def read_cvat(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ------
     ValueError
         If it is no such file or broken; the message names the file and the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> nose = '<points label="nose" outside="0" points="5.0,6.0"/>'
+    >>> skeleton = f'<skeleton frame="3" outside="0">{nose}</skeleton>'
+    >>> track = f'<track id="0" label="person">{skeleton}</track>'
+    >>> path = Path(tempfile.mkdtemp()) / "annotations.xml"
+    >>> _ = path.write_text(f"<annotations>{track}</annotations>")
+    >>> people = read_cvat(path, Hints(rate=25))
+    >>> people.frame.tolist(), people.xy.tolist()
+    ([3], [[[5.0, 6.0]]])
     """
     path = Path(path)
     return table_of_labels(read_cvat_labels(path, hints), str(path), hints)

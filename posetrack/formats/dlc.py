@@ -54,6 +54,16 @@ def write_dlc(path: str | Path, table: TrackTable) -> None:
         If the video is too long to lay out at once, or a name cannot stand in a header.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.csv"
+    >>> write_dlc(path, table)
+    >>> path.read_text().splitlines()[1][:30]
+    'individuals,id_1,id_1,id_1,id_'
     """
     for name in table.skeleton.keypoints:
         if set(name) & set(',"\r\n'):
@@ -76,6 +86,16 @@ def write_dlc_h5(path: str | Path, table: TrackTable) -> None:
         the layout's one attribute holds the names of (about 30 people of 17 keypoints).
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.h5"
+    >>> write_dlc_h5(path, table)
+    >>> read_dlc_h5(path, Hints(rate=25)).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
     library("tables")
     pandas = library("pandas")
@@ -152,6 +172,16 @@ def read_dlc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ------
     ValueError
         If it is not such file or damaged; the message names the file and the row or column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.csv"
+    >>> write_dlc(path, table)
+    >>> read_dlc(path, Hints(rate=25)).xy.shape
+    (6, 17, 2)
     """
     path = Path(path)
     return read_csv(path, lambda source: _table(path, _read_csv(path, source), hints))
@@ -295,6 +325,16 @@ def read_dlc_h5(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If h5py is not installed.
     ValueError
         If it is not such file or damaged; the message names the file and the part.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.h5"
+    >>> write_dlc_h5(path, table)
+    >>> read_dlc_h5(path, Hints(rate=25)).xy.shape
+    (6, 17, 2)
     """
     path = Path(path)
     return _table(path, _read_h5(path), hints)
@@ -501,6 +541,16 @@ def write_dlc_labels(folder: str | Path, table: TrackTable) -> None:
         If the folder is there.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk"
+    >>> write_dlc_labels(path, table)
+    >>> sorted(file.name for file in path.iterdir())
+    ['CollectedData_posetrack.csv', 'CollectedData_posetrack.h5']
     """
     folder = Path(folder)
     library("tables")

@@ -88,6 +88,19 @@ def read_label_studio(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ValueError
         If it is no such file or a keypoint belongs to nobody; the message names the file and the
         task.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> point = {"x": 50.0, "y": 25.0, "width": 0.3, "keypointlabels": ["nose"]}
+    >>> nose = {"type": "keypointlabels", "original_width": 200, "original_height": 100}
+    >>> nose |= {"id": "a", "from_name": "kp", "to_name": "image", "value": point}
+    >>> task = {"id": 1, "data": {"image": "walk_0007.jpg"}, "annotations": [{"result": [nose]}]}
+    >>> document = [task]
+    >>> path = Path(tempfile.mkdtemp()) / "export.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> read_label_studio(path, Hints(rate=25, untracked=True)).xy.tolist()
+    [[[100.0, 25.0]]]
     """
     path = Path(path)
     return table_of_labels(read_label_studio_labels(path, hints), str(path), hints)

@@ -60,6 +60,16 @@ def read_mmpose(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ------
     ValueError
         If it is not such a file or without identities; the message names the file and the place.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> person = {"keypoints": [[5.0, 6.0]] * 17, "keypoint_scores": [0.9] * 17, "track_id": 4}
+    >>> document = [{"frame_id": 0, "instances": [person]}]
+    >>> path = Path(tempfile.mkdtemp()) / "results_walk.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> read_mmpose(path, Hints(rate=25)).ids.tolist()
+    [4]
     """
     path = Path(path)
     described: Mapping[str, Any] = {}

@@ -206,7 +206,7 @@ def _numbers(words: list[str]) -> list[float]:
 
 
 def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
-    """Read boxes; keypoints, which the format does not have, are all unseen.
+    r"""Read boxes; keypoints, which the format does not have, are all unseen.
 
     Ground truth has a mark for rows to be ignored, 0, and a class: rows with mark 0 and classes
     other than 1, 2 and 7 (people) are left out. An id of -1 means no id.
@@ -223,6 +223,15 @@ def read_mot(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ValueError
         If a line is not in the format, or all are left out; the message names the file and the
         line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "match.txt"
+    >>> _ = path.write_text("1,4,11,21,30,60,0.9\n2,4,12,21,30,60,0.9")
+    >>> boxes = read_mot(path, Hints(rate=25))
+    >>> boxes.frame.tolist(), boxes.ids.tolist(), boxes.xyxy[0].tolist()
+    ([0, 1], [4, 4], [10.0, 20.0, 40.0, 80.0])
     """
     path = Path(path)
     boxes = read_lines(path)

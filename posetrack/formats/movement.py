@@ -40,6 +40,16 @@ def write_movement(path: str | Path, table: TrackTable) -> None:
         If the video is too long to lay out at once.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.nc"
+    >>> write_movement(path, table)
+    >>> read_movement(path).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
     xarray = library("xarray")
     library("h5netcdf")
@@ -81,6 +91,16 @@ def read_movement(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If xarray or h5netcdf is not installed.
     ValueError
         If it is not such a file or damaged, of boxes, several views or three dimensions of space.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.nc"
+    >>> write_movement(path, table)
+    >>> read_movement(path).xy.shape
+    (6, 17, 2)
     """
     path = Path(path)
     xarray = library("xarray")

@@ -165,6 +165,13 @@ def from_supervision(
     ------
     ValueError
         If numbers of people or keypoints disagree.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(xy=np.full((1, 17, 2), 5.0), keypoint_confidence=np.ones((1, 17)))
+    >>> from_supervision(found).xy[0, 0].tolist()
+    [5.0, 5.0]
     """
     xy = np.array(key_points.xy, np.float32).reshape(-1, len(skeleton), 2)
     given = getattr(key_points, "keypoint_confidence", None)
@@ -191,6 +198,13 @@ def tracks_from_supervision(
     ------
     ValueError
         If there are no identities.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(xy=np.full((1, 17, 2), 5.0), data={"tracker_id": [4]})
+    >>> tracks_from_supervision(found).ids.tolist()
+    [4]
     """
     ids = getattr(detections, "tracker_id", None)
     if ids is None:
@@ -217,6 +231,14 @@ def from_ultralytics(result: Any, *, skeleton: Skeleton = COCO_17) -> Poses:
     ------
     ValueError
         If it has no keypoints, or they are not the skeleton's.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> keypoints = SimpleNamespace(xy=np.full((1, 17, 2), 5.0), conf=np.ones((1, 17)))
+    >>> boxes = SimpleNamespace(xyxy=[[0.0, 0.0, 10.0, 20.0]], conf=[0.9])
+    >>> from_ultralytics(SimpleNamespace(keypoints=keypoints, boxes=boxes)).xy[0, 0].tolist()
+    [5.0, 5.0]
     """
     if getattr(result, "keypoints", None) is None:
         raise ValueError("the result has no keypoints: was it a pose network's?")
@@ -234,6 +256,14 @@ def tracks_from_ultralytics(result: Any, *, skeleton: Skeleton = COCO_17) -> Tra
     ------
     ValueError
         If there are no identities.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> keypoints = SimpleNamespace(xy=np.full((1, 17, 2), 5.0), conf=None)
+    >>> boxes = SimpleNamespace(xyxy=[[0.0, 0.0, 10.0, 20.0]], conf=[0.9], id=[4.0])
+    >>> tracks_from_ultralytics(SimpleNamespace(keypoints=keypoints, boxes=boxes)).ids.tolist()
+    [4]
     """
     poses = from_ultralytics(result, skeleton=skeleton)
     ids = result.boxes.id

@@ -51,6 +51,16 @@ def read_openpifpaf(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ------
     ValueError
         If it is no such file; the message names the file and the line.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> person = {"keypoints": [5.0, 6.0, 0.9] * 17, "bbox": [5, 6, 10, 20], "score": 0.9, "id_": 4}
+    >>> document = {"frame": 1, "predictions": [person]}
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> read_openpifpaf(path, Hints(rate=25)).ids.tolist()
+    [4]
     """
     path = Path(path)
     left_out: dict[str, int] = {}

@@ -93,6 +93,16 @@ def write_openpose(folder: str | Path, table: TrackTable, skeleton: Skeleton = B
         If the folder is there.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk"
+    >>> write_openpose(path, table)
+    >>> sorted(file.name for file in path.iterdir())[0]
+    'walk_000000000000_keypoints.json'
     """
     if skeleton not in _OWN:
         raise ValueError(f"OpenPose knows body_25 and coco_18, got {skeleton!r}")
@@ -200,6 +210,16 @@ def read_openpose(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         identity, or all are left out; the message names the file. Or if there is no rate.
     FileNotFoundError
         If the folder has no such file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk"
+    >>> write_openpose(path, table)
+    >>> read_openpose(path, Hints(rate=25)).xy.shape
+    (6, 25, 2)
     """
     folder = Path(folder)
     files: dict[int, Path] = {}

@@ -77,6 +77,15 @@ def write_trc(
         If the scale is not positive, or a keypoint's name holds a blank or tab.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.trc"
+    >>> [file.name for file in write_trc(path, table)]
+    ['walk.id_1.trc', 'walk.id_2.trc']
     """
     names = table.skeleton.keypoints
     for name in names:
@@ -137,6 +146,16 @@ def read_trc(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     -----
     UserWarning
         If the markers do not lie in a plane.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.trc"
+    >>> first, second = write_trc(path, table)
+    >>> read_trc(second).ids.tolist()
+    [2, 2, 2]
     """
     path = Path(path)
     lines = read_text(path, _MOST_BYTES).split("\n")

@@ -121,6 +121,16 @@ def read_posetrack17(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ValueError
         If it is not such a file, without identities, or all in it is left out; the message names
         the file and the place.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> write_posetrack17(path, table)
+    >>> read_posetrack17(path).xy.shape
+    (6, 15, 2)
     """
     path = Path(path)
     document = read_json(path, Document, nan=True)
@@ -176,6 +186,16 @@ def write_posetrack17(
     ------
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> write_posetrack17(path, table)
+    >>> read_posetrack17(path).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
     path = Path(path)
     write_whole(path, _pieces(sequence_name(path.stem.split(".")[0]), table, approximate_head))

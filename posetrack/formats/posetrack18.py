@@ -358,6 +358,18 @@ def read_posetrack18(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ValueError
         If it is not such a file, of several videos, without identities, or all in it is left out;
         the message names the file and the place.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> image = {"id": 1, "file_name": "images/val/000001_mpii_test/000007.jpg"}
+    >>> person = {"image_id": 1, "track_id": 4, "keypoints": [5.0, 6.0, 1] * 17}
+    >>> category = {"id": 1, "name": "person", "keypoints": list(POSETRACK_17.keypoints)}
+    >>> document = {"images": [image], "annotations": [person], "categories": [category]}
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> _ = path.write_text(json.dumps(document))
+    >>> read_posetrack18(path, Hints(rate=25)).frame.tolist()
+    [7]
     """
     path = Path(path)
     document = read_json(path, Document, nan=True)

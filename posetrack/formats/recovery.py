@@ -49,6 +49,17 @@ def recover(path: str | Path) -> Path:
         If it is no spool of ours.
     FileExistsError
         If the finished file is there already.
+
+    Examples
+    --------
+    >>> import shutil, tempfile
+    >>> from posetrack.formats import ParquetWriter
+    >>> from posetrack.skeletons import COCO_17
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with ParquetWriter(folder / "walk.parquet", COCO_17):  # as if its process were killed here
+    ...     spool = shutil.copy(folder / "walk.partial.arrows", folder / "killed.partial.arrows")
+    >>> recover(spool).name
+    'killed.partial.parquet'
     """
     spool = Path(path)
     endings = {".arrows": ".parquet", ".jsonl": ".json"}

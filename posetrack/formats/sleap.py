@@ -42,6 +42,16 @@ def write_sleap(path: str | Path, table: TrackTable) -> None:
         If the video is too long to lay out at once.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.h5"
+    >>> write_sleap(path, table)
+    >>> read_sleap(path, Hints(rate=25)).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
     whole_table = every_frame(table)
     there = np.isfinite(whole_table.boxes[..., 0])
@@ -92,6 +102,16 @@ def read_sleap(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If h5py is not installed.
     ValueError
         If it is not such a file or damaged; the message names the file and the dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.h5"
+    >>> write_sleap(path, table)
+    >>> read_sleap(path, Hints(rate=25)).xy.shape
+    (6, 17, 2)
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":

@@ -64,6 +64,16 @@ def read_ultralytics(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ------
     ValueError
         If it is no such file or a hint is needed; the message names the file and the place.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> write_ultralytics(path, table)
+    >>> read_ultralytics(path, Hints(rate=25)).xy.shape
+    (6, 17, 2)
     """
     path = Path(path)
     frames = list(_frames(path, read_json_frames(path)))
@@ -161,6 +171,16 @@ def write_ultralytics(path: str | Path, table: TrackTable) -> None:
     ------
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk.json"
+    >>> write_ultralytics(path, table)
+    >>> read_ultralytics(path, Hints(rate=25)).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
     write_whole(Path(path), _pieces(table))
 

@@ -80,6 +80,16 @@ def read_yolo(folder: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
         If there is no label file.
     ModuleNotFoundError
         If there is a ``data.yaml`` and PyYAML is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk"
+    >>> write_yolo_tracks(path, table, image_size=(320, 240))
+    >>> read_yolo(path, Hints(rate=25, image_size=(320, 240))).ids.tolist()
+    [1, 2, 1, 2, 1, 2]
     """
     folder = Path(folder)
     return table_of_labels(read_yolo_labels(folder, hints), str(folder), hints)
@@ -372,6 +382,16 @@ def write_yolo(
         If the folder is there.
     OSError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk"
+    >>> write_yolo(path, table, image_size=(320, 240))
+    >>> sorted(file.name for file in (path / "labels").iterdir())
+    ['walk_000000.txt', 'walk_000001.txt', 'walk_000002.txt']
     """
     _write(Path(folder), table, image_size, "labels")
 
@@ -382,6 +402,16 @@ def write_yolo_tracks(
     """Write what ``yolo track save_txt save_conf`` writes: scores and identities in the lines.
 
     ``labels/NAME_13.txt`` is frame 12. See `write_yolo` for the rest.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from posetrack.testing import crossing
+    >>> table = crossing(frames=3).table()
+    >>> path = Path(tempfile.mkdtemp()) / "walk"
+    >>> write_yolo_tracks(path, table, image_size=(320, 240))
+    >>> sorted(file.name for file in (path / "labels").iterdir())
+    ['walk_1.txt', 'walk_2.txt', 'walk_3.txt']
     """
     _write(Path(folder), table, image_size, "tracks")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from posetrack.interfaces import Image
 from posetrack.skeletons import COCO_17, Skeleton
 from posetrack.structures import Detections, Poses
 from posetrack.testing.fakes import KnownPeople
+
+if TYPE_CHECKING:
+    from posetrack.formats.table import TrackTable
 
 # A standing person of height 1 seen from the front, feet at y = 0, y down: COCO's order.
 _STANDING = np.array(
@@ -85,6 +89,31 @@ class Scene:
         boxes = Detections(self.boxes(frame)[here], np.ones(len(here)))
         xy = self.xy[frame][here]
         return Poses(xy, np.ones(xy.shape[:2]), boxes, self.skeleton), here + 1
+
+    def table(self) -> TrackTable:
+        """The truth of all frames, as a file of tracks is read.
+
+        Examples
+        --------
+        >>> crossing(frames=3).table()
+        TrackTable(6 rows, 2 ids, coco_17)
+        """
+        from posetrack.formats.table import TrackTable
+
+        rows = [(frame, *self.truth(frame)) for frame in range(len(self))]
+        counts = [len(ids) for _, _, ids in rows]
+        frame = np.repeat(np.arange(len(self)), counts)
+        return TrackTable(
+            frame=frame,
+            seconds=frame / self.rate,
+            ids=np.concatenate([ids for _, _, ids in rows]),
+            xyxy=np.concatenate([poses.boxes.xyxy for _, poses, _ in rows]),
+            box_scores=np.ones(len(frame), np.float32),
+            flow_age=np.zeros(len(frame), np.int64),
+            xy=np.concatenate([poses.xy for _, poses, _ in rows]),
+            scores=np.concatenate([poses.scores for _, poses, _ in rows]),
+            skeleton=self.skeleton,
+        )
 
     def everybody(self, frame: int) -> KnownPeople:
         """What a fake needs to know of a frame; people never hide each other."""
