@@ -150,6 +150,23 @@ def test_onnx_data_beside_the_file_are_fine(folder: Path) -> None:
     assert (session(np.ones((1, 3, 8, 8), np.float32))[0] == 3).all()
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 60000, 60000), (2_000_000, 3, 64, 64)])
+def test_an_input_that_no_memory_holds_is_refused_before_any_is_asked_for(
+    folder: Path, shape: tuple[int, ...]
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra posetrack[onnx]")
+    from onnx_files import answering
+
+    from posetrack.detectors.onnx import OnnxDetector
+
+    answer = {"output0": np.zeros((1, 56, 84), np.float32)}
+    file = answering(folder / "large.onnx", answer, input_shape=shape)
+    with pytest.raises(ValueError, match=r"large\.onnx.* pixels, more than the 67,108,864"):
+        load_estimator(file, device="cpu")
+    with pytest.raises(ValueError, match="export it for smaller images or batches"):
+        OnnxDetector(file)
+
+
 def test_the_bundled_graphs_pass() -> None:
     from posetrack.build import find_bundled_file
 

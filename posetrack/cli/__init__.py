@@ -156,6 +156,9 @@ def _run(words: list[str]) -> int:
     except OSError as error:
         _say(reason_of(error), error)
         return 1
+    except MemoryError as error:
+        _say(f"not enough memory: {error}" if str(error) else "not enough memory", error)
+        return 1
     except (ValueError, RuntimeError, ImportError) as error:
         # What a user can mend comes as one of these, with a message that says how; anything else
         # is a fault of ours and keeps its traceback.

@@ -105,11 +105,10 @@ class OnnxDetector:
     ) -> None:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
-        self._network = open_network(
-            path, threads=threads, providers=providers, constants=constants
-        ).for_one_image()
-        self.person = named_person(self._network.metadata) if person is None else person
-        self.input_size = self._network.size_for(input_size, usual_size(self._network))
+        network = open_network(path, threads=threads, providers=providers, constants=constants)
+        self.person = named_person(network.metadata) if person is None else person
+        self.input_size = network.size_for(input_size, usual_size(network))
+        self._network = network.for_one_image()
         if isinstance(decode, Layout):
             layout = decode
         else:

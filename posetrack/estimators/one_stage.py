@@ -139,10 +139,9 @@ class OneStage:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
         check_fraction(min_keypoint_score=min_keypoint_score)
         self.min_keypoint_score = min_keypoint_score
-        network = network.for_one_image()
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
-        self._network = network
         self.input_size = network.size_for(input_size, usual_size(network))
+        self._network = network = network.for_one_image()
         # Run once: what a file gives is seen only by running it, and the first run is slow.
         outputs = network(np.zeros((1, 3, *self.input_size[::-1]), np.float32))
         wanted = skeleton or network.card.skeleton

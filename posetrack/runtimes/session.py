@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 _LARGEST_CARD = 2**20
+_MOST_PIXELS = 2**26
 
 Batch: TypeAlias = NDArray[np.float32]
 Run: TypeAlias = Callable[[Batch], Batch]
@@ -102,7 +103,8 @@ class Session:
         Raises
         ------
         ValueError
-            If the file was made for another size, or neither is known.
+            If the file was made for another size, neither is known, or no run of it would fit
+            into usual memory.
         """
         if wanted is not None and min(wanted) < 1:
             raise ValueError(f"input_size must be a positive (width, height), got {wanted}")
@@ -118,6 +120,12 @@ class Session:
             )
         size = wanted or fixed or usual
         assert size is not None  # refused above
+        batch = self.batch or 1
+        if batch * size[0] * size[1] > _MOST_PIXELS:
+            raise ValueError(
+                f"{self}: a run takes {batch} x {size[0]} x {size[1]} pixels, more than the "
+                f"{_MOST_PIXELS:,} that are allowed; export it for smaller images or batches"
+            )
         return size
 
     def __call__(self, images: Batch) -> list[NDArray[Any]]:
