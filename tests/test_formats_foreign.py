@@ -21,6 +21,7 @@ from posetrack.formats.hints import Hints
 from posetrack.formats.reading import read_any, read_images
 from posetrack.formats.registry import FORMATS
 from posetrack.skeletons import (
+    BODY_135,
     COCO_WHOLEBODY_133,
     HALPE_136,
     KNOWN_SKELETONS,
@@ -172,6 +173,22 @@ def test_openpose_s_face_and_hands_are_read_with_the_body(tmp_path: Path) -> Non
         body = posetrack.load(tmp_path, rate=10, skeleton=BODY_25)
     assert body.skeleton == BODY_25
     assert body.frame.tolist() == [0, 1, 2]
+
+
+def test_openpose_s_whole_body_model_is_read_by_its_number_of_keypoints(tmp_path: Path) -> None:
+    person = openpose_person() | {"pose_keypoints_2d": flat(BODY_135)}
+    written(tmp_path / "a_1_keypoints.json", {"people": [person]})
+    made = posetrack.load(tmp_path, rate=10)
+    assert made.skeleton == BODY_135
+    by_name = dict(zip(made.skeleton.keypoints, range(1, 136), strict=True))
+    # 17 as COCO's, then neck and head, feet, 20 of each hand from the thumb on, and the face.
+    # fmt: off
+    places = {"right_ankle": 17, "head_top": 19, "left_heel": 22, "left_thumb1": 26,
+              "left_pinky_finger4": 45, "right_thumb1": 46, "face-0": 66, "face-69": 135}
+    # fmt: on
+    assert places.items() <= by_name.items()
+    assert made.xy[0, 0, by_name["right_thumb1"] - 1, 0] == flat(BODY_135)[3 * 45]
+    assert ("left_wrist", "left_thumb1") in made.skeleton.edges
 
 
 @pytest.mark.parametrize(

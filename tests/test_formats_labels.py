@@ -14,6 +14,7 @@ from PIL import Image
 
 import posetrack
 from posetrack import COCO_17, COCO_WHOLEBODY_133
+from posetrack.cli import main
 from posetrack.formats.yolo import read_yolo_labels
 
 # -- Ultralytics' summary ----------------------------------------------------------------------
@@ -277,6 +278,33 @@ def test_a_zip_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
         file.writestr(name, "[]")
     with pytest.raises(ValueError, match=r"d\.zip: .*leads out of the folder"):
         posetrack.load(tmp_path / "d.zip", rate=10)
+
+
+def test_of_a_zip_with_several_parts_one_is_named_by_the_path_that_the_message_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as file:
+        for part, x in (("train", 1), ("valid", 5)):
+            document = {
+                "images": [{"id": 1, "file_name": f"{part}_7.jpg", "width": 200, "height": 100}],
+                "categories": [{"id": 1, "name": "person", "keypoints": ["nose", "tail"]}],
+                "annotations": [
+                    {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [x, 2, 2, 3, 4, 1],
+                     "num_keypoints": 2, "bbox": [0, 0, 9, 9], "area": 81, "track_id": 4}
+                ],
+            }  # fmt: skip
+            file.writestr(f"{part}/_annotations.coco.json", json.dumps(document))
+    with pytest.raises(ValueError, match="holds 2 files of labels") as raised:
+        posetrack.load(tmp_path / "d.zip", rate=10)
+    named = str(raised.value).rpartition("name one of them, as ")[2]
+    assert named == str(tmp_path / "d.zip" / "train" / "_annotations.coco.json")
+    for path, x in ((named, 1), (tmp_path / "d.zip" / "valid", 5)):
+        assert posetrack.load(path, rate=10).xy[0, 0, 0, 0] == x
+    assert main(["convert", named, "-o", str(tmp_path / "o"), "--to", "csv", "--rate", "10"]) == 0
+    wrong = str(tmp_path / "d.zip" / "test")
+    capsys.readouterr()
+    assert main(["convert", wrong, "-o", str(tmp_path / "o"), "--to", "csv", "--rate", "10"]) == 1
+    assert "d.zip/test: no such file" in capsys.readouterr().err
 
 
 def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ COUNTS = {
     "posetrack_17": 17,
     "mpii_16": 16,
     "body_25": 25,
+    "body_25b": 25,
+    "body_135": 135,
     "halpe_26": 26,
     "coco_wholebody_133": 133,
     "halpe_136": 136,

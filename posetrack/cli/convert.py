@@ -34,7 +34,11 @@ def add_parser(commands: Any) -> None:
         "and c3d need 'posetrack[nwb]', 'posetrack[sleap]' and 'posetrack[c3d]'.",
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", nargs="?", help="a file, a folder, or a zip of one"
+        "file",
+        type=Path,
+        metavar="FILE",
+        nargs="?",
+        help="a file, a folder, or a zip of one; also what lies in a zip, as export.zip/train",
     )
     parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(ENDINGS)}")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")

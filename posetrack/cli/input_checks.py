@@ -11,7 +11,7 @@ from posetrack.video.reachability import is_camera
 
 
 def check_files(*paths: str | Path | None) -> None:
-    """Refuse files and folders that are not there; None is passed over.
+    """Refuse files and folders that are not there; None is passed over, what is in a zip, too.
 
     Raises
     ------
@@ -26,7 +26,10 @@ def check_files(*paths: str | Path | None) -> None:
     """
     for path in paths:
         if path is not None and not Path(path).exists():
-            raise no_such_file(Path(path))
+            from posetrack.formats.exports import split_at_zip
+
+            if split_at_zip(Path(path)) is None:
+                raise no_such_file(Path(path))
 
 
 def check_video(source: str | None) -> None:

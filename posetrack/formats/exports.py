@@ -33,6 +33,23 @@ PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _DEPTH: Final = 5
 
 
+def split_at_zip(path: Path) -> tuple[Path, PurePosixPath] | None:
+    """The zip that a path leads to or into, and where within; None if it leads to none.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "export.zip").touch()
+    >>> file, within = split_at_zip(folder / "export.zip" / "train" / "labels.json")
+    >>> file.name, str(within)
+    ('export.zip', 'train/labels.json')
+    """
+    for file in (path, *path.parents):
+        if file.suffix.lower() == ".zip" and file.is_file():
+            return file, PurePosixPath(path.relative_to(file).as_posix())
+    return None
+
+
 @contextmanager
 def unpack(path: Path) -> Iterator[Path]:
     """Unpack a zip's data files, and the first bytes of its pictures, to a temporary folder.
@@ -60,8 +77,8 @@ def unpack(path: Path) -> Iterator[Path]:
         try:
             yield folder
         except (ValueError, FileNotFoundError) as error:
-            text = str(error).replace(f"{folder}/", f"{path}, ").replace(str(folder), str(path))
-            raise type(error)(text) from error
+            # What it names can be given as it is: `read_any` takes a path that leads into a zip.
+            raise type(error)(str(error).replace(str(folder), str(path))) from error
 
 
 def _unpack(file: zipfile.ZipFile, path: Path, folder: Path) -> None:
@@ -140,7 +157,10 @@ def find_export(folder: Path) -> Path | None:
     for found in kinds:
         if len(found) > 1:
             names = ", ".join(str(file.relative_to(folder)) for file in found[:4])
-            raise ValueError(f"{folder}: holds {len(found)} files of labels: name one of {names}")
+            raise ValueError(
+                f"{folder}: holds {len(found)} files of labels, {names}: name one of them, as "
+                f"{found[0]}"
+            )
         if found:
             return found[0]
     return _alone(files)

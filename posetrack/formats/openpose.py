@@ -25,6 +25,7 @@ from posetrack.formats.people import People
 from posetrack.formats.table import TrackTable
 from posetrack.skeletons import (
     BODY_25,
+    BODY_135,
     COCO_17,
     COCO_18,
     COCO_WHOLEBODY_133,
@@ -47,7 +48,7 @@ def _part(name: str, keypoints: Sequence[str]) -> Skeleton:
 _BEFORE_KEYPOINTS = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})_keypoints", re.ASCII)
 _NUMBER = re.compile(r"(?<![A-Za-z0-9])(\d{1,18})(?![A-Za-z0-9])", re.ASCII)
 _OWN: Final = (BODY_25, COCO_18)
-_WHOLE: Final = (COCO_WHOLEBODY_133, HALPE_136)
+_WHOLE: Final = (COCO_WHOLEBODY_133, BODY_135, HALPE_136)
 _BY_COUNT: Final = {
     len(known): known for known in (*_OWN, OPENPOSE_MPI_15, MPII_16, COCO_17, HALPE_26, *_WHOLE)
 }

@@ -55,7 +55,7 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     ----------
     path
         The file, or a folder: of files a frame, or an export with its file somewhere in it; or a
-        zip of one.
+        zip of one, or a path that goes on within a zip, as ``export.zip/train/labels.json``.
     hints
         What the file may not say.
 
@@ -75,15 +75,13 @@ def read_any(path: str | Path, hints: Hints = NO_HINTS) -> TrackTable:
     [4]
     """
     path = Path(path)
-    if path.suffix.lower() == ".zip" and not path.is_dir():
-        from posetrack.formats.exports import unpack
+    from posetrack.formats.exports import find_export, split_at_zip, unpack
 
-        with unpack(path) as folder:
-            return read_any(folder, hints)
     if path.is_dir():
-        from posetrack.formats.exports import find_export
-
         path = find_export(path) or path
+    elif (packed := split_at_zip(path)) is not None:
+        with unpack(packed[0]) as folder:
+            return read_any(folder / packed[1], hints)
     module, _, name = FORMATS[format_of(path)].reader.partition(":")
     read = getattr(import_module(f"posetrack.formats.{module}"), name)
     with errors_naming(path):

@@ -2,6 +2,8 @@
 
 from posetrack.skeletons.known import (
     BODY_25,
+    BODY_25B,
+    BODY_135,
     COCO_17,
     COCO_17_NECK,
     COCO_18,
@@ -21,6 +23,8 @@ from posetrack.skeletons.skeleton import Skeleton, read_skeleton
 
 __all__ = [
     "BODY_25",
+    "BODY_25B",
+    "BODY_135",
     "COCO_17",
     "COCO_17_NECK",
     "COCO_18",

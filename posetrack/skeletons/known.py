@@ -192,6 +192,29 @@ BODY_25: Final = _skeleton(
 )
 """OpenPose's default model."""
 
+BODY_25B: Final = _skeleton(
+    "body_25b",
+    (
+        *COCO_17.keypoints,
+        "upper_neck",
+        "head_top",
+        *(f"{side}_{p}" for side in ("left", "right") for p in ("big_toe", "small_toe", "heel")),
+    ),
+    (
+        *_FACE,
+        ("head_top", "upper_neck"),
+        ("upper_neck", "left_shoulder"),
+        ("upper_neck", "right_shoulder"),
+        ("left_shoulder", "left_hip"),
+        ("right_shoulder", "right_hip"),
+        ("left_hip", "right_hip"),
+        *_LIMBS,
+        *_FEET,
+    ),
+)
+"""OpenPose's experimental model of 25 keypoints in COCO's order; its files do not differ from those
+of `BODY_25`, so that it has to be named."""
+
 HALPE_26: Final = _skeleton(
     "halpe_26",
     (
@@ -341,6 +364,28 @@ HALPE_136: Final = add_face_and_hands(HALPE_26, "halpe_136", face=68, hands=True
 OPENPOSE_137: Final = add_face_and_hands(BODY_25, "openpose_137", face=70, hands=True)
 """OpenPose's default model with face and hands, in the order of its files' lists."""
 
+
+def _body_135() -> Skeleton:
+    """Hands come before the face, and have no root of their own: fingers begin at the wrist."""
+    whole = add_face_and_hands(BODY_25B, "body_135", face=70, hands=True)
+    hands = tuple(f"{side}_{part}" for side in ("left", "right") for part in _FINGERS)
+    face = tuple(f"face-{point}" for point in range(70))
+    keypoints = (*BODY_25B.keypoints, *hands, *face)
+    roots = {f"{side}_hand_root": f"{side}_wrist" for side in ("left", "right")}
+    edges = [(roots.get(a, a), roots.get(b, b)) for a, b in whole.edges]
+    sigma = dict(zip(whole.keypoints, whole.sigmas, strict=True))
+    return Skeleton(
+        "body_135",
+        keypoints,
+        tuple((a, b) for a, b in edges if a != b),
+        tuple(pair for pair in whole.mirrored if roots.keys().isdisjoint(pair)),
+        tuple(sigma[keypoint] for keypoint in keypoints),
+    )
+
+
+BODY_135: Final = _body_135()
+"""OpenPose's experimental whole-body model: `BODY_25B`, 20 of each hand, 70 of the face."""
+
 KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
     skeleton.name: skeleton
     for skeleton in (
@@ -352,9 +397,11 @@ KNOWN_SKELETONS: Final[Mapping[str, Skeleton]] = {
         MPII_16,
         OPENPOSE_MPI_15,
         BODY_25,
+        BODY_25B,
         HALPE_26,
         COCO_WHOLEBODY_133,
         HALPE_136,
+        BODY_135,
         OPENPOSE_137,
     )
 }
