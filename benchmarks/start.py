@@ -16,10 +16,10 @@ from pathlib import Path
 
 def measure(*command: str, home: Path) -> tuple[float, float]:
     """Processor seconds and largest megabytes of a Python process."""
+    environment = os.environ | {"POSETRACK_HOME": str(home)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     process = subprocess.Popen(
-        [sys.executable, *command],
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"POSETRACK_HOME": str(home)},
+        [sys.executable, *command], stdout=subprocess.DEVNULL, env=environment
     )
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import urllib.request
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,13 +56,15 @@ def check_live(source: int | str, *, seconds: float = _SECONDS) -> None:
 
         check_exists(source)
         return
+    from urllib.request import getproxies  # loads what speaks HTTP; most sources are files
+
     from posetrack.files import without_credentials
     from posetrack.video.reader import check_url
 
     check_url(source)
     parts = urlsplit(source)
     scheme, label = parts.scheme.lower(), without_credentials(source)
-    proxied = scheme in ("http", "https") and scheme in urllib.request.getproxies()
+    proxied = scheme in ("http", "https") and scheme in getproxies()
     if scheme not in _PORTS or proxied:
         return
     try:

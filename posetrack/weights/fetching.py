@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from posetrack.files import lock_file, sha256_of
 from posetrack.weights.cache import (
@@ -23,14 +23,10 @@ from posetrack.weights.cache import (
     what_it_is,
 )
 from posetrack.weights.catalogue import CatalogueEntry, RemoteFile, find_entry
-from posetrack.weights.download import (
-    Progress,
-    SilentHostError,
-    discard,
-    download,
-    is_lookup_down,
-)
 from posetrack.weights.hosts import forget_silent, host_of, remember_silent, silent_hosts
+
+if TYPE_CHECKING:
+    from posetrack.weights.download import Progress
 
 _NO_DOWNLOAD: Final = {
     "detector": "the bundled one (--detector bundled), OpenCV's HOG, and boxes read from a file",
@@ -204,6 +200,8 @@ def _find_or_bring(
         host: f"no answer {_ago(seconds)} ago (`posetrack models check` asks again)"
         for host, seconds in (known_silent or {}).items()
     }
+    from posetrack.weights.download import SilentHostError, is_lookup_down
+
     for file in card.files:
         host = host_of(file.url)
         if host in silent:  # whoever waits, waits for a host once
@@ -268,6 +266,8 @@ def _bring(
     wait: float,
 ) -> Path:
     """Download and verify one file; raises ConnectionError if either fails."""
+    from posetrack.weights.download import discard, download
+
     with _partial(target) as part:
         if is_verified(target, file):  # brought by another process while we waited
             return target
@@ -322,6 +322,8 @@ def _partial(target: Path) -> Iterator[Path]:
     The system lets go of the lock when a process ends, however it ends; the empty lock file stays.
     Where the file system cannot lock, each has its own partial file, and nothing is resumed.
     """
+    from posetrack.weights.download import discard
+
     # Not through a link that someone may have put there.
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(target.with_name(target.name + ".lock"), flags, 0o666), "ab") as lock:
