@@ -28,6 +28,8 @@ from posetrack.training import (
     read_mpii,
     train,
 )
+from posetrack.training.dataset import Batch
+from posetrack.training.losses import joints_mse
 from posetrack.training.recipe import PAPER
 from posetrack.training.saving import load_state, read_log, save_state, write_log, write_whole
 from posetrack.training.validation import network_input
@@ -346,6 +348,18 @@ def test_a_trunk_learns_at_a_rate_of_its_own_also_after_a_stop(shared, tmp_path)
     assert [group.get("share", 1) for group in run.optimizer.param_groups] == [1, 1e-9]
     with pytest.raises(ValueError, match="trunk_rate must be positive"):
         Recipe(trunk_rate=0)
+
+
+def test_left_and_right_count_besides_where_the_recipe_says_so(shared):
+    data = shared / "data/coco"
+    people = CropTask(read_coco(data / "test_coco.json", data), input_size=(32, 64))
+    generator = torch.Generator().manual_seed(1)
+    maps, target = (torch.rand(2, 17, 16, 8, generator=generator) for _ in range(2))
+    batch = Batch(torch.zeros(2), target, torch.ones(2, 17), torch.arange(2))
+    plain, more, most = (people.loss(maps, batch, Recipe(side_weight=n)).item() for n in (0, 1, 3))
+    assert plain < more
+    assert most - plain == pytest.approx(3 * (more - plain))
+    assert plain == pytest.approx(joints_mse(maps, target, torch.ones(2, 17)).item())
 
 
 @pytest.mark.parametrize("activation", ["relu", "identity"])

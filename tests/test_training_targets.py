@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from posetrack.ops.heatmaps import decode_dark
 from posetrack.skeletons import COCO_17
-from posetrack.training.losses import heatmap_accuracy, joints_mse, joints_ohkm
+from posetrack.training.losses import heatmap_accuracy, joints_mse, joints_ohkm, side_mse
 from posetrack.training.targets import gaussian_targets, keypoint_weights_by_name
 
 
@@ -78,6 +78,35 @@ class TestParityWithTheAuthors:
         case = cases(shared, "pipe_accuracy")
         mean, shares, _ = heatmap_accuracy(case[f"{data}_output"], case[f"{data}_target"])
         np.testing.assert_allclose([mean, *shares], case[f"{data}_acc"], rtol=1e-12)
+
+
+class TestSides:
+    pairs = ((0, 1), (3, 2))
+
+    def maps(self):
+        generator = torch.Generator().manual_seed(0)
+        return [torch.rand(2, 4, 6, 5, generator=generator) for _ in range(2)]
+
+    def test_a_sum_that_is_wrong_costs_nothing_and_a_difference_does(self):
+        output, target = self.maps()
+        common = torch.rand(2, 1, 6, 5)
+        weights = torch.ones(2, 4)
+        assert side_mse(target + common, target, weights, pairs=self.pairs).item() < 1e-12
+        apart = target[:, [0, 3]] - target[:, [1, 2]] - output[:, [0, 3]] + output[:, [1, 2]]
+        wanted = 0.5 * apart.square().mean()
+        assert side_mse(output, target, weights, pairs=self.pairs) == pytest.approx(wanted)
+
+    def test_a_pair_counts_where_both_keypoints_are_known(self):
+        output, target = self.maps()
+        weights = torch.tensor([[1.0, 0, 1, 1], [0, 0, 0, 1]])
+        wanted = side_mse(output[:1], target[:1], torch.ones(1, 4), pairs=[(3, 2)])
+        found = side_mse(output, target, weights, pairs=self.pairs)
+        assert found == pytest.approx(wanted / 4)  # of 2 people with 2 pairs each
+
+    def test_without_a_pair_there_is_nothing_to_tell_apart(self):
+        output, target = self.maps()
+        with pytest.raises(ValueError, match="at least one pair"):
+            side_mse(output, target, torch.ones(2, 4), pairs=[])
 
 
 places = st.tuples(st.floats(-400, 600), st.floats(-400, 700))

@@ -36,6 +36,7 @@ _RECIPE_HELP = {
     "max_gradient": "longest gradient",
     "ema": "decay of a moving average of the weights, such as 0.9998",
     "hardest": "count only this many keypoints of each person, the worst",
+    "side_weight": "how much the difference of left and right heatmaps counts besides",
     "sigma": "deviation of the targets in heatmap cells",
     "seed": "of weights, order and augmentation",
 }

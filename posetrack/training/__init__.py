@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from posetrack.training.losses import heatmap_accuracy as heatmap_accuracy
     from posetrack.training.losses import joints_mse as joints_mse
     from posetrack.training.losses import joints_ohkm as joints_ohkm
+    from posetrack.training.losses import side_mse as side_mse
     from posetrack.training.reading_coco import read_coco as read_coco
     from posetrack.training.reading_dataloop import read_dataloop as read_dataloop
     from posetrack.training.reading_labels import read_labels as read_labels
@@ -50,7 +51,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "augmentation": ["Augmentation", "NONE"],
         "dataset": ["CropDataset"],
         "loop": ["train"],
-        "losses": ["heatmap_accuracy", "joints_mse", "joints_ohkm"],
+        "losses": ["heatmap_accuracy", "joints_mse", "joints_ohkm", "side_mse"],
         "reading_coco": ["read_coco"],
         "reading_dataloop": ["read_dataloop"],
         "reading_labels": ["read_labels"],

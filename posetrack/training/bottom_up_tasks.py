@@ -70,7 +70,8 @@ def _require_network(
 
 def _require_plain(recipe: Recipe) -> None:
     """Refuse settings that only networks for crops have, instead of ignoring them."""
-    wrong = [name for name in ("hardest", "unbiased", "by_keypoint") if getattr(recipe, name)]
+    names = ("hardest", "side_weight", "unbiased", "by_keypoint")
+    wrong = [name for name in names if getattr(recipe, name)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: only for networks that see a crop of each person")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
@@ -78,6 +80,52 @@ def joints_ohkm(
     if not 1 <= hardest <= losses.shape[1]:
         raise ValueError(f"hardest must be between 1 and {losses.shape[1]}, got {hardest}")
     return losses.topk(hardest, dim=1).values.mean()
+
+
+def side_mse(
+    output: Tensor, target: Tensor, weights: Tensor, *, pairs: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Half the mean squared error of how left and right heatmaps differ.
+
+    A network that does not yet know which side is which gives both maps of a pair two peaks half as
+    high. Their sum is right then, and what is wrong with `joints_mse` is all in their difference.
+
+    Parameters
+    ----------
+    output, target
+        (N, K, H, W).
+    weights
+        (N, K) or (N, K, 1); a pair counts by the product of its two.
+    pairs
+        Positions of left and right keypoints, at least one pair.
+
+    Returns
+    -------
+    loss
+        () tensor.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree or there is no pair.
+
+    Examples
+    --------
+    >>> import torch
+    >>> target = torch.zeros(1, 2, 4, 4)
+    >>> target[0, 0, 1, 0] = target[0, 1, 1, 3] = 1
+    >>> undecided = target.mean(dim=1, keepdim=True).expand(-1, 2, -1, -1)
+    >>> weights = torch.ones(1, 2)
+    >>> joints_mse(undecided, target, weights), side_mse(undecided, target, weights, pairs=[(0, 1)])
+    (tensor(0.0156), tensor(0.0625))
+    """
+    if not pairs:
+        raise ValueError("pairs must have at least one pair of left and right keypoints")
+    left, right = (list(side) for side in zip(*pairs, strict=True))
+    weights = weights.reshape(len(weights), -1)
+    both = weights[:, left] * weights[:, right]
+    apart, wanted = (maps[:, left].float() - maps[:, right] for maps in (output, target))
+    return _by_keypoint(apart, wanted, both).mean()
 
 
 def _by_keypoint(output: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:

@@ -36,6 +36,9 @@ class Recipe:
         place. None for none.
     hardest
         Count only this many keypoints of each person, the worst (`joints_ohkm`). None for all.
+    side_weight
+        How much the difference of left and right heatmaps counts besides (`side_mse`): 2 where a
+        small network puts both peaks of a pair at one place. 0 for not at all.
     sigma
         Deviation of the targets in heatmap cells.
     unbiased
@@ -72,13 +75,21 @@ class Recipe:
     max_gradient: float | None = None
     ema: float | None = None
     hardest: int | None = None
+    side_weight: float = 0.0
     sigma: float = 2.0
     unbiased: bool = False
     by_keypoint: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least = {"epochs": 0, "batch_size": 1, "warm_up": 0, "weight_decay": 0, "seed": 0}
+        at_least = {
+            "epochs": 0,
+            "batch_size": 1,
+            "warm_up": 0,
+            "weight_decay": 0,
+            "side_weight": 0,
+            "seed": 0,
+        }
         for name, least in at_least.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

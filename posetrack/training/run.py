@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.training.distributed import ALONE, Processes, spread
-from posetrack.training.recipe import Recipe
+from posetrack.training.recipe import PAPER, Recipe
 from posetrack.training.saving import load_state
 from posetrack.training.tasks import Task
 from posetrack.training.validation import network_input
@@ -108,8 +108,9 @@ class Run:
             for name, value in dataclasses.asdict(self.recipe).items()
             if name not in ("epochs", "drops")
         }
-        if self.recipe.trunk_rate == 1:  # runs of before there was one can go on
-            del same["trunk_rate"]
+        for name in ("trunk_rate", "side_weight"):  # runs of before there were these can go on
+            if same[name] == getattr(PAPER, name):
+                del same[name]
         return {**same, **self.task.settings()}
 
     def header(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from posetrack.ops.crops import IMAGENET_BGR_AS_TRAINED, Normalisation
 from posetrack.training.augmentation import Augmentation
 from posetrack.training.dataset import Batch, CropDataset
-from posetrack.training.losses import joints_mse, joints_ohkm
+from posetrack.training.losses import joints_mse, joints_ohkm, side_mse
 from posetrack.training.recipe import Recipe
 from posetrack.training.samples import Samples
 from posetrack.training.targets import keypoint_weights_by_name
@@ -153,7 +153,17 @@ class CropTask:
         )
 
     def loss(self, output: Tensor, batch: Batch, recipe: Recipe) -> Tensor:
-        """Squared error of the heatmaps, of the hardest keypoints where the recipe says so."""
+        """Squared error of the heatmaps, with hardest keypoints and sides as the recipe says."""
+        maps = (output, batch.targets, batch.weights)
         if recipe.hardest is None:
-            return joints_mse(output, batch.targets, batch.weights)
-        return joints_ohkm(output, batch.targets, batch.weights, hardest=recipe.hardest)
+            loss = joints_mse(*maps)
+        else:
+            loss = joints_ohkm(*maps, hardest=recipe.hardest)
+        pairs = [
+            (one, int(other))
+            for one, other in enumerate(self.samples.skeleton.mirror_order)
+            if one < other
+        ]
+        if recipe.side_weight == 0 or not pairs:
+            return loss
+        return loss + recipe.side_weight * side_mse(*maps, pairs=pairs)
