@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from posetrack.video import Status, camera, open_video
 from posetrack.video.headers import image_size
 from posetrack.video.image_folders import read_image, sort_naturally
+from posetrack.video.pixels import fit_into
 
 FORMATS = ["bmp", "jpg", "png", "ppm", "tiff", "webp"]
 
@@ -169,6 +170,44 @@ def test_no_header_breaks_the_reader_of_headers(junk: bytes, suffix: str, keep: 
     data = cv2.imencode(f".{suffix}", np.zeros((4, 5, 3), np.uint8))[1].tobytes()
     size = image_size(io.BytesIO(data[:keep] + junk))
     assert size is None or min(size) > 0
+
+
+def test_a_header_is_not_looked_for_in_all_of_a_large_file() -> None:
+    for filling in (b"\0", b"\xff"):
+        file = io.BytesIO(b"\xff\xd8" + filling * (1 << 20))
+        assert image_size(file) is None
+        assert file.tell() < 1 << 18
+    assert image_size(io.BytesIO(b"P5 " + b"9" * 4000 + b" 4 255 ")) is None
+
+
+def test_an_animation_that_its_decoder_fails_at_is_one_corrupt_frame(tmp_path: Path) -> None:
+    pictures = [PIL.Image.fromarray(grey(10 * number)) for number in range(3)]
+    path = tmp_path / "a.avif"
+    try:
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40)
+    except (OSError, KeyError, ValueError):
+        pytest.skip("this Pillow writes no AVIF")
+    whole = path.read_bytes()
+    begin = whole.index(b"mdat") + 4
+    path.write_bytes(whole[:begin] + b"\xff" * (len(whole) - begin))
+    save(tmp_path / "b.png", grey(5))
+    with open_video(tmp_path) as video:
+        assert [frame.index for frame in video] == [1]
+        assert [status for _, _, status in video.ledger.rows()] == [
+            Status.CORRUPT, Status.DECODED,
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "size"), [((100, 1000), (8, 48)), ((16, 1080), (64, 48)), ((1000, 1), (4, 9))]
+)
+def test_a_picture_of_any_shape_fits_into_a_small_one(
+    old: tuple[int, int], size: tuple[int, int]
+) -> None:
+    white = np.full((old[1], old[0], 3), 255, np.uint8)
+    made = fit_into(white, size)
+    assert made.shape == (size[1], size[0], 3)
+    assert set(np.unique(made)) == {0, 255}
 
 
 def test_a_picture_that_claims_too_many_pixels_is_not_decoded(tmp_path: Path) -> None:

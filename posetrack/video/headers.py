@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 _MAX_SEGMENTS = 4096  # of a JPEG before its size
+_MAX_FILLING = 1 << 16  # bytes between two of them
+_MAX_DIGITS = 10  # of a side in a PNM
 _MAX_ENTRIES = 4096  # of a TIFF directory
 _MAX_EXIF = 1 << 20  # bytes
 
@@ -193,11 +195,14 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Marker and length of each segment; the file stands where its content begins."""
     file.seek(2)
     for _ in range(_MAX_SEGMENTS):
-        while (byte := file.read(1)) not in (b"\xff", b""):
-            pass
-        while byte == b"\xff":
-            byte = file.read(1)
-        marker = struct.unpack("B", byte)[0]
+        filling = 0
+        while (byte := file.read(1)) not in (b"\xff", b"") and filling < _MAX_FILLING:
+            filling += 1
+        while byte == b"\xff" and filling < _MAX_FILLING:
+            byte, filling = file.read(1), filling + 1
+        if not byte or filling >= _MAX_FILLING:
+            return
+        marker = byte[0]
         if marker == 0x01 or 0xD0 <= marker <= 0xD8:
             continue  # these have no length
         length = max(struct.unpack(">H", file.read(2))[0] - 2, 0)
@@ -245,6 +250,6 @@ def _webp(start: bytes) -> tuple[int, int]:
 def _pnm(file: BinaryIO) -> tuple[int, int]:
     file.seek(2)
     text = re.sub(rb"#[^\n]*", b" ", file.read(4096)).split(maxsplit=2)
-    if len(text) < 2 or not (text[0].isdigit() and text[1].isdigit()):
+    if len(text) < 2 or not all(one.isdigit() and len(one) <= _MAX_DIGITS for one in text[:2]):
         raise ValueError("no size in the header")
     return int(text[0]), int(text[1])

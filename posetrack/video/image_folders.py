@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -267,10 +268,7 @@ class _Pages:
             if pictures.format != "TIFF":
                 rgb = np.asarray(PIL.ImageOps.exif_transpose(pictures).convert("RGB"))
                 return np.ascontiguousarray(rgb[..., ::-1])
-        except (
-            *(EOFError, OSError, SyntaxError, ValueError),
-            PIL.Image.DecompressionBombError,
-        ) as error:
+        except _damage() as error:
             raise ValueError(f"{self.path}: damaged image: picture {page}: {error}") from error
         return self._tiff_page(page)
 
@@ -338,8 +336,18 @@ def _durations(path: Path) -> list[float]:
                     pictures.load()  # only then it tells
                 durations.append(float(pictures.info.get("duration", 0)) / 1000)
             return durations or [0.0] * max(count, 1)
-    except (OSError, SyntaxError, ValueError, EOFError, PIL.Image.DecompressionBombError):
+    except _damage():
         return [0.0]
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What Pillow raises of a damaged picture: its decoders have no one kind of error."""
+    import PIL.Image
+
+    return (
+        *(EOFError, OSError, SyntaxError, ValueError, RuntimeError, struct.error),
+        *(ArithmeticError, LookupError, TypeError, PIL.Image.DecompressionBombError),
+    )
 
 
 def to_uint8(pixels: NDArray[Any]) -> Image:

@@ -127,9 +127,13 @@ def fit_into(image: Image, size: tuple[int, int]) -> Image:
         inner = max(round(old_width * scale), 1), max(round(old_height * scale), 1)
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
         canvas = np.zeros((height, width, 3), np.uint8)
-        canvas[top : top + inner[1], left : left + inner[0]] = fit_into(image, inner)
+        canvas[top : top + inner[1], left : left + inner[0]] = _scale(image, inner)
         return canvas
-    shrinks = width < old_width
+    return _scale(image, size)
+
+
+def _scale(image: Image, size: tuple[int, int]) -> Image:
+    shrinks = size[0] < image.shape[1]
     scaled: Any = cv2.resize(
         image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     )
