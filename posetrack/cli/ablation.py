@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.checks import check_all_known
-from posetrack.cli.options import scene_size_from
+from posetrack.cli.options import add_out, scene_size_from
 
 
 def add_parser(commands: Any) -> None:
@@ -20,8 +20,7 @@ def add_parser(commands: Any) -> None:
         "the networks of the package where it has them. Writes ablation.csv, ablation.md and "
         "ablation.png. All of it takes some five minutes of processor time, --quick one.",
     )
-    parser.add_argument("-o", "--out", type=Path, default=Path("ablation"),
-                        help="folder for the results")  # fmt: skip
+    add_out(parser, "ablation", "folder for the results")
     parser.add_argument("--quick", action="store_true", help="four short scenes, one seed")
     parser.add_argument("--seeds", type=int, help="how many times each scene (default: 3)")
     parser.add_argument("--frames", type=int, help="length of the scenes (default: their own)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from posetrack.checks import did_you_mean
 from posetrack.cli.input_checks import check_files, check_folder
+from posetrack.cli.options import add_out
 from posetrack.files import legal_name, printable, read_toml
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def add_parser(commands: Any) -> None:
         "`posetrack clean`, where it needs that.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="tracks: .parquet, .csv, others")
-    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
+    add_out(parser)
     parser.add_argument(
         "--angles",
         nargs="?",

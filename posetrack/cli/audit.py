@@ -9,7 +9,7 @@ from typing import Any
 
 from posetrack.cli.convert import name_of
 from posetrack.cli.input_checks import check_files, check_folder, check_video
-from posetrack.cli.options import add_option
+from posetrack.cli.options import add_option, add_out
 
 _TABLES = (".parquet", ".csv")
 
@@ -27,13 +27,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="a table, .parquet or .csv")
     parser.add_argument("--video", metavar="VIDEO", help="what the tracks are of")
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        default=Path("out"),
-        help="folder; with --apply also a file .parquet or .csv",
-    )
+    add_out(parser, words="folder; with --apply also a file .parquet or .csv")
     parser.add_argument("--top", type=int, default=30, metavar="N", help="how many moments")
     add_option(
         parser,

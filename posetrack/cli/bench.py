@@ -18,7 +18,7 @@ from posetrack.cli.network_options import (
     check_networks,
     find_defaults,
 )
-from posetrack.cli.options import Parser, add_option
+from posetrack.cli.options import Parser, add_option, add_span
 from posetrack.files import write_whole
 from posetrack.runs.sources import expand_sources
 
@@ -53,8 +53,7 @@ def add_parser(commands: Any) -> None:
         help="of the pose network: float32, half, int8",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
-    add_option(parser, "runs.bench:load_clips", "start", "first frame", metavar="N")
-    parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
+    add_span(parser, "runs.bench:load_clips")
     add_networks(parser)
     parser.set_defaults(run=run)
 

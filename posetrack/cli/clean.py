@@ -9,6 +9,7 @@ from typing import Any
 
 from posetrack.cli.cleaning import add_cleaning, cleaning_from
 from posetrack.cli.input_checks import check_files, check_folder, check_video
+from posetrack.cli.options import add_out
 from posetrack.files import legal_name
 from posetrack.runs.cleaned import describe_cleaning, write_formats
 from posetrack.runs.outputs import ENDINGS, formats_from
@@ -25,13 +26,7 @@ def add_parser(commands: Any) -> None:
         "join, fill, smooth, and choose whose. The new table also holds the raw values.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="a table, .parquet or .csv")
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        default=Path("out"),
-        help="folder, or a file .parquet or .csv",
-    )
+    add_out(parser, words="folder, or a file .parquet or .csv")
     parser.add_argument(
         "--format",
         dest="formats",

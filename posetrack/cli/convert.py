@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from posetrack.cli.input_checks import check_files, check_folder
 from posetrack.cli.network_options import skeleton_from
-from posetrack.cli.options import picture_size_from
+from posetrack.cli.options import add_out, add_rate, picture_size_from
 from posetrack.files import legal_name
 from posetrack.formats.registry import FORMATS, as_text
 from posetrack.runs.outputs import formats_from
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         help="a file, a folder, or a zip of one; also what lies in a zip, as export.zip/train",
     )
     parser.add_argument("--to", metavar="LIST", help=f"formats, of {', '.join(ENDINGS)}")
-    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
+    add_out(parser)
     parser.add_argument("--formats", action="store_true", help="show what each keeps, and end")
     parser.add_argument(
         "--untracked",
@@ -55,7 +55,7 @@ def add_parser(commands: Any) -> None:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add what a file of tracks may not say itself."""
-    parser.add_argument("--rate", type=float, help="frames a second, for files without times")
+    add_rate(parser)
     parser.add_argument(
         "--skeleton",
         metavar="NAME|FILE.toml",

@@ -6,9 +6,10 @@ import argparse
 import os
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+from posetrack.cli.options import add_out
 
 if TYPE_CHECKING:
     from posetrack.tracking.tracker import Tracker
@@ -36,9 +37,7 @@ def add_parser(commands: Any) -> None:
         description="Track a rendered scene, write tables and an overlay, and print MOTA and IDF1 "
         "against the truth; needs no download.",
     )
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
-    )
+    add_out(parser, words="folder for the results")
     parser.add_argument("--frames", type=int, default=120, help="length of the scene")
     parser.add_argument("--people", type=int, default=3, help="how many")
     parser.add_argument(

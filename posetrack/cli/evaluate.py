@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from posetrack.cli.input_checks import check_files, check_folder
-from posetrack.cli.options import add_option, default_of
+from posetrack.cli.options import add_option, add_out, default_of
 from posetrack.files import legal_name, write_whole
 
 
@@ -100,7 +100,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
             action="append",
             help="predictions: a folder or a file; give it again to compare runs",
         )
-        one.add_argument("-o", "--out", type=Path, default=Path(), help="folder for metrics.json")
+        add_out(one, "", "folder for metrics.json")
         one.add_argument(
             "--format", choices=("text", "markdown", "latex"), default="text", help="of the tables"
         )

@@ -18,6 +18,7 @@ from posetrack.cli.convert import (
 )
 from posetrack.cli.input_checks import check_video
 from posetrack.cli.network_options import add_device, add_flow, build_flow
+from posetrack.cli.options import add_out
 from posetrack.cli.track import add_tracker, tracker_settings
 
 _SETTINGS = (
@@ -49,7 +50,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="a file, or OpenPose's folder")
     parser.add_argument("--video", metavar="VIDEO", help="what the poses are of")
-    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder")
+    add_out(parser)
     parser.add_argument(
         "--to",
         default="csv,parquet,posetrack18",

@@ -209,6 +209,22 @@ class Kind(NamedTuple):
     choices: Mapping[str, str] | None = None
 
 
+def add_out(group: Any, name: str = "out", words: str = "folder") -> None:
+    """``-o``, where what a command makes goes, unless told otherwise into ``name``."""
+    group.add_argument("-o", "--out", type=Path, default=Path(name), help=words)
+
+
+def add_rate(group: Any) -> None:
+    """``--rate``, for stored tracks."""
+    group.add_argument("--rate", type=float, help="frames a second, for files without times")
+
+
+def add_span(group: Any, function: str) -> None:
+    """``--start`` and ``--stop`` in frames of a video, for a function that takes both."""
+    add_option(group, function, "start", "first frame", metavar="N")
+    group.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
+
+
 def seconds_from(text: str) -> float:
     """A length of time from the command line.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli.input_checks import check_files, check_video
-from posetrack.cli.options import add_option, seconds_from
+from posetrack.cli.options import add_option, add_rate, seconds_from
 
 if TYPE_CHECKING:
     from posetrack.interfaces import Image
@@ -96,7 +96,7 @@ def add_part(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", dest="end", type=seconds_from, metavar="TIME", help="stop before this time"
     )
-    parser.add_argument("--rate", type=float, help="frames a second, for files without times")
+    add_rate(parser)
 
 
 def span_of(arguments: argparse.Namespace) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.cli.input_checks import check_files, check_new_file
-from posetrack.cli.options import add_option
+from posetrack.cli.options import add_option, add_out
 
 if TYPE_CHECKING:
     from posetrack.analysis import Trained
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
         help="tracks and their labels in turn: a.parquet a.labels.csv b.parquet b.labels.csv; "
         "labels have the columns frame, id, label",
     )
-    train.add_argument("-o", "--out", type=Path, default=Path("postures.npz"), help="FILE.npz")
+    add_out(train, "postures.npz", "FILE.npz")
     train.add_argument("--keypoints", metavar="LIST", help="which count; all when not given")
     add_option(train, "analysis.posture_training:train_postures", "penalty", "C of the machine")
     train.set_defaults(run=_run_training)

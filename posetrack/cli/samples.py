@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from posetrack.cli.options import add_out
+
 PICTURES, FRAMES, RATE, PEOPLE = 3, 75, 25, 3
 
 
@@ -19,7 +21,7 @@ def add_parser(commands: Any) -> None:
         description="Write rendered pictures of people and a short clip, to try other commands "
         "on; needs no download.",
     )
-    parser.add_argument("-o", "--out", type=Path, default=Path("samples"), help="folder for them")
+    add_out(parser, "samples", "folder for them")
     parser.add_argument("--seed", type=int, default=2, help="draws people and places")
     parser.set_defaults(run=run)
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from posetrack.cli.options import add_option, scene_size_from
+from posetrack.cli.options import add_option, add_out, scene_size_from
 
 TRAIN, SHEET = "train", "sheet"
 SCENES = (
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("name", choices=(*SCENES, TRAIN, SHEET), metavar="NAME",
                         help=f"a scene ({', '.join(SCENES)}), {TRAIN} or {SHEET}")  # fmt: skip
-    parser.add_argument("-o", "--out", type=Path, default=Path("data"), help="folder")
+    add_out(parser, "data")
     parser.add_argument("--frames", type=int, help="how many frames or pictures")
     parser.add_argument(
         "--people", type=int, help="how many people; the most in a picture for 'train'"

@@ -25,7 +25,9 @@ from posetrack.cli.network_options import (
 from posetrack.cli.options import (
     Parser,
     add_option,
+    add_out,
     add_settings,
+    add_span,
     picture_size_from,
     seconds_from,
     settings_from,
@@ -85,9 +87,7 @@ def add_parser(commands: Any) -> None:
 
 def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
     """All options of how a video is tracked and what is written of it."""
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("out"), help="folder for the results"
-    )
+    add_out(parser, words="folder for the results")
     parser.add_argument(
         "--format",
         dest="formats",
@@ -116,8 +116,7 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
     )
     parser.add_presets(PRESETS)
     add_networks(parser, several_devices=several_devices)
-    add_option(parser, "runs.track:track", "start", "first frame", metavar="N")
-    parser.add_argument("--stop", type=int, metavar="N", help="frame to stop before")
+    add_span(parser, "runs.track:track")
     drawing = parser.add_rare_group("overlay")
     drawing.add_argument(
         "--overlay-as",
