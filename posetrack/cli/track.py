@@ -121,7 +121,7 @@ def add_tracking(parser: Parser, *, several_devices: bool = False) -> None:
     drawing.add_argument(
         "--overlay-as",
         choices=get_args(OverlayKind),
-        help="what it is written as (else mp4 of a video, and of images jpg or png, as they are)",
+        help="what it is written as (else mp4 of a video, and of images jpg or png as the first)",
     )
     add_option(drawing, "runs.track:track", "audio", "keep the sound of a video file")
     add_option(

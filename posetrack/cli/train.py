@@ -133,7 +133,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--amp",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="half precision; bfloat16 on the CPU (default: on CUDA)",
+        help="half precision; on a CPU bfloat16, which takes longer where the processor has no "
+        "instructions for it (default: on CUDA)",
     )
     parser.add_argument("--channels-last", action="store_true", help="also on the CPU")
     parser.add_argument(

@@ -16,7 +16,7 @@ _QUALITY: Final = 92
 
 
 def kind_of(files: Sequence[tuple[Path, int]]) -> PictureKind:
-    """What drawn pictures are, where nothing is asked for: JPEG for JPEG, PNG for others.
+    """What drawn pictures are, where nothing is asked for: JPEG where the first is, else PNG.
 
     Examples
     --------

@@ -30,7 +30,8 @@ class Hardware:
         Of this process.
     half_precision
         Compute in 16 bits where that is safe (AMP), float16 on CUDA, bfloat16 on the CPU; None
-        for yes on CUDA. Processors with instructions for bfloat16 train twice as fast by it.
+        for yes on CUDA. Processors with instructions for bfloat16 train twice as fast by it, others
+        many times more slowly.
     channels_last
         Keep a pixel's channels together in memory; None for yes on CUDA.
     workers
