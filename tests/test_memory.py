@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.extra.numpy as hnp
@@ -94,6 +95,43 @@ def test_everybody_coasts_by_a_motion_of_their_own_whatever_the_order_of_rows() 
     expected = [(8, 0), (0, -12), (0, -12), (8, 0), (0, 0)]
     np.testing.assert_array_equal(coasted.xy[:, 0], expected)
     np.testing.assert_array_equal(coasted.ids, memory.ids)
+
+
+@given(
+    seed=st.integers(0, 99),
+    speed=st.integers(2, 20),
+    after=st.integers(0, 40),
+    mirrored=st.booleans(),
+)
+def test_who_walks_out_is_gone_when_less_than_half_is_left_of_what_was_last_seen(
+    seed: int, speed: int, after: int, mirrored: bool
+) -> None:
+    frames, size = np.arange(4), (100, 100)
+    memory = remembered(frames.tolist(), [7] * 4, seed)
+    left = 79 - speed * (3 - frames)  # 20 pixels of the last box are in the picture
+    box = np.stack([left, np.full(4, 20), np.full(4, 99), np.full(4, 80)], axis=1)
+    if mirrored:
+        box[:, [0, 2]] = 99 - box[:, [2, 0]]
+    xy = memory.xy[[0, 0, 0, 0]]  # keypoints crowd at the border
+    cut = replace(
+        memory,
+        found_xy=xy,
+        found_xyxy=box.astype(np.float32),
+        seconds=frames / 10,
+        flow_age=np.zeros(4, np.int64),
+    )
+    gone = cut.walked_out(0.3 + after / 10, size)
+    expected = after / 10 - 10 / (10 * speed)  # half of the strip, at that speed
+    if abs(expected) > 1e-6:
+        assert [*gone] == ([7] if expected > 0 else [])
+        assert all(abs(seconds - expected) < 1e-5 for seconds in gone.values())
+
+
+def test_nobody_walks_out_who_stands_still_or_is_carried_by_flow_alone() -> None:
+    memory = remembered([0, 1, 0, 1], [1, 2, 2, 1])
+    still = replace(memory, found_xyxy=memory.found_xyxy[[0, 1, 1, 0]], flow_age=memory.ids * 0)
+    assert still.walked_out(1000.0, (30, 30)) == {}
+    assert replace(memory, flow_age=memory.ids).walked_out(1000.0, (30, 30)) == {}
 
 
 def test_who_was_seen_once_stays_where_they_were() -> None:

@@ -128,6 +128,63 @@ def test_who_comes_in_where_another_has_walked_out_is_somebody_else(spread: floa
     assert not used[3] & used[2]
 
 
+class Grids:
+    """An estimator that finds somebody in every box: points all over it."""
+
+    skeleton = COCO_17
+
+    def __call__(self, image: np.ndarray, boxes: Detections, /) -> Poses:
+        steps = np.stack([(np.arange(17) * 0.618) % 1, np.arange(17) / 16], axis=1)
+        low, sides = boxes.xyxy[:, None, :2], (boxes.xyxy[:, 2:] - boxes.xyxy[:, :2])[:, None]
+        return Poses(low + steps * sides, np.full((len(boxes), 17), 0.6), boxes, COCO_17)
+
+
+def people_at_a_border(lefts: list[float | None], beyond: bool = False) -> Iterator[Tracks]:
+    """Whoever's box of 40 pixels begins there, in a picture 200 wide, which may cut the box."""
+    image = np.zeros((150, 200, 3), np.uint8)
+    tracker = Tracker(None, Grids(), Still())
+    for left in lefts:
+        found = Detections.empty()
+        if left is not None:
+            right = left + 40 if beyond else min(left + 40, 199)
+            found = Detections([[left if beyond else max(left, 0), 20, right, 120]], [0.9])
+        yield tracker.update(image, detections=found)
+
+
+def ids_at_a_border(lefts: list[float | None]) -> list[list[int]]:
+    return [people.ids.tolist() for people in people_at_a_border(lefts)]
+
+
+LEAVING: list[float | None] = [float(left) for left in range(120, 196, 4)]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_who_comes_in_where_flow_would_hold_a_box_of_who_left_is_somebody_else(side: str) -> None:
+    lefts = [*LEAVING, *[None] * 4, *(196.0 - 5 * step for step in range(10))]
+    if side == "left":
+        lefts = [None if left is None else 160 - left for left in lefts]
+    ids = ids_at_a_border(lefts)
+    assert ids[len(LEAVING) - 1] == [1]
+    assert ids[len(LEAVING) + 1 : len(LEAVING) + 4] == [[]] * 3  # no ghost stays
+    assert ids[-1] == [2]
+
+
+def test_who_may_have_turned_behind_the_border_comes_back_as_who_they_were() -> None:
+    tracked = people_at_a_border([*LEAVING, *[None] * 14, 190.0, 184.0, 178.0])
+    assert [people.ids.tolist() for people in tracked][-3:] == [[1]] * 3
+
+
+def test_who_stands_at_a_border_is_carried_through_misses() -> None:
+    lefts: list[float | None] = [175.0] * 15 + [None] * 8 + [175.0] * 3
+    assert ids_at_a_border(lefts) == [[1]] * len(lefts)
+
+
+def test_a_detection_that_reaches_beyond_the_border_supports_the_box_of_flow_cut_there() -> None:
+    people = [*people_at_a_border([185.0] * 12, beyond=True)]
+    assert [tracks.ids.tolist() for tracks in people] == [[1]] * 12
+    assert {person.source for tracks in people for person in tracks} == {"detector"}
+
+
 def test_false_boxes_do_not_become_people() -> None:
     scene = crossing(frames=40)
     tracker = make(scene, detector=SceneDetector(scene, false=2.0, jitter=0.01))

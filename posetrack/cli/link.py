@@ -34,6 +34,7 @@ _SETTINGS = (
     "max_given_oks",
     "flow_similarity",
     "coasting",
+    "leaving",
     "similarity",
     "match",
 )

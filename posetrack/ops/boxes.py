@@ -167,6 +167,30 @@ def boxes_around(xy: ArrayLike, *, grow: float = 0.15) -> FloatArray:
     return boxes
 
 
+def cut_sides(xyxy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which sides of boxes lie at the border of the image or beyond it.
+
+    Parameters
+    ----------
+    xyxy
+        (N, 4) pixels.
+    size
+        Width and height of the image.
+
+    Returns
+    -------
+    sides
+        (N, 4), left, top, right, bottom; within a pixel of the border counts.
+
+    Examples
+    --------
+    >>> cut_sides(np.array([[-3.0, 5, 50, 99]]), (100, 100)).tolist()
+    [[True, False, False, True]]
+    """
+    low, high = xyxy[:, :2] < 1, xyxy[:, 2:] > np.array(size, np.float32) - 2
+    return np.concatenate([low, high], axis=1)
+
+
 def clip_boxes(xyxy: ArrayLike, size: tuple[int, int]) -> FloatArray:
     """Boxes cut off at the edges of an image.
 

@@ -36,6 +36,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             "the tracker as the paper describes it",
             {
                 "coasting": False,
+                "leaving": False,
                 "spread": 0.0,
                 "recency": 1.0,
                 "box_recency": 1.0,

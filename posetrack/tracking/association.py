@@ -176,7 +176,11 @@ def _have_area(xyxy: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def merge_boxes(
-    detected: Detections, flowed: Detections, *, max_iou: float
+    detected: Detections,
+    flowed: Detections,
+    *,
+    max_iou: float,
+    size: tuple[int, int] | None = None,
 ) -> tuple[Detections, NDArray[np.intp], NDArray[np.bool_]]:
     """Detector boxes and flow boxes in one set by NMS on all scores (the paper, section 3.3).
 
@@ -186,6 +190,9 @@ def merge_boxes(
         Boxes of both kinds.
     max_iou
         Of two boxes that overlap more, the one with the lower score is dropped.
+    size
+        Width and height of the image: boxes overlap inside it, since flow boxes are cut at its
+        border, and a detector's may reach beyond. None: anywhere.
 
     Returns
     -------
@@ -205,9 +212,10 @@ def merge_boxes(
     ([0, 1], [True, False])
     """
     both = concatenate_detections(detected, flowed)
-    kept = nms(both.xyxy, both.scores, max_iou=max_iou)
+    inside = both.xyxy if size is None else clip_boxes(both.xyxy, size)
+    kept = nms(inside, both.scores, max_iou=max_iou)
     origin = np.where(kept < len(detected), -1, kept - len(detected))
-    overlap = iou_matrix(both.xyxy[kept], detected.xyxy)
+    overlap = iou_matrix(inside[kept], inside[: len(detected)])
     return both[kept], origin, (overlap > max_iou).any(axis=1) | (origin < 0)
 
 
@@ -243,7 +251,7 @@ def candidate_boxes(
     flowed, rows = flow_boxes(
         last.xy, last.box_scores, growth=growth, size=size, last=last.xyxy, memory=memory
     )
-    boxes, origin, supported = merge_boxes(detected, flowed, max_iou=max_iou)
+    boxes, origin, supported = merge_boxes(detected, flowed, max_iou=max_iou, size=size)
     source = np.full(len(boxes), -1, np.intp)
     source[~supported] = rows[origin[~supported]]
     return boxes, source

@@ -31,7 +31,7 @@ class Reason(IntEnum):
     REENTERED = 4
     """As one of the others, but not found in the frame before."""
     BOX = 5
-    """Like the box, where now or then it had no keypoints."""
+    """Like the box, where now or then it had no keypoints, or was cut by the picture's border."""
     CONFIRMED = 6
     """Past probation in this frame: the first of the identity, found before without one."""
 
@@ -139,6 +139,7 @@ def compare(
     min_new_score: float,
     now: float,
     frame: int,
+    returning: NDArray[np.bool_] | None = None,
 ) -> Compared:
     """How alike everybody remembered is to each pose found, in the likeliest of their places.
 
@@ -157,6 +158,8 @@ def compare(
         Poses whose score is below are compared with the people of the last frame only.
     now, frame
         Seconds, and number of the frame.
+    returning
+        (R, N) which rows are also compared with which poses by the box, where it was found.
 
     Raises
     ------
@@ -185,6 +188,13 @@ def compare(
         known, best = best_by_id(similar, past.ids, fresh)
         stack.append(best)
         reasons.append(int(reason))
+    if returning is not None:
+        overlap = np.where(returning, iou_matrix(past.found_xyxy, found.xyxy), np.float32(np.nan))
+        back = best_by_id(overlap, past.ids, fresh)[1]
+        # Who is liker to somebody else, as who came in a frame ago, is not coming in now.
+        rival = np.nan_to_num(np.fmax.reduce(stack)).max(axis=0)
+        stack.append(np.where(back > rival, back, np.float32(np.nan)))
+        reasons.append(int(Reason.BOX))
     if len(stack) == 1:
         best, likest = stack[0], np.full(stack[0].shape, reasons[0], np.int64)
     else:

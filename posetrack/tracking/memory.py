@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.interfaces import FlowEstimator
+from posetrack.ops.boxes import clip_boxes, cut_sides
 from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.motion import inside_image, move_poses
 from posetrack.skeletons import Skeleton
@@ -212,15 +213,51 @@ class Memory:
         """
         if not len(self):
             return self
-        shift = _coast(
-            kernel_input(self.xy, np.float32),
-            kernel_input(self.xyxy, np.float32),
-            self.blank,
-            kernel_input(self.ids, np.int64),
-            kernel_input(self.seconds, np.float64),
-            now,
-        )
+        shift = self._shift(self.xy, self.blank, now)
         return self._but(xy=self.xy + shift[:, None], xyxy=self.xyxy + np.tile(shift, 2))
+
+    def walked_out(self, now: float, size: tuple[int, int]) -> dict[int, float]:
+        """Return who has walked out of the picture by now, and for how many seconds they are out.
+
+        That is whose newest box a border cut, once less than half of what it showed is left if
+        they go on as before; who was not yet cut may have turned. Keypoints crowd at a border:
+        what goes on there as the person does is the box's edge inside. Only rows that a detection
+        supports count, each in the pixels of its own image, whose width and height are ``size``:
+        what flow carries stays at the border.
+        """
+        seen = self[self.flow_age <= 0].as_found()
+        known, place, newest = number_ids(kernel_input(seen.ids, np.int64))
+        box = seen.xyxy[newest]
+        shown = clip_boxes(box, size)
+        half = (shown[:, 2:] - shown[:, :2]) / 2
+        sides = cut_sides(box, size) & (half > 0).all(axis=1, keepdims=True)
+        low, high = sides[:, :2] & ~sides[:, 2:], sides[:, 2:] & ~sides[:, :2]
+        if not (low | high).any():
+            return {}
+        edge = np.where(low[place], seen.xyxy[:, 2:], seen.xyxy[:, :2])
+        step = seen._shift(edge[:, None], np.zeros(len(seen), np.bool_), now)[newest]
+        outward = np.where(low, -step, np.where(high, step, 0))
+        # The share of the time since then after which half of what was seen is out.
+        share = np.full(half.shape, np.inf)
+        share = np.divide(half, outward, out=share, where=outward > 0).min(axis=1)
+        since = now - seen.seconds[newest]
+        out = np.flatnonzero(share <= 1)
+        return {int(known[who]): float(since[who] * (1 - share[who])) for who in out}
+
+    def _shift(
+        self, xy: NDArray[np.float32], blank: NDArray[np.bool_], now: float
+    ) -> NDArray[np.float32]:
+        """(R, 2) how far everybody goes until now, by these points of theirs."""
+        return np.asarray(
+            _coast(
+                kernel_input(xy, np.float32),
+                kernel_input(self.xyxy, np.float32),
+                blank,
+                kernel_input(self.ids, np.int64),
+                kernel_input(self.seconds, np.float64),
+                now,
+            )
+        )
 
     def scaled(self, factors: tuple[float, float]) -> Memory:
         """Return the same rows for an image whose width and height changed by ``factors``."""
@@ -232,6 +269,13 @@ class Memory:
             found_xy=self.found_xy * scale,
             found_xyxy=self.found_xyxy * box_scale,
         )
+
+    def without_poses(self, rows: NDArray[np.bool_]) -> Memory:
+        """Return the same rows, those that are True with no keypoints and an empty box."""
+        if not rows.any():
+            return self
+        xy = np.where(rows[:, None, None], np.float32(np.nan), self.xy)
+        return self._but(xy=xy, xyxy=np.where(rows[:, None], np.float32(0), self.xyxy))
 
     def renamed(self, old: int, new: int) -> Memory:
         """Return the same rows with one id changed everywhere."""

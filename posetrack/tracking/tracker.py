@@ -27,7 +27,7 @@ from posetrack.interfaces import (
     SharedNetwork,
     TakesUploads,
 )
-from posetrack.ops.boxes import area, clip_boxes
+from posetrack.ops.boxes import area, clip_boxes, cut_sides
 from posetrack.ops.compilation import compile_kernel, kernel_input
 from posetrack.ops.matching import match_greedily
 from posetrack.runtimes.uploads import Uploaded, host_of
@@ -43,6 +43,7 @@ from posetrack.tracking.explanation import Compared, Explanation, Reason, compar
 from posetrack.tracking.memory import Memory
 from posetrack.tracking.state import Arrays, State
 
+_ABSENCE = 0.5  # seconds: nobody who walks out of the picture turns sooner
 _USUAL = {"box_memory": 0.4, "min_new_score": 0.3}
 """What the settings are that a detector may ask for, where it does not."""
 
@@ -82,6 +83,12 @@ class Tracker:
         similarity. It keeps identities where flow fails, at low frame rates and in fast motion,
         and bridges gaps there; but who comes in where another would be by now may take over the
         identity, and poses are compared twice.
+    leaving
+        Who has walked out of the picture, by how the border cut their boxes, is not carried by
+        flow, and for half a second whoever comes in there is somebody else; then somebody whose
+        box is like theirs may be them. Without, flow holds a box at the border, and a newcomer may
+        take over the identity; with it, somebody who stops at the border while the detector misses
+        them may get another. False is the paper's.
     similarity
         How alike two poses are: `posetrack.tracking.association.pose_similarity` (OKS) or
         ``box_similarity`` (IoU), or a function of yours.
@@ -170,6 +177,7 @@ class Tracker:
         flow_boxes: bool = True,
         flow_similarity: bool = True,
         coasting: bool = True,
+        leaving: bool = True,
         similarity: Similarity = pose_similarity,
         match: Matching = match_greedily,
         memory: int = 10,
@@ -201,7 +209,7 @@ class Tracker:
         self.detector, self.estimator, self.flow = detector, estimator, flow
         self.device, self.detect_every = device, detect_every
         self.flow_boxes, self.flow_similarity = flow_boxes, flow_similarity
-        self.coasting = coasting
+        self.coasting, self.leaving = coasting, leaving
         self.max_given_oks = max_given_oks
         self.box_recency = box_recency
         self.similarity, self.match = similarity, match
@@ -326,10 +334,14 @@ class Tracker:
         image = None if sent is None else host_of(sent)
         now, after = self._time(seconds), self._prepare(sent)
         past = self._past(image, now)
+        size = None if image is None or not self.leaving else _size(image)
+        # Poses from elsewhere may go on beyond the border.
+        gone = {} if size is None or poses is not None else past.walked_out(now, size)
         moved = self._move_past(past, image, after)  # where the flow says past poses are now
-        found = yield from self._find_poses(sent, moved, detections, poses, now)  # without doubles
+        # Without doubles, and without what flow holds of people who are gone.
+        found = yield from self._find_poses(sent, moved, gone, detections, poses, now)
         past = moved if self.flow_similarity else past
-        compared = self._compare(past, found, now, blind=image is None)
+        compared = self._compare(past, gone, found, now, size, blind=image is None)
         matched, place = compared.match(self.match, self.min_similarity)
         ids = self._remember(past, found, compared, matched, place, now, image, after)
         shown = np.arange(len(ids)) if poses is not None else shown_rows(ids)
@@ -518,6 +530,7 @@ class Tracker:
         self,
         image: Image | Uploaded | None,
         moved: Memory,
+        gone: Mapping[int, float],
         detections: Detections | None,
         poses: Poses | None,
         now: float,
@@ -559,6 +572,9 @@ class Tracker:
             max_iou=self.max_box_iou,
             size=_size(host_of(image)),
         )
+        if gone:
+            stale = np.isin(source, np.flatnonzero(np.isin(last.ids, [*gone])))
+            boxes, source = boxes[~stale], source[~stale]
         if shared is None:
             poses = yield image, boxes
         else:
@@ -607,16 +623,26 @@ class Tracker:
             )
         return poses
 
-    def _compare(self, past: Memory, found: Found, now: float, *, blind: bool) -> Compared:
+    def _compare(
+        self,
+        past: Memory,
+        gone: Mapping[int, float],
+        found: Found,
+        now: float,
+        size: tuple[int, int] | None,
+        *,
+        blind: bool,
+    ) -> Compared:
         """Similarities of those remembered with the poses found."""
         places = {Reason.FLOW if self.flow_similarity else Reason.STILL: past}
         if blind and self.flow_similarity:
             places = {}  # where nothing can be seen to move, people are taken to go on as they did
         if self.coasting or not places:
-            coasted = past.as_found().coasted(now)
-            if places:
-                places = {reason: self._without_gone(past, coasted) for reason in places}
-            places[Reason.COASTED] = coasted
+            places[Reason.COASTED] = past.as_found().coasted(now)
+        returning = None
+        if size is not None:
+            places = self._without_gone(places, past, gone, size)
+            returning = _returning(past, gone, found, size)
         return compare(
             places,
             found,
@@ -625,20 +651,31 @@ class Tracker:
             min_new_score=self.min_new_score,
             now=now,
             frame=self.frame,
+            returning=returning,
         )
 
-    def _without_gone(self, past: Memory, coasted: Memory) -> Memory:
-        """The rows, those unseen of people who have walked out of the image by now.
+    def _without_gone(
+        self,
+        places: Mapping[Reason, Memory],
+        past: Memory,
+        gone: Mapping[int, float],
+        size: tuple[int, int],
+    ) -> dict[Reason, Memory]:
+        """The rows without those unseen of people who have walked out of the image by now.
 
         Flow knows nothing of them; whoever comes in at that border would have their identity.
         """
-        size = self._state.size
-        if size is None:
-            return past
-        inside = area(clip_boxes(coasted.xyxy, size)) >= 0.5 * area(coasted.xyxy)
-        gone = ~inside & (past.frame[past.latest_rows(past.ids)] < self.frame - 1)
-        xy = np.where(gone[:, None, None], np.float32(np.nan), past.xy)
-        return replace(past, xy=xy, xyxy=np.where(gone[:, None], np.float32(0), past.xyxy))
+        hidden = {reason: np.zeros(len(past), np.bool_) for reason in places}
+        coasted = places.get(Reason.COASTED)
+        if coasted is not None:
+            # Who was not cut by the border before may be coming on as they went.
+            inside = area(clip_boxes(coasted.xyxy, size)) >= 0.5 * area(coasted.xyxy)
+            out = ~inside & (past.frame[past.latest_rows(past.ids)] < self.frame - 1)
+            hidden = {reason: out & (reason != Reason.COASTED) for reason in places}
+        if gone:
+            left = np.isin(past.ids, [*gone])
+            hidden = {reason: rows | left for reason, rows in hidden.items()}
+        return {reason: rows.without_poses(hidden[reason]) for reason, rows in places.items()}
 
     def _remember(
         self,
@@ -745,6 +782,22 @@ def estimate_in(
         return estimator.estimate_all(wanted, boxes)
     one = cast(PoseEstimator, estimator)
     return [one(image, some) for image, some in zip(wanted, boxes, strict=True)]
+
+
+def _returning(
+    past: Memory, gone: Mapping[int, float], found: Found, size: tuple[int, int]
+) -> NDArray[np.bool_] | None:
+    """(R, N) which rows are of people who may be coming in again as which pose.
+
+    Those are whom a border cut, out for so long that they may have turned, and the poses that the
+    same border cuts. Of somebody at a border the box is alike, keypoints are hardly seen.
+    """
+    turned = [who for who, seconds in gone.items() if seconds >= _ABSENCE]
+    if not turned:
+        return None
+    then, today = cut_sides(past.found_xyxy, size), cut_sides(found.xyxy, size)
+    back = np.isin(past.ids, turned)
+    return np.asarray(back[:, None] & (then[:, None] & today).any(axis=2))
 
 
 @compile_kernel

@@ -110,8 +110,8 @@ def with_tracker(name: str, **settings: Any) -> Setting:
 
 
 PAPER: Mapping[str, Any] = {
-    "coasting": False, "spread": 0.0, "recency": 1.0, "box_recency": 1.0, "box_memory": 0.0,
-    "max_box_iou": 0.5, "probation": 0.0,
+    "coasting": False, "leaving": False, "spread": 0.0, "recency": 1.0, "box_recency": 1.0,
+    "box_memory": 0.0, "max_box_iou": 0.5, "probation": 0.0,
 }  # fmt: skip
 """The tracker's settings by which it compares as the paper's does."""
 
@@ -140,11 +140,11 @@ _LADDER = (
     paper("+ flow boxes, pose OKS", flow_similarity=False, memory=1),
     paper("+ flow OKS", memory=1),
     paper("+ over 10 frames"),
-    _paper_but("+ own velocity", "coasting"),
-    _paper_but("+ memory in seconds", "coasting", "spread", "recency"),
+    _paper_but("+ own velocity", "coasting", "leaving"),
+    _paper_but("+ memory in seconds", "coasting", "leaving", "spread", "recency"),
     _paper_but(
         "+ fading flow boxes",
-        *("coasting", "spread", "recency", "box_recency", "box_memory", "max_box_iou"),
+        *("coasting", "leaving", "spread", "recency", "box_recency", "box_memory", "max_box_iou"),
     ),
     with_tracker("+ probation in seconds (default)"),
 )
