@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.detectors.decode_functions import DecodeContext, named_person
+from posetrack.detectors.decode_functions import DecodeContext, person_by_name
 from posetrack.detectors.onnx_guess import LAYOUTS, guess_layout, usual_layout
 from posetrack.detectors.onnx_labelled import (
     decode_detr,
@@ -262,7 +262,7 @@ def test_rows_with_keypoints_are_boxes_where_the_file_says_its_task() -> None:
     answer[0, 0, :6] = [1, 2, 30, 40, 0.9, 1]
     found = guess_layout([answer], ("output0",), SIZE, {"task": "pose"})
     assert found is LAYOUTS["end2end"]
-    person = named_person({"names": "{0: 'dog', 1: 'person'}"})
+    person = person_by_name({"names": "{0: 'dog', 1: 'person'}"})
     context = DecodeContext(SIZE, SIZE, min_score=0.5, person=person)
     assert found.decode([answer], context)[0].tolist() == [[1, 2, 30, 40]]
 

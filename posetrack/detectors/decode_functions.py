@@ -153,14 +153,14 @@ def class_names(metadata: Mapping[str, str]) -> dict[int, str]:
     return {int(number): name for number, _, name in found}
 
 
-def named_person(metadata: Mapping[str, str]) -> int | None:
+def person_by_name(metadata: Mapping[str, str]) -> int | None:
     """The class that is called person beside a graph; None where none is.
 
     Examples
     --------
-    >>> named_person({"names": "{0: 'dog', 1: 'person'}"})
+    >>> person_by_name({"names": "{0: 'dog', 1: 'person'}"})
     1
-    >>> named_person({"names": "{0: 'swimmer'}"}) is None
+    >>> person_by_name({"names": "{0: 'swimmer'}"}) is None
     True
     """
     named = class_names(metadata).items()

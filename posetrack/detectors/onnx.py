@@ -13,7 +13,7 @@ from posetrack.detectors.decode_functions import (
     DecodeContext,
     Decoded,
     Outputs,
-    named_person,
+    person_by_name,
     run_on_image,
 )
 from posetrack.detectors.filtering import check_thresholds, keep_people
@@ -106,7 +106,7 @@ class OnnxDetector:
         check_thresholds(min_score=min_score, max_iou=max_iou, max_people=max_people)
         self.min_score, self.max_iou, self.max_people = min_score, max_iou, max_people
         network = open_network(path, threads=threads, providers=providers, constants=constants)
-        self.person = named_person(network.metadata) if person is None else person
+        self.person = person_by_name(network.metadata) if person is None else person
         self.input_size = network.size_for(input_size, usual_size(network))
         self._network = network.for_one_image()
         if isinstance(decode, Layout):

@@ -22,7 +22,7 @@ from posetrack.detectors.decode_functions import (
     Outputs,
     class_names,
     logistic,
-    named_person,
+    person_by_name,
     person_class,
     run_on_image,
     shapes,
@@ -156,7 +156,7 @@ class OneStage:
         self.decode, self.resize = layout.decode, layout.resize
         self.normalisation = normalisation or network.card.normalisation or layout.normalisation
         self._skeleton = _skeleton_for(network, skeleton, count)
-        self._person = named_person(network.metadata) if name == "yolo_pose" else None
+        self._person = person_by_name(network.metadata) if name == "yolo_pose" else None
 
     @property
     def skeleton(self) -> Skeleton:

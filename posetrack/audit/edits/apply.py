@@ -58,7 +58,7 @@ def edit_labels(trajectories: Trajectories, labels: Labels, edit: Edit) -> Label
     trajectories
         For the times of frames.
     labels
-        (T, N) ids before it, see `posetrack.trajectories.labels_of`.
+        (T, N) ids before it, see `posetrack.trajectories.identities.labels_of`.
     edit
         The edit.
 
