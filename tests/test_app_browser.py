@@ -325,6 +325,14 @@ def test_sessions_are_apart_and_leave_nothing(browser: Any, server: Server, clip
     assert second.get_by_text("Choose a video or a picture").is_visible()
     assert second.get_by_role("button", name="Track").count() == 0
     assert list(server.folder.glob("session-*/run-*"))
+    # The same video in the other one is another upload, of which nothing has been run.
+    second.locator("input[type=file]").first.set_input_files(clip)
+    second.get_by_role("button", name="Track", exact=True).wait_for()
+    assert second.get_by_role("button", name="Stop, and keep").count() == 0
+    assert second.get_by_text("people: ids").count() == 0
+    runs = [folder.parent for folder in server.folder.glob("session-*/run-*")]
+    uploads = [folder.parent for folder in server.folder.glob("session-*/upload-*")]
+    assert (len(set(runs)), len(set(uploads))) == (1, 2)
     for page in (first, second):
         page.context.close()  # while it runs
     until = time.monotonic() + PATIENCE
