@@ -210,3 +210,12 @@ def test_saving_leaves_what_was_there_until_the_new_file_is_whole(
     with pytest.raises(OSError, match="disk full"):
         save(walk(), path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["before"]
+
+
+def test_a_byte_that_is_no_text_within_a_json_file_is_told_with_its_name(tmp_path: Path) -> None:
+    whole = b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": []}'
+    path = tmp_path / "people.json"
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + b"\xbf" + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"people\.json: "):
+            posetrack.load(path, rate=25.0, untracked=True)

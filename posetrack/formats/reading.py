@@ -6,7 +6,6 @@ The formats are those of `posetrack.formats.registry`, each with what its files 
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -226,15 +225,15 @@ def _json_contents(path: Path) -> Contents:
         document = parse_json(text, str(path), nan=True)  # NaN, a byte-order mark, or an error
     if isinstance(document, dict):
         values = list(itertools.islice(document.values(), _LOOKED_AT))
-        inner = _names_within(map(_plain, values))
+        inner = _names_within(_plain(value, path) for value in values)
         return Contents("object", frozenset([*document, *(f"{name} within" for name in inner)]))
     if not isinstance(document, list):
         raise ValueError(f"{path}: expected an object or a list of objects, got {document!r:.60}")
     if not document:
         return Contents("empty list", frozenset())
-    first = _plain(document[0])
+    first = _plain(document[0], path)
     if isinstance(first, list):
-        return Contents("list of lists", _names_within(map(_plain, document)))
+        return Contents("list of lists", _names_within(_plain(value, path) for value in document))
     if not isinstance(first, dict):
         raise ValueError(f"{path}: expected a list of objects, got one of {first!r:.60}")
     image = first.get("image_id")
@@ -243,9 +242,11 @@ def _json_contents(path: Path) -> Contents:
     return Contents("list", frozenset([*first, *words]))
 
 
-def _plain(value: Any) -> Any:
-    """A value that was passed over, parsed."""
-    return json.loads(bytes(value)) if isinstance(value, msgspec.Raw) else value
+def _plain(value: Any, path: Path) -> Any:
+    """A value that was passed over, parsed; what is wrong within it is said of the file."""
+    if not isinstance(value, msgspec.Raw):
+        return value
+    return parse_json(bytes(value), str(path), nan=True)
 
 
 def _names_within(values: Iterable[Any]) -> frozenset[str]:
