@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -254,3 +257,18 @@ def test_what_cannot_be_drawn_is_refused_by_name(tmp_path: Path) -> None:
         plots.plot_trails(tr.select(seconds=(9, 10)))
     with pytest.raises(ValueError, match="no quantity 'z'; there are x, y"):
         plots.plot_keypoint(tr, "nose", quantities=["z"])
+
+
+def test_a_notebooks_way_to_show_figures_that_is_not_installed_here_hinders_no_plot() -> None:
+    backend = "module://nowhere.backend_inline"
+    program = (
+        "import os; from posetrack.plots.canvas import new_figure; "
+        "print(new_figure(width=2, height=1).get_size_inches(), os.environ['MPLBACKEND'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.returncode) == (f"[2. 1.] {backend}\n", 0), done.stderr

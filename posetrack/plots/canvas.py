@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,31 @@ def new_figure(*, width: float, height: float) -> Any:
         If matplotlib is not installed.
     """
     with require_library("plots need matplotlib", "posetrack[eval]"):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        _import_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _import_matplotlib() -> None:
+    """Import it even where ``MPLBACKEND`` names a way to show figures that is not installed.
+
+    Notebooks set it for the commands that they start, and matplotlib then refuses to be imported.
+    """
+    backend = os.environ.get("MPLBACKEND")
+    try:
+        import_module("matplotlib")
+    except ValueError:
+        if backend is None:
+            raise
+        del os.environ["MPLBACKEND"]
+        try:
+            import_module("matplotlib")
+        finally:
+            os.environ["MPLBACKEND"] = backend
 
 
 def write_figure(figure: Any, path: str | Path, *, dpi: int) -> None:
