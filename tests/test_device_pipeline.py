@@ -303,14 +303,16 @@ def test_each_network_is_waited_for_once_an_image_and_by_name(
     estimate = estimator_with(None)
     estimate._on_device.upload = tracker.flow.upload  # type: ignore[union-attr]
     tracker.estimator = estimate
+    seen = []
     for image in scene:
         before = len(waits)
-        tracker.update(image, detections=tracker.detect(image, 0))
+        tracks = tracker.update(image, detections=tracker.detect(image, 0))
+        seen.append((image.mean(), tracks.xy[:, 0], tracks.scores.mean(axis=1)))
         assert sorted(waits[before:]) in (
             ["wait: boxes", "wait: keypoints"],  # nobody to move yet
             ["wait: boxes", "wait: flow", "wait: keypoints"],
         )
-    assert "wait: flow" in waits
+    assert "wait: flow" in waits, seen
 
 
 # ---- Several frames at once ----
