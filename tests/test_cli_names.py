@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,18 @@ def test_track_takes_names_of_any_bytes_in_every_locale(
     (made,) = [path for path in folder.iterdir() if path.name.startswith("out-")]
     document = json.loads((made / "caf%E9.csv.meta.json").read_text(encoding="utf-8"))
     assert "caf\\xe9.mp4" in json.dumps(document).replace("\\\\", "\\")
+
+
+def test_a_name_is_made_once_however_many_others_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def count(title: str, taken: Collection[str]) -> str:
+        made.append(title)
+        return legal_name(title, taken)
+
+    monkeypatch.setattr("posetrack.runs.outputs.legal_name", count)
+    taken = {f"clip{number}" for number in range(500)}
+    assert output_name("clip500.mp4", taken) == "clip500"
+    assert made == ["clip500"]
+    assert output_name("clip7.coco.mp4", taken) == "clip7.coco-2"
+    assert made == ["clip500", "clip7.coco", "clip7.coco"]

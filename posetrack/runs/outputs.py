@@ -63,17 +63,23 @@ def output_name(source: str, taken: Collection[str], *, segments: bool = False) 
         is_glob = bool(set("*?[") & set(path.name)) and not path.exists()
         name = path.resolve().parent.name if is_glob else path.resolve().stem
     title, given = name or "video", set(taken)
-    while any(_share_files(unique := legal_name(title, given), other, segments) for other in taken):
+    kinds = _KINDS_IN_SEGMENTS if segments else _KINDS
+    unique = legal_name(title, given)
+    # Of thousands of videos each is compared with all before it, so a comparison must be quick.
+    while any(_share_files(unique, other, kinds) for other in taken):
         given.add(unique)
-    return legal_name(title, given)
+        unique = legal_name(title, given)
+    return unique
 
 
-def _share_files(name: str, other: str, segments: bool) -> bool:
+def _share_files(name: str, other: str, kinds: re.Pattern[str]) -> bool:
     """Whether a file of one video's results may be called as one of the other's."""
-    short, long = sorted((name, other), key=len)
-    pattern = _KINDS_IN_SEGMENTS if segments else _KINDS
-    rest = long[len(short) :]
-    return long[: len(short)].casefold() == short.casefold() and bool(pattern.fullmatch(rest))
+    if len(name) == len(other):
+        return False  # then neither name goes on where the other ends
+    short, long = (name, other) if len(name) < len(other) else (other, name)
+    return kinds.fullmatch(long, len(short)) is not None and (
+        long[: len(short)].casefold() == short.casefold()
+    )
 
 
 def formats_from(option: str, text: str, known: Iterable[str]) -> list[str]:
